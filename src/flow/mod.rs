@@ -1,0 +1,9 @@
+//! Connections: datagrams become two ordered streams of bytes, with every hole declared.
+//!
+//! Comes in: [`crate::link::Datagram`]s with their time and number. Goes out, per connection:
+//! [`StreamEvent`]s in causal order and at the end a [`Connection`] record. No protocol's name is
+//! known here. Bounds: [`Limits`]; each that is hit becomes a declared hole and is counted.
+
+mod event;
+
+pub use event::{Connection, Limits, StreamEvent};

@@ -1,0 +1,21 @@
+//! `bothends` shows a conversation as seen from both ends: what the packets say and what the server's own log
+//! says, on one clock.
+//!
+//! Data goes one way through these rooms, and nothing calls back:
+//!
+//! ```text
+//! input ─► capture ─► link ─► flow ─► protocol ─┐
+//!                                               ├─► align ─► report
+//! input ─► log ─────────────────────────────────┘
+//! ```
+//!
+//! [`model`] holds the nouns that all rooms share; the pipeline wires the rooms together and is what a program
+//! calls.
+
+pub mod capture;
+pub mod flow;
+pub mod input;
+pub mod link;
+pub mod log;
+pub mod model;
+pub mod protocol;

@@ -1,0 +1,161 @@
+//! What is left of a packet when its headers have been read.
+
+use std::net::IpAddr;
+
+/// An IP datagram, whole or put together from fragments.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram<'p> {
+    /// Sender.
+    pub source: IpAddr,
+    /// Receiver.
+    pub destination: IpAddr,
+    /// Hops left (TTL or hop limit).
+    pub ttl: u8,
+    /// What it carries.
+    pub upper: Upper<'p>,
+}
+
+/// The layer above IP.
+#[derive(Clone, Copy, Debug)]
+pub enum Upper<'p> {
+    /// ICMP or `ICMPv6`, from its type octet on.
+    Icmp(&'p [u8]),
+    /// Anything else, by protocol number.
+    Other(u8),
+    /// A TCP segment.
+    Tcp(Segment<'p>),
+    /// A UDP datagram.
+    Udp {
+        /// Sender's port.
+        source_port: u16,
+        /// Receiver's port.
+        destination_port: u16,
+        /// The payload as captured.
+        payload: &'p [u8],
+    },
+}
+
+/// A TCP segment (RFC 9293 §3.1).
+#[derive(Clone, Copy, Debug)]
+pub struct Segment<'p> {
+    /// Sender's port.
+    pub source_port: u16,
+    /// Receiver's port.
+    pub destination_port: u16,
+    /// Sequence number of the first octet (of SYN where that is set).
+    pub seq: SeqNo,
+    /// Next octet the sender expects; means something only with [`Flags::ACK`].
+    pub ack: SeqNo,
+    /// Control bits.
+    pub flags: Flags,
+    /// Receive window as sent, not scaled.
+    pub window: u16,
+    /// Urgent pointer; means something only with [`Flags::URG`].
+    pub urgent: u16,
+    /// Options that reassembly needs.
+    pub options: TcpOptions,
+    /// Payload as captured: shorter than `length` when the snap length cut it.
+    pub payload: &'p [u8],
+    /// Octets of payload on the wire.
+    pub length: u32,
+    /// Whether the checksum is right.
+    pub checksum: Checksum,
+}
+
+/// A TCP sequence number. Deliberately without an order: use [`SeqNo::minus`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SeqNo(pub u32);
+
+/// TCP control bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Flags(pub u8);
+
+/// TCP options that matter to an observer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcpOptions {
+    /// Timestamps option (RFC 7323): value and echo.
+    pub timestamps: Option<(u32, u32)>,
+    /// Window scale (RFC 7323), on SYN segments.
+    pub window_scale: Option<u8>,
+    /// Maximum segment size, on SYN segments.
+    pub mss: Option<u16>,
+}
+
+/// What testing a checksum gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checksum {
+    /// Wrong: damaged, forged, or sent by this very host before its network card filled it in.
+    Bad,
+    /// Right.
+    Good,
+    /// Cannot be tested: the packet is not captured whole, or the header carries no checksum.
+    Untested,
+}
+
+/// Why a packet gave no datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Passed {
+    /// A fragment, kept until its datagram is whole.
+    FragmentKept,
+    /// A header claims more, or less, than can be.
+    Malformed,
+    /// Headers nested deeper than the bound.
+    NestedTooDeep,
+    /// Not IP: ARP, spanning tree and kin.
+    NotIp,
+    /// Captured too short to hold its headers.
+    Truncated,
+    /// A link type that cannot be read.
+    UnknownLinkType,
+}
+
+impl SeqNo {
+    /// Signed distance from `other` to `self` on the circle: positive when `self` is ahead.
+    #[expect(
+        clippy::cast_possible_wrap,
+        reason = "the sign is the answer: RFC 9293 §3.4 arithmetic"
+    )]
+    pub const fn minus(self, other: Self) -> i32 {
+        self.0.wrapping_sub(other.0) as i32
+    }
+
+    /// The number `n` octets on.
+    #[must_use]
+    pub const fn plus(self, n: u32) -> Self {
+        Self(self.0.wrapping_add(n))
+    }
+}
+
+impl Flags {
+    /// No more data from the sender.
+    pub const FIN: Self = Self(0x01);
+    /// First segment of a connection.
+    pub const SYN: Self = Self(0x02);
+    /// Connection torn down.
+    pub const RST: Self = Self(0x04);
+    /// Push.
+    pub const PSH: Self = Self(0x08);
+    /// Acknowledgement number is valid.
+    pub const ACK: Self = Self(0x10);
+    /// Urgent pointer is valid.
+    pub const URG: Self = Self(0x20);
+
+    /// Whether all bits of `other` are set.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+impl Passed {
+    /// In words, for the report.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::FragmentKept => "fragments of datagrams never completed",
+            Self::Malformed => "malformed headers",
+            Self::NestedTooDeep => "headers nested too deep",
+            Self::NotIp => "not IP",
+            Self::Truncated => "cut inside the headers",
+            Self::UnknownLinkType => "unknown link type",
+        }
+    }
+}

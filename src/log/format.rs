@@ -1,0 +1,63 @@
+//! The shape of a log format.
+
+use crate::model::{LogId, LogSession, Stamp, Zone};
+
+/// Longest line read, in octets; the rest of a longer one is passed over and counted as unparsed.
+pub const MAX_LINE: usize = 1 << 20;
+
+/// A row of the registry.
+pub struct Entry {
+    /// Name, as given with `-l NAME:PATH`.
+    pub name: &'static str,
+    /// What it is, in a few words.
+    pub about: &'static str,
+    /// How surely a file with this head is of this format.
+    pub probe: fn(&Head<'_>) -> Sureness,
+    /// A builder for one file; `head` is the same as for `probe`.
+    pub open: fn(LogId, &Head<'_>) -> Box<dyn Builder>,
+}
+
+/// The beginning of a log file.
+#[derive(Clone, Copy, Debug)]
+pub struct Head<'a> {
+    /// The first lines that are not empty, at most 50, without their ends.
+    pub lines: &'a [&'a [u8]],
+    /// The year to take for stamps without one: of the capture where there is one.
+    pub year: i32,
+}
+
+/// Share of the head's lines that a format can read, in thousandths; 0: not of this format.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sureness(pub u16);
+
+/// One line of a log.
+#[derive(Clone, Copy, Debug)]
+pub struct Line<'a> {
+    /// Number from 1.
+    pub number: u64,
+    /// Without its end; not empty.
+    pub bytes: &'a [u8],
+}
+
+/// What became of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parsed {
+    /// A header, a comment, or a line of another program that this format is known to live beside.
+    Aside(Option<Stamp>),
+    /// It belongs to a session.
+    Event(Stamp),
+    /// It should be of this format and cannot be read.
+    Failed,
+}
+
+/// Puts the lines of one file together into sessions.
+pub trait Builder {
+    /// Takes the next line. Sessions that it completes go to `out`.
+    fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed;
+
+    /// The file is over: sessions still open go to `out` as they are.
+    fn finish(&mut self, out: &mut Vec<LogSession>);
+
+    /// What the format, or the file, says of its zone.
+    fn zone(&self) -> Zone;
+}

@@ -1,0 +1,11 @@
+//! Server logs: lines become sessions.
+//!
+//! Comes in: the bytes of a log file. Goes out: a [`crate::model::LogSource`] and its
+//! [`crate::model::LogSession`]s. A format is one file and one row in [`registry`]; it is found by content or
+//! named by the user. No format knows that packets exist. Bounds: a line is read up to
+//! [`MAX_LINE`] octets; unparsed lines are counted and the first few kept.
+
+mod format;
+pub mod registry;
+
+pub use format::{Builder, Entry, Head, Line, MAX_LINE, Parsed, Sureness};

@@ -1,0 +1,3 @@
+//! The `bothends` program.
+
+fn main() {}

@@ -1,0 +1,138 @@
+//! A command and its reply, read in the clear, told by a log, or inferred from encrypted records.
+
+use std::fmt;
+
+use super::{LogId, Nanos, PacketNo, Seen, Side};
+
+/// The command word of an exchange in upper case (`MAIL`, `RETR`, `GET`), by which wire and log
+/// are compared. Empty for a greeting; [`Verb::BODY`] for a message body.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Verb(Box<str>);
+
+/// A line of a log file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LineRef {
+    /// Which log.
+    pub log: LogId,
+    /// Line number from 1.
+    pub line: u64,
+}
+
+/// One command and its reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// First byte of the request on the wire (of the reply for a greeting); `None` when only a
+    /// log knows of it and no burst could be found.
+    pub start: Option<Nanos>,
+    /// Last byte of the reply; `None` when there was none.
+    pub end: Option<Nanos>,
+    /// First byte of the reply; with `asked` it gives the response time.
+    pub answered: Option<Nanos>,
+    /// Last byte of the request.
+    pub asked: Option<Nanos>,
+    /// Command word for comparison.
+    pub verb: Verb,
+    /// The request's first line without its end, secrets masked; empty for a greeting.
+    pub request: String,
+    /// The reply's first line without its end; `None` when no reply was seen.
+    pub response: Option<String>,
+    /// Reply code or status word (`250`, `+OK`, `NO`).
+    pub code: Option<String>,
+    /// Octets of the whole request with line ends.
+    pub request_bytes: Option<u64>,
+    /// Octets of the whole reply with line ends.
+    pub response_bytes: Option<u64>,
+    /// Who saw it.
+    pub seen: Seen,
+    /// Where the log tells it.
+    pub line: Option<LineRef>,
+    /// Packets that carried the first byte of the request and of the reply.
+    pub packets: [Option<PacketNo>; 2],
+    /// What was wrong with it, in words for a person.
+    pub notes: Vec<String>,
+}
+
+/// A run of encrypted records in one direction, not interrupted by the other: what encryption
+/// leaves of a request or a reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Burst {
+    /// Who sent it.
+    pub side: Side,
+    /// First byte on the wire.
+    pub start: Nanos,
+    /// Last byte on the wire.
+    pub end: Nanos,
+    /// Packet that carried the first byte.
+    pub packet: PacketNo,
+    /// Application data records in it.
+    pub records: u32,
+    /// Octets of plaintext inside, from the cipher's known overhead; exact unless the sender pads.
+    pub plaintext: u64,
+    /// Whether bytes are missing from the capture inside or just before it.
+    pub damaged: bool,
+}
+
+impl Verb {
+    /// A message body (SMTP after DATA or in BDAT).
+    pub const BODY: &'static str = "<BODY>";
+    /// Longest verb kept; what is longer is cut.
+    const MAX: usize = 24;
+
+    /// The verb `word`, in upper case, cut at 24 characters.
+    pub fn new(word: &str) -> Self {
+        Self(
+            word.chars()
+                .take(Self::MAX)
+                .flat_map(char::to_uppercase)
+                .collect(),
+        )
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether this is the greeting.
+    pub fn is_greeting(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether this is a message body.
+    pub fn is_body(&self) -> bool {
+        &*self.0 == Self::BODY
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl Exchange {
+    /// An exchange of which nothing is known yet but who saw it.
+    pub fn new(verb: Verb, request: String, seen: Seen) -> Self {
+        Self {
+            start: None,
+            end: None,
+            answered: None,
+            asked: None,
+            verb,
+            request,
+            response: None,
+            code: None,
+            request_bytes: None,
+            response_bytes: None,
+            seen,
+            line: None,
+            packets: [None, None],
+            notes: Vec::new(),
+        }
+    }
+
+    /// From the last byte of the request to the first of the reply, where both were seen.
+    pub fn response_time(&self) -> Option<super::Span> {
+        Some(self.answered?.since(self.asked?))
+    }
+}

@@ -1,0 +1,215 @@
+//! One conversation as a server's log tells it.
+
+use std::net::IpAddr;
+
+use super::{DamageLog, Encryption, LineRef, LogTime, Proto, Span, Stamp, TlsVersion, Verb};
+
+/// Which input log, in the order given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LogId(pub u16);
+
+/// Where a log's time zone is known from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Zone {
+    /// Nothing says it: the stamps are read as if they were UTC.
+    Assumed,
+    /// The user gave it.
+    Given(Span),
+    /// Found by comparison with the capture: east of UTC is positive.
+    Inferred(Span),
+    /// The log or the rule of its format says it.
+    Stated(Span),
+}
+
+/// One log file as a whole.
+#[derive(Clone, Debug)]
+pub struct LogSource {
+    /// Which one.
+    pub id: LogId,
+    /// Path as given.
+    pub file: String,
+    /// Name of its format in the registry.
+    pub format: &'static str,
+    /// Time zone of its stamps.
+    pub zone: Zone,
+    /// Lines read.
+    pub lines: u64,
+    /// Lines that became part of a session.
+    pub events: u64,
+    /// Lines that the format should know and could not read.
+    pub unparsed: u64,
+    /// The first few of those, by line number and text.
+    pub unparsed_first: Vec<(u64, String)>,
+    /// Earliest stamp.
+    pub first: Option<LogTime>,
+    /// Latest stamp.
+    pub last: Option<LogTime>,
+    /// What was wrong with the file itself.
+    pub damage: DamageLog,
+}
+
+/// Whether the log's host was the server of the conversation or its client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// It connected to somebody (`smtp` of Postfix, outbound rows of IIS).
+    Client,
+    /// Somebody connected to it.
+    #[default]
+    Server,
+}
+
+/// How a conversation ended, as far as the log says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Ending {
+    /// The client went away without a word.
+    Lost,
+    /// By command.
+    Quit,
+    /// The server gave up waiting.
+    Timeout,
+    /// The log does not say, or not yet.
+    #[default]
+    Unknown,
+}
+
+/// The lines of a log that tell of one conversation.
+#[derive(Clone, Debug)]
+pub struct LogSession {
+    /// The log they are in.
+    pub log: LogId,
+    /// What was spoken.
+    pub proto: Proto,
+    /// Which side wrote the log.
+    pub role: Role,
+    /// Address of the other end as the log has it (the client, unless `role` is `Client`).
+    pub peer: Option<IpAddr>,
+    /// Port of the other end.
+    pub peer_port: Option<u16>,
+    /// Address of the log's own end.
+    pub local: Option<IpAddr>,
+    /// Port of the log's own end; listening port when `role` is `Server`.
+    pub local_port: Option<u16>,
+    /// Protection, where the log tells.
+    pub encryption: Option<Encryption>,
+    /// TLS parameters, where the log tells.
+    pub tls: Option<LoggedTls>,
+    /// Names the client gave: HELO argument, user.
+    pub names: Vec<String>,
+    /// What happened, in the order of the lines.
+    pub events: Vec<LogEvent>,
+    /// How often each command was used, where the log counts them all; empty where it does not.
+    pub tally: Vec<(Verb, Tally)>,
+    /// Messages that the server took in.
+    pub messages: Vec<LoggedMessage>,
+    /// How it ended.
+    pub ending: Ending,
+    /// Length of the session where the log states it.
+    pub duration: Option<Span>,
+    /// Whether the log shows every command (and not only some).
+    pub every_command: bool,
+}
+
+/// TLS parameters in a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedTls {
+    /// Protocol version.
+    pub version: Option<TlsVersion>,
+    /// Cipher suite in the log's spelling.
+    pub cipher: Option<String>,
+}
+
+/// How often a command was used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// With a reply that accepts it.
+    pub accepted: u32,
+    /// In all.
+    pub total: u32,
+}
+
+/// A message that the server took in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedMessage {
+    /// Smallest and largest number of octets it can have had on the wire.
+    pub wire_bytes: Option<(u64, u64)>,
+    /// Recipients accepted.
+    pub recipients: Option<u32>,
+    /// Message-ID without the angle brackets.
+    pub message_id: Option<String>,
+}
+
+/// A line that belongs to a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogEvent {
+    /// Which line.
+    pub line: LineRef,
+    /// When it was written.
+    pub stamp: Stamp,
+    /// What it tells.
+    pub what: Event,
+}
+
+/// What a log line tells of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The connection ended.
+    Close,
+    /// A command was answered.
+    Command(LogCommand),
+    /// Something took place in the middle of the session.
+    Note(String),
+    /// A connection was accepted.
+    Open,
+    /// The TLS handshake was done.
+    TlsDone,
+}
+
+/// A command and its reply as a log tells them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogCommand {
+    /// Command word for comparison.
+    pub verb: Verb,
+    /// The command's text, secrets masked.
+    pub request: String,
+    /// Reply code or status word.
+    pub code: Option<String>,
+    /// The reply's text, where the log has it.
+    pub response: Option<String>,
+    /// Octets of the request with line ends.
+    pub request_bytes: Option<u64>,
+    /// Octets of the reply with line ends.
+    pub response_bytes: Option<u64>,
+    /// Time the server spent on it.
+    pub taken: Option<Span>,
+}
+
+impl LogSession {
+    /// A session of which only the log and the protocol are known.
+    pub fn new(log: LogId, proto: Proto) -> Self {
+        Self {
+            log,
+            proto,
+            role: Role::default(),
+            peer: None,
+            peer_port: None,
+            local: None,
+            local_port: None,
+            encryption: None,
+            tls: None,
+            names: Vec::new(),
+            events: Vec::new(),
+            tally: Vec::new(),
+            messages: Vec::new(),
+            ending: Ending::default(),
+            duration: None,
+            every_command: false,
+        }
+    }
+
+    /// First and last stamp; `None` without events.
+    pub fn stamps(&self) -> Option<(Stamp, Stamp)> {
+        let first = self.events.iter().map(|event| event.stamp).min()?;
+        let last = self.events.iter().map(|event| event.stamp).max()?;
+        Some((first, last))
+    }
+}

@@ -1,0 +1,27 @@
+//! The nouns that wire and log share: times, endpoints, sessions, exchanges, damage.
+//!
+//! Comes in: nothing. Goes out: plain values that every other room passes on. No item here does
+//! I/O or asks the clock, and none knows the syntax of a protocol, a capture or a log.
+
+mod damage;
+mod endpoint;
+mod exchange;
+mod log_session;
+mod proto;
+mod text;
+mod time;
+mod wire_session;
+
+pub use damage::{Damage, DamageLog};
+pub use endpoint::{Conversation, Endpoint, Side, Transport};
+pub use exchange::{Burst, Exchange, LineRef, Verb};
+pub use log_session::{
+    Ending, Event, LogCommand, LogEvent, LogId, LogSession, LogSource, LoggedMessage, LoggedTls,
+    Role, Tally, Zone,
+};
+pub use proto::{Encryption, Proto, Seen};
+pub use text::from_wire;
+pub use time::{LogTime, Nanos, Span, Stamp};
+pub use wire_session::{
+    Certificate, Counts, Direction, PacketNo, ServerName, TlsSummary, TlsVersion, WireSession,
+};

@@ -1,0 +1,167 @@
+//! One conversation as the packets show it.
+
+use std::fmt;
+
+use super::{Burst, Conversation, Encryption, Exchange, Nanos, Proto, Side};
+
+/// Number of a packet, from 1, in the order in which the capture inputs were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PacketNo(pub u64);
+
+/// A conversation between two endpoints, from its first packet to its last.
+#[derive(Clone, Debug)]
+pub struct WireSession {
+    /// Who talks to whom.
+    pub conversation: Conversation,
+    /// What is spoken, by content; inside TLS by negotiation or by port.
+    pub proto: Proto,
+    /// How it is protected.
+    pub encryption: Encryption,
+    /// First packet.
+    pub start: Nanos,
+    /// Last packet.
+    pub end: Nanos,
+    /// Number of the first packet.
+    pub first_packet: PacketNo,
+    /// Whether the connection was established, in the words of Zeek's `conn.log` (`SF`, `S0`, `REJ` …).
+    pub conn_state: &'static str,
+    /// What happened in order, in the letters of Zeek's `conn.log` (`ShADadFf`).
+    pub history: String,
+    /// What each side sent.
+    pub counts: Counts,
+    /// The visible part of TLS.
+    pub tls: Option<TlsSummary>,
+    /// Commands and replies read in the clear, in order.
+    pub exchanges: Vec<Exchange>,
+    /// Encrypted runs after the TLS handshake, in order.
+    pub bursts: Vec<Burst>,
+    /// Names the client gave: HELO argument, user.
+    pub names: Vec<String>,
+    /// Departures from the protocol, in words for a person.
+    pub notes: Vec<String>,
+}
+
+/// What each direction of a connection carried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts(pub [Direction; 2]);
+
+/// What one side of a connection sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Direction {
+    /// Packets.
+    pub packets: u64,
+    /// Octets of payload, each counted once however often it was sent.
+    pub bytes: u64,
+    /// Segments that carried payload already sent.
+    pub retransmissions: u64,
+    /// Segments that arrived before one that precedes them in the stream.
+    pub out_of_order: u64,
+    /// Holes in the stream that nothing filled.
+    pub gaps: u64,
+    /// Octets missing in those holes.
+    pub missing: u64,
+    /// Octets sent again with a different content.
+    pub conflicting: u64,
+    /// Segments that announced a receive window of zero.
+    pub zero_windows: u64,
+    /// Packets whose checksum is wrong.
+    pub bad_checksums: u64,
+}
+
+/// A TLS protocol version as on the wire; unknown numbers are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TlsVersion(pub u16);
+
+/// A host name from the server-name extension (RFC 6066 §3), as text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerName(pub String);
+
+/// What a TLS handshake shows without keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsSummary {
+    /// Version the server chose.
+    pub version: Option<TlsVersion>,
+    /// Cipher suite the server chose, by its IANA name.
+    pub cipher: Option<String>,
+    /// Name the client asked for.
+    pub server_name: Option<ServerName>,
+    /// Application protocol the server chose where that is visible, else all that the client offered.
+    pub alpn: Vec<String>,
+    /// Whether the server took up an earlier session; `None` when that cannot be seen.
+    pub resumed: Option<bool>,
+    /// The server's certificate, where it is sent in the clear (TLS 1.2 and before).
+    pub certificate: Option<Certificate>,
+    /// Client hello on the wire.
+    pub client_hello: Option<Nanos>,
+    /// Server hello on the wire.
+    pub server_hello: Option<Nanos>,
+    /// First application data or the client's Finished: the handshake is over.
+    pub finished: Option<Nanos>,
+    /// Alerts seen in the clear, in words.
+    pub alerts: Vec<String>,
+}
+
+/// The parts of an X.509 certificate (RFC 5280) that a person asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// Distinguished name of the holder.
+    pub subject: String,
+    /// Distinguished name of the signer.
+    pub issuer: String,
+    /// End of validity.
+    pub not_after: Nanos,
+}
+
+impl Counts {
+    /// What `side` sent.
+    pub const fn of(&self, side: Side) -> &Direction {
+        let [client, server] = &self.0;
+        match side {
+            Side::Client => client,
+            Side::Server => server,
+        }
+    }
+
+    /// What `side` sent, to count on.
+    pub const fn of_mut(&mut self, side: Side) -> &mut Direction {
+        let [client, server] = &mut self.0;
+        match side {
+            Side::Client => client,
+            Side::Server => server,
+        }
+    }
+}
+
+impl TlsVersion {
+    /// Numbers and names of the versions (RFC 6101, 2246, 4346, 5246, 8446).
+    const NAMES: [(u16, &'static str); 6] = [
+        (0x0002, "SSLv2"),
+        (0x0300, "SSLv3"),
+        (0x0301, "TLSv1"),
+        (0x0302, "TLSv1.1"),
+        (0x0303, "TLSv1.2"),
+        (0x0304, "TLSv1.3"),
+    ];
+
+    /// TLS 1.3, whose handshake hides what follows the server hello.
+    pub const TLS_1_3: Self = Self(0x0304);
+
+    /// The version a log calls `name` (`TLSv1.2`, also `TLSv1.0`).
+    pub fn from_name(name: &str) -> Option<Self> {
+        let name = name.strip_suffix(".0").unwrap_or(name);
+        Self::NAMES
+            .iter()
+            .find(|(_, known)| known.eq_ignore_ascii_case(name))
+            .map(|&(number, _)| Self(number))
+    }
+}
+
+/// As OpenSSL and the servers' logs spell it: `TLSv1.3`; unknown ones as a number.
+impl fmt::Display for TlsVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Self::NAMES.iter().find(|(number, _)| *number == self.0) {
+            Some((_, name)) => f.pad(name),
+            None => write!(f, "0x{:04x}", self.0),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The shape of a protocol decoder.
+
+use crate::flow::StreamEvent;
+use crate::model::{Burst, Encryption, Exchange, Proto, TlsSummary};
+
+/// A row of the registry.
+pub struct Entry {
+    /// Name.
+    pub proto: Proto,
+    /// Ports on which it is at home in the clear.
+    pub ports: &'static [u16],
+    /// Ports on which it is at home inside TLS.
+    pub tls_ports: &'static [u16],
+    /// Name in TLS ALPN (IANA registry), where it has one.
+    pub alpn: &'static [&'static str],
+    /// Tells from the first bytes of a connection.
+    pub probe: fn(&Opening<'_>) -> Verdict,
+    /// A decoder for one connection.
+    pub start: fn() -> Box<dyn Decoder>,
+}
+
+/// The first bytes of a connection, as far as they have come.
+#[derive(Clone, Copy, Debug)]
+pub struct Opening<'a> {
+    /// From the client; empty while it is silent.
+    pub client: &'a [u8],
+    /// From the server; empty while it is silent.
+    pub server: &'a [u8],
+    /// The server's port.
+    pub port: u16,
+}
+
+/// What a probe makes of an opening.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// No other protocol starts like this.
+    Certain,
+    /// It starts like this, others might.
+    Likely,
+    /// Too little to tell.
+    NeedMore,
+    /// It never starts like this.
+    RuledOut,
+}
+
+/// Whether the decoder goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// More of the same.
+    Continue,
+    /// Both sides agreed to start TLS: what follows on the wire is a TLS handshake.
+    StartTls,
+}
+
+/// Reads one connection of one protocol.
+pub trait Decoder {
+    /// Takes the next event of the stream and adds what it completes to `out`.
+    ///
+    /// After a gap it must find its feet again and go on.
+    fn event(&mut self, event: StreamEvent<'_>, out: &mut Dialogue) -> Step;
+
+    /// The connection is over, or the capture is: what is still open is written out as it is.
+    fn finish(&mut self, out: &mut Dialogue);
+}
+
+/// What is known of a conversation so far.
+#[derive(Clone, Debug, Default)]
+pub struct Dialogue {
+    /// Commands and replies in the clear, in order.
+    pub exchanges: Vec<Exchange>,
+    /// Encrypted runs.
+    pub bursts: Vec<Burst>,
+    /// How it is protected.
+    pub encryption: Encryption,
+    /// The visible part of TLS.
+    pub tls: Option<TlsSummary>,
+    /// Names the client gave.
+    pub names: Vec<String>,
+    /// Departures from the protocol, in words.
+    pub notes: Vec<String>,
+}
