@@ -12,6 +12,7 @@
 //! [`model`] holds the nouns that all rooms share; the pipeline wires the rooms together and is what a program
 //! calls.
 
+pub mod align;
 pub mod capture;
 pub mod flow;
 pub mod input;

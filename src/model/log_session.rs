@@ -99,6 +99,9 @@ pub struct LogSession {
     pub events: Vec<LogEvent>,
     /// How often each command was used, where the log counts them all; empty where it does not.
     pub tally: Vec<(Verb, Tally)>,
+    /// Commands that the log counts but does not list one by one, in the order the protocol
+    /// demands; `code` is what the server always answers to an accepted command of that kind.
+    pub implied: Vec<LogCommand>,
     /// Messages that the server took in.
     pub messages: Vec<LoggedMessage>,
     /// How it ended.
@@ -199,6 +202,7 @@ impl LogSession {
             names: Vec::new(),
             events: Vec::new(),
             tally: Vec::new(),
+            implied: Vec::new(),
             messages: Vec::new(),
             ending: Ending::default(),
             duration: None,

@@ -1,0 +1,325 @@
+//! What speaks for a log session and a wire session being the same conversation, apart from the clock.
+//!
+//! The score is in nats: minus the logarithm of the number of unrelated sessions that would be expected to fit as
+//! well, plus what agreeing or missing commands and sizes are worth.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::model::{Encryption, Endpoint, LogSession, Proto, Role, Side, TlsVersion, WireSession};
+
+use super::sequence::Laid;
+
+/// Worth of a command that agrees in word and code, or of a size that agrees to the octet.
+const AGREEING: f64 = 0.5;
+/// Most that agreeing commands and sizes are worth together.
+const AGREEING_MOST: f64 = 10.0;
+/// Worth of a command or exchange without a partner.
+const LEFT_OVER: f64 = -1.2;
+/// The same where the capture has holes in the session.
+const LEFT_OVER_DAMAGED: f64 = -0.2;
+/// Least that commands without a partner can cost together.
+const LEFT_OVER_LEAST: f64 = -9.0;
+/// Worth of a message whose size fits one on the wire, and of one that fits none.
+const MESSAGE_FITS: f64 = 2.5;
+const MESSAGE_MISSING: f64 = -4.0;
+/// Worth of a name the client gave to both, and of names that differ.
+const NAME_SAME: f64 = 1.5;
+const NAME_DIFFERS: f64 = -6.0;
+/// Worth of a client port that agrees: the logarithm of the ephemeral range (RFC 6335: 16,384 ports).
+const PORT_SAME: f64 = 9.7;
+
+/// How common the sessions of a capture are, by what a log may tell of them.
+pub(super) struct Background {
+    kinds: BTreeMap<Kind, u32>,
+    serves: BTreeMap<(Endpoint, Proto), u32>,
+    seconds: f64,
+    mean_length: f64,
+}
+
+/// A kind of session, as far as a log tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Kind {
+    peer: Option<IpAddr>,
+    encryption: Option<Encryption>,
+    version: Option<TlsVersion>,
+}
+
+/// A score and why, strongest first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Evidence {
+    pub(super) score: f64,
+    pub(super) reasons: Vec<String>,
+}
+
+impl Background {
+    pub(super) fn of(wires: &[WireSession]) -> Self {
+        let mut kinds = BTreeMap::new();
+        let mut serves = BTreeMap::new();
+        for wire in wires {
+            let version = wire.tls.as_ref().and_then(|tls| tls.version);
+            *serves
+                .entry((wire.conversation.server, wire.proto))
+                .or_insert(0) += 1;
+            for peer in [None, Some(wire.conversation.client.ip)] {
+                for (encryption, version) in [
+                    (None, None),
+                    (Some(wire.encryption), None),
+                    (Some(wire.encryption), version),
+                ] {
+                    *kinds
+                        .entry(Kind {
+                            peer,
+                            encryption,
+                            version,
+                        })
+                        .or_insert(0) += 1;
+                }
+            }
+        }
+        let first = wires
+            .iter()
+            .map(|wire| wire.start)
+            .min()
+            .unwrap_or_default();
+        let last = wires.iter().map(|wire| wire.end).max().unwrap_or_default();
+        let lengths: f64 = wires
+            .iter()
+            .map(|wire| wire.end.since(wire.start).as_seconds_f64())
+            .sum();
+        #[expect(clippy::cast_precision_loss, reason = "a count of sessions")]
+        let count = wires.len().max(1) as f64;
+        Self {
+            kinds,
+            serves,
+            seconds: last.since(first).as_seconds_f64().max(1.0),
+            mean_length: (lengths / count).max(1.0),
+        }
+    }
+
+    /// Whether the two can be the same at all, whatever the clock says.
+    pub(super) fn possible(&self, wire: &WireSession, log: &LogSession) -> bool {
+        let (peer, local) = ends(wire, log.role);
+        let fits = |told: Option<IpAddr>, end: Endpoint| told.is_none_or(|ip| ip == end.ip);
+        let port_fits = |told: Option<u16>, end: Endpoint| told.is_none_or(|port| port == end.port);
+        fits(log.peer, peer)
+            && fits(log.local, local)
+            && port_fits(log.peer_port, peer)
+            && port_fits(log.local_port, local)
+            && self.proto_fits(wire, log)
+            && encryption_fits(wire, log)
+            && version_fits(wire, log)
+    }
+
+    fn proto_fits(&self, wire: &WireSession, log: &LogSession) -> bool {
+        wire.proto == log.proto
+            || ([Proto::UNKNOWN, Proto::TLS].contains(&wire.proto)
+                && self
+                    .serves
+                    .contains_key(&(wire.conversation.server, log.proto)))
+    }
+
+    /// Minus the logarithm of how many unrelated sessions would be expected to open and close within `window` seconds of
+    /// what the log says and be of the same kind.
+    fn rarity(&self, log: &LogSession, window: f64) -> f64 {
+        let kind = Kind {
+            peer: log.peer.filter(|_| log.role == Role::Server),
+            encryption: log.encryption,
+            version: log
+                .tls
+                .as_ref()
+                .and_then(|tls| tls.version)
+                .filter(|_| log.encryption.is_some()),
+        };
+        let count = f64::from(self.kinds.get(&kind).copied().unwrap_or(1));
+        let opening = count * (window / self.seconds).min(1.0);
+        let closing = (window / self.mean_length).min(1.0);
+        -(opening * closing).ln()
+    }
+}
+
+/// The score of a possible pair whose times agree within `window` seconds.
+pub(super) fn weigh(
+    background: &Background,
+    wire: &WireSession,
+    log: &LogSession,
+    laid: &Laid,
+    window: f64,
+) -> Evidence {
+    let mut evidence = Evidence {
+        score: background.rarity(log, window),
+        reasons: Vec::new(),
+    };
+    evidence.ports(wire, log);
+    evidence.tls(wire, log);
+    evidence.names(wire, log);
+    evidence.messages(wire, log);
+    evidence.commands(wire, laid);
+    evidence
+}
+
+impl Evidence {
+    fn ports(&mut self, wire: &WireSession, log: &LogSession) {
+        let (peer, _) = ends(wire, log.role);
+        match (log.peer_port, log.peer) {
+            (Some(port), Some(_)) => {
+                self.score += PORT_SAME;
+                self.reasons
+                    .push(format!("port {port} of {} as logged", peer.ip));
+            }
+            (None, Some(_)) => self.reasons.push(format!("address {} as logged", peer.ip)),
+            _ => {}
+        }
+    }
+
+    fn tls(&mut self, wire: &WireSession, log: &LogSession) {
+        let (Some(seen), Some(told)) = (&wire.tls, &log.tls) else {
+            return;
+        };
+        let (Some(cipher), Some(logged)) = (&seen.cipher, &told.cipher) else {
+            return;
+        };
+        if same_cipher(cipher, logged) {
+            self.score += 0.5;
+            self.reasons.push(format!("cipher {logged} as logged"));
+        }
+    }
+
+    fn names(&mut self, wire: &WireSession, log: &LogSession) {
+        if wire.names.is_empty() || log.names.is_empty() {
+            return;
+        }
+        match log.names.iter().find(|told| {
+            wire.names
+                .iter()
+                .any(|seen| seen.eq_ignore_ascii_case(told))
+        }) {
+            Some(name) => {
+                self.score += NAME_SAME;
+                self.reasons
+                    .push(format!("the client called itself {name} in both"));
+            }
+            None => self.score += NAME_DIFFERS,
+        }
+    }
+
+    fn messages(&mut self, wire: &WireSession, log: &LogSession) {
+        if damaged(wire) {
+            return;
+        }
+        let sizes = sent_sizes(wire);
+        for (lo, hi) in log.messages.iter().filter_map(|message| message.wire_bytes) {
+            match sizes.iter().find(|size| (lo..=hi).contains(size)) {
+                Some(size) => {
+                    self.score += MESSAGE_FITS;
+                    self.reasons.push(format!(
+                        "a message of {size} octets where the log has {lo} to {hi}"
+                    ));
+                }
+                None => self.score += MESSAGE_MISSING,
+            }
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts of commands")]
+    fn commands(&mut self, wire: &WireSession, laid: &Laid) {
+        let each = if damaged(wire) {
+            LEFT_OVER_DAMAGED
+        } else {
+            LEFT_OVER
+        };
+        self.score += (AGREEING * laid.agreeing as f64).min(AGREEING_MOST);
+        self.score += (each * laid.left_over as f64).max(LEFT_OVER_LEAST);
+        match (laid.agreeing, laid.left_over) {
+            (0, 0) => {}
+            (agreeing, 0) => self
+                .reasons
+                .push(format!("{agreeing} commands and sizes agree, none differs")),
+            (agreeing, left) => self.reasons.push(format!(
+                "{agreeing} commands and sizes agree, {left} have no partner"
+            )),
+        }
+    }
+}
+
+/// Whether the capture has holes in the session or lacks its beginning.
+pub(super) fn damaged(wire: &WireSession) -> bool {
+    wire.counts.0.iter().any(|direction| direction.gaps > 0) || !super::moment::began(wire)
+}
+
+/// The other end and the log's own end, on the wire.
+fn ends(wire: &WireSession, role: Role) -> (Endpoint, Endpoint) {
+    match role {
+        Role::Server => (wire.conversation.client, wire.conversation.server),
+        Role::Client => (wire.conversation.server, wire.conversation.client),
+    }
+}
+
+fn encryption_fits(wire: &WireSession, log: &LogSession) -> bool {
+    // A handshake that failed is encrypted for one witness and not for the other.
+    let undecided =
+        damaged(wire) || (wire.encryption == Encryption::StartTls && wire.bursts.is_empty());
+    log.encryption
+        .is_none_or(|told| told == wire.encryption || undecided)
+}
+
+fn version_fits(wire: &WireSession, log: &LogSession) -> bool {
+    let seen = wire.tls.as_ref().and_then(|tls| tls.version);
+    let told = log.tls.as_ref().and_then(|tls| tls.version);
+    seen.is_none() || told.is_none() || seen == told
+}
+
+/// Sizes of what the client sent in one piece: messages in the clear, else encrypted runs.
+fn sent_sizes(wire: &WireSession) -> Vec<u64> {
+    let clear = wire
+        .exchanges
+        .iter()
+        .filter(|exchange| exchange.verb.is_body())
+        .filter_map(|exchange| exchange.request_bytes);
+    let hidden = wire
+        .bursts
+        .iter()
+        .filter(|burst| burst.side == Side::Client)
+        .map(|burst| burst.plaintext);
+    clear.chain(hidden).collect()
+}
+
+/// Whether two spellings name one cipher: IANA's `TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384` and OpenSSL's
+/// `ECDHE-RSA-AES256-GCM-SHA384`.
+fn same_cipher(iana: &str, logged: &str) -> bool {
+    let plain = |name: &str| -> String {
+        name.to_ascii_uppercase()
+            .replace("TLS_", "")
+            .replace("WITH_", "")
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .collect()
+    };
+    let (iana, logged) = (plain(iana), plain(logged));
+    !logged.is_empty() && iana.starts_with(&logged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::same_cipher;
+
+    #[test]
+    fn ciphers_are_the_same_in_both_spellings() {
+        assert!(same_cipher(
+            "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+            "ECDHE-RSA-AES256-GCM-SHA384"
+        ));
+        assert!(same_cipher(
+            "TLS_AES_256_GCM_SHA384",
+            "TLS_AES_256_GCM_SHA384"
+        ));
+        assert!(same_cipher(
+            "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+            "ECDHE-RSA-CHACHA20-POLY1305"
+        ));
+        assert!(!same_cipher(
+            "TLS_AES_128_GCM_SHA256",
+            "TLS_AES_256_GCM_SHA384"
+        ));
+    }
+}

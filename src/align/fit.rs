@@ -1,0 +1,280 @@
+//! Offset and drift of a clock from intervals: the largest set of pairs that one straight line can satisfy, and
+//! the region of all lines that do.
+//!
+//! After Moon, Skelly, Towsley (INFOCOM 1999) and Zhang, Liu, Xia (INFOCOM 2002), with intervals instead of one-sided
+//! delays because a log stamp is cut to its resolution.
+
+/// A pair of wire event and log line: at `at`, the offset lies in `[lo, hi]`. All in seconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Constraint {
+    pub(super) at: f64,
+    pub(super) lo: f64,
+    pub(super) hi: f64,
+}
+
+/// A line through the constraints: `offset + drift × at`, each with its bound.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Line {
+    /// Seconds, at time 0.
+    pub(super) offset: f64,
+    pub(super) offset_bound: f64,
+    /// Seconds per second.
+    pub(super) drift: f64,
+    pub(super) drift_bound: f64,
+    /// Constraints that the line satisfies.
+    pub(super) satisfied: usize,
+}
+
+/// Clocks that are kept at all run within this of each other (NTP slews at most 500 ppm).
+const MAX_DRIFT: f64 = 500e-6;
+/// Drifts tried on either side of none.
+const GRID: i32 = 100;
+/// Constraints looked at while searching the grid; more are thinned evenly.
+const GRID_SAMPLE: usize = 2000;
+
+/// The line that satisfies most constraints, with bounds; `None` without constraints.
+///
+/// The bounds hold as long as no more than one constraint in fifty of those satisfied is a wrong pair.
+pub(super) fn fit(constraints: &[Constraint]) -> Option<Line> {
+    let (drift, offset) = best_drift(constraints)?;
+    let inside: Vec<Constraint> = constraints
+        .iter()
+        .filter(|c| (c.lo..=c.hi).contains(&(offset + drift * c.at)))
+        .copied()
+        .collect();
+    let region = Region::of(&inside, offset, drift);
+    let (mut lo, mut hi) = region.range(|vertex| vertex.0);
+    let (drift_lo, drift_hi) = region.range(|vertex| vertex.1);
+    // A few wrong pairs may have narrowed the region: widen it to where nearly as many agree.
+    let spare = inside.len() / 50;
+    if let Some((wide_lo, wide_hi)) =
+        stab(constraints, drift, inside.len() - spare).filter(|_| spare > 0)
+    {
+        lo = lo.min(wide_lo);
+        hi = hi.max(wide_hi);
+    }
+    Some(Line {
+        offset: f64::midpoint(lo, hi),
+        offset_bound: (hi - lo) / 2.0,
+        drift: f64::midpoint(drift_lo, drift_hi),
+        drift_bound: (drift_hi - drift_lo) / 2.0,
+        satisfied: inside.len(),
+    })
+}
+
+/// The drift at which most constraints share a point, and the middle of what they share there.
+fn best_drift(constraints: &[Constraint]) -> Option<(f64, f64)> {
+    let stride = constraints.len().div_ceil(GRID_SAMPLE).max(1);
+    let sample: Vec<Constraint> = constraints.iter().step_by(stride).copied().collect();
+    let span = constraints.iter().map(|c| c.at.abs()).fold(0.0, f64::max);
+    let mut drift = search(&sample, 0.0, MAX_DRIFT)?;
+    let mut reach = MAX_DRIFT / f64::from(GRID);
+    // Over long times a step of the grid still moves the far end: look closer until it does not.
+    while reach * span > 1e-3 {
+        drift = search(&sample, drift, reach)?;
+        reach /= f64::from(GRID);
+    }
+    let (_, lo, hi) = depth(constraints, drift)?;
+    Some((drift, f64::midpoint(lo, hi)))
+}
+
+/// The best drift on a grid of `reach` on either side of `centre`.
+fn search(sample: &[Constraint], centre: f64, reach: f64) -> Option<f64> {
+    let tries: Vec<(usize, f64)> = (-GRID..=GRID)
+        .map(|step| {
+            let drift =
+                (centre + reach * f64::from(step) / f64::from(GRID)).clamp(-MAX_DRIFT, MAX_DRIFT);
+            (depth(sample, drift).map_or(0, |(depth, ..)| depth), drift)
+        })
+        .collect();
+    let deepest = tries.iter().map(|&(depth, _)| depth).max()?;
+    // The middle of the drifts that do equally well: the least bold choice.
+    let equal: Vec<f64> = tries
+        .iter()
+        .filter(|&&(depth, _)| depth == deepest)
+        .map(|&(_, drift)| drift)
+        .collect();
+    equal.get(equal.len() / 2).copied()
+}
+
+/// With the drift taken out: the greatest number of constraints that share a point, and the first
+/// stretch they share.
+fn depth(constraints: &[Constraint], drift: f64) -> Option<(usize, f64, f64)> {
+    let mut best = (0, 0.0, 0.0);
+    sweep(constraints, drift, |level, lo, hi| {
+        if level > best.0 {
+            best = (level, lo, hi);
+        }
+    });
+    (best.0 > 0).then_some(best)
+}
+
+/// With the drift taken out: from the first to the last point that at least `level` constraints share.
+fn stab(constraints: &[Constraint], drift: f64, level: usize) -> Option<(f64, f64)> {
+    let mut range: Option<(f64, f64)> = None;
+    sweep(constraints, drift, |here, lo, hi| {
+        if here >= level.max(1) {
+            range = Some(range.map_or((lo, hi), |(first, _)| (first, hi)));
+        }
+    });
+    range
+}
+
+/// Calls `each` with every stretch between neighbouring ends and how many constraints cover it.
+fn sweep(constraints: &[Constraint], drift: f64, mut each: impl FnMut(usize, f64, f64)) {
+    let mut ends: Vec<(f64, bool)> = constraints
+        .iter()
+        .flat_map(|c| [(c.lo - drift * c.at, false), (c.hi - drift * c.at, true)])
+        .collect();
+    ends.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let mut level = 0usize;
+    for pair in ends.windows(2) {
+        if let [(lo, closes), (hi, _)] = *pair {
+            level = if closes {
+                level.saturating_sub(1)
+            } else {
+                level + 1
+            };
+            each(level, lo, hi);
+        }
+    }
+}
+
+/// A convex region of (offset, drift), by its corners in order.
+struct Region {
+    corners: Vec<(f64, f64)>,
+}
+
+impl Region {
+    /// All lines that satisfy all of `constraints`, within a box around one that does.
+    fn of(constraints: &[Constraint], offset: f64, drift: f64) -> Self {
+        let reach = 10.0
+            + constraints
+                .iter()
+                .map(|c| (c.hi - c.lo).abs() + 2.0 * MAX_DRIFT * c.at.abs())
+                .fold(0.0, f64::max);
+        let mut region = Self {
+            corners: vec![
+                (offset - reach, -MAX_DRIFT),
+                (offset + reach, -MAX_DRIFT),
+                (offset + reach, MAX_DRIFT),
+                (offset - reach, MAX_DRIFT),
+            ],
+        };
+        for c in constraints {
+            region.cut(|(a, b)| a + b * c.at - c.lo);
+            region.cut(|(a, b)| c.hi - a - b * c.at);
+        }
+        if region.corners.is_empty() {
+            region.corners.push((offset, drift));
+        }
+        region
+    }
+
+    /// Keeps the part where `inside` is not negative (Sutherland and Hodgman 1974, for one edge).
+    fn cut(&mut self, inside: impl Fn((f64, f64)) -> f64) {
+        let corners = &self.corners;
+        if corners.iter().all(|&corner| inside(corner) >= 0.0) {
+            return;
+        }
+        let mut kept = Vec::with_capacity(corners.len() + 1);
+        for (&from, &to) in corners.iter().zip(corners.iter().cycle().skip(1)) {
+            let (a, b) = (inside(from), inside(to));
+            if a >= 0.0 {
+                kept.push(from);
+            }
+            if (a >= 0.0) != (b >= 0.0) {
+                let share = a / (a - b);
+                kept.push((
+                    from.0 + share * (to.0 - from.0),
+                    from.1 + share * (to.1 - from.1),
+                ));
+            }
+        }
+        self.corners = kept;
+    }
+
+    fn range(&self, of: impl Fn(&(f64, f64)) -> f64) -> (f64, f64) {
+        self.corners
+            .iter()
+            .map(of)
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), x| {
+                (lo.min(x), hi.max(x))
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What a whole-second log clock with this offset and drift would give for events at `times`.
+    fn whole_seconds(times: &[f64], offset: f64, drift: f64) -> Vec<Constraint> {
+        times
+            .iter()
+            .map(|&at| {
+                let stamp = (at + offset + drift * at).floor();
+                Constraint {
+                    at,
+                    lo: stamp - at - 0.002,
+                    hi: stamp + 1.0 - at,
+                }
+            })
+            .collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn truth_lies_within_the_bounds(
+            times in proptest::collection::vec(0.0f64..20_000.0, 1..200),
+            offset in -50_000.0f64..50_000.0,
+            ppm in -300.0f64..300.0,
+        ) {
+            let drift = ppm * 1e-6;
+            let line = fit(&whole_seconds(&times, offset, drift)).unwrap();
+            prop_assert!((line.offset - offset).abs() <= line.offset_bound + 1e-6, "{line:?}");
+            prop_assert!((line.drift - drift).abs() <= line.drift_bound + 1e-9, "{line:?}");
+        }
+
+        #[test]
+        fn a_tenth_of_wrong_pairs_does_no_harm(
+            times in proptest::collection::vec(0.0f64..3_000.0, 60..200),
+            wrong in proptest::collection::vec(prop_oneof![-30.0f64..-4.0, 4.0f64..30.0], 6),
+        ) {
+            let mut constraints = whole_seconds(&times, 3.5, 20e-6);
+            for (c, by) in constraints.iter_mut().step_by(10).zip(&wrong) {
+                c.lo += by;
+                c.hi += by;
+            }
+            let line = fit(&constraints).unwrap();
+            prop_assert!((line.offset - 3.5).abs() <= line.offset_bound + 1e-6, "{line:?}");
+            prop_assert!(line.offset_bound < 0.6, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn many_whole_seconds_give_milliseconds() {
+        let times: Vec<f64> = (0..500).map(|i| f64::from(i) * 7.313).collect();
+        let line = fit(&whole_seconds(&times, -18_000.25, 40e-6)).unwrap();
+        assert!((line.offset + 18_000.25).abs() < 0.02, "{line:?}");
+        assert!(
+            line.offset_bound < 0.05 && line.drift_bound < 20e-6,
+            "{line:?}"
+        );
+        assert_eq!(line.satisfied, 500);
+    }
+
+    #[test]
+    fn one_pair_leaves_the_bound_wide() {
+        let line = fit(&whole_seconds(&[10.0], 2.0, 0.0)).unwrap();
+        assert!(
+            line.offset_bound >= 0.5 && (line.drift_bound - MAX_DRIFT).abs() < 1e-9,
+            "{line:?}"
+        );
+        assert_eq!(fit(&[]), None);
+    }
+}

@@ -1,0 +1,480 @@
+//! The whole of alignment, log by log: coarse offset by vote, clock by fit, pairs by assignment, then both again with
+//! what the pairs have taught.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Event, Exchange, LogId, LogSession, LogSource, Nanos, Span, WireSession};
+
+use super::assign::{Chosen, Pair, assign};
+use super::clock::Clock;
+use super::evidence::{self, Background, Evidence};
+use super::fit::{Constraint, fit};
+use super::vote::{self, Candidates};
+use super::{moment, sequence};
+
+/// Least score for a pair to be claimed: one unrelated session in twenty would fit as well.
+const CLAIM: f64 = 3.0;
+/// Least distance to the best alternative: it is twenty times less likely.
+const CLEAR: f64 = 3.0;
+/// Times may miss by this much beside the clock's bound.
+const TIME_SLACK: f64 = 0.05;
+/// Times that miss by more than this are another session's.
+const TIME_LIMIT: f64 = 2.0;
+
+/// What alignment gives.
+#[derive(Clone, Debug, Default)]
+pub struct Alignment {
+    /// One clock for each log that could be put on the capture's.
+    pub clocks: Vec<Clock>,
+    /// Every session of either side, those on the wire first, in order of time.
+    pub sessions: Vec<Joined>,
+}
+
+/// A conversation and who saw it.
+#[derive(Clone, Debug, Default)]
+pub struct Joined {
+    /// Index among the wire sessions.
+    pub wire: Option<usize>,
+    /// Indices among the log sessions that are it.
+    pub logs: Vec<usize>,
+    /// Indices among the log sessions that may be it, undecided.
+    pub candidates: Vec<usize>,
+    /// How sure that is.
+    pub verdict: Match,
+    /// Commands and replies, in order, each marked with who saw it.
+    pub exchanges: Vec<Exchange>,
+}
+
+/// How sure a join is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Match {
+    /// The decision.
+    pub standing: Standing,
+    /// Nats in favour; `None` without a candidate.
+    pub score: Option<f64>,
+    /// What the next best choice would score.
+    pub runner_up: Option<f64>,
+    /// Why, in words.
+    pub reasons: Vec<String>,
+}
+
+/// The decision on a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// The next best choice is too near to tell.
+    Ambiguous,
+    /// Both views are of one conversation.
+    Matched,
+    /// Nothing on the other side fits.
+    #[default]
+    Unmatched,
+}
+
+/// Puts every log on the capture's clock and joins its sessions to the wire's.
+///
+/// `origin` is the time of the capture's first packet.
+pub fn align(
+    wires: &[WireSession],
+    sources: &[LogSource],
+    logs: &[LogSession],
+    origin: Nanos,
+) -> Alignment {
+    let background = Background::of(wires);
+    let mut alignment = Alignment::default();
+    let mut of_wire: BTreeMap<usize, Vec<Verdict>> = BTreeMap::new();
+    let mut of_log: BTreeMap<usize, Match> = BTreeMap::new();
+    for source in sources {
+        let view = View {
+            wires,
+            logs,
+            mine: sessions_of(source.id, logs),
+            background: &background,
+            origin,
+        };
+        let Some((clock, verdicts)) = view.run(source.id) else {
+            let why = view.why_no_clock();
+            of_log.extend(view.mine.iter().map(|&log| {
+                (
+                    log,
+                    Match {
+                        reasons: vec![why.clone()],
+                        ..Match::default()
+                    },
+                )
+            }));
+            continue;
+        };
+        for (&log, verdict) in view.mine.iter().zip(verdicts) {
+            match verdict {
+                Some(verdict) => {
+                    of_log.insert(log, verdict.sureness.clone());
+                    of_wire
+                        .entry(verdict.wire)
+                        .or_default()
+                        .push(Verdict { log, ..verdict });
+                }
+                None => {
+                    of_log.insert(log, view.why_alone(log, &clock));
+                }
+            }
+        }
+        alignment.clocks.push(clock);
+    }
+    alignment
+        .sessions
+        .extend(wires.iter().enumerate().map(|(at, wire)| {
+            joined_wire(at, wire, logs, of_wire.get(&at).map_or(&[], Vec::as_slice))
+        }));
+    let claimed = |log: usize| {
+        of_wire
+            .values()
+            .flatten()
+            .any(|verdict| verdict.log == log && verdict.sureness.standing == Standing::Matched)
+    };
+    alignment.sessions.extend(
+        (0..logs.len())
+            .filter(|&log| !claimed(log))
+            .map(|log| Joined {
+                logs: vec![log],
+                verdict: of_log.get(&log).cloned().unwrap_or_default(),
+                exchanges: logs.get(log).map(sequence::untold).unwrap_or_default(),
+                ..Joined::default()
+            }),
+    );
+    alignment
+}
+
+fn sessions_of(id: LogId, logs: &[LogSession]) -> Vec<usize> {
+    logs.iter()
+        .enumerate()
+        .filter(|(_, log)| log.log == id && !log.events.is_empty())
+        .map(|(at, _)| at)
+        .collect()
+}
+
+/// The wire session as both saw it.
+fn joined_wire(at: usize, wire: &WireSession, logs: &[LogSession], verdicts: &[Verdict]) -> Joined {
+    let mut joined = Joined {
+        wire: Some(at),
+        ..Joined::default()
+    };
+    for verdict in verdicts {
+        match verdict.sureness.standing {
+            Standing::Matched => joined.logs.push(verdict.log),
+            _ => joined.candidates.push(verdict.log),
+        }
+        if joined.verdict.standing != Standing::Matched {
+            joined.verdict = verdict.sureness.clone();
+        }
+    }
+    joined.exchanges = match joined.logs.first().and_then(|&log| logs.get(log)) {
+        Some(log) => sequence::lay(wire, log).exchanges,
+        None => sequence::alone(wire),
+    };
+    joined
+}
+
+/// A log session's best wire session and how sure that is.
+#[derive(Clone, Debug)]
+struct Verdict {
+    log: usize,
+    wire: usize,
+    sureness: Match,
+}
+
+/// One log against the capture.
+struct View<'a> {
+    wires: &'a [WireSession],
+    logs: &'a [LogSession],
+    /// The sessions of this log, as indices.
+    mine: Vec<usize>,
+    background: &'a Background,
+    origin: Nanos,
+}
+
+/// A pair that could be, with what speaks for it.
+struct Weighed {
+    row: usize,
+    wire: usize,
+    evidence: Evidence,
+}
+
+impl View<'_> {
+    fn run(&self, id: LogId) -> Option<(Clock, Vec<Option<Verdict>>)> {
+        let candidates = Candidates::find(self.wires, self.logs, &self.mine, self.background);
+        let coarse = vote::coarse(&candidates)?;
+        let resolution = self
+            .mine
+            .iter()
+            .filter_map(|&log| self.logs.get(log)?.events.first())
+            .map(|event| event.stamp.resolution)
+            .max()?;
+        let first = fit(&self.lone_constraints(&candidates, coarse))?;
+        let mut clock = Clock::from_line(id, self.origin, coarse, resolution, &first);
+        let mut chosen = self.choose(&candidates, &clock);
+        if let Some(line) = fit(&self.paired_constraints(&chosen, coarse)) {
+            clock = Clock::from_line(id, self.origin, coarse, resolution, &line);
+            chosen = self.choose(&candidates, &clock);
+        }
+        Some((clock, chosen))
+    }
+
+    /// Constraints from log sessions that have one possible partner near the coarse offset.
+    fn lone_constraints(&self, candidates: &Candidates, coarse: Span) -> Vec<Constraint> {
+        let mut constraints = Vec::new();
+        for (row, wires) in candidates.by_row.iter().enumerate() {
+            let Some(log) = self.log(row) else { continue };
+            let mut near = wires
+                .iter()
+                .filter_map(|&wire| self.wires.get(wire))
+                .filter(|wire| {
+                    let reach = vote::REACH + 1e-3 * wire.start.since(self.origin).as_seconds_f64();
+                    moment::shared_offsets(wire, log, coarse)
+                        .is_some_and(|(lo, hi)| lo <= reach && hi >= -reach)
+                });
+            if let (Some(wire), None) = (near.next(), near.next()) {
+                constraints.extend(moment::constraints(wire, log, coarse, self.origin));
+            }
+        }
+        constraints
+    }
+
+    /// Constraints from pairs that were claimed, command by command.
+    fn paired_constraints(&self, chosen: &[Option<Verdict>], coarse: Span) -> Vec<Constraint> {
+        let mut constraints = Vec::new();
+        for (row, verdict) in chosen.iter().enumerate() {
+            let Some(verdict) = verdict
+                .as_ref()
+                .filter(|verdict| verdict.sureness.standing == Standing::Matched)
+            else {
+                continue;
+            };
+            if let (Some(wire), Some(log)) = (self.wires.get(verdict.wire), self.log(row)) {
+                constraints.extend(moment::constraints(wire, log, coarse, self.origin));
+                constraints.extend(self.command_constraints(wire, log, coarse));
+            }
+        }
+        constraints
+    }
+
+    fn command_constraints(
+        &self,
+        wire: &WireSession,
+        log: &LogSession,
+        coarse: Span,
+    ) -> Vec<Constraint> {
+        let laid = sequence::lay(wire, log);
+        let by_line: BTreeMap<_, &Exchange> = laid
+            .exchanges
+            .iter()
+            .filter_map(|exchange| Some((exchange.line?, exchange)))
+            .collect();
+        let commands = log
+            .events
+            .iter()
+            .filter(|event| matches!(event.what, Event::Command(_)));
+        commands
+            .filter_map(|event| {
+                let window = moment::answering(by_line.get(&event.line)?)?;
+                let (lo, hi) = window.offsets(event, coarse);
+                Some(Constraint {
+                    at: window.lo.since(self.origin).as_seconds_f64(),
+                    lo,
+                    hi,
+                })
+            })
+            .collect()
+    }
+
+    fn log(&self, row: usize) -> Option<&LogSession> {
+        self.logs.get(*self.mine.get(row)?)
+    }
+
+    /// The assignment of greatest total score under `clock`.
+    fn choose(&self, candidates: &Candidates, clock: &Clock) -> Vec<Option<Verdict>> {
+        let mut verdicts: Vec<Option<Verdict>> = (0..self.mine.len()).map(|_| None).collect();
+        let weighed = self.weigh_all(candidates, clock);
+        for component in components(&weighed) {
+            for choice in solve(&component) {
+                let Some(of) = component
+                    .iter()
+                    .find(|w| w.row == choice.row && w.wire == choice.column)
+                else {
+                    continue;
+                };
+                if let (Some(slot), Some(&log)) =
+                    (verdicts.get_mut(choice.row), self.mine.get(choice.row))
+                {
+                    *slot = Some(Verdict {
+                        log,
+                        wire: choice.column,
+                        sureness: judge(&of.evidence, &choice),
+                    });
+                }
+            }
+        }
+        verdicts
+    }
+
+    fn weigh_all(&self, candidates: &Candidates, clock: &Clock) -> Vec<Weighed> {
+        let mut weighed = Vec::new();
+        for (row, wires) in candidates.by_row.iter().enumerate() {
+            let Some(log) = self.log(row) else { continue };
+            for &at in wires {
+                let Some(wire) = self.wires.get(at) else {
+                    continue;
+                };
+                let offset = clock.offset_at(wire.start);
+                let Some((lo, hi)) = moment::shared_offsets(wire, log, offset) else {
+                    continue;
+                };
+                let slack = clock.bound.as_seconds_f64() + TIME_SLACK;
+                let miss = lo.max(-hi).max(0.0) - slack;
+                if miss > TIME_LIMIT {
+                    continue;
+                }
+                let window = clock.resolution.as_seconds_f64() + 2.0 * slack;
+                let laid = sequence::lay(wire, log);
+                let mut evidence = evidence::weigh(self.background, wire, log, &laid, window);
+                if miss > 0.0 {
+                    // Ten times less likely for each tenth of a second beyond what the clock allows.
+                    evidence.score -= 23.0 * miss;
+                    evidence
+                        .reasons
+                        .push(format!("{miss:.3} s beyond what the clock allows"));
+                }
+                weighed.push(Weighed {
+                    row,
+                    wire: at,
+                    evidence,
+                });
+            }
+        }
+        weighed
+    }
+
+    fn why_no_clock(&self) -> String {
+        if self.wires.is_empty() {
+            "there is no capture to compare with".into()
+        } else if self.mine.is_empty() {
+            "the log has no sessions".into()
+        } else {
+            "no offset between the two clocks makes the log's sessions fall on the capture's: another server, another day, or too few to tell".into()
+        }
+    }
+
+    fn why_alone(&self, log: usize, clock: &Clock) -> Match {
+        let stamps = self.logs.get(log).and_then(LogSession::stamps);
+        let first = self.wires.iter().map(|wire| wire.start).min();
+        let last = self.wires.iter().map(|wire| wire.end).max();
+        let reason = match (stamps, first, last) {
+            (Some((_, end)), Some(first), _)
+                if clock.to_capture(end.at) + end.resolution < first =>
+            {
+                "before the capture began"
+            }
+            (Some((start, _)), _, Some(last)) if clock.to_capture(start.at) > last => {
+                "after the capture ended"
+            }
+            _ => "nothing in the capture fits its time, address and commands",
+        };
+        Match {
+            reasons: vec![reason.into()],
+            ..Match::default()
+        }
+    }
+}
+
+/// What a choice amounts to.
+fn judge(evidence: &Evidence, choice: &Chosen) -> Match {
+    let clear = choice.margin >= CLEAR;
+    let runner_up = evidence.score - choice.margin;
+    let mut reasons = evidence.reasons.clone();
+    if clear {
+        reasons.push(format!("the next best choice scores {runner_up:.1}"));
+    } else {
+        reasons.push(format!(
+            "the next best choice scores {runner_up:.1}, too near to tell"
+        ));
+    }
+    Match {
+        standing: if clear {
+            Standing::Matched
+        } else {
+            Standing::Ambiguous
+        },
+        score: Some(evidence.score),
+        runner_up: Some(runner_up),
+        reasons,
+    }
+}
+
+/// Solves one component; rows and columns keep their own numbers.
+fn solve(component: &[&Weighed]) -> Vec<Chosen> {
+    let mut rows: Vec<usize> = component.iter().map(|w| w.row).collect();
+    let mut columns: Vec<usize> = component.iter().map(|w| w.wire).collect();
+    rows.sort_unstable();
+    rows.dedup();
+    columns.sort_unstable();
+    columns.dedup();
+    let pairs: Vec<Pair> = component
+        .iter()
+        .filter_map(|w| {
+            Some(Pair {
+                row: rows.binary_search(&w.row).ok()?,
+                column: columns.binary_search(&w.wire).ok()?,
+                gain: w.evidence.score - CLAIM + CLEAR,
+            })
+        })
+        .filter(|pair| pair.gain > CLEAR)
+        .collect();
+    assign(rows.len(), columns.len(), &pairs)
+        .into_iter()
+        .filter_map(|c| {
+            Some(Chosen {
+                row: *rows.get(c.row)?,
+                column: *columns.get(c.column)?,
+                ..c
+            })
+        })
+        .collect()
+}
+
+/// The pairs, in groups that share no row and no column.
+fn components(weighed: &[Weighed]) -> Vec<Vec<&Weighed>> {
+    let mut group_of_row: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut group_of_wire: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut parent: Vec<usize> = Vec::new();
+    for w in weighed {
+        let row = *group_of_row
+            .entry(w.row)
+            .or_insert_with(|| new_group(&mut parent));
+        let wire = *group_of_wire
+            .entry(w.wire)
+            .or_insert_with(|| new_group(&mut parent));
+        let (row, wire) = (root(&parent, row), root(&parent, wire));
+        if let Some(slot) = parent.get_mut(row.max(wire)) {
+            *slot = row.min(wire);
+        }
+    }
+    let mut groups: BTreeMap<usize, Vec<&Weighed>> = BTreeMap::new();
+    for w in weighed {
+        let group = group_of_row
+            .get(&w.row)
+            .map_or(0, |&group| root(&parent, group));
+        groups.entry(group).or_default().push(w);
+    }
+    groups.into_values().collect()
+}
+
+fn new_group(parent: &mut Vec<usize>) -> usize {
+    parent.push(parent.len());
+    parent.len() - 1
+}
+
+fn root(parent: &[usize], mut group: usize) -> usize {
+    while let Some(&up) = parent.get(group).filter(|&&up| up != group) {
+        group = up;
+    }
+    group
+}

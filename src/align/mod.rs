@@ -1,0 +1,18 @@
+//! Alignment: two views of the same conversations, put on one clock and joined one to one.
+//!
+//! Comes in: [`crate::model::WireSession`]s and [`crate::model::LogSession`]s. Goes out: a [`Clock`] for each log,
+//! with a bound, and [`Joined`] sessions, each with a score, a runner-up and reasons. No protocol's
+//! and no format's syntax is known here. Bounds: candidates are looked for within the same client
+//! and a time window only; the clock is voted on by at most a few hundred sessions.
+
+mod assign;
+mod clock;
+mod evidence;
+mod fit;
+mod join;
+mod moment;
+mod sequence;
+mod vote;
+
+pub use clock::{Clock, Step};
+pub use join::{Alignment, Joined, Match, Standing, align};

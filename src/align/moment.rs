@@ -1,0 +1,167 @@
+//! When, on the capture's clock, the things happened that a log line may tell of.
+//!
+//! A server acts after its cause has passed the capture and before its effect passes it, wherever between the two
+//! ends the capture was taken. So each event of a log has a window on the wire.
+
+use crate::model::{Event, Exchange, LogEvent, LogSession, Nanos, Role, Side, Span, WireSession};
+
+use super::fit::Constraint;
+
+/// A stretch of the capture's clock in which something happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Window {
+    pub(super) lo: Nanos,
+    pub(super) hi: Nanos,
+}
+
+/// A server that writes its log after its last effect passed does so within this.
+const LATE: Span = Span::millis(50);
+/// How far a session may reach beyond what the capture shows of it.
+const BEYOND: Span = Span::seconds(86_400);
+
+impl Window {
+    /// The offsets (log minus capture) that put `event`'s stamp on this window, in seconds relative to `coarse`.
+    pub(super) fn offsets(self, event: &LogEvent, coarse: Span) -> (f64, f64) {
+        let stamp = Nanos(event.stamp.at.0) - coarse;
+        let earliest = stamp.since(self.hi);
+        let latest = (stamp + event.stamp.resolution).since(self.lo);
+        (earliest.as_seconds_f64(), latest.as_seconds_f64())
+    }
+}
+
+/// When the server accepted the connection: after the SYN, before its first word.
+fn opening(wire: &WireSession) -> Option<Window> {
+    if !wire.history.contains('S') {
+        return None;
+    }
+    let greeting = wire.exchanges.iter().find_map(|exchange| exchange.answered);
+    let hello = wire.tls.as_ref().and_then(|tls| tls.server_hello);
+    let burst = wire
+        .bursts
+        .iter()
+        .find(|burst| burst.side == Side::Server)
+        .map(|burst| burst.start);
+    let hi = [greeting, hello, burst]
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or_else(|| over(wire));
+    Some(Window { lo: wire.start, hi })
+}
+
+/// When the TLS handshake was done for the server.
+fn tls_done(wire: &WireSession) -> Option<Window> {
+    let tls = wire.tls.as_ref()?;
+    let lo = tls.server_hello.or(tls.client_hello)?;
+    let first = wire.bursts.iter().map(|burst| burst.end).min();
+    // The server may answer first and write its log afterwards.
+    Some(Window {
+        lo,
+        hi: first.or(tls.finished).unwrap_or(wire.end).max(lo) + LATE,
+    })
+}
+
+/// When the server noticed the end: after the client's last word, and hardly later than the last packet.
+fn closing(wire: &WireSession) -> Window {
+    let asked = wire
+        .exchanges
+        .iter()
+        .filter_map(|exchange| exchange.asked.or(exchange.start))
+        .max();
+    let sent = wire
+        .bursts
+        .iter()
+        .filter(|burst| burst.side == Side::Client)
+        .map(|burst| burst.end)
+        .max();
+    let lo = [asked, sent]
+        .into_iter()
+        .flatten()
+        .max()
+        .unwrap_or(wire.start);
+    Window { lo, hi: over(wire) }
+}
+
+/// When the server had dealt with a command.
+pub(super) fn answering(exchange: &Exchange) -> Option<Window> {
+    let lo = exchange.asked.or(exchange.start)?;
+    let hi = exchange.end.or(exchange.answered)?;
+    Some(Window {
+        lo,
+        hi: hi.max(lo) + LATE,
+    })
+}
+
+/// The whole of a session, open at an end that the capture does not show.
+fn whole(wire: &WireSession) -> Window {
+    let lo = if began(wire) {
+        wire.start
+    } else {
+        wire.start - BEYOND
+    };
+    Window { lo, hi: over(wire) }
+}
+
+/// Whether the capture holds the first packet.
+pub(super) fn began(wire: &WireSession) -> bool {
+    wire.history.contains(['S', 's', 'h', 'H'])
+}
+
+/// When the server can have noticed the end at the latest.
+fn over(wire: &WireSession) -> Nanos {
+    let ended = wire.history.contains(['F', 'f', 'R', 'r']);
+    wire.end + if ended { LATE } else { BEYOND }
+}
+
+/// The window of an event of `log` on `wire`, as narrow as it can be told before the commands are
+/// laid side by side.
+fn window(wire: &WireSession, log: &LogSession, event: &Event) -> Option<Window> {
+    match (event, log.role) {
+        (Event::Open, Role::Server) => opening(wire),
+        (Event::Close, _) => Some(closing(wire)),
+        (Event::TlsDone, Role::Server) => tls_done(wire),
+        _ => Some(whole(wire)),
+    }
+}
+
+/// The offsets at which all events of `log` fall on `wire`, in seconds relative to `coarse`; `None`
+/// when there are none, as the lengths differ.
+pub(super) fn shared_offsets(
+    wire: &WireSession,
+    log: &LogSession,
+    coarse: Span,
+) -> Option<(f64, f64)> {
+    let mut shared = (f64::NEG_INFINITY, f64::INFINITY);
+    for event in &log.events {
+        if let Some(window) = window(wire, log, &event.what) {
+            let (lo, hi) = window.offsets(event, coarse);
+            shared = (shared.0.max(lo), shared.1.min(hi));
+        }
+    }
+    if let Some(duration) = log.duration {
+        // A stated length must fit, with a second to spare for what either side leaves out.
+        let length = wire.end.since(wire.start);
+        if (length - duration).abs() > Span::SECOND + Span(length.0 / 10) {
+            return None;
+        }
+    }
+    (shared.0 <= shared.1 && shared.0.is_finite()).then_some(shared)
+}
+
+/// One constraint per event of a pair believed to be right.
+pub(super) fn constraints<'a>(
+    wire: &'a WireSession,
+    log: &'a LogSession,
+    coarse: Span,
+    origin: Nanos,
+) -> impl Iterator<Item = Constraint> + 'a {
+    log.events.iter().filter_map(move |event| {
+        let window = window(wire, log, &event.what)?;
+        let (lo, hi) = window.offsets(event, coarse);
+        Some(Constraint {
+            at: window.lo.since(origin).as_seconds_f64(),
+            lo,
+            hi,
+        })
+    })
+}

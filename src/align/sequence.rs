@@ -1,0 +1,449 @@
+//! Inside a pair: the log's commands laid beside the wire's exchanges, and beside the encrypted runs
+//! where TLS hides them. Both sides keep their order (a monotone alignment by dynamic programme).
+
+use crate::model::{
+    Burst, Encryption, Event, Exchange, LineRef, LogCommand, LogSession, Seen, Side, Verb,
+    WireSession,
+};
+
+/// Cells of a dynamic programme; beyond that the sides are laid in order without it.
+const MAX_CELLS: usize = 1 << 22;
+
+/// What laying a log session on a wire session gave.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Laid {
+    /// All exchanges, in order, each marked with who saw it.
+    pub(super) exchanges: Vec<Exchange>,
+    /// Sizes that agree to the octet, and clear commands that agree in word and code.
+    pub(super) agreeing: usize,
+    /// Commands of the log without a place on the wire, and exchanges of the wire that a log of every command lacks.
+    pub(super) left_over: usize,
+}
+
+/// A command as the log tells it, with the line that does.
+#[derive(Clone, Copy)]
+struct Told<'a> {
+    command: &'a LogCommand,
+    line: Option<LineRef>,
+}
+
+/// A run from the client and the server's run that follows: one hidden exchange, unless commands were pipelined.
+#[derive(Clone, Copy, Default)]
+struct Turn<'a> {
+    asked: Option<&'a Burst>,
+    answered: Option<&'a Burst>,
+}
+
+/// Lays the commands of `log` on `wire`.
+pub(super) fn lay(wire: &WireSession, log: &LogSession) -> Laid {
+    let told = told(log);
+    let mut laid = Laid::default();
+    let clear: Vec<&Exchange> = wire.exchanges.iter().collect();
+    let partner = pair_up(clear.len(), told.len(), |i, j| {
+        clear
+            .get(i)
+            .zip(told.get(j))
+            .map_or(0, |(exchange, told)| likeness(exchange, told.command))
+    });
+    let mut next = 0;
+    for (exchange, told_at) in clear.iter().zip(&partner) {
+        let mut merged = (*exchange).clone();
+        if let Some(told_at) = *told_at {
+            if wire.encryption == Encryption::None {
+                push_untold(&mut laid, told.get(next..told_at).unwrap_or_default());
+            }
+            next = told_at + 1;
+            if let Some(told) = told.get(told_at) {
+                merge(&mut merged, *told);
+                laid.agreeing += 1;
+            }
+        } else if log.every_command && !exchange.verb.is_greeting() && !exchange.request.is_empty()
+        {
+            laid.left_over += 1;
+        }
+        laid.exchanges.push(merged);
+    }
+    let rest = told.get(next..).unwrap_or_default();
+    if wire.encryption == Encryption::None {
+        push_untold(&mut laid, rest);
+    } else {
+        lay_hidden(&mut laid, &turns(&wire.bursts), rest);
+    }
+    laid
+}
+
+/// The exchanges of `wire` alone.
+pub(super) fn alone(wire: &WireSession) -> Vec<Exchange> {
+    let mut laid = Laid {
+        exchanges: wire.exchanges.clone(),
+        ..Laid::default()
+    };
+    lay_hidden(&mut laid, &turns(&wire.bursts), &[]);
+    laid.exchanges
+}
+
+/// The exchanges of `log` alone.
+pub(super) fn untold(log: &LogSession) -> Vec<Exchange> {
+    let mut laid = Laid::default();
+    push_untold(&mut laid, &told(log));
+    laid.exchanges
+}
+
+/// What the log tells, command by command.
+fn told(log: &LogSession) -> Vec<Told<'_>> {
+    let mut listed = log.events.iter().filter_map(|event| match &event.what {
+        Event::Command(command) => Some(Told {
+            command,
+            line: Some(event.line),
+        }),
+        _ => None,
+    });
+    if log.implied.is_empty() {
+        return listed.collect();
+    }
+    // Counted commands take the line that counts them, unless a line of their own tells of them.
+    let counted = log
+        .events
+        .iter()
+        .rev()
+        .find(|event| event.what == Event::Close)
+        .map(|event| event.line);
+    let listed: Vec<Told<'_>> = listed.by_ref().collect();
+    let mut ahead = listed.as_slice();
+    log.implied
+        .iter()
+        .map(|command| {
+            let own = ahead.iter().position(|told| {
+                told.command.verb == command.verb
+                    && told.command.response.is_some()
+                    && told.command.response == command.response
+            });
+            match own.and_then(|at| Some((ahead.get(at)?, ahead.get(at + 1..)?))) {
+                Some((told, after)) => {
+                    ahead = after;
+                    Told {
+                        command,
+                        line: told.line,
+                    }
+                }
+                None => Told {
+                    command,
+                    line: counted,
+                },
+            }
+        })
+        .collect()
+}
+
+/// How like a clear exchange and a logged command are; 0: not the same.
+fn likeness(exchange: &Exchange, command: &LogCommand) -> u32 {
+    let unknown = command.verb.as_str() == "UNKNOWN"
+        && exchange
+            .code
+            .as_deref()
+            .is_some_and(|code| code.starts_with('5'));
+    if exchange.verb.is_greeting() || (exchange.verb != command.verb && !unknown) {
+        return 0;
+    }
+    let codes = match (&exchange.code, &command.code) {
+        (Some(wire), Some(log)) if wire == log => 3,
+        (Some(_), Some(_)) => return 0,
+        _ => 1,
+    };
+    codes + u32::from(exchange.request.eq_ignore_ascii_case(&command.request))
+}
+
+/// For each of `left` items the one of `right` items it belongs to, in order on both sides, so that
+/// the sum of `worth` is greatest.
+fn pair_up(left: usize, right: usize, worth: impl Fn(usize, usize) -> u32) -> Vec<Option<usize>> {
+    let width = right + 1;
+    if left.saturating_mul(right) > MAX_CELLS {
+        return in_order(left, right, worth);
+    }
+    let mut best = vec![0u32; (left + 1) * width];
+    let cell = |best: &[u32], i: usize, j: usize| best.get(i * width + j).copied().unwrap_or(0);
+    for i in (0..left).rev() {
+        for j in (0..right).rev() {
+            let pair = match worth(i, j) {
+                0 => 0,
+                gain => gain + cell(&best, i + 1, j + 1),
+            };
+            let value = pair.max(cell(&best, i + 1, j)).max(cell(&best, i, j + 1));
+            if let Some(slot) = best.get_mut(i * width + j) {
+                *slot = value;
+            }
+        }
+    }
+    let mut partner = vec![None; left];
+    let (mut i, mut j) = (0, 0);
+    while i < left && j < right {
+        let gain = worth(i, j);
+        let here = cell(&best, i, j);
+        if gain > 0 && here == gain + cell(&best, i + 1, j + 1) {
+            if let Some(slot) = partner.get_mut(i) {
+                *slot = Some(j);
+            }
+            (i, j) = (i + 1, j + 1);
+        } else if here == cell(&best, i + 1, j) {
+            i += 1;
+        } else {
+            j += 1;
+        }
+    }
+    partner
+}
+
+/// For sessions too long for the programme: each item takes the next that is like it.
+fn in_order(left: usize, right: usize, worth: impl Fn(usize, usize) -> u32) -> Vec<Option<usize>> {
+    const LOOK_AHEAD: usize = 64;
+    let mut next = 0;
+    (0..left)
+        .map(|i| {
+            let found = (next..right.min(next + LOOK_AHEAD)).find(|&j| worth(i, j) > 0)?;
+            next = found + 1;
+            Some(found)
+        })
+        .collect()
+}
+
+/// The wire's words stay; the log adds its line.
+fn merge(exchange: &mut Exchange, told: Told<'_>) {
+    exchange.seen = Seen::Both;
+    exchange.line = told.line;
+}
+
+/// Commands that only the log knows.
+fn push_untold(laid: &mut Laid, told: &[Told<'_>]) {
+    for told in told {
+        laid.left_over += 1;
+        laid.exchanges.push(from_log(*told));
+    }
+}
+
+fn from_log(told: Told<'_>) -> Exchange {
+    let command = told.command;
+    Exchange {
+        response: command.response.clone().or_else(|| command.code.clone()),
+        code: command.code.clone(),
+        request_bytes: command.request_bytes,
+        response_bytes: command.response_bytes,
+        line: told.line,
+        ..Exchange::new(command.verb.clone(), command.request.clone(), Seen::Log)
+    }
+}
+
+/// Encrypted runs as turns.
+fn turns(bursts: &[Burst]) -> Vec<Turn<'_>> {
+    let mut turns: Vec<Turn<'_>> = Vec::new();
+    for burst in bursts {
+        match (burst.side, turns.last_mut()) {
+            (Side::Server, Some(turn)) if turn.answered.is_none() => turn.answered = Some(burst),
+            (Side::Server, _) => turns.push(Turn {
+                asked: None,
+                answered: Some(burst),
+            }),
+            (Side::Client, _) => turns.push(Turn {
+                asked: Some(burst),
+                answered: None,
+            }),
+        }
+    }
+    turns
+}
+
+impl Turn<'_> {
+    /// Gives an exchange the wire's times and sizes, the sizes only where the log has none.
+    fn stamp(self, exchange: &mut Exchange) {
+        self.stamp_through(self, exchange);
+    }
+
+    /// The same for an exchange that reaches from this turn to the end of `last`.
+    fn stamp_through(self, last: Self, exchange: &mut Exchange) {
+        exchange.start = self.asked.or(self.answered).map(|burst| burst.start);
+        exchange.asked = last.asked.map(|burst| burst.end);
+        exchange.answered = last.answered.map(|burst| burst.start);
+        exchange.end = last.answered.map(|burst| burst.end);
+        exchange.packets = [
+            self.asked.map(|burst| burst.packet),
+            last.answered.map(|burst| burst.packet),
+        ];
+        exchange.request_bytes = exchange
+            .request_bytes
+            .or(self.asked.map(|burst| burst.plaintext));
+        exchange.response_bytes = exchange
+            .response_bytes
+            .or(last.answered.map(|burst| burst.plaintext));
+    }
+}
+
+/// How a step of the hidden programme uses its two sides.
+#[derive(Clone, Copy, PartialEq)]
+enum Move {
+    /// A command in one turn.
+    One,
+    /// A command told in one line that took two turns (a message: its announcement and its body).
+    Two,
+    /// A command without a turn of its own.
+    SkipCommand,
+    /// A turn the log does not tell of.
+    SkipTurn,
+}
+
+/// Worth of a command that has no turn, and of a turn that has no command.
+const SKIP_COMMAND: i32 = -6;
+const SKIP_TURN: i32 = -4;
+
+/// Lays hidden commands on turns, so that sizes agree best.
+fn lay_hidden(laid: &mut Laid, turns: &[Turn<'_>], told: &[Told<'_>]) {
+    if turns.len().saturating_mul(told.len()) > MAX_CELLS {
+        return push_untold(laid, told);
+    }
+    let moves = best_moves(turns, told);
+    let (mut i, mut j) = (0, 0);
+    for step in moves {
+        let (turn, command) = (
+            turns.get(i).copied().unwrap_or_default(),
+            told.get(j).copied(),
+        );
+        match (step, command) {
+            (Move::One, Some(told)) => {
+                let mut exchange = from_log(told);
+                laid.agreeing += usize::try_from(agreement(told.command, &[turn]).0).unwrap_or(0);
+                turn.stamp(&mut exchange);
+                laid.exchanges.push(exchange);
+                (i, j) = (i + 1, j + 1);
+            }
+            (Move::Two, Some(told)) => {
+                let last = turns.get(i + 1).copied().unwrap_or_default();
+                let mut exchange = from_log(told);
+                laid.agreeing +=
+                    usize::try_from(agreement(told.command, &[turn, last]).0).unwrap_or(0);
+                turn.stamp_through(last, &mut exchange);
+                laid.exchanges.push(exchange);
+                (i, j) = (i + 2, j + 1);
+            }
+            (Move::SkipCommand, Some(told)) => {
+                laid.left_over += 1;
+                laid.exchanges.push(from_log(told));
+                j += 1;
+            }
+            _ => {
+                let mut exchange = Exchange::new(Verb::default(), String::new(), Seen::Inferred);
+                turn.stamp(&mut exchange);
+                laid.left_over += usize::from(!told.is_empty() && turn.asked.is_some());
+                laid.exchanges.push(exchange);
+                i += 1;
+            }
+        }
+    }
+}
+
+/// The steps of greatest worth from the start to the end of both sides.
+fn best_moves(turns: &[Turn<'_>], told: &[Told<'_>]) -> Vec<Move> {
+    let width = told.len() + 1;
+    let mut best = vec![(0i32, Move::SkipTurn); (turns.len() + 1) * width];
+    let value = |best: &[(i32, Move)], i: usize, j: usize| {
+        best.get(i * width + j).map_or(i32::MIN / 2, |cell| cell.0)
+    };
+    for i in (0..=turns.len()).rev() {
+        for j in (0..=told.len()).rev() {
+            let mut cell = if i == turns.len() && j == told.len() {
+                continue;
+            } else {
+                (i32::MIN / 2, Move::SkipTurn)
+            };
+            let mut offer = |worth: i32, step: Move| {
+                if worth > cell.0 {
+                    cell = (worth, step);
+                }
+            };
+            if let Some(told) = told.get(j) {
+                if let Some(one) = turns.get(i..=i) {
+                    offer(
+                        worth(told.command, one) + value(&best, i + 1, j + 1),
+                        Move::One,
+                    );
+                }
+                if let Some(two) = turns.get(i..i + 2).filter(|_| told.command.verb.is_body()) {
+                    offer(
+                        worth(told.command, two) + value(&best, i + 2, j + 1),
+                        Move::Two,
+                    );
+                }
+                offer(SKIP_COMMAND + value(&best, i, j + 1), Move::SkipCommand);
+            }
+            if let Some(turn) = turns.get(i) {
+                // A greeting is no command, so leaving it out costs nothing.
+                let cost = if turn.asked.is_none() { 0 } else { SKIP_TURN };
+                offer(cost + value(&best, i + 1, j), Move::SkipTurn);
+            }
+            if let Some(slot) = best.get_mut(i * width + j) {
+                *slot = cell;
+            }
+        }
+    }
+    let (mut i, mut j) = (0, 0);
+    let mut moves = Vec::with_capacity(turns.len().max(told.len()));
+    while i < turns.len() || j < told.len() {
+        let Some(&(_, step)) = best.get(i * width + j) else {
+            break;
+        };
+        match step {
+            Move::One => (i, j) = (i + 1, j + 1),
+            Move::Two => (i, j) = (i + 2, j + 1),
+            Move::SkipCommand => j += 1,
+            Move::SkipTurn => i += 1,
+        }
+        moves.push(step);
+    }
+    moves
+}
+
+/// How well `command` fits in `turns`.
+fn worth(command: &LogCommand, turns: &[Turn<'_>]) -> i32 {
+    if turns.iter().any(|turn| turn.asked.is_none()) {
+        return i32::MIN / 4;
+    }
+    let (agree, differ) = agreement(command, turns);
+    let body = command.verb.is_body()
+        && turns
+            .last()
+            .and_then(|turn| turn.asked)
+            .is_some_and(|burst| burst.plaintext > 200);
+    4 * agree - 5 * differ + i32::from(body) - i32::from(turns.len() > 1 && agree == 0) * 8
+}
+
+/// Sizes of `command` that agree with what `turns` hold, and sizes that do not.
+fn agreement(command: &LogCommand, turns: &[Turn<'_>]) -> (i32, i32) {
+    let damaged = turns
+        .iter()
+        .flat_map(|turn| [turn.asked, turn.answered])
+        .flatten()
+        .any(|burst| burst.damaged);
+    let asked: u64 = turns
+        .iter()
+        .filter_map(|turn| turn.asked)
+        .map(|burst| burst.plaintext)
+        .sum();
+    let answered: u64 = turns
+        .iter()
+        .filter_map(|turn| turn.answered)
+        .map(|burst| burst.plaintext)
+        .sum();
+    // Whether a log counts the words around a message with it differs: `DATA`, its line end and the closing dot.
+    let slack = if command.verb.is_body() { 11 } else { 0 };
+    let mut agree = 0;
+    let mut differ = 0;
+    for (told, seen, slack) in [
+        (command.request_bytes, asked, slack),
+        (command.response_bytes, answered, 0),
+    ] {
+        match told {
+            Some(told) if told <= seen && seen <= told + slack => agree += 1,
+            Some(_) if damaged => {}
+            Some(_) => differ += 1,
+            None => {}
+        }
+    }
+    (agree, differ)
+}
