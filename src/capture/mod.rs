@@ -1,10 +1,8 @@
 //! Captures: a file, a pipe or an interface becomes packets.
 //!
-//! Comes in: an opened input. Goes out: [`Record`]s with borrowed bytes, in file order. Formats are
-//! found by content ([`registry`]). No reader looks inside a packet. Bounds: a record is at most
+//! Comes in: an opened input. Goes out: [`Record`]s with borrowed bytes, in file order. No reader looks inside a packet. Bounds: a record is at most
 //! [`MAX_PACKET`] octets; what a file claims beyond that is damage.
 
 mod packet;
-pub mod registry;
 
 pub use packet::{CaptureClock, CaptureReport, Format, LinkType, MAX_PACKET, Reader, Record};

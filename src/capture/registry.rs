@@ -1,1 +1,0 @@
-//! The list of capture formats: one row each.

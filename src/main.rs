@@ -1,3 +1,0 @@
-//! The `bothends` program.
-
-fn main() {}
