@@ -4,5 +4,7 @@
 //! [`MAX_PACKET`] octets; what a file claims beyond that is damage.
 
 mod packet;
+mod pcap;
 
 pub use packet::{CaptureClock, CaptureReport, Format, LinkType, MAX_PACKET, Reader, Record};
+pub use pcap::{Pcap, PcapError};

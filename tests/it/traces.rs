@@ -1,0 +1,61 @@
+//! Public traces, where they are at hand: `BOTHENDS_TRACES`, or beside the checkout.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bothends::capture::{Pcap, Reader as _};
+use bothends::input::Mapped;
+
+/// The uncompressed files in the folder of traces; none, saying so, where it is absent.
+fn traces() -> Vec<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/captures/zeek");
+    let folder = std::env::var_os("BOTHENDS_TRACES").map_or(beside, PathBuf::from);
+    let Ok(entries) = std::fs::read_dir(&folder) else {
+        eprintln!(
+            "skipped: no traces in {}; set BOTHENDS_TRACES",
+            folder.display()
+        );
+        return Vec::new();
+    };
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|ext| ext == "pcap"));
+    files.sort();
+    files
+}
+
+/// Packets in `file` by capinfos; `None` where it is not installed or cannot read the file.
+fn by_capinfos(file: &Path) -> Option<u64> {
+    let output = Command::new("capinfos")
+        .args(["-c", "-T", "-M", "-r"])
+        .arg(file)
+        .output()
+        .ok()?;
+    String::from_utf8_lossy(&output.stdout)
+        .trim()
+        .rsplit('\t')
+        .next()?
+        .parse()
+        .ok()
+}
+
+#[test]
+fn packets_of_the_public_traces_are_as_many_as_capinfos_counts() {
+    let mut compared = 0;
+    for path in traces() {
+        let bytes = Mapped::open(&path).unwrap();
+        // Some traces carry the name of one format and are of another.
+        let Ok(mut pcap) = Pcap::open(&bytes) else {
+            continue;
+        };
+        let mut packets = 0;
+        while pcap.advance().is_some() {
+            packets += 1;
+        }
+        match by_capinfos(&path) {
+            Some(counted) => assert_eq!(packets, counted, "{}", path.display()),
+            None => continue,
+        }
+        compared += 1;
+    }
+    eprintln!("compared {compared} traces with capinfos");
+}
