@@ -5,5 +5,7 @@
 //! headers nested at most 8 deep.
 
 mod datagram;
+mod transport;
 
 pub use datagram::{Checksum, Datagram, Flags, Passed, Segment, SeqNo, TcpOptions, Upper};
+pub use transport::segment;

@@ -1,0 +1,177 @@
+//! TCP headers (RFC 9293) out of the payload of an IP datagram.
+
+use std::net::IpAddr;
+
+use etherparse::{TcpOptionElement, TcpSlice};
+
+use super::{Checksum, Flags, Passed, Segment, SeqNo, TcpOptions};
+
+/// Reads a TCP segment from `captured`, the payload of a datagram from `source` to `destination`.
+///
+/// `length` is how many octets that payload had on the wire, as the IP header says.
+///
+/// # Errors
+/// [`Passed::Truncated`] when the header was not captured whole, [`Passed::Malformed`] when it
+/// contradicts itself.
+pub fn segment(
+    source: IpAddr,
+    destination: IpAddr,
+    captured: &[u8],
+    length: usize,
+) -> Result<Segment<'_>, Passed> {
+    let tcp = TcpSlice::from_slice(captured).map_err(|error| match error {
+        etherparse::err::tcp::HeaderSliceError::Len(_) if captured.len() < length => {
+            Passed::Truncated
+        }
+        _ => Passed::Malformed,
+    })?;
+    let header = tcp.header_slice();
+    let on_wire = length.checked_sub(header.len()).ok_or(Passed::Malformed)?;
+    let payload = tcp.payload().get(..on_wire).unwrap_or(tcp.payload());
+    Ok(Segment {
+        source_port: tcp.source_port(),
+        destination_port: tcp.destination_port(),
+        seq: SeqNo(tcp.sequence_number()),
+        ack: SeqNo(tcp.acknowledgment_number()),
+        flags: Flags(header.get(13).copied().unwrap_or(0)),
+        window: tcp.window_size(),
+        urgent: tcp.urgent_pointer(),
+        options: options(&tcp),
+        payload,
+        length: u32::try_from(on_wire).map_err(|_| Passed::Malformed)?,
+        checksum: checksum(source, destination, &tcp, length),
+    })
+}
+
+/// The options that matter; what follows a damaged one is not read.
+fn options(tcp: &TcpSlice<'_>) -> TcpOptions {
+    let mut options = TcpOptions::default();
+    for option in tcp.options_iterator().map_while(Result::ok) {
+        match option {
+            TcpOptionElement::MaximumSegmentSize(mss) => options.mss = Some(mss),
+            TcpOptionElement::WindowScale(shift) => options.window_scale = Some(shift),
+            TcpOptionElement::Timestamp(value, echo) => options.timestamps = Some((value, echo)),
+            _ => {}
+        }
+    }
+    options
+}
+
+fn checksum(source: IpAddr, destination: IpAddr, tcp: &TcpSlice<'_>, length: usize) -> Checksum {
+    if tcp.slice().len() != length {
+        return Checksum::Untested;
+    }
+    let right = match (source, destination) {
+        (IpAddr::V4(from), IpAddr::V4(to)) => {
+            tcp.calc_checksum_ipv4(from.octets(), to.octets()).ok()
+        }
+        (IpAddr::V6(from), IpAddr::V6(to)) => {
+            tcp.calc_checksum_ipv6(from.octets(), to.octets()).ok()
+        }
+        _ => None,
+    };
+    match right {
+        Some(right) if right == tcp.checksum() => Checksum::Good,
+        Some(_) => Checksum::Bad,
+        None => Checksum::Untested,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use etherparse::{TcpHeader, TcpOptionElement::*};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const FROM: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10));
+    const TO: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 25));
+
+    /// A segment from port 40000 to 25 with the options of a SYN and a right checksum.
+    fn sent(data: &[u8]) -> Vec<u8> {
+        let mut header = TcpHeader::new(40_000, 25, 0xffff_fffe, 512);
+        header.acknowledgment_number = 7;
+        header.ack = true;
+        header.psh = true;
+        header
+            .set_options(&[MaximumSegmentSize(1460), WindowScale(7), Timestamp(1, 2)])
+            .unwrap();
+        header.checksum = header
+            .calc_checksum_ipv4_raw([192, 0, 2, 10], [198, 51, 100, 25], data)
+            .unwrap();
+        let mut bytes = header.to_bytes().to_vec();
+        bytes.extend(data);
+        bytes
+    }
+
+    #[test]
+    fn a_whole_segment_is_read_and_its_checksum_tested() {
+        let bytes = sent(b"EHLO x\r\n");
+        let segment = segment(FROM, TO, &bytes, bytes.len()).unwrap();
+        assert_eq!(
+            (segment.source_port, segment.destination_port),
+            (40_000, 25)
+        );
+        assert_eq!((segment.seq, segment.ack), (SeqNo(0xffff_fffe), SeqNo(7)));
+        assert!(
+            segment.flags.has(Flags::ACK)
+                && segment.flags.has(Flags::PSH)
+                && !segment.flags.has(Flags::SYN)
+        );
+        assert_eq!(
+            segment.options,
+            TcpOptions {
+                timestamps: Some((1, 2)),
+                window_scale: Some(7),
+                mss: Some(1460)
+            }
+        );
+        assert_eq!((segment.payload, segment.length), (&b"EHLO x\r\n"[..], 8));
+        assert_eq!(segment.checksum, Checksum::Good);
+    }
+
+    #[test]
+    fn a_changed_byte_is_a_bad_checksum_and_still_read() {
+        let mut bytes = sent(b"EHLO x\r\n");
+        *bytes.last_mut().unwrap() ^= 1;
+        let segment = segment(FROM, TO, &bytes, bytes.len()).unwrap();
+        assert_eq!((segment.checksum, segment.length), (Checksum::Bad, 8));
+    }
+
+    #[test]
+    fn a_snap_length_leaves_the_length_on_the_wire() {
+        let bytes = sent(b"EHLO x\r\n");
+        let whole = bytes.len();
+        let short = segment(FROM, TO, &bytes[..whole - 5], whole).unwrap();
+        assert_eq!(
+            (short.payload, short.length, short.checksum),
+            (&b"EHL"[..], 8, Checksum::Untested)
+        );
+        assert_eq!(
+            segment(FROM, TO, &bytes[..12], whole).unwrap_err(),
+            Passed::Truncated
+        );
+    }
+
+    #[test]
+    fn a_header_longer_than_the_segment_is_malformed() {
+        let bytes = sent(b"");
+        assert_eq!(
+            segment(FROM, TO, &bytes[..20], 20).unwrap_err(),
+            Passed::Malformed
+        );
+        assert_eq!(segment(FROM, TO, b"", 0).unwrap_err(), Passed::Malformed);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_give_a_payload_within_them(bytes in proptest::collection::vec(any::<u8>(), 0..80), length in 0usize..100) {
+            if let Ok(segment) = segment(FROM, TO, &bytes, length) {
+                prop_assert!(segment.payload.len() <= bytes.len());
+                prop_assert!(u64::from(segment.length) <= length as u64);
+            }
+        }
+    }
+}
