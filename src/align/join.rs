@@ -12,10 +12,11 @@ use super::fit::{Constraint, fit};
 use super::vote::{self, Candidates};
 use super::{moment, sequence};
 
-/// Least score for a pair to be claimed: one unrelated session in twenty would fit as well.
-const CLAIM: f64 = 3.0;
-/// Least distance to the best alternative: it is twenty times less likely.
-const CLEAR: f64 = 3.0;
+/// Least score for a pair to be claimed: one unrelated session in three would fit as well, and a wrong
+/// one has the right one to beat.
+const CLAIM: f64 = 1.0;
+/// Least distance to the best alternative: it is seven times less likely.
+const CLEAR: f64 = 2.0;
 /// Times may miss by this much beside the clock's bound.
 const TIME_SLACK: f64 = 0.05;
 /// Times that miss by more than this are another session's.

@@ -5,4 +5,5 @@
     reason = "a test may fail loudly, and says what it skips"
 )]
 
+mod alignment;
 mod traces;

@@ -1,0 +1,217 @@
+//! Alignment of made sessions whose true clock and partners are known.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use bothends::align::{Standing, align};
+use bothends::model::{
+    Conversation, Counts, DamageLog, Encryption, Endpoint, Event, Exchange, LineRef, LogCommand,
+    LogEvent, LogId, LogSession, LogSource, LogTime, Nanos, PacketNo, Proto, Seen, Span, Stamp,
+    Transport, Verb, WireSession, Zone,
+};
+
+const SERVER: Endpoint = Endpoint {
+    ip: IpAddr::V4(Ipv4Addr::new(198, 51, 100, 25)),
+    port: 25,
+};
+const ORIGIN: Nanos = Nanos::new(1_795_490_000, 0);
+
+/// A small generator (Knuth's MMIX numbers), so that the cases are the same everywhere.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % n
+    }
+}
+
+fn exchange(verb: &str, code: &str, at: Nanos) -> Exchange {
+    Exchange {
+        start: Some(at),
+        asked: Some(at),
+        answered: Some(at + Span::micros(300)),
+        end: Some(at + Span::micros(400)),
+        code: Some(code.into()),
+        response: Some(code.into()),
+        ..Exchange::new(Verb::new(verb), verb.into(), Seen::Wire)
+    }
+}
+
+/// A session in the clear with `recipients` recipients, a pause after each command.
+fn wire(chance: &mut Chance, start: Nanos, port: u16) -> WireSession {
+    let client = Endpoint {
+        ip: IpAddr::V4(Ipv4Addr::new(
+            192,
+            0,
+            2,
+            u8::try_from(10 + chance.below(3)).unwrap(),
+        )),
+        port,
+    };
+    let mut at = start + Span::MILLISECOND;
+    let mut exchanges = vec![exchange("", "220", at)];
+    let recipients = chance.below(4);
+    let verbs = ["EHLO", "MAIL"]
+        .into_iter()
+        .chain((0..recipients).map(|_| "RCPT"))
+        .chain(["QUIT"]);
+    for verb in verbs {
+        at = at + Span::millis(5 + i64::try_from(chance.below(600)).unwrap());
+        exchanges.push(exchange(
+            verb,
+            if verb == "QUIT" { "221" } else { "250" },
+            at,
+        ));
+    }
+    WireSession {
+        conversation: Conversation {
+            client,
+            server: SERVER,
+            transport: Transport::Tcp,
+        },
+        proto: Proto("smtp"),
+        encryption: Encryption::None,
+        start,
+        end: at + Span::millis(2),
+        first_packet: PacketNo(1),
+        conn_state: "SF",
+        history: "ShADadFf".into(),
+        counts: Counts::default(),
+        tls: None,
+        exchanges,
+        bursts: Vec::new(),
+        names: Vec::new(),
+        notes: Vec::new(),
+    }
+}
+
+/// The whole-second log, without ports, that a server whose clock is ahead by `offset` writes of `wire`.
+fn log(wire: &WireSession, line: &mut u64, offset: Span) -> LogSession {
+    let mut session = LogSession::new(LogId(0), Proto("smtp"));
+    let mut event = |at: Nanos, what: Event| {
+        *line += 1;
+        let at = (at + offset).0.div_euclid(1_000_000_000);
+        let stamp = Stamp {
+            at: LogTime::new(at, 0),
+            resolution: Span::SECOND,
+        };
+        session.events.push(LogEvent {
+            line: LineRef {
+                log: LogId(0),
+                line: *line,
+            },
+            stamp,
+            what,
+        });
+    };
+    event(wire.start + Span::micros(500), Event::Open);
+    for exchange in wire.exchanges.iter().skip(1) {
+        let command = LogCommand {
+            verb: exchange.verb.clone(),
+            request: exchange.request.clone(),
+            code: exchange.code.clone(),
+            ..LogCommand::default()
+        };
+        event(exchange.end.unwrap(), Event::Command(command));
+    }
+    event(wire.end, Event::Close);
+    session.peer = Some(wire.conversation.client.ip);
+    session.encryption = Some(Encryption::None);
+    session.every_command = true;
+    session
+}
+
+fn source() -> LogSource {
+    LogSource {
+        id: LogId(0),
+        file: "smtp.log".into(),
+        format: "made",
+        zone: Zone::Assumed,
+        lines: 0,
+        events: 0,
+        unparsed: 0,
+        unparsed_first: Vec::new(),
+        first: None,
+        last: None,
+        damage: DamageLog::default(),
+    }
+}
+
+/// `count` sessions over `seconds`, and their log in the same order.
+fn made(seed: u64, count: u16, seconds: u64, offset: Span) -> (Vec<WireSession>, Vec<LogSession>) {
+    let mut chance = Chance(seed);
+    let mut line = 0;
+    let wires: Vec<WireSession> = (0..count)
+        .map(|n| {
+            let at = Span::millis(i64::try_from(chance.below(seconds * 1000)).unwrap());
+            wire(&mut chance, ORIGIN + at, 40_000 + n)
+        })
+        .collect();
+    let logs = wires
+        .iter()
+        .map(|wire| log(wire, &mut line, offset))
+        .collect();
+    (wires, logs)
+}
+
+#[test]
+fn sessions_without_ports_are_joined_rightly_under_an_unknown_clock() {
+    let offset = Span::millis(-37_420);
+    let mut joined_in_all = 0;
+    for seed in 1..=8 {
+        let (wires, logs) = made(seed, 60, 60, offset);
+        let alignment = align(&wires, &[source()], &logs, ORIGIN);
+
+        let clock = alignment.clocks.first().unwrap();
+        let error = (clock.offset - offset).abs();
+        assert!(error <= clock.bound, "seed {seed}: {clock:?}");
+        assert!(
+            error < Span::millis(50) && clock.bound < Span::millis(100),
+            "seed {seed}: {clock:?}"
+        );
+
+        let matched: Vec<(usize, usize)> = alignment
+            .sessions
+            .iter()
+            .filter(|joined| joined.verdict.standing == Standing::Matched)
+            .filter_map(|joined| Some((joined.wire?, *joined.logs.first()?)))
+            .collect();
+        assert!(
+            matched.iter().all(|(wire, log)| wire == log),
+            "seed {seed}: {matched:?}"
+        );
+        let both = alignment
+            .sessions
+            .iter()
+            .flat_map(|joined| &joined.exchanges)
+            .filter(|e| e.seen == Seen::Both);
+        assert!(both.count() >= 3 * matched.len());
+        joined_in_all += matched.len();
+    }
+    assert!(
+        joined_in_all >= 8 * 52,
+        "only {joined_in_all} of 480 joined"
+    );
+}
+
+#[test]
+fn a_log_whose_sessions_were_not_captured_is_not_joined() {
+    let (wires, _) = made(1, 60, 60, Span::ZERO);
+    let (others, mut logs) = made(2, 20, 60, Span::seconds(100_000));
+    assert_eq!(others.len(), logs.len());
+    for log in &mut logs {
+        log.peer = Some(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9)));
+    }
+    let alignment = align(&wires, &[source()], &logs, ORIGIN);
+    assert!(alignment.clocks.is_empty());
+    assert!(
+        alignment
+            .sessions
+            .iter()
+            .all(|joined| joined.verdict.standing == Standing::Unmatched)
+    );
+    assert_eq!(alignment.sessions.len(), 80);
+}
