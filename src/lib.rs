@@ -9,8 +9,8 @@
 //! input ─► log ─────────────────────────────────┘
 //! ```
 //!
-//! [`model`] holds the nouns that all rooms share; the pipeline wires the rooms together and is what a program
-//! calls.
+//! [`model`] holds the nouns that all rooms share. `report` is still to come, and so are most readers: each
+//! room's own page says what stands.
 
 pub mod align;
 pub mod capture;

@@ -1,7 +1,7 @@
 //! The whole of alignment, log by log: coarse offset by vote, clock by fit, pairs by assignment, then both again with
 //! what the pairs have taught.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Event, Exchange, LogId, LogSession, LogSource, Nanos, Span, WireSession};
 
@@ -126,15 +126,15 @@ pub fn align(
         .extend(wires.iter().enumerate().map(|(at, wire)| {
             joined_wire(at, wire, logs, of_wire.get(&at).map_or(&[], Vec::as_slice))
         }));
-    let claimed = |log: usize| {
-        of_wire
-            .values()
-            .flatten()
-            .any(|verdict| verdict.log == log && verdict.sureness.standing == Standing::Matched)
-    };
+    let claimed: BTreeSet<usize> = of_wire
+        .values()
+        .flatten()
+        .filter(|verdict| verdict.sureness.standing == Standing::Matched)
+        .map(|verdict| verdict.log)
+        .collect();
     alignment.sessions.extend(
         (0..logs.len())
-            .filter(|&log| !claimed(log))
+            .filter(|log| !claimed.contains(log))
             .map(|log| Joined {
                 logs: vec![log],
                 verdict: of_log.get(&log).cloned().unwrap_or_default(),
@@ -277,12 +277,7 @@ impl View<'_> {
         commands
             .filter_map(|event| {
                 let window = moment::answering(by_line.get(&event.line)?)?;
-                let (lo, hi) = window.offsets(event, coarse);
-                Some(Constraint {
-                    at: window.lo.since(self.origin).as_seconds_f64(),
-                    lo,
-                    hi,
-                })
+                Some(window.constraint(event, coarse, self.origin))
             })
             .collect()
     }

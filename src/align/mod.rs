@@ -2,8 +2,8 @@
 //!
 //! Comes in: [`crate::model::WireSession`]s and [`crate::model::LogSession`]s. Goes out: a [`Clock`] for each log,
 //! with a bound, and [`Joined`] sessions, each with a score, a runner-up and reasons. No protocol's
-//! and no format's syntax is known here. Bounds: candidates are looked for within the same client
-//! and a time window only; the clock is voted on by at most a few hundred sessions.
+//! and no format's syntax is known here. Bounds: candidates are looked for among the
+//! sessions of the same client only; about two million pairs at most vote on the clock.
 
 mod assign;
 mod clock;

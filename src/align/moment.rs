@@ -27,6 +27,16 @@ impl Window {
         let latest = (stamp + event.stamp.resolution).since(self.lo);
         (earliest.as_seconds_f64(), latest.as_seconds_f64())
     }
+
+    /// What `event` on this window says of the clock, at its time since `origin`.
+    pub(super) fn constraint(self, event: &LogEvent, coarse: Span, origin: Nanos) -> Constraint {
+        let (lo, hi) = self.offsets(event, coarse);
+        Constraint {
+            at: self.lo.since(origin).as_seconds_f64(),
+            lo,
+            hi,
+        }
+    }
 }
 
 /// When the server accepted the connection: after the SYN, before its first word.
@@ -157,11 +167,6 @@ pub(super) fn constraints<'a>(
 ) -> impl Iterator<Item = Constraint> + 'a {
     log.events.iter().filter_map(move |event| {
         let window = window(wire, log, &event.what)?;
-        let (lo, hi) = window.offsets(event, coarse);
-        Some(Constraint {
-            at: window.lo.since(origin).as_seconds_f64(),
-            lo,
-            hi,
-        })
+        Some(window.constraint(event, coarse, origin))
     })
 }

@@ -137,12 +137,7 @@ fn told(log: &LogSession) -> Vec<Told<'_>> {
 
 /// How like a clear exchange and a logged command are; 0: not the same.
 fn likeness(exchange: &Exchange, command: &LogCommand) -> u32 {
-    let unknown = command.verb.as_str() == "UNKNOWN"
-        && exchange
-            .code
-            .as_deref()
-            .is_some_and(|code| code.starts_with('5'));
-    if exchange.verb.is_greeting() || (exchange.verb != command.verb && !unknown) {
+    if exchange.verb.is_greeting() || exchange.verb != command.verb {
         return 0;
     }
     let codes = match (&exchange.code, &command.code) {

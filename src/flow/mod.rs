@@ -1,4 +1,5 @@
-//! Connections: datagrams become two ordered streams of bytes, with every hole declared.
+//! Connections: datagrams become two ordered streams of bytes, with every hole declared. So far
+//! only the events and the bounds stand here.
 //!
 //! Comes in: [`crate::link::Datagram`]s with their time and number. Goes out, per connection:
 //! [`StreamEvent`]s in causal order and at the end a [`Connection`] record. No protocol's name is

@@ -1,4 +1,5 @@
-//! Link and network headers: a packet becomes a datagram between two addresses.
+//! Link and network headers: a packet becomes a datagram between two addresses. So far
+//! only TCP segments are read.
 //!
 //! Comes in: a link type and the captured bytes. Goes out: a [`Datagram`] that borrows its payload
 //! from the packet, or a [`Passed`] reason that is counted. State is kept for fragments only. Bounds:

@@ -1,4 +1,5 @@
-//! Server logs: lines become sessions.
+//! Server logs: lines become sessions. So far only the shape of a format stands here; the registry has no
+//! rows.
 //!
 //! Comes in: the bytes of a log file. Goes out: a [`crate::model::LogSource`] and its
 //! [`crate::model::LogSession`]s. A format is one file and one row in [`registry`]; it is found by content or
