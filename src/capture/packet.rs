@@ -74,6 +74,10 @@ impl LinkType {
     pub const NULL: Self = Self(0);
     /// Ethernet.
     pub const ETHERNET: Self = Self(1);
+    /// PPP, from the address field or the protocol field on.
+    pub const PPP: Self = Self(9);
+    /// PPP in HDLC framing.
+    pub const PPP_HDLC: Self = Self(50);
     /// Raw IP, version by first nibble.
     pub const RAW: Self = Self(101);
     /// OpenBSD loopback: a 4-byte family in network order.
@@ -94,6 +98,7 @@ impl LinkType {
             Self::ETHERNET => "ethernet".into(),
             Self(12 | 14 | 101) => "raw".into(),
             Self::LOOP => "loop".into(),
+            Self::PPP => "ppp".into(),
             Self::LINUX_SLL => "linux_sll".into(),
             Self::IPV4 => "ipv4".into(),
             Self::IPV6 => "ipv6".into(),

@@ -25,14 +25,20 @@ pub enum Upper<'p> {
     /// A TCP segment.
     Tcp(Segment<'p>),
     /// A UDP datagram.
-    Udp {
-        /// Sender's port.
-        source_port: u16,
-        /// Receiver's port.
-        destination_port: u16,
-        /// The payload as captured.
-        payload: &'p [u8],
-    },
+    Udp(UdpDatagram<'p>),
+}
+
+/// A UDP datagram (RFC 768).
+#[derive(Clone, Copy, Debug)]
+pub struct UdpDatagram<'p> {
+    /// Sender's port.
+    pub source_port: u16,
+    /// Receiver's port.
+    pub destination_port: u16,
+    /// The payload as captured.
+    pub payload: &'p [u8],
+    /// Octets of payload on the wire.
+    pub length: u32,
 }
 
 /// A TCP segment (RFC 9293 §3.1).

@@ -1,10 +1,10 @@
-//! TCP headers (RFC 9293) out of the payload of an IP datagram.
+//! TCP and UDP headers (RFC 9293, RFC 768) out of the payload of an IP datagram.
 
 use std::net::IpAddr;
 
-use etherparse::{TcpOptionElement, TcpSlice};
+use etherparse::{TcpOptionElement, TcpSlice, UdpHeaderSlice};
 
-use super::{Checksum, Flags, Passed, Segment, SeqNo, TcpOptions};
+use super::{Checksum, Flags, Passed, Segment, SeqNo, TcpOptions, UdpDatagram};
 
 /// Reads a TCP segment from `captured`, the payload of a datagram from `source` to `destination`.
 ///
@@ -13,7 +13,7 @@ use super::{Checksum, Flags, Passed, Segment, SeqNo, TcpOptions};
 /// # Errors
 /// [`Passed::Truncated`] when the header was not captured whole, [`Passed::Malformed`] when it
 /// contradicts itself.
-pub fn segment(
+pub(super) fn segment(
     source: IpAddr,
     destination: IpAddr,
     captured: &[u8],
@@ -40,6 +40,24 @@ pub fn segment(
         payload,
         length: u32::try_from(on_wire).map_err(|_| Passed::Malformed)?,
         checksum: checksum(source, destination, &tcp, length),
+    })
+}
+
+/// Reads a UDP datagram from `captured`; `length` as for [`segment`].
+pub(super) fn udp(captured: &[u8], length: usize) -> Result<UdpDatagram<'_>, Passed> {
+    let header = UdpHeaderSlice::from_slice(captured).map_err(|_| Passed::Truncated)?;
+    let rest = captured.get(header.slice().len()..).unwrap_or_default();
+    // Zero means: as long as the packet (RFC 2675, and offload).
+    let claimed = match usize::from(header.length()) {
+        0 => length,
+        claimed => claimed,
+    };
+    let on_wire = claimed.min(length).saturating_sub(header.slice().len());
+    Ok(UdpDatagram {
+        source_port: header.source_port(),
+        destination_port: header.destination_port(),
+        payload: rest.get(..on_wire).unwrap_or(rest),
+        length: u32::try_from(on_wire).unwrap_or(u32::MAX),
     })
 }
 

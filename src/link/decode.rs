@@ -1,0 +1,266 @@
+//! From a captured packet to the datagram in it.
+
+use crate::capture::Record;
+use crate::model::Nanos;
+
+use super::fragments::Fragments;
+use super::frame::{Under, descend, outermost};
+use super::ip::{self, IpPacket};
+use super::{Datagram, Passed, Upper, transport, tunnel};
+
+/// Headers followed in one packet.
+const DEPTH: usize = 16;
+/// IP headers inside each other.
+const TUNNELS: usize = 8;
+
+/// Reads packets' headers; remembers fragments and nothing else.
+#[derive(Debug, Default)]
+pub struct LinkDecoder {
+    fragments: Fragments,
+    /// The payload of the datagram put together last.
+    whole: Vec<u8>,
+}
+
+/// How far one packet could be read.
+enum Reached<'p> {
+    Datagram(Datagram<'p>),
+    Fragment(IpPacket<'p>, ip::Piece),
+}
+
+impl LinkDecoder {
+    /// The datagram in a packet, the innermost where tunnels nest.
+    ///
+    /// # Errors
+    /// Why there is none; to be counted.
+    pub fn decode<'p>(
+        &'p mut self,
+        record: &Record,
+        bytes: &'p [u8],
+    ) -> Result<Datagram<'p>, Passed> {
+        let on_wire = usize::try_from(record.length).unwrap_or(usize::MAX);
+        let beyond = on_wire.saturating_sub(bytes.len());
+        match read(outermost(record.link_type, bytes)?, beyond)? {
+            Reached::Datagram(datagram) => Ok(datagram),
+            Reached::Fragment(packet, piece) => self.complete(record.time, packet, piece),
+        }
+    }
+
+    /// Datagrams of which some fragments never came.
+    pub fn unfinished(&self) -> u64 {
+        self.fragments.unfinished()
+    }
+
+    fn complete(
+        &mut self,
+        at: Nanos,
+        packet: IpPacket<'_>,
+        piece: ip::Piece,
+    ) -> Result<Datagram<'_>, Passed> {
+        self.whole = self
+            .fragments
+            .add(at, &packet, piece)
+            .ok_or(Passed::FragmentKept)?;
+        let packet = IpPacket {
+            payload: &self.whole,
+            length: self.whole.len(),
+            piece: None,
+            ..packet
+        };
+        match carried(&packet, 0)? {
+            Carried::Datagram(datagram) => Ok(datagram),
+            Carried::Tunnel(under) => match read(under, 0)? {
+                Reached::Datagram(datagram) => Ok(datagram),
+                // Fragments inside fragments: nobody sends these in good faith.
+                Reached::Fragment(..) => Err(Passed::NestedTooDeep),
+            },
+        }
+    }
+}
+
+/// What an IP packet carries.
+enum Carried<'p> {
+    Datagram(Datagram<'p>),
+    Tunnel(Under<'p>),
+}
+
+/// Follows headers down; `beyond` octets of the packet were not captured.
+fn read(mut under: Under<'_>, beyond: usize) -> Result<Reached<'_>, Passed> {
+    let mut tunnels = 0;
+    for _ in 0..DEPTH {
+        let Under::Ip(bytes) = under else {
+            under = descend(under)?;
+            continue;
+        };
+        let packet = ip::read(bytes, bytes.len() + beyond)?;
+        if let Some(piece) = packet.piece {
+            return Ok(Reached::Fragment(packet, piece));
+        }
+        under = match carried(&packet, tunnels)? {
+            Carried::Datagram(datagram) => return Ok(Reached::Datagram(datagram)),
+            Carried::Tunnel(under) => under,
+        };
+        tunnels += 1;
+    }
+    Err(Passed::NestedTooDeep)
+}
+
+fn carried<'p>(packet: &IpPacket<'p>, tunnels: usize) -> Result<Carried<'p>, Passed> {
+    if let Some(inner) = tunnel::in_ip(packet.number, packet.payload) {
+        return deeper(inner?, tunnels);
+    }
+    let upper = match packet.number {
+        1 | 58 => Upper::Icmp(packet.payload),
+        6 => Upper::Tcp(transport::segment(
+            packet.source,
+            packet.destination,
+            packet.payload,
+            packet.length,
+        )?),
+        17 => {
+            let udp = transport::udp(packet.payload, packet.length)?;
+            if let Some(inner) = tunnel::in_udp(udp.destination_port, udp.payload) {
+                return deeper(inner, tunnels);
+            }
+            Upper::Udp(udp)
+        }
+        number => Upper::Other(number),
+    };
+    Ok(Carried::Datagram(Datagram {
+        source: packet.source,
+        destination: packet.destination,
+        ttl: packet.ttl,
+        upper,
+    }))
+}
+
+fn deeper(under: Under<'_>, tunnels: usize) -> Result<Carried<'_>, Passed> {
+    if tunnels >= TUNNELS {
+        return Err(Passed::NestedTooDeep);
+    }
+    Ok(Carried::Tunnel(under))
+}
+
+#[cfg(test)]
+mod tests {
+    use etherparse::PacketBuilder;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::capture::LinkType;
+
+    fn record(link_type: LinkType, length: usize) -> Record {
+        Record {
+            time: Nanos(0),
+            link_type,
+            length: u32::try_from(length).unwrap(),
+            interface: 0,
+            at: 0,
+        }
+    }
+
+    fn sent(payload: &[u8]) -> Vec<u8> {
+        let builder = PacketBuilder::ethernet2([1; 6], [2; 6])
+            .ipv4([192, 0, 2, 10], [198, 51, 100, 25], 64)
+            .tcp(40_000, 25, 1, 512);
+        let mut packet = Vec::new();
+        builder.write(&mut packet, payload).unwrap();
+        packet
+    }
+
+    fn payload_of(packet: &[u8], length: usize) -> Result<Vec<u8>, Passed> {
+        let mut decoder = LinkDecoder::default();
+        let datagram = decoder.decode(&record(LinkType::ETHERNET, length), packet)?;
+        match datagram.upper {
+            Upper::Tcp(segment) => Ok(segment.payload.to_vec()),
+            other => panic!("no TCP: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn padding_of_a_short_frame_is_no_data() {
+        let mut packet = sent(b"");
+        packet.resize(60, 0xee);
+        assert_eq!(payload_of(&packet, 60).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_length_left_zero_by_offload_is_taken_from_the_capture() {
+        let mut packet = sent(b"MAIL FROM:<a@b>\r\n");
+        packet[16..18].fill(0);
+        assert_eq!(
+            payload_of(&packet, packet.len()).unwrap(),
+            b"MAIL FROM:<a@b>\r\n"
+        );
+    }
+
+    #[test]
+    fn ip_in_ip_without_end_is_given_up() {
+        let mut packet = Vec::new();
+        for _ in 0..12 {
+            let mut header =
+                etherparse::Ipv4Header::new(0, 64, etherparse::IpNumber::IPV4, [1; 4], [2; 4])
+                    .unwrap();
+            header.total_len = 0;
+            header.write(&mut packet).unwrap();
+        }
+        let mut decoder = LinkDecoder::default();
+        let length = packet.len();
+        assert_eq!(
+            decoder
+                .decode(&record(LinkType::RAW, length), &packet)
+                .unwrap_err(),
+            Passed::NestedTooDeep
+        );
+    }
+
+    #[test]
+    fn a_datagram_in_fragments_is_whole_at_the_last() {
+        let mut udp = Vec::new();
+        PacketBuilder::ipv4([192, 0, 2, 10], [198, 51, 100, 53], 64)
+            .udp(5353, 53)
+            .write(&mut udp, &[7; 100])
+            .unwrap();
+        let cut = |from: usize, to: usize, more: u8| {
+            let mut piece = udp[..20].to_vec();
+            let length = u16::try_from(20 + to - from).unwrap();
+            piece[2..4].copy_from_slice(&length.to_be_bytes());
+            piece[6] = more << 5;
+            piece[7] = u8::try_from(from / 8).unwrap();
+            piece.extend(&udp[20 + from..20 + to]);
+            piece
+        };
+        let mut decoder = LinkDecoder::default();
+        let (first, last) = (cut(0, 64, 1), cut(64, 108, 0));
+        let kept = decoder.decode(&record(LinkType::RAW, last.len()), &last);
+        assert_eq!(kept.unwrap_err(), Passed::FragmentKept);
+        let whole = decoder
+            .decode(&record(LinkType::RAW, first.len()), &first)
+            .unwrap();
+        match whole.upper {
+            Upper::Udp(udp) => assert_eq!(udp.payload, [7; 100]),
+            other => panic!("no UDP: {other:?}"),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_on_any_link_are_read_or_passed(
+            link in prop::sample::select(vec![0u16, 1, 9, 12, 101, 108, 113, 276]),
+            bytes in proptest::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let mut decoder = LinkDecoder::default();
+            let answer = decoder.decode(&record(LinkType(link), bytes.len()), &bytes);
+            let unknown = matches!(answer, Err(Passed::UnknownLinkType));
+            prop_assert!(!unknown, "a listed link type");
+        }
+
+        #[test]
+        fn a_packet_cut_anywhere_is_read_or_said_to_be_cut(cut in 0usize..71) {
+            let packet = sent(b"MAIL FROM:<a@b>\r\n");
+            match payload_of(&packet[..cut], packet.len()) {
+                Ok(payload) => prop_assert_eq!(&payload[..], &packet[54..cut]),
+                Err(passed) => prop_assert_eq!(passed, Passed::Truncated),
+            }
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Link-layer headers: down to the first IP header.
+
+use crate::capture::LinkType;
+
+use super::Passed;
+
+/// What lies under a header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Under<'p> {
+    /// An Ethernet frame.
+    Ethernet(&'p [u8]),
+    /// What an Ethernet type number says.
+    Ethertype(u16, &'p [u8]),
+    /// An IP header; its version is in the first nibble.
+    Ip(&'p [u8]),
+    /// A PPP frame from its protocol field on.
+    Ppp(&'p [u8]),
+}
+
+/// Ethernet type numbers (IANA `ieee-802-numbers`).
+mod ethertype {
+    pub(super) const IPV4: u16 = 0x0800;
+    pub(super) const IPV6: u16 = 0x86dd;
+    pub(super) const VLAN: u16 = 0x8100;
+    pub(super) const QINQ: u16 = 0x88a8;
+    pub(super) const QINQ_OLD: u16 = 0x9100;
+    pub(super) const MPLS: u16 = 0x8847;
+    pub(super) const MPLS_UP: u16 = 0x8848;
+    pub(super) const PPPOE: u16 = 0x8864;
+    pub(super) const TRANSPARENT_BRIDGING: u16 = 0x6558;
+}
+
+/// The first header of a packet of `link_type`.
+pub(super) fn outermost(link_type: LinkType, packet: &[u8]) -> Result<Under<'_>, Passed> {
+    match link_type {
+        LinkType::ETHERNET => Ok(Under::Ethernet(packet)),
+        LinkType(12 | 14) | LinkType::RAW | LinkType::IPV4 | LinkType::IPV6 => {
+            Ok(Under::Ip(packet))
+        }
+        LinkType::NULL | LinkType::LOOP => loopback(packet),
+        LinkType::LINUX_SLL => ethertype_at(packet, 14, 16),
+        LinkType::LINUX_SLL2 => ethertype_at(packet, 0, 20),
+        LinkType::PPP | LinkType::PPP_HDLC => Ok(Under::Ppp(packet)),
+        _ => Err(Passed::UnknownLinkType),
+    }
+}
+
+/// One header further down.
+pub(super) fn descend(under: Under<'_>) -> Result<Under<'_>, Passed> {
+    match under {
+        Under::Ethernet(frame) => ethernet(frame),
+        Under::Ethertype(number, rest) => payload_of(number, rest),
+        Under::Ppp(frame) => ppp(frame),
+        Under::Ip(_) => Ok(under),
+    }
+}
+
+fn ethernet(frame: &[u8]) -> Result<Under<'_>, Passed> {
+    match u16_at(frame, 12)? {
+        // IEEE 802.3: a length, then 802.2; SNAP carries an Ethernet type again (RFC 1042).
+        0..=1500 => match frame.get(14..20) {
+            Some([0xaa, 0xaa, 3, 0, 0, 0]) => ethertype_at(frame, 20, 22),
+            Some(_) => Err(Passed::NotIp),
+            None => Err(Passed::Truncated),
+        },
+        number => Ok(Under::Ethertype(number, rest(frame, 14)?)),
+    }
+}
+
+fn payload_of(number: u16, packet: &[u8]) -> Result<Under<'_>, Passed> {
+    match number {
+        ethertype::IPV4 | ethertype::IPV6 => Ok(Under::Ip(packet)),
+        ethertype::VLAN | ethertype::QINQ | ethertype::QINQ_OLD => ethertype_at(packet, 2, 4),
+        ethertype::MPLS | ethertype::MPLS_UP => mpls(packet),
+        ethertype::PPPOE => Ok(Under::Ppp(rest(packet, 6)?)),
+        ethertype::TRANSPARENT_BRIDGING => Ok(Under::Ethernet(packet)),
+        _ => Err(Passed::NotIp),
+    }
+}
+
+/// RFC 3032: labels of four octets down to the one that is marked as the last.
+fn mpls(packet: &[u8]) -> Result<Under<'_>, Passed> {
+    const LABELS: usize = 16;
+    for label in packet.chunks_exact(4).take(LABELS).enumerate() {
+        if let (at, [_, _, third, _]) = label
+            && third & 1 == 1
+        {
+            let inner = rest(packet, (at + 1) * 4)?;
+            return match inner.first().map(|first| first >> 4) {
+                Some(4 | 6) => Ok(Under::Ip(inner)),
+                // A pseudowire's control word, then Ethernet (RFC 4448).
+                Some(0) => Ok(Under::Ethernet(rest(inner, 4)?)),
+                _ => Err(Passed::NotIp),
+            };
+        }
+    }
+    Err(Passed::Truncated)
+}
+
+/// RFC 1661 and 1662: address and control may be there, the protocol may be one octet.
+fn ppp(frame: &[u8]) -> Result<Under<'_>, Passed> {
+    let frame = frame.strip_prefix(&[0xff, 3]).unwrap_or(frame);
+    let (number, inner) = match frame {
+        [short, inner @ ..] if short & 1 == 1 => (u16::from(*short), inner),
+        [high, low, inner @ ..] => (u16::from_be_bytes([*high, *low]), inner),
+        _ => return Err(Passed::Truncated),
+    };
+    match number {
+        0x21 | 0x57 => Ok(Under::Ip(inner)),
+        0x281 => mpls(inner),
+        _ => Err(Passed::NotIp),
+    }
+}
+
+/// A four-octet address family in some host's order; IPv6 has a different number in every BSD.
+fn loopback(packet: &[u8]) -> Result<Under<'_>, Passed> {
+    let family: [u8; 4] = *packet.first_chunk().ok_or(Passed::Truncated)?;
+    match u32::from_be_bytes(family).min(u32::from_le_bytes(family)) {
+        2 | 10 | 23 | 24 | 28 | 30 => Ok(Under::Ip(rest(packet, 4)?)),
+        _ => Err(Passed::NotIp),
+    }
+}
+
+fn ethertype_at(packet: &[u8], field: usize, after: usize) -> Result<Under<'_>, Passed> {
+    Ok(Under::Ethertype(
+        u16_at(packet, field)?,
+        rest(packet, after)?,
+    ))
+}
+
+fn u16_at(packet: &[u8], at: usize) -> Result<u16, Passed> {
+    let field = packet.get(at..).and_then(<[u8]>::first_chunk);
+    Ok(u16::from_be_bytes(*field.ok_or(Passed::Truncated)?))
+}
+
+fn rest(packet: &[u8], from: usize) -> Result<&[u8], Passed> {
+    packet.get(from..).ok_or(Passed::Truncated)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IP: &[u8] = &[0x45, 0, 0, 20];
+
+    fn down(link_type: LinkType, packet: &[u8]) -> Result<Vec<u8>, Passed> {
+        let mut under = outermost(link_type, packet)?;
+        for _ in 0..8 {
+            if let Under::Ip(inner) = under {
+                return Ok(inner.to_vec());
+            }
+            under = descend(under)?;
+        }
+        Err(Passed::NestedTooDeep)
+    }
+
+    fn join(parts: &[&[u8]]) -> Vec<u8> {
+        parts.concat()
+    }
+
+    #[test]
+    fn every_link_leads_to_the_ip_header() {
+        let macs = [0u8; 12];
+        let ethernet = |more: &[u8]| join(&[&macs, more, IP]);
+        for (link_type, packet) in [
+            (LinkType::ETHERNET, ethernet(&[8, 0])),
+            (LinkType::ETHERNET, ethernet(&[0x81, 0, 0, 5, 8, 0])),
+            (
+                LinkType::ETHERNET,
+                ethernet(&[0x88, 0xa8, 0, 5, 0x81, 0, 0, 6, 0x86, 0xdd]),
+            ),
+            (
+                LinkType::ETHERNET,
+                ethernet(&[0x88, 0x47, 0, 1, 0, 64, 0, 2, 1, 64]),
+            ),
+            (
+                LinkType::ETHERNET,
+                ethernet(&[0x88, 0x64, 0x11, 0, 0, 1, 0, 6, 0, 0x21]),
+            ),
+            (
+                LinkType::ETHERNET,
+                ethernet(&[0, 12, 0xaa, 0xaa, 3, 0, 0, 0, 8, 0]),
+            ),
+            (LinkType::RAW, IP.to_vec()),
+            (LinkType::NULL, join(&[&[2, 0, 0, 0], IP])),
+            (LinkType::LOOP, join(&[&[0, 0, 0, 2], IP])),
+            (LinkType::LINUX_SLL, join(&[&[0; 14], &[8, 0], IP])),
+            (LinkType::LINUX_SLL2, join(&[&[8, 0], &[0; 18], IP])),
+            (LinkType::PPP, join(&[&[0xff, 3, 0, 0x21], IP])),
+            (LinkType::PPP, join(&[&[0x21], IP])),
+        ] {
+            assert_eq!(
+                down(link_type, &packet),
+                Ok(IP.to_vec()),
+                "{link_type:?} {packet:02x?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_ip_is_told_from_what_is_cut() {
+        assert_eq!(down(LinkType::ETHERNET, &[0; 13]), Err(Passed::Truncated));
+        assert_eq!(
+            down(LinkType::ETHERNET, &join(&[&[0; 12], &[8, 6], IP])),
+            Err(Passed::NotIp)
+        );
+        assert_eq!(down(LinkType(147), IP), Err(Passed::UnknownLinkType));
+    }
+
+    #[test]
+    fn vlan_tags_without_end_are_given_up() {
+        let packet = join(&[&[0; 12], &[0x81, 0, 0, 1].repeat(20)]);
+        assert_eq!(
+            down(LinkType::ETHERNET, &packet),
+            Err(Passed::NestedTooDeep)
+        );
+    }
+}
