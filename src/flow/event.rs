@@ -1,6 +1,6 @@
 //! What the reassembly says of a connection.
 
-use crate::model::{Conversation, Counts, Nanos, PacketNo, Side};
+use crate::model::{Conversation, Counts, Handshake, Nanos, PacketNo, Side};
 
 /// What one direction of a connection did, in stream order.
 ///
@@ -61,6 +61,8 @@ pub struct Connection {
     pub history: String,
     /// What each side sent.
     pub counts: Counts,
+    /// How it was opened.
+    pub handshake: Handshake,
 }
 
 /// Bounds of the connection table.

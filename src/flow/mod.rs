@@ -1,10 +1,13 @@
-//! Connections: datagrams become two ordered streams of bytes, with every hole declared. So far
-//! only the events and the bounds stand here.
+//! Connections: datagrams become two ordered streams of bytes, with every hole declared.
 //!
 //! Comes in: [`crate::link::Datagram`]s with their time and number. Goes out, per connection:
 //! [`StreamEvent`]s in causal order and at the end a [`Connection`] record. No protocol's name is
 //! known here. Bounds: [`Limits`]; each that is hit becomes a declared hole and is counted.
 
 mod event;
+mod key;
+mod table;
+mod tcp;
 
 pub use event::{Connection, Limits, StreamEvent};
+pub use table::{FlowEvent, FlowId, FlowTable, Overruns};

@@ -29,6 +29,8 @@ pub struct WireSession {
     pub history: String,
     /// What each side sent.
     pub counts: Counts,
+    /// How the connection was opened.
+    pub handshake: Handshake,
     /// The visible part of TLS.
     pub tls: Option<TlsSummary>,
     /// Commands and replies read in the clear, in order.
@@ -66,6 +68,21 @@ pub struct Direction {
     pub zero_windows: u64,
     /// Packets whose checksum is wrong.
     pub bad_checksums: u64,
+    /// Segments too far off the stream to belong to it.
+    pub foreign: u64,
+}
+
+/// The three-way handshake (RFC 9293 §3.5) as the capture shows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Handshake {
+    /// First SYN.
+    pub syn: Option<Nanos>,
+    /// SYNs in all: more than one were sent again.
+    pub syns: u32,
+    /// First SYN with ACK.
+    pub syn_ack: Option<Nanos>,
+    /// The client's first acknowledgement after it.
+    pub ack: Option<Nanos>,
 }
 
 /// A TLS protocol version as on the wire; unknown numbers are kept.

@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use bothends::align::{Standing, align};
 use bothends::model::{
-    Conversation, Counts, DamageLog, Encryption, Endpoint, Event, Exchange, LineRef, LogCommand,
-    LogEvent, LogId, LogSession, LogSource, LogTime, Nanos, PacketNo, Proto, Seen, Span, Stamp,
-    Transport, Verb, WireSession, Zone,
+    Conversation, Counts, DamageLog, Encryption, Endpoint, Event, Exchange, Handshake, LineRef,
+    LogCommand, LogEvent, LogId, LogSession, LogSource, LogTime, Nanos, PacketNo, Proto, Seen,
+    Span, Stamp, Transport, Verb, WireSession, Zone,
 };
 
 const SERVER: Endpoint = Endpoint {
@@ -79,6 +79,7 @@ fn wire(chance: &mut Chance, start: Nanos, port: u16) -> WireSession {
         first_packet: PacketNo(1),
         conn_state: "SF",
         history: "ShADadFf".into(),
+        handshake: Handshake::default(),
         counts: Counts::default(),
         tls: None,
         exchanges,

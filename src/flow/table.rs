@@ -1,0 +1,505 @@
+//! The connections that are open, found by their endpoints.
+
+use std::collections::VecDeque;
+
+use hashbrown::HashMap;
+use slotmap::{SlotMap, new_key_type};
+
+use crate::link::{Datagram, Flags, Segment, Upper};
+use crate::model::{Conversation, Endpoint, Nanos, PacketNo, Side, Span, Transport};
+
+use super::key::FlowKey;
+use super::tcp::{Arrival, Phase, TcpConnection};
+use super::{Connection, Limits, StreamEvent};
+
+new_key_type! {
+    /// Name of a connection while it is open; never used again for another.
+    pub struct FlowId;
+}
+
+/// What happened to a connection.
+#[derive(Debug)]
+pub enum FlowEvent<'p> {
+    /// Its first packet came; the ends as far as can be told.
+    Opened(Conversation),
+    /// Its streams went on.
+    Stream(StreamEvent<'p>),
+    /// It is over, or given up for want of room.
+    Closed(Box<Connection>),
+}
+
+/// Bounds that were hit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overruns {
+    /// Connections closed early because too many were open.
+    pub connections: u64,
+    /// Times that held octets were passed on with holes because too many were held.
+    pub held: u64,
+}
+
+/// Connections that are followed.
+#[derive(Debug)]
+pub struct FlowTable {
+    limits: Limits,
+    by_key: HashMap<FlowKey, FlowId, foldhash::fast::RandomState>,
+    flows: SlotMap<FlowId, Flow>,
+    /// Every open connection once; looked through in turn for those that have fallen silent.
+    rounds: VecDeque<FlowId>,
+    held: usize,
+    overruns: Overruns,
+}
+
+#[derive(Debug)]
+struct Flow {
+    key: FlowKey,
+    tcp: TcpConnection,
+}
+
+/// After how long without a packet a connection is taken for over.
+const fn silence(phase: Phase) -> Span {
+    match phase {
+        // Long enough for the last retransmissions of a FIN.
+        Phase::Closed => Span::seconds(60),
+        Phase::Established => Span::seconds(6 * 3600),
+        // Linux doubles its wait up to 64 seconds between the SYNs that it sends.
+        Phase::Opening => Span::seconds(150),
+    }
+}
+
+impl FlowTable {
+    /// An empty table.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            by_key: HashMap::default(),
+            flows: SlotMap::with_key(),
+            rounds: VecDeque::new(),
+            held: 0,
+            overruns: Overruns::default(),
+        }
+    }
+
+    /// Bounds hit so far.
+    pub const fn overruns(&self) -> Overruns {
+        self.overruns
+    }
+
+    /// Connections open now.
+    pub fn open(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// Takes the next packet's datagram; whether it belongs to a connection.
+    pub fn push(
+        &mut self,
+        at: Nanos,
+        packet: PacketNo,
+        datagram: &Datagram<'_>,
+        out: &mut dyn FnMut(FlowId, FlowEvent<'_>),
+    ) -> bool {
+        self.sweep(at, out);
+        let Upper::Tcp(segment) = &datagram.upper else {
+            return false;
+        };
+        let source = Endpoint {
+            ip: datagram.source,
+            port: segment.source_port,
+        };
+        let destination = Endpoint {
+            ip: datagram.destination,
+            port: segment.destination_port,
+        };
+        let key = FlowKey::new(source, destination, Transport::Tcp);
+        let arrival = Arrival { at, packet };
+        let id = match self.current(&key, segment, at, out) {
+            Some(id) => id,
+            None => self.open_flow(key, source, destination, arrival, segment, out),
+        };
+        let Some(flow) = self.flows.get_mut(id) else {
+            return false;
+        };
+        let side = if flow.tcp.conversation().client == source {
+            Side::Client
+        } else {
+            Side::Server
+        };
+        let before = flow.tcp.held_octets();
+        flow.tcp
+            .segment(arrival, side, segment, &self.limits, &mut |event| {
+                out(id, FlowEvent::Stream(event));
+            });
+        self.held = self.held - before + flow.tcp.held_octets();
+        if self.held > self.limits.held_in_all {
+            self.overruns.held += 1;
+            self.held -= flow.tcp.held_octets();
+            flow.tcp.flush(&self.limits, &mut |event| {
+                out(id, FlowEvent::Stream(event));
+            });
+            self.held += flow.tcp.held_octets();
+        }
+        true
+    }
+
+    /// The capture is over: closes all connections, oldest first.
+    pub fn finish(&mut self, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) {
+        while let Some(id) = self.rounds.pop_front() {
+            self.close(id, out);
+        }
+    }
+
+    /// The open connection that a segment belongs to.
+    fn current(
+        &mut self,
+        key: &FlowKey,
+        segment: &Segment<'_>,
+        at: Nanos,
+        out: &mut dyn FnMut(FlowId, FlowEvent<'_>),
+    ) -> Option<FlowId> {
+        let id = *self.by_key.get(key)?;
+        let tcp = &self.flows.get(id)?.tcp;
+        let silent = at.since(tcp.last()) > silence(tcp.phase());
+        if silent || tcp.succeeded_by(segment, at) {
+            self.close(id, out);
+            return None;
+        }
+        Some(id)
+    }
+
+    fn open_flow(
+        &mut self,
+        key: FlowKey,
+        source: Endpoint,
+        destination: Endpoint,
+        arrival: Arrival,
+        segment: &Segment<'_>,
+        out: &mut dyn FnMut(FlowId, FlowEvent<'_>),
+    ) -> FlowId {
+        if self.flows.len() >= self.limits.connections {
+            self.make_room(out);
+        }
+        let from_server = sent_by_server(segment);
+        let (client, server) = if from_server {
+            (destination, source)
+        } else {
+            (source, destination)
+        };
+        let conversation = Conversation {
+            client,
+            server,
+            transport: Transport::Tcp,
+        };
+        let tcp = TcpConnection::new(conversation, arrival, segment, from_server);
+        let id = self.flows.insert(Flow { key, tcp });
+        self.by_key.insert(key, id);
+        self.rounds.push_back(id);
+        out(id, FlowEvent::Opened(conversation));
+        id
+    }
+
+    /// Looks at two connections; closes those that have fallen silent.
+    fn sweep(&mut self, now: Nanos, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) {
+        for _ in 0..2 {
+            let Some(id) = self.rounds.pop_front() else {
+                return;
+            };
+            let Some(flow) = self.flows.get(id) else {
+                continue;
+            };
+            if now.since(flow.tcp.last()) > silence(flow.tcp.phase()) {
+                self.close(id, out);
+            } else {
+                self.rounds.push_back(id);
+            }
+        }
+    }
+
+    /// Closes the least promising of the connections whose turn it is.
+    fn make_room(&mut self, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) {
+        const LOOKED_AT: usize = 16;
+        let worst = self
+            .rounds
+            .iter()
+            .take(LOOKED_AT)
+            .enumerate()
+            .filter_map(|(at, &id)| {
+                let tcp = &self.flows.get(id)?.tcp;
+                let established = tcp.phase() == Phase::Established;
+                Some((established, tcp.last(), at))
+            })
+            .min()
+            .map_or(0, |(_, _, at)| at);
+        if let Some(id) = self.rounds.remove(worst) {
+            self.overruns.connections += 1;
+            self.close(id, out);
+        }
+    }
+
+    fn close(&mut self, id: FlowId, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) {
+        let Some(mut flow) = self.flows.remove(id) else {
+            return;
+        };
+        if self.by_key.get(&flow.key) == Some(&id) {
+            self.by_key.remove(&flow.key);
+        }
+        self.held = self.held.saturating_sub(flow.tcp.held_octets());
+        flow.tcp.flush(&self.limits, &mut |event| {
+            out(id, FlowEvent::Stream(event));
+        });
+        out(id, FlowEvent::Closed(Box::new(flow.tcp.record())));
+    }
+}
+
+/// Whether the sender of a connection's first captured segment is its server.
+///
+/// Certain for SYNs; otherwise the end with a well-known port (RFC 6335 §6), else the lower port.
+fn sent_by_server(segment: &Segment<'_>) -> bool {
+    if segment.flags.has(Flags::SYN) {
+        return segment.flags.has(Flags::ACK);
+    }
+    segment.source_port < segment.destination_port
+        && (segment.source_port < 1024 || segment.destination_port >= 32_768)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::link::{Checksum, SeqNo, TcpOptions};
+
+    const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10));
+    const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 25));
+
+    /// A segment: who, flags, sequence and acknowledgement numbers, data.
+    type Sent = (Side, u8, u32, u32, &'static [u8]);
+
+    fn datagram((side, flags, seq, ack, payload): (Side, u8, u32, u32, &[u8])) -> Datagram<'_> {
+        let (source, destination, ports) = match side {
+            Side::Client => (CLIENT, SERVER, (40_000, 25)),
+            Side::Server => (SERVER, CLIENT, (25, 40_000)),
+        };
+        Datagram {
+            source,
+            destination,
+            ttl: 64,
+            upper: Upper::Tcp(Segment {
+                source_port: ports.0,
+                destination_port: ports.1,
+                seq: SeqNo(seq),
+                ack: SeqNo(ack),
+                flags: Flags(flags),
+                window: 512,
+                urgent: 0,
+                options: TcpOptions::default(),
+                payload,
+                length: u32::try_from(payload.len()).unwrap(),
+                checksum: Checksum::Good,
+            }),
+        }
+    }
+
+    #[derive(Default)]
+    struct Told {
+        text: String,
+        records: Vec<Connection>,
+    }
+
+    impl Told {
+        fn take(&mut self, event: FlowEvent<'_>) {
+            match event {
+                FlowEvent::Opened(_) => {}
+                FlowEvent::Stream(StreamEvent::Data { side, bytes, .. }) => {
+                    let mark = if side == Side::Client { '>' } else { '<' };
+                    self.text.push(mark);
+                    self.text.push_str(std::str::from_utf8(bytes).unwrap());
+                }
+                FlowEvent::Stream(StreamEvent::Gap { missing, .. }) => {
+                    write!(self.text, "[{missing}]").unwrap();
+                }
+                FlowEvent::Stream(StreamEvent::Fin { .. }) => self.text.push('$'),
+                FlowEvent::Stream(StreamEvent::Rst { .. }) => self.text.push('!'),
+                FlowEvent::Closed(record) => self.records.push(*record),
+            }
+        }
+    }
+
+    const S: u8 = 2;
+    const A: u8 = 16;
+    const SA: u8 = 18;
+    const FA: u8 = 17;
+    const R: u8 = 4;
+    use Side::{Client as C, Server as V};
+
+    fn run(sent: &[(i64, Sent)], limits: Limits) -> Told {
+        let mut table = FlowTable::new(limits);
+        let mut told = Told::default();
+        for (n, (millis, sent)) in sent.iter().enumerate() {
+            let at = Nanos(0) + Span::millis(*millis);
+            let packet = PacketNo(n as u64 + 1);
+            table.push(at, packet, &datagram(*sent), &mut |_, event| {
+                told.take(event);
+            });
+        }
+        table.finish(&mut |_, event| told.take(event));
+        assert_eq!((table.open(), table.held), (0, 0));
+        told
+    }
+
+    const DIALOGUE: [Sent; 10] = [
+        (C, S, 99, 0, b""),
+        (V, SA, 499, 100, b""),
+        (C, A, 100, 500, b""),
+        (V, A, 500, 100, b"220 hi\n"),
+        (C, A, 100, 507, b"NOOP\n"),
+        (V, A, 507, 105, b"250 ok\n"),
+        (C, A, 105, 514, b"QUIT\n"),
+        (V, FA, 514, 110, b"221\n"),
+        (C, FA, 110, 519, b""),
+        (V, A, 519, 111, b""),
+    ];
+    const SAID: &str = "<220 hi\n>NOOP\n<250 ok\n>QUIT\n<221\n$$";
+
+    fn timed(sent: &[Sent]) -> Vec<(i64, Sent)> {
+        sent.iter()
+            .enumerate()
+            .map(|(n, &sent)| (i64::try_from(n).unwrap(), sent))
+            .collect()
+    }
+
+    #[test]
+    fn a_dialogue_comes_in_order_with_zeeks_record() {
+        let told = run(&timed(&DIALOGUE), Limits::default());
+        assert_eq!(told.text, SAID);
+        let record = &told.records[0];
+        assert_eq!(
+            (record.conn_state, record.history.as_str()),
+            ("SF", "ShAdDfFa")
+        );
+        assert_eq!(record.counts.of(C).bytes, 10);
+        assert_eq!(record.handshake.ack, Some(Nanos(2_000_000)));
+    }
+
+    #[test]
+    fn data_captured_after_its_acknowledgement_still_comes_first() {
+        let mut sent = DIALOGUE;
+        sent.swap(3, 4);
+        assert_eq!(run(&timed(&sent), Limits::default()).text, SAID);
+    }
+
+    #[test]
+    fn data_never_captured_is_a_hole_before_what_acknowledges_it() {
+        let mut sent = DIALOGUE.to_vec();
+        sent.remove(5);
+        let told = run(&timed(&sent), Limits::default());
+        assert_eq!(told.text, "<220 hi\n>NOOP\n[7]>QUIT\n<221\n$$");
+        assert_eq!(told.records[0].counts.of(V).missing, 7);
+    }
+
+    #[test]
+    fn a_connection_seen_from_its_middle_knows_its_server() {
+        let told = run(&timed(&DIALOGUE[3..]), Limits::default());
+        assert_eq!(told.text, SAID);
+        assert_eq!(told.records[0].conversation.server.port, 25);
+        assert_eq!(told.records[0].conn_state, "OTH");
+    }
+
+    #[test]
+    fn a_port_used_again_is_another_connection() {
+        let mut sent = timed(&DIALOGUE);
+        let again = DIALOGUE.map(|(side, flags, seq, ack, data)| {
+            let (s, a) = if side == C {
+                (70_000, 90_000)
+            } else {
+                (90_000, 70_000)
+            };
+            (side, flags, seq + s, ack + a, data)
+        });
+        sent.extend(again.iter().map(|&sent| (500, sent)));
+        let told = run(&sent, Limits::default());
+        assert_eq!(told.records.len(), 2);
+        assert_eq!(told.text, format!("{SAID}{SAID}"));
+    }
+
+    #[test]
+    fn a_refused_connection_is_rej_and_an_unanswered_one_s0() {
+        let refused = [(C, S, 99, 0, &b""[..]), (V, R | A, 0, 100, b"")];
+        assert_eq!(
+            run(&timed(&refused), Limits::default()).records[0].conn_state,
+            "REJ"
+        );
+        let unanswered = [
+            (0, (C, S, 99, 0, &b""[..])),
+            (1000, (C, S, 99, 0, b"")),
+            (3000, (C, S, 99, 0, b"")),
+        ];
+        let told = run(&unanswered, Limits::default());
+        assert_eq!(
+            (told.records[0].conn_state, told.records[0].handshake.syns),
+            ("S0", 3)
+        );
+    }
+
+    #[test]
+    fn a_reset_far_off_the_stream_ends_nothing() {
+        let mut sent = DIALOGUE.to_vec();
+        sent.insert(6, (V, R, 1 << 31, 0, b""));
+        let told = run(&timed(&sent), Limits::default());
+        assert_eq!(told.text, SAID);
+        assert_eq!(told.records[0].counts.of(V).foreign, 1);
+    }
+
+    #[test]
+    fn half_open_connections_beyond_the_bound_make_room() {
+        let limits = Limits {
+            connections: 100,
+            ..Limits::default()
+        };
+        let mut table = FlowTable::new(limits);
+        let mut closed = 0;
+        for n in 0..5_000u16 {
+            let mut flood = datagram((C, S, 1, 0, b""));
+            if let Upper::Tcp(segment) = &mut flood.upper {
+                segment.source_port = n;
+            }
+            let packet = PacketNo(u64::from(n) + 1);
+            table.push(Nanos(0), packet, &flood, &mut |_, event| {
+                closed += u32::from(matches!(event, FlowEvent::Closed(_)));
+            });
+            assert!(table.open() <= 100);
+        }
+        assert_eq!((closed, table.overruns().connections), (4_900, 4_900));
+    }
+
+    proptest! {
+        /// Neighbours swapped, packets doubled: the same dialogue in the same order.
+        #[test]
+        fn small_disorder_and_duplicates_change_nothing(swaps in proptest::collection::vec(3usize..8, 0..3), doubles in proptest::collection::vec(3usize..10, 0..4)) {
+            let mut sent = DIALOGUE.to_vec();
+            for at in doubles {
+                sent.insert(at, sent[at]);
+            }
+            for at in swaps {
+                sent.swap(at, at + 1);
+            }
+            let told = run(&timed(&sent), Limits::default());
+            prop_assert_eq!(told.text, SAID);
+            prop_assert_eq!(told.records.len(), 1);
+        }
+
+        /// Any one packet lost: what is left is the dialogue with a hole. (Of a lost FIN with data the hole
+        /// counts the FIN too.)
+        #[test]
+        fn a_lost_packet_leaves_only_its_own_hole(lost in 3usize..7) {
+            let mut sent = DIALOGUE.to_vec();
+            let missing = sent.remove(lost).4.len();
+            let told = run(&timed(&sent), Limits::default());
+            let counts = told.records[0].counts;
+            prop_assert_eq!(counts.of(C).missing + counts.of(V).missing, missing as u64);
+            let heard = told.text.bytes().filter(u8::is_ascii_lowercase).count();
+            prop_assert!(heard > 0, "the rest is still heard");
+        }
+    }
+}

@@ -1,0 +1,413 @@
+//! A TCP connection: two streams and what acknowledgements tell of them.
+//!
+//! Captures swap packets: an acknowledgement may stand before the data that it acknowledges. Such a segment waits a
+//! little for them, so that events come in causal order; if they never come, they are a hole, declared first.
+
+use std::collections::VecDeque;
+
+use crate::link::{Checksum, Flags, Segment, SeqNo};
+use crate::model::{Conversation, Counts, Handshake, Nanos, PacketNo, Side, Span};
+
+use super::super::{Connection, Limits, StreamEvent};
+use super::history::{History, Letter, Progress, conn_state};
+use super::stream::{Octets, Stream, Taken};
+
+/// Segments that wait for what they acknowledge.
+const WAITING: usize = 16;
+/// And how long the first of them waits.
+const PATIENCE: Span = Span::millis(100);
+
+/// When and where a packet came.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Arrival {
+    pub(in super::super) at: Nanos,
+    pub(in super::super) packet: PacketNo,
+}
+
+/// How far a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Phase {
+    Closed,
+    Established,
+    Opening,
+}
+
+/// A segment that acknowledges octets not yet seen.
+#[derive(Debug)]
+struct Waiting {
+    arrival: Arrival,
+    side: Side,
+    meta: Meta,
+    bytes: Box<[u8]>,
+}
+
+/// What of a segment its streams need.
+#[derive(Clone, Copy, Debug)]
+struct Meta {
+    /// Of the first octet of payload.
+    seq: SeqNo,
+    ack: Option<SeqNo>,
+    length: u32,
+    fin: bool,
+}
+
+/// A connection that is followed.
+#[derive(Debug)]
+pub(in super::super) struct TcpConnection {
+    conversation: Conversation,
+    first: Arrival,
+    last: Nanos,
+    streams: [Stream; 2],
+    counts: Counts,
+    history: History,
+    progress: Progress,
+    handshake: Handshake,
+    first_syn: Option<SeqNo>,
+    waiting: VecDeque<Waiting>,
+    waiting_octets: usize,
+}
+
+impl TcpConnection {
+    /// A connection whose first segment seen is `segment`; `flipped` when that came from the server.
+    pub(in super::super) fn new(
+        conversation: Conversation,
+        first: Arrival,
+        segment: &Segment<'_>,
+        flipped: bool,
+    ) -> Self {
+        let mut history = History::default();
+        if flipped && !segment.flags.has(Flags::SYN) {
+            history.note(Side::Client, Letter::Flipped);
+        }
+        Self {
+            conversation,
+            first,
+            last: first.at,
+            streams: [Stream::new(Side::Client), Stream::new(Side::Server)],
+            counts: Counts::default(),
+            history,
+            progress: Progress::default(),
+            handshake: Handshake::default(),
+            first_syn: None,
+            waiting: VecDeque::new(),
+            waiting_octets: 0,
+        }
+    }
+
+    pub(in super::super) const fn conversation(&self) -> &Conversation {
+        &self.conversation
+    }
+
+    /// Time of the last packet.
+    pub(in super::super) const fn last(&self) -> Nanos {
+        self.last
+    }
+
+    pub(in super::super) fn phase(&self) -> Phase {
+        if self.progress.rst.is_some() || self.streams.iter().all(Stream::ended) {
+            Phase::Closed
+        } else if self.counts.of(Side::Server).packets == 0
+            || self.counts.of(Side::Client).packets == 0
+        {
+            Phase::Opening
+        } else {
+            Phase::Established
+        }
+    }
+
+    /// Octets kept back for later.
+    pub(in super::super) fn held_octets(&self) -> usize {
+        self.waiting_octets + self.streams.iter().map(Stream::held_octets).sum::<usize>()
+    }
+
+    /// Whether `segment` opens another connection between the same two endpoints.
+    pub(in super::super) fn succeeded_by(&self, segment: &Segment<'_>, at: Nanos) -> bool {
+        let opens = segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK);
+        if !opens || self.first_syn == Some(segment.seq) {
+            return false;
+        }
+        match self.phase() {
+            Phase::Closed | Phase::Opening => true,
+            // A stray SYN does not end a live connection; one after a silence does.
+            Phase::Established => at.since(self.last) > Span::SECOND,
+        }
+    }
+
+    /// Takes the next segment from `side`.
+    pub(in super::super) fn segment(
+        &mut self,
+        arrival: Arrival,
+        side: Side,
+        segment: &Segment<'_>,
+        limits: &Limits,
+        out: &mut dyn FnMut(StreamEvent<'_>),
+    ) {
+        self.last = self.last.max(arrival.at);
+        self.note(arrival, side, segment);
+        let meta = self.meta(side, segment);
+        if segment.flags.has(Flags::RST) {
+            return self.reset(arrival, side, segment, out);
+        }
+        if self.must_wait(side, &meta) {
+            self.waiting_octets += segment.payload.len();
+            self.waiting.push_back(Waiting {
+                arrival,
+                side,
+                meta,
+                bytes: segment.payload.into(),
+            });
+        } else {
+            self.pass(arrival, side, &meta, segment.payload, limits, out);
+        }
+        self.release(arrival.at, limits, out);
+    }
+
+    /// Passes on everything kept back, every hole declared.
+    pub(in super::super) fn flush(
+        &mut self,
+        limits: &Limits,
+        out: &mut dyn FnMut(StreamEvent<'_>),
+    ) {
+        while let Some(waiting) = self.waiting.pop_front() {
+            self.force(waiting, self.last, limits, out);
+        }
+        self.give_up_all(out);
+    }
+
+    /// The record of the connection.
+    pub(in super::super) fn record(&self) -> Connection {
+        Connection {
+            conversation: self.conversation,
+            start: self.first.at,
+            end: self.last,
+            first_packet: self.first.packet,
+            conn_state: conn_state(self.progress),
+            history: self.history.as_str().to_owned(),
+            counts: self.counts,
+            handshake: self.handshake,
+        }
+    }
+
+    const fn stream(&mut self, side: Side) -> &mut Stream {
+        let [client, server] = &mut self.streams;
+        match side {
+            Side::Client => client,
+            Side::Server => server,
+        }
+    }
+
+    /// Counts and letters, in the order of arrival.
+    fn note(&mut self, arrival: Arrival, side: Side, segment: &Segment<'_>) {
+        let flags = segment.flags;
+        let counts = self.counts.of_mut(side);
+        counts.packets += 1;
+        if segment.checksum == Checksum::Bad {
+            counts.bad_checksums += 1;
+            self.history.note(side, Letter::BadChecksum);
+        }
+        if segment.window == 0 && !flags.has(Flags::RST) && !flags.has(Flags::SYN) {
+            self.counts.of_mut(side).zero_windows += 1;
+            self.history.note(side, Letter::ZeroWindow);
+        }
+        if flags.has(Flags::RST) && (flags.has(Flags::SYN) || flags.has(Flags::FIN)) {
+            self.history.note(side, Letter::Inconsistent);
+        }
+        if flags.has(Flags::SYN) {
+            self.opening(arrival, side, segment);
+        } else if segment.length == 0 && !flags.has(Flags::FIN) && !flags.has(Flags::RST) {
+            self.history.note(side, Letter::Ack);
+            if side == Side::Client && self.progress.syn_ack {
+                self.handshake.ack.get_or_insert(arrival.at);
+            }
+        }
+        if segment.length > 0 {
+            self.history.note(side, Letter::Data);
+        }
+        if flags.has(Flags::FIN) {
+            self.history.note(side, Letter::Fin);
+            if let Some(fin) = self.progress.fin.get_mut(side.index()) {
+                *fin = true;
+            }
+        }
+    }
+
+    fn opening(&mut self, arrival: Arrival, side: Side, segment: &Segment<'_>) {
+        let answers = segment.flags.has(Flags::ACK);
+        self.history
+            .note(side, if answers { Letter::SynAck } else { Letter::Syn });
+        if answers {
+            self.progress.syn_ack = true;
+            self.handshake.syn_ack.get_or_insert(arrival.at);
+        } else {
+            self.progress.syn = true;
+            self.first_syn.get_or_insert(segment.seq);
+            self.handshake.syn.get_or_insert(arrival.at);
+            self.handshake.syns = self.handshake.syns.saturating_add(1);
+        }
+    }
+
+    /// The segment's numbers; sets both streams going where they were not.
+    fn meta(&mut self, side: Side, segment: &Segment<'_>) -> Meta {
+        let flags = segment.flags;
+        let seq = if flags.has(Flags::SYN) {
+            segment.seq.plus(1)
+        } else {
+            segment.seq
+        };
+        let ack = flags.has(Flags::ACK).then_some(segment.ack);
+        if !flags.has(Flags::RST) {
+            self.stream(side).begin(seq);
+            if let Some(ack) = ack {
+                self.stream(side.other()).begin(ack);
+            }
+        }
+        Meta {
+            seq,
+            ack,
+            length: segment.length,
+            fin: flags.has(Flags::FIN),
+        }
+    }
+
+    /// Whether it acknowledges octets not yet passed on, or stands behind one that does.
+    fn must_wait(&mut self, side: Side, meta: &Meta) -> bool {
+        let unseen = self.unseen(side, meta);
+        let awaited = self.waiting.iter().any(|waiting| waiting.side != side);
+        if self.stream(side).fills(meta.seq, meta.length) && (awaited || !unseen) {
+            return false;
+        }
+        unseen || self.waiting.iter().any(|waiting| waiting.side == side)
+    }
+
+    fn unseen(&mut self, side: Side, meta: &Meta) -> bool {
+        let other = self.stream(side.other());
+        meta.ack
+            .and_then(|ack| other.ahead(ack))
+            .is_some_and(|ahead| ahead > 0)
+    }
+
+    /// Passes on segments whose wait is over, one way or the other.
+    fn release(&mut self, now: Nanos, limits: &Limits, out: &mut dyn FnMut(StreamEvent<'_>)) {
+        while let Some(first) = self.waiting.front() {
+            let (side, meta, since) = (first.side, first.meta, first.arrival.at);
+            let over = self.waiting.len() > WAITING || now.since(since) > PATIENCE;
+            if !over && self.unseen(side, &meta) {
+                return;
+            }
+            if let Some(waiting) = self.waiting.pop_front() {
+                self.force(waiting, now, limits, out);
+            }
+        }
+    }
+
+    /// Passes a waiting segment on; what it acknowledges and nobody saw is a hole.
+    fn force(
+        &mut self,
+        waiting: Waiting,
+        now: Nanos,
+        limits: &Limits,
+        out: &mut dyn FnMut(StreamEvent<'_>),
+    ) {
+        self.waiting_octets -= waiting.bytes.len();
+        if let Some(ack) = waiting.meta.ack {
+            let other = waiting.side.other();
+            let [client, server] = &mut self.streams;
+            let stream = if other == Side::Client {
+                client
+            } else {
+                server
+            };
+            let holes = stream.give_up(ack, now, self.counts.of_mut(other), out);
+            self.note_gaps(other, holes);
+        }
+        let Waiting {
+            arrival,
+            side,
+            meta,
+            bytes,
+        } = waiting;
+        self.pass(arrival, side, &meta, &bytes, limits, out);
+    }
+
+    fn pass(
+        &mut self,
+        arrival: Arrival,
+        side: Side,
+        meta: &Meta,
+        bytes: &[u8],
+        limits: &Limits,
+        out: &mut dyn FnMut(StreamEvent<'_>),
+    ) {
+        let [client, server] = &mut self.streams;
+        let stream = if side == Side::Client { client } else { server };
+        let counts = self.counts.of_mut(side);
+        if meta.length > 0 {
+            let captured = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+            let octets = Octets {
+                at: arrival.at,
+                packet: arrival.packet,
+                bytes,
+                cut: meta.length.saturating_sub(captured),
+            };
+            // A probe with the octet before the next: keep-alive, not loss.
+            let probes = meta.length == 1 && stream.ahead(meta.seq) == Some(-1);
+            match stream.take(meta.seq, octets, counts, out) {
+                Taken::Repeated if !probes => {
+                    counts.retransmissions += 1;
+                    self.history.note(side, Letter::Retransmission);
+                }
+                Taken::Foreign => counts.foreign += 1,
+                Taken::New | Taken::Repeated => {}
+            }
+        }
+        if meta.fin {
+            stream.fin(meta.seq.plus(meta.length), arrival.at, out);
+        }
+        if stream.held_octets() > limits.held_per_direction {
+            let holes = stream.give_up_all(arrival.at, counts, out);
+            self.note_gaps(side, holes);
+        }
+    }
+
+    fn reset(
+        &mut self,
+        arrival: Arrival,
+        side: Side,
+        segment: &Segment<'_>,
+        out: &mut dyn FnMut(StreamEvent<'_>),
+    ) {
+        let stream = self.stream(side);
+        // Far from the stream it is another connection's, or forged: the real ends would not believe it either.
+        let foreign = stream.begun() && stream.ahead(segment.seq).is_none();
+        // A refusal carries no sequence number of its own (RFC 9293 §3.10.7.1).
+        let refuses = segment.seq == SeqNo(0) && !self.progress.syn_ack;
+        if foreign && !refuses {
+            self.counts.of_mut(side).foreign += 1;
+            return;
+        }
+        self.history.note(side, Letter::Rst);
+        if self.progress.rst.is_none() && !self.streams.iter().all(Stream::ended) {
+            self.progress.rst = Some(side);
+            out(StreamEvent::Rst {
+                side,
+                at: arrival.at,
+            });
+        }
+    }
+
+    /// Passes on all that is held, because no room is left for it.
+    pub(in super::super) fn give_up_all(&mut self, out: &mut dyn FnMut(StreamEvent<'_>)) {
+        for side in [Side::Client, Side::Server] {
+            let [client, server] = &mut self.streams;
+            let stream = if side == Side::Client { client } else { server };
+            let holes = stream.give_up_all(self.last, self.counts.of_mut(side), out);
+            self.note_gaps(side, holes);
+        }
+    }
+
+    fn note_gaps(&mut self, side: Side, holes: u64) {
+        for _ in 0..holes {
+            self.history.note(side, Letter::Gap);
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! TCP: segments become two ordered streams (RFC 9293).
+
+mod connection;
+mod history;
+mod stream;
+
+pub(super) use connection::{Arrival, Phase, TcpConnection};

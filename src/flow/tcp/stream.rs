@@ -1,0 +1,499 @@
+//! One direction of a connection: octets in order, each once, every hole declared.
+//!
+//! Knows positions only: no flags, no acknowledgements, no other side. The first copy of an octet counts.
+
+use std::collections::BTreeMap;
+
+use crate::link::SeqNo;
+use crate::model::{Direction, Nanos, PacketNo, Side};
+
+use super::super::StreamEvent;
+
+/// Farther from the stream than the largest window (RFC 7323 §2.3) nothing belongs to it.
+const REACH: i64 = 1 << 30;
+
+/// Octets of one segment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Octets<'p> {
+    pub(super) at: Nanos,
+    pub(super) packet: PacketNo,
+    pub(super) bytes: &'p [u8],
+    /// Octets that followed on the wire and were not captured.
+    pub(super) cut: u32,
+}
+
+/// Octets that wait for those before them.
+#[derive(Debug)]
+struct Held {
+    at: Nanos,
+    packet: PacketNo,
+    bytes: Box<[u8]>,
+    cut: u32,
+}
+
+/// What became of a segment's octets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// Too far off to belong to this stream.
+    Foreign,
+    /// At least one octet was new.
+    #[default]
+    New,
+    /// Every octet had come before.
+    Repeated,
+}
+
+/// One direction of a connection.
+#[derive(Debug)]
+pub(super) struct Stream {
+    side: Side,
+    /// Sequence number of the next octet to pass on; unknown until the direction was heard of.
+    next: Option<SeqNo>,
+    /// The same as a count of octets since the first one known.
+    position: i64,
+    held: BTreeMap<i64, Held>,
+    held_octets: usize,
+    fin: Option<(i64, Nanos)>,
+    ended: bool,
+}
+
+impl Stream {
+    pub(super) const fn new(side: Side) -> Self {
+        Self {
+            side,
+            next: None,
+            position: 0,
+            held: BTreeMap::new(),
+            held_octets: 0,
+            fin: None,
+            ended: false,
+        }
+    }
+
+    /// Makes `next` the first octet, unless the stream has begun.
+    pub(super) const fn begin(&mut self, next: SeqNo) {
+        if self.next.is_none() {
+            self.next = Some(next);
+        }
+    }
+
+    pub(super) const fn begun(&self) -> bool {
+        self.next.is_some()
+    }
+
+    pub(super) const fn held_octets(&self) -> usize {
+        self.held_octets
+    }
+
+    /// Whether its FIN has been passed on.
+    pub(super) const fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// How many octets `seq` lies ahead of the next one expected; `None` when it is too far off to mean anything.
+    pub(super) fn ahead(&self, seq: SeqNo) -> Option<i64> {
+        let ahead = i64::from(seq.minus(self.next?));
+        (ahead.abs() < REACH).then_some(ahead)
+    }
+
+    /// Whether `length` octets from `seq` bring the one that is waited for.
+    pub(super) fn fills(&self, seq: SeqNo, length: u32) -> bool {
+        self.ahead(seq)
+            .is_some_and(|ahead| ahead <= 0 && ahead + i64::from(length) > 0)
+    }
+
+    /// Takes the octets of a segment that begins at `seq`.
+    pub(super) fn take(
+        &mut self,
+        seq: SeqNo,
+        octets: Octets<'_>,
+        counts: &mut Direction,
+        out: &mut dyn FnMut(StreamEvent<'_>),
+    ) -> Taken {
+        self.begin(seq);
+        let Some(ahead) = self.ahead(seq) else {
+            return Taken::Foreign;
+        };
+        let from = self.position + ahead;
+        let length = i64::try_from(octets.bytes.len()).unwrap_or(REACH);
+        if from + length + i64::from(octets.cut) <= self.position {
+            return Taken::Repeated;
+        }
+        if from <= self.position && self.held.is_empty() {
+            // The common case: nothing waits, nothing is copied.
+            let fresh = usize::try_from(self.position - from).unwrap_or(usize::MAX);
+            self.pass(octets, fresh, counts, out);
+            self.end(out);
+            return Taken::New;
+        }
+        if from > self.position {
+            counts.out_of_order += 1;
+        }
+        let new = self.hold(from, octets, counts);
+        self.drain(counts, out);
+        if new { Taken::New } else { Taken::Repeated }
+    }
+
+    /// The sender closes after the octet before `seq`.
+    pub(super) fn fin(&mut self, seq: SeqNo, at: Nanos, out: &mut dyn FnMut(StreamEvent<'_>)) {
+        self.begin(seq);
+        if let Some(ahead) = self.ahead(seq)
+            && self.fin.is_none()
+            && ahead >= 0
+        {
+            self.fin = Some((self.position + ahead, at));
+            self.end(out);
+        }
+    }
+
+    /// Declares everything before `seq` lost that has not come, because the other side has it.
+    ///
+    /// Gives the number of holes.
+    pub(super) fn give_up(
+        &mut self,
+        seq: SeqNo,
+        at: Nanos,
+        counts: &mut Direction,
+        out: &mut dyn FnMut(StreamEvent<'_>),
+    ) -> u64 {
+        let Some(ahead) = self.ahead(seq) else {
+            return 0;
+        };
+        self.skip_to(self.position + ahead, at, counts, out)
+    }
+
+    /// Declares all holes and passes on everything held.
+    pub(super) fn give_up_all(
+        &mut self,
+        at: Nanos,
+        counts: &mut Direction,
+        out: &mut dyn FnMut(StreamEvent<'_>),
+    ) -> u64 {
+        let mut holes = 0;
+        while let Some(&first) = self.held.keys().next() {
+            holes += self.skip_to(first, at, counts, out);
+            self.drain(counts, out);
+        }
+        if let Some((fin, _)) = self.fin {
+            holes += self.skip_to(fin, at, counts, out);
+        }
+        holes
+    }
+
+    fn skip_to(
+        &mut self,
+        target: i64,
+        at: Nanos,
+        counts: &mut Direction,
+        out: &mut dyn FnMut(StreamEvent<'_>),
+    ) -> u64 {
+        let mut holes = 0;
+        while self.position < target {
+            let stop = self
+                .held
+                .keys()
+                .next()
+                .map_or(target, |&first| first.min(target));
+            let missing = stop - self.position;
+            // One octet acknowledged that carried no data anybody saw: a FIN that was not captured.
+            if missing == 1 && self.held.is_empty() && self.fin.is_none() {
+                self.fin = Some((self.position, at));
+                self.end(out);
+                return holes;
+            }
+            self.advance(missing);
+            holes += self.declare(missing, at, counts, out);
+            self.drain(counts, out);
+        }
+        holes
+    }
+
+    fn declare(
+        &self,
+        missing: i64,
+        at: Nanos,
+        counts: &mut Direction,
+        out: &mut dyn FnMut(StreamEvent<'_>),
+    ) -> u64 {
+        let Some(missing) = u64::try_from(missing).ok().filter(|&missing| missing > 0) else {
+            return 0;
+        };
+        counts.gaps += 1;
+        counts.missing += missing;
+        out(StreamEvent::Gap {
+            side: self.side,
+            at,
+            missing,
+        });
+        1
+    }
+
+    /// Keeps those octets from `from` on that nobody has; gives whether there were any.
+    fn hold(&mut self, from: i64, octets: Octets<'_>, counts: &mut Direction) -> bool {
+        let mut at = from.max(self.position);
+        let end = from + i64::try_from(octets.bytes.len()).unwrap_or(0);
+        let mut new = Vec::new();
+        for (&start, held) in &self.held {
+            let stop = start + i64::try_from(held.bytes.len()).unwrap_or(0);
+            if stop <= at {
+                continue;
+            }
+            if start >= end {
+                break;
+            }
+            if at < start {
+                new.push((at, start));
+            }
+            let both = (at.max(start), end.min(stop));
+            if part(octets.bytes, from, both) != part(&held.bytes, start, both) {
+                counts.conflicting += u64::try_from(both.1 - both.0).unwrap_or(0);
+            }
+            at = stop;
+        }
+        if at < end {
+            new.push((at, end));
+        }
+        for &(start, stop) in &new {
+            if let Some(bytes) = part(octets.bytes, from, (start, stop)) {
+                self.held_octets += bytes.len();
+                let cut = if stop == end { octets.cut } else { 0 };
+                let held = Held {
+                    at: octets.at,
+                    packet: octets.packet,
+                    bytes: bytes.into(),
+                    cut,
+                };
+                self.held.insert(start, held);
+            }
+        }
+        !new.is_empty()
+    }
+
+    /// Passes on what has become next in line.
+    fn drain(&mut self, counts: &mut Direction, out: &mut dyn FnMut(StreamEvent<'_>)) {
+        while let Some(entry) = self
+            .held
+            .first_entry()
+            .filter(|entry| *entry.key() <= self.position)
+        {
+            let (start, held) = entry.remove_entry();
+            self.held_octets -= held.bytes.len();
+            let octets = Octets {
+                at: held.at,
+                packet: held.packet,
+                bytes: &held.bytes,
+                cut: held.cut,
+            };
+            let fresh = usize::try_from(self.position - start).unwrap_or(usize::MAX);
+            self.pass(octets, fresh, counts, out);
+        }
+        self.end(out);
+    }
+
+    /// Passes on octets of which the first `skip` have been passed on before.
+    fn pass(
+        &mut self,
+        octets: Octets<'_>,
+        skip: usize,
+        counts: &mut Direction,
+        out: &mut dyn FnMut(StreamEvent<'_>),
+    ) {
+        let had = skip.saturating_sub(octets.bytes.len());
+        let bytes = octets.bytes.get(skip..).unwrap_or_default();
+        if !bytes.is_empty() {
+            counts.bytes += u64::try_from(bytes.len()).unwrap_or(0);
+            self.advance(i64::try_from(bytes.len()).unwrap_or(0));
+            out(StreamEvent::Data {
+                side: self.side,
+                at: octets.at,
+                packet: octets.packet,
+                bytes,
+            });
+        }
+        let cut = i64::from(octets.cut) - i64::try_from(had).unwrap_or(0);
+        if cut > 0 {
+            let stop = self
+                .held
+                .keys()
+                .next()
+                .map_or(cut, |&first| (first - self.position).min(cut));
+            self.advance(stop);
+            self.declare(stop, octets.at, counts, out);
+        }
+    }
+
+    fn advance(&mut self, octets: i64) {
+        self.position += octets;
+        if let (Some(next), Ok(octets)) = (&mut self.next, u32::try_from(octets)) {
+            *next = next.plus(octets);
+        }
+    }
+
+    /// Passes on the FIN once its turn has come; it takes up one number.
+    fn end(&mut self, out: &mut dyn FnMut(StreamEvent<'_>)) {
+        if let Some((fin, at)) = self.fin
+            && !self.ended
+            && fin <= self.position
+        {
+            self.ended = true;
+            self.advance(1);
+            out(StreamEvent::Fin {
+                side: self.side,
+                at,
+            });
+        }
+    }
+}
+
+/// Octets `range` of the stream out of `bytes`, which begin at `from`.
+fn part(bytes: &[u8], from: i64, range: (i64, i64)) -> Option<&[u8]> {
+    let start = usize::try_from(range.0 - from).ok()?;
+    let stop = usize::try_from(range.1 - from).ok()?;
+    bytes.get(start..stop)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What comes out, with holes as dots and the end as `$`.
+    fn run(first: u32, segments: &[(u32, &[u8])], fin: Option<u32>) -> (String, Direction) {
+        let mut stream = Stream::new(Side::Client);
+        let mut counts = Direction::default();
+        let mut text = String::new();
+        let mut out = |event: StreamEvent<'_>| match event {
+            StreamEvent::Data { bytes, .. } => text.push_str(&String::from_utf8_lossy(bytes)),
+            StreamEvent::Gap { missing, .. } => {
+                text.push_str(&".".repeat(usize::try_from(missing).unwrap()));
+            }
+            StreamEvent::Fin { .. } => text.push('$'),
+            StreamEvent::Rst { .. } => text.push('!'),
+        };
+        stream.begin(SeqNo(first));
+        for (at, bytes) in segments {
+            let octets = Octets {
+                at: Nanos(0),
+                packet: PacketNo(1),
+                bytes,
+                cut: 0,
+            };
+            stream.take(
+                SeqNo(first.wrapping_add(*at)),
+                octets,
+                &mut counts,
+                &mut out,
+            );
+        }
+        if let Some(fin) = fin {
+            stream.fin(SeqNo(first.wrapping_add(fin)), Nanos(0), &mut out);
+        }
+        stream.give_up_all(Nanos(0), &mut counts, &mut out);
+        assert_eq!(stream.held_octets(), 0);
+        (text, counts)
+    }
+
+    #[test]
+    fn order_is_restored_across_the_wrap_of_sequence_numbers() {
+        let (text, counts) = run(
+            u32::MAX - 3,
+            &[(0, b"ab"), (4, b"ef"), (2, b"cd"), (6, b"gh")],
+            Some(8),
+        );
+        assert_eq!(text, "abcdefgh$");
+        assert_eq!((counts.out_of_order, counts.gaps, counts.bytes), (1, 0, 8));
+    }
+
+    #[test]
+    fn the_first_copy_of_an_octet_counts_and_others_are_told() {
+        let (text, counts) = run(9, &[(2, b"CD"), (1, b"bXXe"), (0, b"a")], None);
+        assert_eq!(text, "abCDe");
+        assert_eq!(counts.conflicting, 2);
+    }
+
+    #[test]
+    fn a_hole_is_declared_and_the_rest_follows() {
+        let (text, counts) = run(9, &[(0, b"ab"), (5, b"fg")], Some(7));
+        assert_eq!(text, "ab...fg$");
+        assert_eq!((counts.gaps, counts.missing), (1, 3));
+    }
+
+    #[test]
+    fn octets_that_the_snap_length_cut_are_a_hole_at_once() {
+        let mut stream = Stream::new(Side::Server);
+        let mut counts = Direction::default();
+        let mut events = Vec::new();
+        let mut out = |event: StreamEvent<'_>| {
+            events.push(match event {
+                StreamEvent::Data { bytes, .. } => format!("data {}", bytes.len()),
+                StreamEvent::Gap { missing, .. } => format!("gap {missing}"),
+                other => format!("{other:?}"),
+            });
+        };
+        let octets = |bytes, cut| Octets {
+            at: Nanos(0),
+            packet: PacketNo(1),
+            bytes,
+            cut,
+        };
+        stream.take(SeqNo(10), octets(b"abcd", 6), &mut counts, &mut out);
+        stream.take(SeqNo(20), octets(b"xy", 0), &mut counts, &mut out);
+        assert_eq!(events, ["data 4", "gap 6", "data 2"]);
+    }
+
+    #[test]
+    fn an_acknowledged_octet_without_data_is_the_fin() {
+        let mut stream = Stream::new(Side::Client);
+        let mut counts = Direction::default();
+        let mut ended = false;
+        stream.begin(SeqNo(5));
+        stream.give_up(SeqNo(6), Nanos(0), &mut counts, &mut |event| {
+            ended = matches!(event, StreamEvent::Fin { .. });
+        });
+        assert!(ended && stream.ended());
+        assert_eq!(counts.gaps, 0);
+    }
+
+    #[test]
+    fn a_segment_from_another_age_is_foreign() {
+        let mut stream = Stream::new(Side::Client);
+        stream.begin(SeqNo(0));
+        let octets = Octets {
+            at: Nanos(0),
+            packet: PacketNo(1),
+            bytes: b"x",
+            cut: 0,
+        };
+        let taken = stream.take(
+            SeqNo(1 << 31),
+            octets,
+            &mut Direction::default(),
+            &mut |_| panic!("nothing"),
+        );
+        assert_eq!(taken, Taken::Foreign);
+    }
+
+    prop_compose! {
+        /// A stream cut into segments, some repeated with other borders, in any order.
+        fn segments()(length in 1usize..120)(
+            cuts in proptest::collection::vec((0..length, 1..=length), 1..30),
+            length in Just(length),
+        ) -> (usize, Vec<(usize, usize)>) {
+            (length, cuts.into_iter().map(|(from, size)| (from, (from + size).min(length))).collect())
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_segments_in_any_order_give_the_stream_or_a_stated_hole((length, cuts) in segments(), first in any::<u32>()) {
+            let whole: Vec<u8> = (0..length).map(|n| b'a' + u8::try_from(n % 26).unwrap()).collect();
+            let parts: Vec<(u32, &[u8])> = cuts.iter().map(|&(from, to)| (u32::try_from(from).unwrap(), &whole[from..to])).collect();
+            let (text, counts) = run(first, &parts, Some(u32::try_from(length).unwrap()));
+            let covered = |n: usize| cuts.iter().any(|&(from, to)| (from..to).contains(&n));
+            let expected: String = (0..length).map(|n| if covered(n) { char::from(whole[n]) } else { '.' }).chain(['$']).collect();
+            prop_assert_eq!(text, expected);
+            prop_assert_eq!(counts.conflicting, 0);
+        }
+    }
+}
