@@ -3,8 +3,18 @@
 //! Comes in: an opened input. Goes out: [`Record`]s with borrowed bytes, in file order. No reader looks inside a packet. Bounds: a record is at most
 //! [`MAX_PACKET`] octets; what a file claims beyond that is damage.
 
+mod merge;
+mod netmon;
 mod packet;
 mod pcap;
+mod pcapng;
+mod registry;
 
-pub use packet::{CaptureClock, CaptureReport, Format, LinkType, MAX_PACKET, Reader, Record};
+pub use merge::Merged;
+pub use netmon::{NetMon, NetMonError};
+pub use packet::{
+    CaptureClock, CaptureReport, Format, LinkType, MAX_PACKET, Process, Reader, Record,
+};
 pub use pcap::{Pcap, PcapError};
+pub use pcapng::PcapNg;
+pub use registry::{CaptureError, open};

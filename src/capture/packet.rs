@@ -1,5 +1,7 @@
 //! What every capture reader gives.
 
+use std::net::IpAddr;
+
 use crate::model::{DamageLog, Nanos};
 
 /// Largest packet taken seriously: libpcap's own limit (`MAXIMUM_SNAPLEN`).
@@ -56,8 +58,25 @@ pub struct CaptureReport {
     pub clock: CaptureClock,
     /// Records that are no packets (NetMon events, unknown pcapng blocks) and were passed over.
     pub skipped: u64,
+    /// TLS secrets stored beside the packets, in NSS key log format.
+    pub secrets: Vec<u8>,
+    /// Programs that owned connections, where the capturing machine noted them.
+    pub processes: Vec<Process>,
     /// What could not be read.
     pub damage: DamageLog,
+}
+
+/// A program of the capturing machine and a connection that it owned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Path of the program.
+    pub path: String,
+    /// Process id.
+    pub id: u32,
+    /// Address and port on the capturing machine.
+    pub local: Option<(IpAddr, u16)>,
+    /// Address and port of the other end.
+    pub remote: Option<(IpAddr, u16)>,
 }
 
 /// What packet times of a capture mean.

@@ -2,6 +2,10 @@
 //!
 //! Format: draft-ietf-opsawg-pcap. Either byte order, microseconds or nanoseconds.
 
+use nom::bytes::complete::take;
+use nom::number::Endianness;
+use nom::number::complete::{u16 as n16, u32 as n32};
+
 use crate::model::{DamageLog, Nanos};
 
 use super::{CaptureClock, CaptureReport, Format, LinkType, MAX_PACKET, Reader, Record};
@@ -10,12 +14,7 @@ use super::{CaptureClock, CaptureReport, Format, LinkType, MAX_PACKET, Reader, R
 const FILE_HEADER: usize = 24;
 const RECORD_HEADER: usize = 16;
 
-/// Order of the bytes in a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Endian {
-    Big,
-    Little,
-}
+type Parsed<'m, T> = nom::IResult<&'m [u8], T, ()>;
 
 /// What the sub-second field counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +29,7 @@ pub struct Pcap<'m> {
     file: &'m [u8],
     at: usize,
     packet: &'m [u8],
-    endian: Endian,
+    endian: Endianness,
     unit: Unit,
     version: (u16, u16),
     link_type: LinkType,
@@ -49,54 +48,36 @@ pub enum PcapError {
 }
 
 impl<'m> Pcap<'m> {
+    /// Whether `file` begins with one of the magic numbers.
+    pub fn is(file: &[u8]) -> bool {
+        magic(file).is_some()
+    }
+
     /// Reads the file header.
     ///
     /// # Errors
     /// When the file does not begin as a libpcap capture, or is too short for its header.
     pub fn open(file: &'m [u8]) -> Result<Self, PcapError> {
-        let magic: [u8; 4] = *file.first_chunk().ok_or(PcapError::Foreign)?;
-        let (endian, unit) = match magic {
-            [0xa1, 0xb2, 0xc3, 0xd4] => (Endian::Big, Unit::Micro),
-            [0xd4, 0xc3, 0xb2, 0xa1] => (Endian::Little, Unit::Micro),
-            [0xa1, 0xb2, 0x3c, 0x4d] => (Endian::Big, Unit::Nano),
-            [0x4d, 0x3c, 0xb2, 0xa1] => (Endian::Little, Unit::Nano),
-            _ => return Err(PcapError::Foreign),
+        let (endian, unit) = magic(file).ok_or(PcapError::Foreign)?;
+        let header = |file: &'m [u8]| -> Parsed<'m, (u16, u16, u32)> {
+            let (rest, _) = take(4usize)(file)?;
+            let (rest, major) = n16(endian)(rest)?;
+            let (rest, minor) = n16(endian)(rest)?;
+            // Zone and accuracy of the stamps, which nobody writes, and the snap length.
+            let (rest, _) = take(12usize)(rest)?;
+            let (rest, link) = n32(endian)(rest)?;
+            Ok((rest, (major, minor, link)))
         };
-        let header: &[u8; FILE_HEADER] = file.first_chunk().ok_or(PcapError::Cut(file.len()))?;
-        let [
-            _,
-            _,
-            _,
-            _,
-            major @ ..,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            l0,
-            l1,
-            l2,
-            l3,
-        ] = header;
-        let [m0, m1, n0, n1] = major;
-        // The upper half holds the length of a frame check sequence, where there is one.
-        let link = endian.u32([*l0, *l1, *l2, *l3]) & 0xffff;
+        let (_, (major, minor, link)) = header(file).map_err(|_| PcapError::Cut(file.len()))?;
         Ok(Self {
             file,
             at: FILE_HEADER,
             packet: &[],
             endian,
             unit,
-            version: (endian.u16([*m0, *m1]), endian.u16([*n0, *n1])),
-            link_type: LinkType(u16::try_from(link).unwrap_or(u16::MAX)),
+            version: (major, minor),
+            // The upper half holds the length of a frame check sequence, where there is one.
+            link_type: LinkType(u16::try_from(link & 0xffff).unwrap_or(u16::MAX)),
             damage: DamageLog::default(),
         })
     }
@@ -125,37 +106,23 @@ impl<'m> Pcap<'m> {
     }
 }
 
-impl Reader for Pcap<'_> {
+impl<'m> Reader for Pcap<'m> {
     fn advance(&mut self) -> Option<Record> {
         let rest = self.file.get(self.at..)?;
         if rest.is_empty() {
             self.packet = &[];
             return None;
         }
-        let Some((&header, body)) = rest.split_first_chunk::<RECORD_HEADER>() else {
+        let endian = self.endian;
+        let header = |rest: &'m [u8]| -> Parsed<'m, [u32; 4]> {
+            let mut fields = [0; 4];
+            let (rest, ()) = nom::multi::fill(n32(endian), &mut fields)(rest)?;
+            Ok((rest, fields))
+        };
+        let Ok((body, [seconds, fraction, captured, wire])) = header(rest) else {
             let left = rest.len();
             return self.stop(|| format!("the file ends {left} bytes into a record header of 16"));
         };
-        let [
-            s0,
-            s1,
-            s2,
-            s3,
-            f0,
-            f1,
-            f2,
-            f3,
-            c0,
-            c1,
-            c2,
-            c3,
-            w0,
-            w1,
-            w2,
-            w3,
-        ] = header;
-        let captured = self.endian.u32([c0, c1, c2, c3]);
-        let wire = self.endian.u32([w0, w1, w2, w3]);
         let Some(length) = usize::try_from(captured)
             .ok()
             .filter(|&length| length <= MAX_PACKET)
@@ -166,10 +133,7 @@ impl Reader for Pcap<'_> {
             let left = body.len();
             return self.stop(|| format!("the file ends {left} bytes into a packet of {captured}"));
         };
-        let time = self.time(
-            self.endian.u32([s0, s1, s2, s3]),
-            self.endian.u32([f0, f1, f2, f3]),
-        );
+        let time = self.time(seconds, fraction);
         if captured > wire {
             self.damage.note(offset(self.at), || {
                 format!("{captured} bytes captured of a packet of {wire}")
@@ -201,32 +165,29 @@ impl Reader for Pcap<'_> {
             Unit::Nano => "nanoseconds",
         };
         let order = match self.endian {
-            Endian::Big => "big-endian",
-            Endian::Little => "little-endian",
+            Endianness::Big => "big-endian",
+            Endianness::Little | Endianness::Native => "little-endian",
         };
         CaptureReport {
             format: Format("pcap"),
             variant: format!("{}.{}, {unit}, {order}", self.version.0, self.version.1),
             clock: CaptureClock::Utc,
             skipped: 0,
+            secrets: Vec::new(),
+            processes: Vec::new(),
             damage: self.damage.clone(),
         }
     }
 }
 
-impl Endian {
-    const fn u16(self, bytes: [u8; 2]) -> u16 {
-        match self {
-            Self::Big => u16::from_be_bytes(bytes),
-            Self::Little => u16::from_le_bytes(bytes),
-        }
-    }
-
-    const fn u32(self, bytes: [u8; 4]) -> u32 {
-        match self {
-            Self::Big => u32::from_be_bytes(bytes),
-            Self::Little => u32::from_le_bytes(bytes),
-        }
+/// What the magic number says of byte order and unit.
+fn magic(file: &[u8]) -> Option<(Endianness, Unit)> {
+    match *file.first_chunk()? {
+        [0xa1, 0xb2, 0xc3, 0xd4] => Some((Endianness::Big, Unit::Micro)),
+        [0xd4, 0xc3, 0xb2, 0xa1] => Some((Endianness::Little, Unit::Micro)),
+        [0xa1, 0xb2, 0x3c, 0x4d] => Some((Endianness::Big, Unit::Nano)),
+        [0x4d, 0x3c, 0xb2, 0xa1] => Some((Endianness::Little, Unit::Nano)),
+        _ => None,
     }
 }
 
@@ -241,21 +202,21 @@ mod tests {
     use super::*;
 
     /// A file of three packets: `one`, `twos` (cut from 9 bytes on the wire) and an empty one.
-    fn file(endian: Endian, unit: Unit) -> Vec<u8> {
+    fn file(endian: Endianness, unit: Unit) -> Vec<u8> {
         let magic: u32 = if unit == Unit::Micro {
             0xa1b2_c3d4
         } else {
             0xa1b2_3c4d
         };
         let n32 = |n: u32| {
-            if endian == Endian::Big {
+            if endian == Endianness::Big {
                 n.to_be_bytes()
             } else {
                 n.to_le_bytes()
             }
         };
         let n16 = |n: u16| {
-            if endian == Endian::Big {
+            if endian == Endianness::Big {
                 n.to_be_bytes()
             } else {
                 n.to_le_bytes()
@@ -287,7 +248,7 @@ mod tests {
 
     #[test]
     fn every_byte_order_and_unit_gives_the_same_packets() {
-        for endian in [Endian::Big, Endian::Little] {
+        for endian in [Endianness::Big, Endianness::Little] {
             for (unit, nanos) in [(Unit::Micro, 250_000), (Unit::Nano, 250)] {
                 let (packets, damage) = read(&file(endian, unit));
                 assert!(damage.is_empty());
@@ -307,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_cut_file_gives_what_it_holds_and_says_where_it_ends() {
-        let whole = file(Endian::Little, Unit::Micro);
+        let whole = file(Endianness::Little, Unit::Micro);
         let (packets, damage) = read(&whole[..24 + 19 + 18]);
         assert_eq!(packets.len(), 1);
         assert_eq!(
@@ -318,7 +279,7 @@ mod tests {
 
     #[test]
     fn a_record_of_two_gigabytes_is_not_believed() {
-        let mut bytes = file(Endian::Little, Unit::Micro);
+        let mut bytes = file(Endianness::Little, Unit::Micro);
         bytes[24 + 8..24 + 12].copy_from_slice(&0x7fff_ffffu32.to_le_bytes());
         let (packets, damage) = read(&bytes);
         assert!(packets.is_empty());
@@ -327,7 +288,7 @@ mod tests {
 
     #[test]
     fn impossible_fractions_and_lengths_are_kept_and_noted() {
-        let mut bytes = file(Endian::Little, Unit::Micro);
+        let mut bytes = file(Endianness::Little, Unit::Micro);
         bytes[28..32].copy_from_slice(&2_000_000u32.to_le_bytes());
         bytes[36..40].copy_from_slice(&1u32.to_le_bytes());
         let (packets, damage) = read(&bytes);
@@ -347,7 +308,7 @@ mod tests {
             PcapError::Foreign
         );
         assert_eq!(
-            Pcap::open(&file(Endian::Big, Unit::Nano)[..20]).unwrap_err(),
+            Pcap::open(&file(Endianness::Big, Unit::Nano)[..20]).unwrap_err(),
             PcapError::Cut(20)
         );
     }
@@ -355,7 +316,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_cut_leaves_the_packets_before_it(cut in 0usize..90) {
-            let whole = file(Endian::Big, Unit::Nano);
+            let whole = file(Endianness::Big, Unit::Nano);
             let (all, _) = read(&whole);
             let (some, _) = read(whole.get(..cut).unwrap_or(&whole));
             prop_assert_eq!(&all[..some.len()], &some[..]);
@@ -365,7 +326,7 @@ mod tests {
         fn any_changed_bytes_end_and_give_no_more_than_the_file_has(
             changes in proptest::collection::vec((4usize..79, any::<u8>()), 1..12),
         ) {
-            let mut bytes = file(Endian::Little, Unit::Micro);
+            let mut bytes = file(Endianness::Little, Unit::Micro);
             for (at, byte) in changes {
                 bytes[at] = byte;
             }

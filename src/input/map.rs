@@ -7,7 +7,7 @@
 
 use std::fs::File;
 use std::ops::Deref;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use memmap2::Mmap;
 
@@ -21,46 +21,49 @@ pub struct Mapped(Option<Mmap>);
 /// Why an input could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum InputError {
-    /// A folder, pipe or device where a file is wanted.
-    #[error("cannot map '{path}': not a regular file")]
+    /// A pattern without a match.
+    #[error("no file matches '{pattern}'")]
+    NoMatch {
+        /// The pattern as given.
+        pattern: PathBuf,
+    },
+    /// The copy of a pipe or compressed file could not be kept.
+    #[error(
+        "no room to unpack '{path}' in '{folder}' ({source})\nset TMPDIR to a folder with more room"
+    )]
+    NoRoom {
+        /// The path as given.
+        path: PathBuf,
+        /// Where the copy was to be.
+        folder: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A folder where a file is wanted.
+    #[error("cannot read '{path}': it is a folder")]
     NotAFile {
         /// The path as given.
         path: PathBuf,
     },
     /// The system refused.
-    #[error("cannot read '{path}'")]
+    #[error("cannot read '{path}': {source}")]
     Refused {
         /// The path as given.
         path: PathBuf,
         /// What the system said.
-        #[source]
         source: std::io::Error,
     },
 }
 
 impl Mapped {
-    /// Maps the file at `path`.
-    ///
-    /// # Errors
-    /// When it cannot be opened, or is no regular file.
-    pub fn open(path: &Path) -> Result<Self, InputError> {
-        let refused = |source| InputError::Refused {
-            path: path.to_owned(),
-            source,
-        };
-        let file = File::open(path).map_err(refused)?;
-        let about = file.metadata().map_err(refused)?;
-        if !about.is_file() {
-            return Err(InputError::NotAFile {
-                path: path.to_owned(),
-            });
-        }
-        if about.len() == 0 {
+    /// Maps `file`, which must be a regular one.
+    pub(super) fn of(file: &File) -> std::io::Result<Self> {
+        if file.metadata()?.len() == 0 {
             return Ok(Self(None));
         }
         // SAFETY: the map is read-only and private to this value; the risk of a file shortened
         // under it is documented on the type.
-        let map = unsafe { Mmap::map(&file) }.map_err(refused)?;
+        let map = unsafe { Mmap::map(file) }?;
         Ok(Self(Some(map)))
     }
 }
@@ -81,21 +84,8 @@ mod tests {
     #[test]
     fn a_file_is_its_bytes_and_an_empty_one_is_none() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        assert_eq!(&*Mapped::open(file.path()).unwrap(), b"");
+        assert_eq!(&*Mapped::of(file.as_file()).unwrap(), b"");
         file.write_all(b"packets").unwrap();
-        assert_eq!(&*Mapped::open(file.path()).unwrap(), b"packets");
-    }
-
-    #[test]
-    fn a_folder_and_a_missing_file_are_refused_by_name() {
-        let folder = tempfile::tempdir().unwrap();
-        let folder_error = Mapped::open(folder.path()).unwrap_err();
-        assert!(
-            matches!(folder_error, InputError::NotAFile { .. }),
-            "{folder_error}"
-        );
-        let missing = folder.path().join("none.pcap");
-        let error = Mapped::open(&missing).unwrap_err();
-        assert!(error.to_string().contains("none.pcap"), "{error}");
+        assert_eq!(&*Mapped::of(file.as_file()).unwrap(), b"packets");
     }
 }

@@ -3,6 +3,7 @@
 //! Comes in: nothing. Goes out: plain values that every other room passes on. No item here does
 //! I/O or asks the clock, and none knows the syntax of a protocol, a capture or a log.
 
+mod capture_source;
 mod damage;
 mod endpoint;
 mod exchange;
@@ -12,6 +13,7 @@ mod text;
 mod time;
 mod wire_session;
 
+pub use capture_source::{CaptureSource, CaptureZone};
 pub use damage::{Damage, DamageLog};
 pub use endpoint::{Conversation, Endpoint, Side, Transport};
 pub use exchange::{Burst, Exchange, LineRef, Verb};

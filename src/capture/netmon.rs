@@ -1,0 +1,544 @@
+//! Microsoft Network Monitor files: 1.x (`RTSS`) and 2.x (`GMBU`).
+//!
+//! A header, frames anywhere in the file, and a table of where each begins. Before 2.3 times are the
+//! capturing machine's wall clock and no zone is stored.
+
+use chrono::NaiveDate;
+use nom::bytes::complete::take;
+use nom::number::complete::{le_i64, le_u8, le_u16, le_u32};
+
+use crate::model::{DamageLog, Nanos};
+
+use super::{CaptureClock, CaptureReport, Format, LinkType, MAX_PACKET, Process, Reader, Record};
+
+/// Length of the header.
+const HEADER: usize = 128;
+/// 100 ns from 1601 to 1970.
+const EPOCH_1601: i64 = 116_444_736_000_000_000;
+/// Processes kept.
+const MAX_PROCESSES: usize = 65_536;
+
+type Parsed<'m, T> = nom::IResult<&'m [u8], T, ()>;
+
+/// Which of the two record layouts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Layout {
+    /// Milliseconds and 16-bit lengths.
+    One,
+    /// Microseconds and 32-bit lengths, a trailer that grew with the versions.
+    Two,
+}
+
+/// Why a file is no Network Monitor capture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NetMonError {
+    /// It ends inside its header.
+    #[error("a Network Monitor capture cut after {0} of the 128 bytes of its header")]
+    Cut(usize),
+    /// Neither 1.x nor 2.x.
+    #[error("a Network Monitor capture of version {0}.{1}; 1.x and 2.x are known")]
+    Version(u8, u8),
+}
+
+/// Reads a Network Monitor file that lies in memory.
+#[derive(Debug)]
+pub struct NetMon<'m> {
+    file: &'m [u8],
+    packet: &'m [u8],
+    layout: Layout,
+    version: (u8, u8),
+    network: u16,
+    start: Nanos,
+    frames: Frames<'m>,
+    clock: CaptureClock,
+    processes: Vec<Process>,
+    skipped: u64,
+    consumed: usize,
+    damage: DamageLog,
+}
+
+/// Where frames are to be found.
+#[derive(Debug)]
+enum Frames<'m> {
+    /// The table of offsets that is left.
+    Table(&'m [u8]),
+    /// One after the other from here, as the table is lost.
+    Walk(usize),
+}
+
+struct Header {
+    minor: u8,
+    major: u8,
+    network: u16,
+    start: [u16; 8],
+    table: (u32, u32),
+    processes: (u32, u32),
+}
+
+/// A record as it lies in the file.
+struct Frame<'m> {
+    /// Microseconds since the start.
+    micros: i64,
+    length: u32,
+    captured: u32,
+    rest: &'m [u8],
+}
+
+impl<'m> NetMon<'m> {
+    /// Whether `file` begins as a Network Monitor capture.
+    pub fn is(file: &[u8]) -> bool {
+        file.starts_with(b"RTSS") || file.starts_with(b"GMBU")
+    }
+
+    /// Reads the header and finds the frame table.
+    ///
+    /// # Errors
+    /// When the header is cut, or of an unknown version.
+    pub fn open(file: &'m [u8]) -> Result<Self, NetMonError> {
+        let (_, header) = header(file).map_err(|_| NetMonError::Cut(file.len()))?;
+        let layout = match header.major {
+            1 => Layout::One,
+            2 => Layout::Two,
+            major => return Err(NetMonError::Version(major, header.minor)),
+        };
+        let mut damage = DamageLog::default();
+        let start = system_time(header.start).unwrap_or_else(|| {
+            damage.note(16, || {
+                "a start time that is no date; times count from 1970".into()
+            });
+            Nanos(0)
+        });
+        let frames = if let Some(table) = table(file, header.table) {
+            Frames::Table(table)
+        } else {
+            damage.note(24, || {
+                "the frame table lies outside of the file; frames are read one after the other"
+                    .into()
+            });
+            Frames::Walk(HEADER)
+        };
+        let processes = if (header.major, header.minor) >= (2, 2) {
+            processes(file, header.processes)
+        } else {
+            Vec::new()
+        };
+        Ok(Self {
+            file,
+            packet: &[],
+            layout,
+            version: (header.major, header.minor),
+            network: header.network,
+            start,
+            frames,
+            clock: CaptureClock::Local,
+            processes,
+            skipped: 0,
+            consumed: HEADER,
+            damage,
+        })
+    }
+
+    /// Offset of the next frame, if there is one.
+    fn next_frame(&mut self) -> Option<usize> {
+        match &mut self.frames {
+            Frames::Walk(at) => (*at < self.file.len()).then_some(*at),
+            Frames::Table(rest) => {
+                let parsed: Parsed<'m, u32> = le_u32(*rest);
+                let (after, at) = parsed.ok()?;
+                *rest = after;
+                Some(usize::try_from(at).unwrap_or(usize::MAX))
+            }
+        }
+    }
+
+    fn frame(&self, at: usize) -> Option<Frame<'m>> {
+        let rest = self.file.get(at..)?;
+        let parsed = match self.layout {
+            Layout::One => frame_one(rest),
+            Layout::Two => frame_two(rest),
+        };
+        parsed.ok().map(|(_, frame)| frame)
+    }
+
+    /// What stands behind the octets of a frame: its network, and in 2.3 its UTC time.
+    fn trailer(&self, after: &'m [u8]) -> (u16, Option<Nanos>) {
+        if self.version < (2, 1) {
+            return (self.network, None);
+        }
+        let network: Parsed<'m, u16> = le_u16(after);
+        let Ok((rest, network)) = network else {
+            return (self.network, None);
+        };
+        if self.version < (2, 3) {
+            return (network, None);
+        }
+        let utc = |rest| -> Parsed<'m, i64> {
+            let (rest, _process) = le_u32(rest)?;
+            le_i64(rest)
+        };
+        let at = utc(rest).ok().and_then(|(_, ticks)| {
+            let ticks = ticks.checked_sub(EPOCH_1601)?;
+            ticks.checked_mul(100).map(Nanos)
+        });
+        (network, at)
+    }
+
+    fn trailer_length(&self) -> usize {
+        match self.version {
+            (2, 1) => 2,
+            (2, 2) => 6,
+            (2, 3..) => 15,
+            _ => 0,
+        }
+    }
+
+    fn record(&mut self, at: usize) -> Option<Record> {
+        let Some(frame) = self.frame(at) else {
+            self.damage.note(offset(at), || {
+                "a frame begins outside of the file or is cut in its header".into()
+            });
+            self.stop_walking();
+            return None;
+        };
+        let length = usize::try_from(frame.captured).unwrap_or(usize::MAX);
+        let Some(bytes) = (length <= MAX_PACKET)
+            .then(|| frame.rest.get(..length))
+            .flatten()
+        else {
+            let (captured, room) = (frame.captured, frame.rest.len());
+            self.damage.note(offset(at), || {
+                format!("a frame claims {captured} bytes where the file has {room}; it is left out")
+            });
+            self.stop_walking();
+            return None;
+        };
+        let (network, utc) = self.trailer(frame.rest.get(length..).unwrap_or_default());
+        let after = self.file.len() - frame.rest.len() + length + self.trailer_length();
+        if let Frames::Walk(next) = &mut self.frames {
+            *next = after;
+        }
+        self.consumed = self.consumed.max(after.min(self.file.len()));
+        let Some(link_type) = link_type(network) else {
+            self.skipped += 1;
+            return None;
+        };
+        if utc.is_some() {
+            self.clock = CaptureClock::Utc;
+        }
+        self.packet = bytes;
+        Some(Record {
+            time: utc.unwrap_or(Nanos(
+                self.start
+                    .0
+                    .saturating_add(frame.micros.saturating_mul(1000)),
+            )),
+            link_type,
+            length: frame.length.max(frame.captured),
+            interface: 0,
+            at: offset(at),
+        })
+    }
+
+    /// Without a table nothing behind a broken frame can be found.
+    fn stop_walking(&mut self) {
+        if let Frames::Walk(next) = &mut self.frames {
+            *next = self.file.len();
+        }
+    }
+}
+
+impl Reader for NetMon<'_> {
+    fn advance(&mut self) -> Option<Record> {
+        while let Some(at) = self.next_frame() {
+            let record = self.record(at);
+            if record.is_some() {
+                return record;
+            }
+        }
+        self.packet = &[];
+        None
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.packet
+    }
+
+    fn consumed(&self) -> u64 {
+        offset(self.consumed)
+    }
+
+    fn report(&self) -> CaptureReport {
+        let (major, minor) = self.version;
+        CaptureReport {
+            format: Format("netmon"),
+            variant: format!("{major}.{minor}"),
+            clock: self.clock,
+            skipped: self.skipped,
+            secrets: Vec::new(),
+            processes: self.processes.clone(),
+            damage: self.damage.clone(),
+        }
+    }
+}
+
+fn header(file: &[u8]) -> Parsed<'_, Header> {
+    let (rest, _) = take(4usize)(file)?;
+    let (rest, minor) = le_u8(rest)?;
+    let (rest, major) = le_u8(rest)?;
+    let (rest, network) = le_u16(rest)?;
+    let mut start = [0; 8];
+    let (rest, ()) = nom::multi::fill(le_u16, &mut start)(rest)?;
+    let (rest, table_at) = le_u32(rest)?;
+    let (rest, table_length) = le_u32(rest)?;
+    // User data and comments.
+    let (rest, _) = take(16usize)(rest)?;
+    let (rest, process_at) = le_u32(rest)?;
+    let (rest, process_count) = le_u32(rest)?;
+    // Network information and what is reserved, up to the full length.
+    let (rest, _) = take(HEADER - 56)(rest)?;
+    let header = Header {
+        minor,
+        major,
+        network,
+        start,
+        table: (table_at, table_length),
+        processes: (process_at, process_count),
+    };
+    Ok((rest, header))
+}
+
+fn frame_one(rest: &[u8]) -> Parsed<'_, Frame<'_>> {
+    let (rest, millis) = le_u32(rest)?;
+    let (rest, length) = le_u16(rest)?;
+    let (rest, captured) = le_u16(rest)?;
+    let frame = Frame {
+        micros: i64::from(millis) * 1000,
+        length: length.into(),
+        captured: captured.into(),
+        rest,
+    };
+    Ok((rest, frame))
+}
+
+fn frame_two(rest: &[u8]) -> Parsed<'_, Frame<'_>> {
+    // Read as signed: frames may be stamped a little before the start.
+    let (rest, micros) = le_i64(rest)?;
+    let (rest, length) = le_u32(rest)?;
+    let (rest, captured) = le_u32(rest)?;
+    let frame = Frame {
+        micros,
+        length,
+        captured,
+        rest,
+    };
+    Ok((rest, frame))
+}
+
+/// A `SYSTEMTIME`: year, month, weekday, day, hour, minute, second, milliseconds.
+fn system_time([year, month, _, day, hour, minute, second, millis]: [u16; 8]) -> Option<Nanos> {
+    NaiveDate::from_ymd_opt(year.into(), month.into(), day.into())?
+        .and_hms_milli_opt(hour.into(), minute.into(), second.into(), millis.into())?
+        .and_utc()
+        .timestamp_nanos_opt()
+        .map(Nanos)
+}
+
+fn table(file: &[u8], (at, length): (u32, u32)) -> Option<&[u8]> {
+    let at = usize::try_from(at).ok()?;
+    let length = usize::try_from(length).ok()?;
+    file.get(at..at.checked_add(length)?)
+}
+
+/// The link type of a media number; `None` for what is no packet.
+const fn link_type(network: u16) -> Option<LinkType> {
+    match network {
+        0 | 1 => Some(LinkType::ETHERNET),
+        2 => Some(LinkType(6)),
+        3 => Some(LinkType(10)),
+        4 => Some(LinkType(100)),
+        6 => Some(LinkType(105)),
+        7..=9 => Some(LinkType::RAW),
+        0xffe0 | 0xfffb..=0xffff => None,
+        0xe000..0xffe0 => Some(LinkType(network - 0xe000)),
+        other => Some(LinkType(u16::MAX - other)),
+    }
+}
+
+/// The process table of 2.2 and later; what cannot be read of it is left out, as no packet depends on it.
+fn processes(file: &[u8], (at, count): (u32, u32)) -> Vec<Process> {
+    let mut found = Vec::new();
+    let Some(mut rest) = usize::try_from(at)
+        .ok()
+        .filter(|&at| at > 0)
+        .and_then(|at| file.get(at..))
+    else {
+        return found;
+    };
+    // A two-byte version stands before the entries.
+    rest = rest.get(2..).unwrap_or_default();
+    for _ in 0..usize::try_from(count).unwrap_or(0).min(MAX_PROCESSES) {
+        let Ok((after, process)) = process(rest) else {
+            break;
+        };
+        found.push(process);
+        rest = after;
+    }
+    found
+}
+
+fn process(rest: &[u8]) -> Parsed<'_, Process> {
+    let (rest, length) = le_u32(rest)?;
+    let (rest, path) = take(length)(rest)?;
+    let (rest, icon) = le_u32(rest)?;
+    let (rest, _) = take(icon)(rest)?;
+    let (rest, id) = le_u32(rest)?;
+    let (rest, local_port) = le_u16(rest)?;
+    let (rest, _) = take(2usize)(rest)?;
+    let (rest, remote_port) = le_u16(rest)?;
+    let (rest, _) = take(2usize)(rest)?;
+    let (rest, is_v6) = le_u32(rest)?;
+    let (rest, local) = take(16usize)(rest)?;
+    let (rest, remote) = take(16usize)(rest)?;
+    let address = |bytes: &[u8]| -> Option<std::net::IpAddr> {
+        if is_v6 == 0 {
+            bytes.first_chunk::<4>().map(|octets| (*octets).into())
+        } else {
+            bytes.first_chunk::<16>().map(|octets| (*octets).into())
+        }
+    };
+    let units: Vec<u16> = path
+        .chunks_exact(2)
+        .filter_map(|pair| pair.first_chunk().map(|pair| u16::from_le_bytes(*pair)))
+        .collect();
+    let path = String::from_utf16_lossy(&units);
+    let process = Process {
+        path: path.trim_end_matches('\0').to_owned(),
+        id,
+        local: address(local).map(|ip| (ip, local_port)),
+        remote: address(remote).map(|ip| (ip, remote_port)),
+    };
+    Ok((rest, process))
+}
+
+fn offset(at: usize) -> u64 {
+    u64::try_from(at).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// 2009-03-04 05:06:07.008, frames at 0.5 s, −0.25 s and a metadata frame, of version 2.`minor`.
+    fn file(minor: u8) -> Vec<u8> {
+        let mut bytes = b"GMBU".to_vec();
+        bytes.extend([minor, 2, 1, 0]);
+        for part in [2009u16, 3, 3, 4, 5, 6, 7, 8] {
+            bytes.extend(part.to_le_bytes());
+        }
+        bytes.resize(HEADER, 0);
+        let mut offsets = Vec::new();
+        for (micros, data, network) in [
+            (500_000i64, &b"first"[..], 1u16),
+            (0, b"event", 0xffe0),
+            (-250_000, b"raw", 7),
+        ] {
+            offsets.push(u32::try_from(bytes.len()).unwrap());
+            let length = u32::try_from(data.len()).unwrap();
+            bytes.extend(micros.to_le_bytes());
+            bytes.extend(length.to_le_bytes());
+            bytes.extend(length.to_le_bytes());
+            bytes.extend(data);
+            if minor >= 1 {
+                bytes.extend(network.to_le_bytes());
+            }
+            if minor >= 2 {
+                bytes.extend(0u32.to_le_bytes());
+            }
+            if minor >= 3 {
+                bytes.extend((EPOCH_1601 + 10_000_000).to_le_bytes());
+                bytes.push(0);
+            }
+        }
+        let at = u32::try_from(bytes.len()).unwrap();
+        for offset in &offsets {
+            bytes.extend(offset.to_le_bytes());
+        }
+        bytes[24..28].copy_from_slice(&at.to_le_bytes());
+        bytes[28..32].copy_from_slice(&12u32.to_le_bytes());
+        bytes
+    }
+
+    fn read(bytes: &[u8]) -> (Vec<(Record, Vec<u8>)>, CaptureReport) {
+        let mut reader = NetMon::open(bytes).unwrap();
+        let mut packets = Vec::new();
+        while let Some(record) = reader.advance() {
+            packets.push((record, reader.bytes().to_vec()));
+        }
+        (packets, reader.report())
+    }
+
+    fn start() -> Nanos {
+        Nanos::new(1_236_143_167, 8_000_000)
+    }
+
+    #[test]
+    fn wall_clock_times_count_from_the_start_and_may_lie_before_it() {
+        let (packets, report) = read(&file(1));
+        assert_eq!(
+            (packets.len(), report.skipped, report.clock),
+            (2, 1, CaptureClock::Local)
+        );
+        assert_eq!(packets[0].0.time.since(start()).0, 500_000_000);
+        assert_eq!(packets[1].0.time.since(start()).0, -250_000_000);
+        assert_eq!(packets[1].0.link_type, LinkType::RAW);
+        assert_eq!(packets[1].1, b"raw");
+        assert!(report.damage.is_empty());
+    }
+
+    #[test]
+    fn from_2_3_on_frames_carry_utc() {
+        let (packets, report) = read(&file(3));
+        assert_eq!(report.clock, CaptureClock::Utc);
+        assert_eq!(packets[0].0.time, Nanos::new(1, 0));
+    }
+
+    #[test]
+    fn without_its_table_a_file_is_walked() {
+        for minor in [1, 2, 3] {
+            let whole = file(minor);
+            let cut = &whole[..whole.len() - 1];
+            let (packets, report) = read(cut);
+            assert!(packets.len() >= 2, "2.{minor}");
+            assert!(report.damage.to_string().contains("frame table"));
+        }
+    }
+
+    #[test]
+    fn foreign_versions_and_cut_headers_are_refused() {
+        assert_eq!(NetMon::open(b"GMBU").unwrap_err(), NetMonError::Cut(4));
+        let mut three = file(0);
+        three[5] = 3;
+        assert_eq!(
+            NetMon::open(&three).unwrap_err(),
+            NetMonError::Version(3, 0)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn changed_bytes_never_panic_nor_invent(at in 0usize..260, value in any::<u8>(), minor in 0u8..4) {
+            let mut bytes = file(minor);
+            let at = at % bytes.len();
+            bytes[at] = value;
+            if let Ok(mut reader) = NetMon::open(&bytes) {
+                let mut count = 0;
+                while reader.advance().is_some() {
+                    count += 1;
+                }
+                prop_assert!(count <= 64, "no more frames than a table of this size can name");
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The list of capture formats: one row each, told by the first bytes.
+
+use super::Reader;
+use super::netmon::{NetMon, NetMonError};
+use super::pcap::{Pcap, PcapError};
+use super::pcapng::PcapNg;
+
+/// A reader that borrows the file, or why there is none.
+type Opened<'m> = Result<Box<dyn Reader + 'm>, CaptureError>;
+
+/// A row of the registry.
+struct Entry {
+    is: fn(&[u8]) -> bool,
+    open: fn(&[u8]) -> Opened<'_>,
+}
+
+/// All formats.
+static FORMATS: &[Entry] = &[
+    Entry {
+        is: NetMon::is,
+        open: |bytes| Ok(Box::new(NetMon::open(bytes)?)),
+    },
+    Entry {
+        is: PcapNg::is,
+        open: |bytes| Ok(Box::new(PcapNg::open(bytes))),
+    },
+    Entry {
+        is: Pcap::is,
+        open: |bytes| Ok(Box::new(Pcap::open(bytes)?)),
+    },
+];
+
+/// Why an input is no capture.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CaptureError {
+    /// It has no bytes.
+    #[error("it is empty")]
+    Empty,
+    /// It begins as no capture does.
+    #[error(
+        "not a capture: it starts {start}, {looks}\npcap, pcapng and Network Monitor files are read, also compressed{remedy}"
+    )]
+    Foreign {
+        /// The first bytes in hexadecimal.
+        start: String,
+        /// What it seems to be.
+        looks: &'static str,
+        /// What to do about it.
+        remedy: &'static str,
+    },
+    /// A Network Monitor file that cannot be read.
+    #[error(transparent)]
+    NetMon(#[from] NetMonError),
+    /// A libpcap file that cannot be read.
+    #[error(transparent)]
+    Pcap(#[from] PcapError),
+}
+
+/// A reader for the capture in `bytes`, whatever its format.
+///
+/// # Errors
+/// When it is of no known format, or cut inside its header.
+pub fn open(bytes: &[u8]) -> Opened<'_> {
+    if bytes.is_empty() {
+        return Err(CaptureError::Empty);
+    }
+    match FORMATS.iter().find(|entry| (entry.is)(bytes)) {
+        Some(entry) => (entry.open)(bytes),
+        None => Err(foreign(bytes)),
+    }
+}
+
+fn foreign(bytes: &[u8]) -> CaptureError {
+    let start: Vec<String> = bytes
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let head = bytes.get(..bytes.len().min(512)).unwrap_or_default();
+    let (looks, remedy) = match head {
+        [b'P', b'K', 3, 4, ..] => ("a ZIP archive", "; unpack it first"),
+        [b'%', b'P', b'D', b'F', ..] => ("a PDF document", ""),
+        [b's', b'n', b'o', b'o', b'p', 0, ..] => {
+            ("a snoop capture", "; convert it with editcap -F pcapng")
+        }
+        [b'X', b'C', b'P', 0, ..] => (
+            "a Network General Sniffer capture",
+            "; convert it with editcap -F pcapng",
+        ),
+        [0x13, 0, _, _, ..] if head.len() > 100 => {
+            ("perhaps an ETL trace", "; convert it with etl2pcapng")
+        }
+        _ if head
+            .iter()
+            .all(|&byte| byte >= 0x20 || b"\t\r\n".contains(&byte)) =>
+        {
+            ("text", "; give a log with -l")
+        }
+        _ => ("nothing known", ""),
+    };
+    CaptureError::Foreign {
+        start: start.join(" "),
+        looks,
+        remedy,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(bytes: &[u8]) -> CaptureError {
+        match open(bytes) {
+            Ok(_) => panic!("{bytes:02x?} was taken for a capture"),
+            Err(error) => error,
+        }
+    }
+
+    #[test]
+    fn a_foreign_file_is_named_with_its_remedy() {
+        assert_eq!(refused(b""), CaptureError::Empty);
+        let log = refused(b"Nov 24 03:29:06 mail postfix/smtpd[1]: connect").to_string();
+        assert!(log.contains("4e 6f 76") && log.contains("-l"), "{log}");
+        assert!(refused(b"PK\x03\x04").to_string().contains("unpack"));
+        assert!(matches!(
+            refused(b"\xd4\xc3\xb2\xa1"),
+            CaptureError::Pcap(_)
+        ));
+        assert!(matches!(refused(b"GMBU"), CaptureError::NetMon(_)));
+    }
+}
