@@ -61,3 +61,11 @@ pub trait Builder {
     /// What the format, or the file, says of its zone.
     fn zone(&self) -> Zone;
 }
+
+impl Sureness {
+    /// `part` of `whole`.
+    pub(super) fn share(part: usize, whole: usize) -> Self {
+        let thousandths = part.saturating_mul(1000).checked_div(whole).unwrap_or(0);
+        Self(u16::try_from(thousandths.min(1000)).unwrap_or(1000))
+    }
+}

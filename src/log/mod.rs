@@ -1,12 +1,18 @@
-//! Server logs: lines become sessions. So far only the shape of a format stands here; the registry has no
-//! rows.
+//! Server logs: lines become sessions.
 //!
 //! Comes in: the bytes of a log file. Goes out: a [`crate::model::LogSource`] and its
 //! [`crate::model::LogSession`]s. A format is one file and one row in [`registry`]; it is found by content or
 //! named by the user. No format knows that packets exist. Bounds: a line is read up to
-//! [`MAX_LINE`] octets; unparsed lines are counted and the first few kept.
+//! [`MAX_LINE`] octets; each format bounds the sessions that it keeps open; unparsed lines are counted and the first few kept.
 
 mod format;
+mod iis_smtp;
+mod postfix;
+mod read;
 pub mod registry;
+mod stamp;
+mod syslog;
+mod w3c;
 
 pub use format::{Builder, Entry, Head, Line, MAX_LINE, Parsed, Sureness};
+pub use read::{LogError, read};

@@ -1,0 +1,463 @@
+//! SMTP virtual servers of IIS and Exchange 2000/2003 in W3C extended logs.
+//!
+//! One row is one command, written when it was answered. Nothing names the session: rows belong together by the client's address,
+//! the name that it gave in HELO, and the order that the protocol demands, up to the QUIT row.
+
+use std::net::IpAddr;
+
+use crate::model::{
+    Encryption, Ending, Event, LineRef, LogCommand, LogEvent, LogId, LogSession, LogTime,
+    LoggedMessage, Proto, Span, Verb, Zone, from_wire,
+};
+
+use super::w3c::{Row, W3c, W3cLine};
+use super::{Builder, Entry, Head, Line, Parsed, Sureness};
+
+/// Row of the registry.
+pub(super) const ENTRY: Entry = Entry {
+    name: "iis-smtp",
+    about: "IIS and Exchange 2000/2003 SMTP virtual server, W3C extended",
+    probe,
+    open: |id, _| Box::new(IisSmtp::new(id)),
+};
+
+/// The server drops clients that are silent for ten minutes.
+const SILENCE: Span = Span::seconds(660);
+/// Sessions that may be open at once.
+const MAX_OPEN: usize = 50_000;
+/// A `DATA` row counts the message; whether the verb and the final dot are in it differs.
+const DATA_SLACK: u64 = 11;
+
+fn probe(head: &Head<'_>) -> Sureness {
+    let mut w3c = W3c::default();
+    let mut rows = 0;
+    let mut fits = 0;
+    for line in head.lines {
+        let text = from_wire(line);
+        match w3c.line(&text) {
+            Some(W3cLine::Directive) => {}
+            Some(W3cLine::Row(row)) => {
+                rows += 1;
+                fits += usize::from(is_smtp(&row));
+            }
+            None => rows += 1,
+        }
+    }
+    Sureness::share(fits, rows)
+}
+
+fn is_smtp(row: &Row<'_>) -> bool {
+    row.get("s-sitename")
+        .is_some_and(|site| site.starts_with("SMTPSVC"))
+        || row.get("cs-version") == Some("SMTP")
+}
+
+struct IisSmtp {
+    id: LogId,
+    w3c: W3c,
+    open: Vec<Serving>,
+}
+
+/// A session whose QUIT row has not come.
+struct Serving {
+    session: LogSession,
+    helo: Option<String>,
+    step: Step,
+    first: LogTime,
+    last: LogTime,
+}
+
+/// How far its dialogue is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Greeted,
+    Idle,
+    Mail,
+    Recipient,
+    Tls,
+}
+
+impl IisSmtp {
+    fn new(id: LogId) -> Self {
+        Self {
+            id,
+            w3c: W3c::default(),
+            open: Vec::new(),
+        }
+    }
+}
+
+/// A row as this format means it.
+struct Told {
+    line: LineRef,
+    stamp: crate::model::Stamp,
+    peer: Option<IpAddr>,
+    local: Option<IpAddr>,
+    helo: Option<String>,
+    command: LogCommand,
+    win32: Option<u64>,
+    /// Octets of a message, on its `DATA` row.
+    message: Option<u64>,
+    message_id: Option<String>,
+}
+
+impl Builder for IisSmtp {
+    fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
+        let text = from_wire(line.bytes);
+        let row = match self.w3c.line(&text) {
+            Some(W3cLine::Row(row)) => row,
+            Some(W3cLine::Directive) => return Parsed::Aside(None),
+            None => return Parsed::Failed,
+        };
+        let outbound = row
+            .get("cs-username")
+            .is_some_and(|name| name.starts_with("OutboundConnection"));
+        if outbound || !is_smtp(&row) {
+            return Parsed::Aside(Some(row.stamp));
+        }
+        let line = LineRef {
+            log: self.id,
+            line: line.number,
+        };
+        let Some(told) = Told::of(&row, line) else {
+            return Parsed::Failed;
+        };
+        let stamp = told.stamp;
+        self.take(&told, out);
+        Parsed::Event(stamp)
+    }
+
+    fn finish(&mut self, out: &mut Vec<LogSession>) {
+        out.extend(self.open.drain(..).map(|serving| serving.session));
+    }
+
+    fn zone(&self) -> Zone {
+        Zone::Stated(Span::ZERO)
+    }
+}
+
+impl Told {
+    fn of(row: &Row<'_>, line: LineRef) -> Option<Self> {
+        let method = row.get("cs-method")?;
+        let argument = row
+            .get("cs-uri-query")
+            .map(|query| query.strip_prefix('+').unwrap_or(query).replace('+', " "));
+        let mut command = LogCommand {
+            verb: Verb::new(method),
+            request: request(method, argument.as_deref()),
+            code: row.get("sc-status").map(str::to_owned),
+            response: None,
+            request_bytes: row.number("cs-bytes").map(|octets| octets + 2),
+            response_bytes: row.number("sc-bytes"),
+            taken: row
+                .number("time-taken")
+                .and_then(|millis| i64::try_from(millis).ok())
+                .map(Span::millis),
+        };
+        let mut message = None;
+        match command.verb.as_str() {
+            "DATA" => {
+                message = row.number("cs-bytes");
+                command.request_bytes = message;
+                // The row tells of the message's fate; the 354 before it was sure to come.
+                if command.code.as_deref().is_some_and(|code| code != "354") {
+                    command.verb = Verb::new(Verb::BODY);
+                }
+            }
+            // 240 is the log's own word for the end.
+            "QUIT" => {
+                command.code = None;
+                command.request = "QUIT".into();
+            }
+            _ => {}
+        }
+        let helo = row.get("cs-username").map(|name| name.replace('+', " "));
+        Some(Self {
+            line,
+            stamp: row.stamp,
+            peer: row.get("c-ip").and_then(address),
+            local: row.get("s-ip").and_then(address),
+            helo,
+            command,
+            win32: row.number("sc-win32-status"),
+            message,
+            message_id: argument
+                .filter(|_| message.is_some())
+                .map(|id| id.trim_matches(['<', '>']).to_owned()),
+        })
+    }
+
+    fn is_hello(&self) -> bool {
+        ["EHLO", "HELO"].contains(&self.command.verb.as_str())
+    }
+
+    fn accepted(&self) -> bool {
+        self.command
+            .code
+            .as_deref()
+            .is_some_and(|code| code.starts_with(['2', '3']))
+    }
+}
+
+/// The command line as it was, but for secrets.
+fn request(method: &str, argument: Option<&str>) -> String {
+    let Some(argument) = argument.filter(|argument| !argument.is_empty()) else {
+        return method.to_owned();
+    };
+    if method.eq_ignore_ascii_case("AUTH") {
+        let mechanism = argument.split(' ').next().unwrap_or_default();
+        let secret = if argument.contains(' ') { " ***" } else { "" };
+        return format!("{method} {mechanism}{secret}");
+    }
+    format!("{method} {argument}")
+}
+
+/// An address, which may carry a scope (`fe80::1%4`).
+fn address(text: &str) -> Option<IpAddr> {
+    text.split('%').next()?.parse().ok()
+}
+
+impl IisSmtp {
+    fn take(&mut self, told: &Told, out: &mut Vec<LogSession>) {
+        self.expire(told.stamp.at, out);
+        let at = self.find(told).unwrap_or_else(|| {
+            let mut session = LogSession::new(self.id, Proto("smtp"));
+            session.peer = told.peer;
+            session.local = told.local;
+            session.encryption = Some(Encryption::None);
+            session.every_command = true;
+            self.open.push(Serving {
+                session,
+                helo: None,
+                step: Step::Greeted,
+                first: told.stamp.at,
+                last: told.stamp.at,
+            });
+            self.open.len() - 1
+        });
+        let over = told.command.verb.as_str() == "QUIT";
+        if let Some(serving) = self.open.get_mut(at) {
+            serving.take(told);
+        }
+        if over {
+            out.push(self.open.remove(at).session);
+        }
+    }
+
+    /// The open session that a row belongs to: of those that it fits, the one that spoke last.
+    fn find(&self, told: &Told) -> Option<usize> {
+        let fitting = self
+            .open
+            .iter()
+            .enumerate()
+            .filter(|(_, serving)| serving.fits(told));
+        fitting
+            .max_by_key(|(at, serving)| (serving.likeness(told), serving.last, *at))
+            .map(|(at, _)| at)
+    }
+
+    fn expire(&mut self, now: LogTime, out: &mut Vec<LogSession>) {
+        let full = self.open.len() >= MAX_OPEN;
+        let is_over = |serving: &Serving| now.since(serving.last) > SILENCE;
+        if !full && !self.open.first().is_some_and(is_over) {
+            return;
+        }
+        let (over, open): (Vec<_>, Vec<_>) = self.open.drain(..).partition(is_over);
+        self.open = open;
+        out.extend(over.into_iter().map(|serving| serving.session));
+        if self.open.len() >= MAX_OPEN {
+            out.push(self.open.remove(0).session);
+        }
+    }
+}
+
+impl Serving {
+    /// Whether a row can be the next of this session.
+    fn fits(&self, told: &Told) -> bool {
+        if told.peer != self.session.peer || told.local != self.session.local {
+            return false;
+        }
+        if told.is_hello() {
+            return match self.step {
+                Step::Tls => self.helo == told.helo || told.helo.is_none(),
+                Step::Greeted => self.helo.is_none(),
+                _ => false,
+            };
+        }
+        if self.helo != told.helo && self.helo.is_some() {
+            return false;
+        }
+        match told.command.verb.as_str() {
+            "MAIL" | "STARTTLS" if told.accepted() => self.step == Step::Idle,
+            "RCPT" if told.accepted() => matches!(self.step, Step::Mail | Step::Recipient),
+            Verb::BODY | "BDAT" if told.accepted() => self.step == Step::Recipient,
+            _ => self.step != Step::Tls || told.command.verb.as_str() == "QUIT",
+        }
+    }
+
+    /// How well a QUIT row's length of session fits, to the second of a stamp.
+    fn likeness(&self, told: &Told) -> u8 {
+        let Some(millis) = told.win32.filter(|_| told.command.verb.as_str() == "QUIT") else {
+            return 0;
+        };
+        let length = Span::millis(i64::try_from(millis).unwrap_or(i64::MAX));
+        let miss = told.stamp.at.since(self.first) - length;
+        u8::from(miss.abs() <= Span::SECOND)
+    }
+
+    fn take(&mut self, told: &Told) {
+        self.last = told.stamp.at;
+        let accepted = told.accepted();
+        if told.is_hello() && accepted {
+            self.helo.clone_from(&told.helo);
+            if let Some(name) = &told.helo
+                && !self.session.names.contains(name)
+            {
+                self.session.names.push(name.clone());
+            }
+        }
+        if accepted {
+            self.step = match told.command.verb.as_str() {
+                "EHLO" | "HELO" | "RSET" | Verb::BODY => Step::Idle,
+                "MAIL" => Step::Mail,
+                "RCPT" => Step::Recipient,
+                "STARTTLS" => {
+                    self.session.encryption = Some(Encryption::StartTls);
+                    Step::Tls
+                }
+                _ => self.step,
+            };
+        }
+        if let Some(octets) = told.message.filter(|_| accepted) {
+            self.session.messages.push(LoggedMessage {
+                wire_bytes: Some((octets.saturating_sub(DATA_SLACK), octets + DATA_SLACK)),
+                recipients: None,
+                message_id: told.message_id.clone(),
+            });
+        }
+        let what = self.event(told);
+        self.session.events.push(LogEvent {
+            line: told.line,
+            stamp: told.stamp,
+            what,
+        });
+    }
+
+    fn event(&mut self, told: &Told) -> Event {
+        if told.command.verb.as_str() != "QUIT" {
+            return Event::Command(told.command.clone());
+        }
+        self.session.duration = told
+            .win32
+            .and_then(|millis| i64::try_from(millis).ok())
+            .map(Span::millis);
+        // When the client just went away, the row repeats the counts of the one before it.
+        if told.command.request_bytes == Some(6) {
+            self.session.ending = Ending::Quit;
+            Event::Command(told.command.clone())
+        } else {
+            self.session.ending = Ending::Lost;
+            Event::Close
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOG: &str = "\
+#Software: Microsoft Internet Information Services 6.0
+#Fields: date time c-ip cs-username s-sitename s-computername s-ip s-port cs-method cs-uri-stem cs-uri-query sc-status sc-win32-status sc-bytes cs-bytes time-taken cs-version
+2006-10-09 05:00:15 203.0.113.77 gw.example SMTPSVC1 MAIL01 198.51.100.25 0 HELO - +gw.example 250 0 43 22 0 SMTP
+2006-10-09 05:00:15 203.0.113.78 other.example SMTPSVC1 MAIL01 198.51.100.25 0 EHLO - +other.example 250 0 275 18 0 SMTP
+2006-10-09 05:00:15 203.0.113.77 gw.example SMTPSVC1 MAIL01 198.51.100.25 0 MAIL - +FROM:+<a@b> 250 0 30 17 0 SMTP
+2006-10-09 05:00:16 203.0.113.78 other.example SMTPSVC1 MAIL01 198.51.100.25 0 AUTH - +PLAIN+AGFubgBzZWNyZXQ= 235 0 40 32 0 SMTP
+2006-10-09 05:00:16 203.0.113.77 gw.example SMTPSVC1 MAIL01 198.51.100.25 0 RCPT - +TO:+<c@d> 250 0 30 15 0 SMTP
+2006-10-09 05:00:19 203.0.113.77 gw.example SMTPSVC1 MAIL01 198.51.100.25 0 DATA - +<4F50@gw.example> 250 0 116 1399 1922 SMTP
+2006-10-09 05:00:19 203.0.113.77 gw.example SMTPSVC1 MAIL01 198.51.100.25 0 QUIT - gw.example 240 4219 65 4 0 SMTP
+2006-10-09 05:01:33 203.0.113.140 - SMTPSVC1 MAIL01 198.51.100.25 0 xxxx - +sveta 500 0 32 10 0 SMTP
+2006-10-09 05:01:33 203.0.113.140 - SMTPSVC1 MAIL01 198.51.100.25 0 QUIT - - 240 125 32 10 62 SMTP
+2006-10-09 05:02:01 203.0.113.25 OutboundConnectionCommand SMTPSVC1 MAIL01 - 25 MAIL - FROM:<b@e> 0 0 4 0 47 SMTP
+2006-10-09 05:00
+nothing of the kind
+2006-10-09 99:01:33 203.0.113.140 - SMTPSVC1 MAIL01 198.51.100.25 0 QUIT - - 240 125 32 10 62 SMTP
+";
+
+    fn read(log: &str) -> (Vec<LogSession>, usize) {
+        let mut iis = IisSmtp::new(LogId(0));
+        let mut out = Vec::new();
+        let mut failed = 0;
+        for (line, number) in log.lines().zip(1..) {
+            let bytes = line.as_bytes();
+            let parsed = iis.line(Line { number, bytes }, &mut out);
+            failed += usize::from(parsed == Parsed::Failed);
+        }
+        iis.finish(&mut out);
+        (out, failed)
+    }
+
+    #[test]
+    fn rows_of_interleaved_clients_are_told_apart() {
+        let (sessions, failed) = read(LOG);
+        assert_eq!((sessions.len(), failed), (3, 3));
+        let sent = &sessions[0];
+        assert_eq!((sent.events.len(), sent.ending), (5, Ending::Quit));
+        assert_eq!(sent.duration, Some(Span::millis(4219)));
+        let commands: Vec<_> = sent
+            .events
+            .iter()
+            .filter_map(|event| match &event.what {
+                Event::Command(command) => Some(command),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(commands[1].request, "MAIL FROM: <a@b>");
+        assert_eq!(
+            (commands[1].request_bytes, commands[1].response_bytes),
+            (Some(19), Some(30))
+        );
+        assert!(commands[3].verb.is_body());
+        assert_eq!(commands[4].code, None);
+        assert_eq!(sessions[1].ending, Ending::Lost);
+    }
+
+    #[test]
+    fn secrets_are_masked() {
+        let (sessions, _) = read(LOG);
+        let auth = format!("{:?}", sessions[2]);
+        assert!(
+            auth.contains("AUTH PLAIN ***") && !auth.contains("AGFubg"),
+            "{auth}"
+        );
+    }
+
+    #[test]
+    fn two_sessions_of_one_client_are_told_apart_by_the_order_of_commands() {
+        let row = |verb: &str, query: &str, status: u16| {
+            format!(
+                "2006-10-09 05:00:15 203.0.113.77 gw.example SMTPSVC1 MAIL01 198.51.100.25 0 {verb} - {query} {status} 0 43 4 0 SMTP"
+            )
+        };
+        let fields = LOG.lines().nth(1).unwrap().to_owned();
+        let log = [
+            fields,
+            row("EHLO", "+gw.example", 250),
+            row("STARTTLS", "-", 220),
+            row("EHLO", "+gw.example", 250),
+            row("EHLO", "+gw.example", 250),
+            row("MAIL", "+FROM:<a@b>", 250),
+            row("MAIL", "+FROM:<c@d>", 250),
+            row("QUIT", "gw.example", 240),
+            row("QUIT", "gw.example", 240),
+        ]
+        .join("\n");
+        let (sessions, _) = read(&log);
+        let lengths: Vec<usize> = sessions
+            .iter()
+            .map(|session| session.events.len())
+            .collect();
+        assert_eq!(sessions.len(), 2);
+        assert_eq!(lengths.iter().sum::<usize>(), 8);
+    }
+}

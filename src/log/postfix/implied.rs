@@ -1,0 +1,333 @@
+//! The commands that a tally counts, in the order that SMTP demands (RFC 5321 §4.1.4).
+//!
+//! The replies to accepted commands are fixed texts of Postfix, so their sizes are known as well.
+
+use crate::model::{LogCommand, Tally, Verb};
+
+/// What the log tells of a session beside the tally, in the order of its lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// A message was given a queue id; an index among the messages.
+    Message(Message),
+    /// A command was refused.
+    Reject {
+        verb: String,
+        request: String,
+        reply: String,
+    },
+}
+
+/// What is known of a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Message {
+    /// Queue id.
+    pub(super) id: String,
+    pub(super) from: Option<String>,
+    /// Octets in the queue; known once it was taken in whole.
+    pub(super) size: Option<u64>,
+    pub(super) recipients: Option<u32>,
+    /// Their addresses, in the order of delivery.
+    pub(super) to: Vec<String>,
+    /// Its Message-ID field.
+    pub(super) header_id: Option<String>,
+}
+
+/// Puts the commands of a session in order.
+pub(super) fn commands(tally: &[(Verb, Tally)], told: &[Told], tls_first: bool) -> Vec<LogCommand> {
+    let mut order = Order {
+        tally: tally.to_vec(),
+        out: Vec::new(),
+        mail_open: false,
+        due: None,
+    };
+    order.opening(tls_first);
+    for (at, step) in told.iter().enumerate() {
+        match step {
+            Told::Message(message) => {
+                let later = told
+                    .iter()
+                    .skip(at + 1)
+                    .filter_map(|step| match step {
+                        Told::Message(message) => Some(message.recipients.unwrap_or(1)),
+                        Told::Reject { .. } => None,
+                    })
+                    .sum();
+                order.message(message, later);
+            }
+            Told::Reject {
+                verb,
+                request,
+                reply,
+            } => order.reject(verb, request, reply),
+        }
+    }
+    order.closing();
+    order.out
+}
+
+/// A message that has its recipients.
+struct Due {
+    /// The reply that took it in; none when it never was.
+    reply: Option<String>,
+}
+
+struct Order {
+    /// What is still to be placed.
+    tally: Vec<(Verb, Tally)>,
+    out: Vec<LogCommand>,
+    /// A MAIL was accepted and its message is not over.
+    mail_open: bool,
+    /// The message whose DATA is still to come.
+    due: Option<Due>,
+}
+
+impl Order {
+    fn opening(&mut self, tls_first: bool) {
+        self.hello();
+        if !tls_first && self.take("STARTTLS") {
+            self.push("STARTTLS", "STARTTLS", "220 2.0.0 Ready to start TLS");
+            self.hello();
+        }
+        while self.take_refused("AUTH") {
+            self.out.push(LogCommand {
+                verb: Verb::new("AUTH"),
+                request: "AUTH ***".into(),
+                ..LogCommand::default()
+            });
+        }
+        if self.take("AUTH") {
+            self.push("AUTH", "AUTH ***", "235 2.7.0 Authentication successful");
+        }
+    }
+
+    fn hello(&mut self) {
+        for verb in ["EHLO", "HELO"] {
+            if self.take(verb) {
+                self.out.push(LogCommand {
+                    verb: Verb::new(verb),
+                    request: verb.into(),
+                    code: Some("250".into()),
+                    ..LogCommand::default()
+                });
+                return;
+            }
+        }
+    }
+
+    fn mail(&mut self, from: Option<&str>) {
+        if !self.mail_open && self.take("MAIL") {
+            let request = from.map_or_else(|| "MAIL".into(), |from| format!("MAIL FROM:<{from}>"));
+            self.push("MAIL", &request, "250 2.1.0 Ok");
+            self.mail_open = true;
+        }
+    }
+
+    /// `later`: recipients of the messages that follow.
+    fn message(&mut self, message: &Message, later: u32) {
+        self.data();
+        self.mail(message.from.as_deref());
+        let left = self.left("RCPT");
+        let mine = match message.recipients {
+            _ if later == 0 => left,
+            Some(recipients) => recipients.min(left),
+            None => 1.min(left),
+        };
+        let mine = usize::try_from(mine).unwrap_or(0);
+        for at in 0..mine {
+            self.take("RCPT");
+            // Addresses are given only where every one is known.
+            let known = message.to.get(at).filter(|_| message.to.len() == mine);
+            let request = known.map_or_else(|| "RCPT".into(), |to| format!("RCPT TO:<{to}>"));
+            self.push("RCPT", &request, "250 2.1.5 Ok");
+        }
+        let queued = message
+            .size
+            .map(|_| format!("250 2.0.0 Ok: queued as {}", message.id));
+        self.due = Some(Due { reply: queued });
+    }
+
+    /// The message that is open ends: by DATA, or by chunks.
+    fn data(&mut self) {
+        let Some(Due { reply }) = self.due.take() else {
+            return;
+        };
+        if reply.is_some() || self.messages_left() > 0 {
+            let data = self.take("DATA");
+            if data {
+                self.push("DATA", "DATA", "354 End data with <CR><LF>.<CR><LF>");
+            }
+            if data && let Some(reply) = &reply {
+                self.push(Verb::BODY, "<body>", reply);
+            }
+            if !data
+                && let Some(reply) = &reply
+                && self.take("BDAT")
+            {
+                self.push("BDAT", "BDAT", reply);
+            }
+        }
+        self.mail_open = false;
+    }
+
+    fn messages_left(&self) -> u32 {
+        self.left("DATA") + self.left("BDAT")
+    }
+
+    fn reject(&mut self, verb: &str, request: &str, reply: &str) {
+        if verb == "MAIL" {
+            self.data();
+        } else {
+            self.mail(None);
+        }
+        if !self.take_refused(verb) {
+            return;
+        }
+        self.push(verb, request, reply);
+        // Without a sender every recipient is refused, and no line tells of it.
+        if verb == "MAIL" {
+            while self.left("MAIL") == 0 && self.take_refused("RCPT") {
+                self.push("RCPT", "RCPT", "503 5.5.1 Error: need MAIL command");
+            }
+        }
+    }
+
+    fn closing(&mut self) {
+        self.data();
+        self.mail(None);
+        for (verb, reply) in [
+            ("NOOP", "250 2.0.0 Ok"),
+            ("RSET", "250 2.0.0 Ok"),
+            ("QUIT", "221 2.0.0 Bye"),
+        ] {
+            while self.take(verb) {
+                self.push(verb, verb, reply);
+            }
+        }
+    }
+
+    fn left(&self, verb: &str) -> u32 {
+        self.tally
+            .iter()
+            .find(|(of, _)| of.as_str() == verb)
+            .map_or(0, |(_, tally)| tally.accepted)
+    }
+
+    /// Takes one accepted command off the tally, if there is one.
+    fn take(&mut self, verb: &str) -> bool {
+        let found = self.tally.iter_mut().find(|(of, _)| of.as_str() == verb);
+        let Some((_, tally)) = found.filter(|(_, tally)| tally.accepted > 0) else {
+            return false;
+        };
+        tally.accepted -= 1;
+        tally.total = tally.total.saturating_sub(1);
+        true
+    }
+
+    fn take_refused(&mut self, verb: &str) -> bool {
+        let found = self.tally.iter_mut().find(|(of, _)| of.as_str() == verb);
+        let Some((_, tally)) = found.filter(|(_, tally)| tally.total > tally.accepted) else {
+            return false;
+        };
+        tally.total -= 1;
+        true
+    }
+
+    fn push(&mut self, verb: &str, request: &str, reply: &str) {
+        let with_end = u64::try_from(reply.len() + 2).ok();
+        self.out.push(LogCommand {
+            verb: Verb::new(verb),
+            request: request.to_owned(),
+            code: reply.get(..3).map(str::to_owned),
+            response: Some(reply.to_owned()),
+            request_bytes: None,
+            response_bytes: with_end,
+            taken: None,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(text: &str) -> Vec<(Verb, Tally)> {
+        text.split(' ')
+            .map(|part| {
+                let (verb, counts) = part.split_once('=').unwrap();
+                let (accepted, total) = counts.split_once('/').unwrap_or((counts, counts));
+                let tally = Tally {
+                    accepted: accepted.parse().unwrap(),
+                    total: total.parse().unwrap(),
+                };
+                (Verb::new(verb), tally)
+            })
+            .collect()
+    }
+
+    fn message(recipients: u32, taken: bool) -> Told {
+        Told::Message(Message {
+            id: "ID".into(),
+            recipients: Some(recipients),
+            size: taken.then_some(1000),
+            ..Message::default()
+        })
+    }
+
+    fn reject(verb: &str, reply: &str) -> Told {
+        Told::Reject {
+            verb: verb.into(),
+            request: verb.into(),
+            reply: reply.into(),
+        }
+    }
+
+    fn told(counts: &str, steps: &[Told]) -> String {
+        commands(&tally(counts), steps, false)
+            .iter()
+            .map(|command| format!("{}{}", command.verb, command.code.as_deref().unwrap_or("")))
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    #[test]
+    fn two_messages_share_the_recipients_as_the_queue_has_them() {
+        assert_eq!(
+            told(
+                "ehlo=2 starttls=1 mail=2 rcpt=3 data=2 quit=1",
+                &[message(1, true), message(2, true)]
+            ),
+            "EHLO250 STARTTLS220 EHLO250 MAIL250 RCPT250 DATA354 <BODY>250 MAIL250 RCPT250 RCPT250 DATA354 <BODY>250 QUIT221"
+        );
+    }
+
+    #[test]
+    fn refusals_stand_where_their_lines_do() {
+        assert_eq!(
+            told(
+                "ehlo=1 mail=1 rcpt=0/1 rset=1 quit=1",
+                &[message(0, false), reject("RCPT", "550 no")]
+            ),
+            "EHLO250 MAIL250 RCPT550 RSET250 QUIT221"
+        );
+        assert_eq!(
+            told(
+                "ehlo=1 mail=0/1 rcpt=0/2 rset=1 quit=1",
+                &[reject("MAIL", "552 big")]
+            ),
+            "EHLO250 MAIL552 RCPT503 RCPT503 RSET250 QUIT221"
+        );
+        assert_eq!(
+            told("ehlo=1 mail=1 rcpt=0/1 quit=1", &[reject("RCPT", "454 no")]),
+            "EHLO250 MAIL250 RCPT454 QUIT221"
+        );
+    }
+
+    #[test]
+    fn no_more_is_told_than_was_counted() {
+        let steps = [message(9, true), reject("RCPT", "550 no"), message(9, true)];
+        assert_eq!(
+            told("ehlo=1 mail=1 rcpt=1 data=1", &steps),
+            "EHLO250 MAIL250 RCPT250 DATA354 <BODY>250"
+        );
+    }
+}

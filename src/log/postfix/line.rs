@@ -1,0 +1,322 @@
+//! What single Postfix lines say (`smtpd/smtpd.c`, `smtpd/smtpd_check.c`, `qmgr/qmgr_active.c`).
+
+use std::net::IpAddr;
+
+use crate::model::TlsVersion;
+
+/// A line of `smtpd`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Said<'a> {
+    /// `connect from name[address]:port`.
+    Connect(Client),
+    /// `Anonymous TLS connection established from …: TLSv1.3 with cipher …`.
+    Tls {
+        version: Option<TlsVersion>,
+        cipher: &'a str,
+    },
+    /// `QID: client=…, sasl_method=…, sasl_username=…`.
+    Queued { id: &'a str, user: Option<&'a str> },
+    /// `QID: reject: RCPT from …: 550 …; from=<…> to=<…> proto=ESMTP helo=<…>`.
+    Reject {
+        id: Option<&'a str>,
+        verb: &'a str,
+        reply: &'a str,
+        from: Option<&'a str>,
+        to: Option<&'a str>,
+        helo: Option<&'a str>,
+    },
+    /// `lost connection after DATA (123 bytes) from …`.
+    Lost,
+    /// `timeout after DATA from …`.
+    Timeout,
+    /// `disconnect from … ehlo=1 mail=1 …`.
+    Disconnect(Vec<Count<'a>>),
+    /// Anything else that it says while it serves.
+    Other,
+}
+
+/// `rcpt=1/2`: accepted and in all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Count<'a> {
+    pub(super) word: &'a str,
+    pub(super) accepted: u32,
+    pub(super) total: u32,
+}
+
+/// Who is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Client {
+    pub(super) ip: Option<IpAddr>,
+    pub(super) port: Option<u16>,
+}
+
+/// Reads a line of `smtpd`.
+pub(super) fn said(text: &str) -> Said<'_> {
+    if let Some(rest) = text.strip_prefix("connect from ") {
+        return Said::Connect(client(rest));
+    }
+    if let Some(rest) = text.strip_prefix("disconnect from ") {
+        return Said::Disconnect(rest.split(' ').skip(1).filter_map(count).collect());
+    }
+    if text.starts_with("lost connection after ") {
+        return Said::Lost;
+    }
+    if text.starts_with("timeout after ") {
+        return Said::Timeout;
+    }
+    if let Some((_, rest)) = text.split_once("TLS connection established from ") {
+        return tls(rest).unwrap_or(Said::Other);
+    }
+    let Some((id, rest)) = text.split_once(": ") else {
+        return Said::Other;
+    };
+    let id = (id != "NOQUEUE" && is_queue_id(id)).then_some(id);
+    if let (Some(id), Some(rest)) = (id, rest.strip_prefix("client=")) {
+        return Said::Queued {
+            id,
+            user: value(rest, "sasl_username="),
+        };
+    }
+    match rest.strip_prefix("reject: ") {
+        Some(rest) => reject(id, rest).unwrap_or(Said::Other),
+        None => Said::Other,
+    }
+}
+
+/// `name[192.0.2.10]:41088`, `name[2001:db8::1]`, `localhost[unix]`; the name may hold brackets, the address none.
+fn client(text: &str) -> Client {
+    let text = text.split(' ').next().unwrap_or(text);
+    let (inner, after) = text
+        .rsplit_once(']')
+        .and_then(|(head, after)| Some((head.rsplit_once('[')?.1, after)))
+        .unwrap_or(("", ""));
+    Client {
+        ip: inner.parse().ok(),
+        port: after.strip_prefix(':').and_then(|port| port.parse().ok()),
+    }
+}
+
+fn count(text: &str) -> Option<Count<'_>> {
+    let (word, numbers) = text.split_once('=')?;
+    let (accepted, total) = match numbers.split_once('/') {
+        Some((accepted, total)) => (accepted.parse().ok()?, total.parse().ok()?),
+        None => (numbers.parse().ok()?, numbers.parse().ok()?),
+    };
+    Some(Count {
+        word,
+        accepted,
+        total,
+    })
+}
+
+/// Behind the client: `: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits) …`.
+fn tls(rest: &str) -> Option<Said<'_>> {
+    let (_, rest) = rest.split_once(": ")?;
+    let (version, rest) = rest.split_once(" with cipher ")?;
+    Some(Said::Tls {
+        version: TlsVersion::from_name(version),
+        cipher: rest.split(' ').next()?,
+    })
+}
+
+/// `RCPT from host[ip]: 550 5.1.1 <x>: …; from=<…> to=<…> proto=ESMTP helo=<…>`.
+fn reject<'a>(id: Option<&'a str>, rest: &'a str) -> Option<Said<'a>> {
+    let (verb, rest) = rest.split_once(" from ")?;
+    let (_, rest) = rest.split_once(']')?;
+    let (_, rest) = rest.split_once(": ")?;
+    // The reply may hold semicolons: what follows the last one is Postfix's own.
+    let (reply, context) = rest.rsplit_once("; ").unwrap_or((rest, ""));
+    Some(Said::Reject {
+        id,
+        verb,
+        reply,
+        from: bracketed(context, "from=<"),
+        to: bracketed(context, "to=<"),
+        helo: bracketed(context, "helo=<"),
+    })
+}
+
+/// What stands behind `key` up to the `>` that ends the value.
+fn bracketed<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    let at = text
+        .match_indices(key)
+        .map(|(at, _)| at)
+        .find(|&at| at == 0 || text.get(..at).is_some_and(|before| before.ends_with(' ')))?;
+    let rest = text.get(at + key.len()..)?;
+    let end = rest
+        .find("> ")
+        .or_else(|| rest.strip_suffix('>').map(str::len))?;
+    rest.get(..end)
+}
+
+/// What stands behind `key` up to a comma or the end.
+pub(super) fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(key)?;
+    Some(rest.split(", ").next().unwrap_or(rest).trim_end())
+}
+
+/// A line of another daemon about a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum About<'a> {
+    /// `cleanup`: `message-id=<…>`.
+    MessageId(&'a str),
+    /// `qmgr`: `from=<…>, size=…, nrcpt=…`.
+    Active {
+        from: &'a str,
+        size: u64,
+        recipients: u32,
+    },
+    /// A delivery agent: `to=<…>, orig_to=<…>, …`.
+    Recipient(&'a str),
+}
+
+/// Reads a line of another daemon: the queue id and what is said of it.
+pub(super) fn about(text: &str) -> Option<(&str, About<'_>)> {
+    let (id, rest) = text.split_once(": ")?;
+    if !is_queue_id(id) {
+        return None;
+    }
+    if let Some(rest) = rest.strip_prefix("message-id=") {
+        let plain = rest.trim_start_matches('<').trim_end_matches('>');
+        return Some((id, About::MessageId(plain)));
+    }
+    if let Some(rest) = rest.strip_prefix("from=<") {
+        let (from, rest) = rest.split_once(">, size=")?;
+        let (size, rest) = rest.split_once(", nrcpt=")?;
+        let recipients = rest.split(' ').next()?;
+        return Some((
+            id,
+            About::Active {
+                from,
+                size: size.parse().ok()?,
+                recipients: recipients.parse().ok()?,
+            },
+        ));
+    }
+    let rest = rest.strip_prefix("to=<")?;
+    let (to, rest) = rest.split_once(">, ")?;
+    // The address that the client gave, before it was rewritten.
+    let original = rest
+        .strip_prefix("orig_to=<")
+        .and_then(|rest| rest.split_once('>'));
+    Some((
+        id,
+        About::Recipient(original.map_or(to, |(original, _)| original)),
+    ))
+}
+
+/// Short ids are upper-case hexadecimal, long ones (`enable_long_queue_ids`) have no vowels.
+fn is_queue_id(text: &str) -> bool {
+    (6..=24).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_are_read_with_and_without_port() {
+        for (text, ip, port) in [
+            (
+                "connect from unknown[192.0.2.10]:41088",
+                Some("192.0.2.10"),
+                Some(41_088),
+            ),
+            (
+                "connect from a.example[2001:db8::1]",
+                Some("2001:db8::1"),
+                None,
+            ),
+            ("connect from localhost[unix]", None, None),
+        ] {
+            let client = Client {
+                ip: ip.map(|ip| ip.parse().unwrap()),
+                port,
+            };
+            assert_eq!(said(text), Said::Connect(client));
+        }
+    }
+
+    #[test]
+    fn a_rejection_keeps_the_whole_reply() {
+        let text = "656DB98E32D: reject: RCPT from unknown[192.0.2.20]:52350: 550 5.1.1 <nobody@example.com>: Recipient address rejected: User unknown; sorry; from=<foxtrot@client.example> to=<nobody@example.com> proto=ESMTP helo=<alpha.client.example>";
+        assert_eq!(
+            said(text),
+            Said::Reject {
+                id: Some("656DB98E32D"),
+                verb: "RCPT",
+                reply: "550 5.1.1 <nobody@example.com>: Recipient address rejected: User unknown; sorry",
+                from: Some("foxtrot@client.example"),
+                to: Some("nobody@example.com"),
+                helo: Some("alpha.client.example"),
+            }
+        );
+        let early = "NOQUEUE: reject: MAIL from a[192.0.2.1]: 552 5.3.4 Message size exceeds fixed limit; from=<> proto=ESMTP helo=<x>";
+        assert!(matches!(
+            said(early),
+            Said::Reject {
+                id: None,
+                verb: "MAIL",
+                from: Some(""),
+                to: None,
+                ..
+            }
+        ));
+    }
+
+    #[test]
+    fn the_tally_is_read_and_old_disconnects_have_none() {
+        let count = |word, accepted, total| Count {
+            word,
+            accepted,
+            total,
+        };
+        assert_eq!(
+            said("disconnect from a[192.0.2.1]:5 ehlo=1 rcpt=1/2 commands=2/3"),
+            Said::Disconnect(vec![
+                count("ehlo", 1, 1),
+                count("rcpt", 1, 2),
+                count("commands", 2, 3)
+            ])
+        );
+        assert_eq!(
+            said("disconnect from a[192.0.2.1]"),
+            Said::Disconnect(Vec::new())
+        );
+    }
+
+    #[test]
+    fn tls_and_messages_are_read() {
+        let text = "Anonymous TLS connection established from a[192.0.2.1]:5: TLSv1.2 with cipher ECDHE-RSA-AES256-GCM-SHA384 (256/256 bits)";
+        assert_eq!(
+            said(text),
+            Said::Tls {
+                version: Some(TlsVersion(0x0303)),
+                cipher: "ECDHE-RSA-AES256-GCM-SHA384"
+            }
+        );
+        assert_eq!(
+            about("7E58B98E33D: from=<echo@client.example>, size=2343, nrcpt=2 (queue active)"),
+            Some((
+                "7E58B98E33D",
+                About::Active {
+                    from: "echo@client.example",
+                    size: 2343,
+                    recipients: 2
+                }
+            ))
+        );
+        assert_eq!(
+            about("7E58B98E33D: to=<a@b>, orig_to=<root>, relay=none, delay=0"),
+            Some(("7E58B98E33D", About::Recipient("root")))
+        );
+        assert_eq!(about("daemon started -- version 3.7.11"), None);
+        assert_eq!(
+            said("4jYSry2mxdz1SW7J: client=a[192.0.2.1], sasl_method=PLAIN, sasl_username=ann"),
+            Said::Queued {
+                id: "4jYSry2mxdz1SW7J",
+                user: Some("ann")
+            }
+        );
+    }
+}

@@ -1,0 +1,178 @@
+//! Time stamps as servers write them.
+
+use chrono::NaiveDate;
+
+use crate::model::{LogTime, Span, Stamp};
+
+/// A stamp at the start of a text, and what follows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamped<'a> {
+    /// In UTC where `zone` is known, else as it reads.
+    pub(super) stamp: Stamp,
+    /// East of UTC, where the stamp says so.
+    pub(super) zone: Option<Span>,
+    pub(super) rest: &'a str,
+}
+
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
+/// The number of an English month name, from 1.
+pub(super) fn month(name: &str) -> Option<u32> {
+    let at = MONTHS.iter().position(|month| *month == name)?;
+    u32::try_from(at + 1).ok()
+}
+
+/// `Nov 24 03:29:06`, or with a fraction: RFC 3164 §4.1.2, which has no year.
+pub(super) fn without_year(text: &str, year: i32) -> Option<(Stamped<'_>, u32)> {
+    let month = month(text.get(..3)?)?;
+    let rest = text.get(3..)?.strip_prefix(' ')?;
+    let rest = rest.strip_prefix(' ').unwrap_or(rest);
+    let (day, rest) = number(rest, 1..=2)?;
+    let (clock, resolution, rest) = clock(rest.strip_prefix(' ')?)?;
+    let stamped = Stamped {
+        stamp: Stamp {
+            at: date(year, month, day)? + clock,
+            resolution,
+        },
+        zone: None,
+        rest,
+    };
+    Some((stamped, month))
+}
+
+/// `2026-11-24T03:43:40.629303+01:00`, also with a blank for the T and without a zone.
+pub(super) fn iso(text: &str) -> Option<Stamped<'_>> {
+    let (year, rest) = number(text, 4..=4)?;
+    let (month, rest) = number(rest.strip_prefix('-')?, 2..=2)?;
+    let (day, rest) = number(rest.strip_prefix('-')?, 2..=2)?;
+    let (clock, resolution, rest) = clock(rest.strip_prefix(['T', ' '])?)?;
+    let at = date(i32::try_from(year).ok()?, month, day)? + clock;
+    let (zone, rest) = match zone(rest) {
+        Some((zone, rest)) => (Some(zone), rest),
+        None => (None, rest),
+    };
+    Some(Stamped {
+        stamp: Stamp {
+            at: at - zone.unwrap_or_default(),
+            resolution,
+        },
+        zone,
+        rest,
+    })
+}
+
+/// Midnight of a day.
+pub(super) fn date(year: i32, month: u32, day: u32) -> Option<LogTime> {
+    let days = NaiveDate::from_ymd_opt(year, month, day)?.and_hms_opt(0, 0, 0)?;
+    Some(LogTime(days.and_utc().timestamp_nanos_opt()?))
+}
+
+/// `03:29:06` and a fraction, if there is one: time since midnight and its smallest step.
+pub(super) fn clock(text: &str) -> Option<(Span, Span, &str)> {
+    let (hour, rest) = number(text, 1..=2)?;
+    let (minute, rest) = number(rest.strip_prefix(':')?, 2..=2)?;
+    let (second, rest) = number(rest.strip_prefix(':')?, 2..=2)?;
+    // A leap second shows as 60.
+    if hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let whole = Span::seconds(i64::from(hour * 3600 + minute * 60 + second));
+    let Some((fraction, resolution, rest)) = rest.strip_prefix(['.', ',']).and_then(fraction)
+    else {
+        return Some((whole, Span::SECOND, rest));
+    };
+    Some((whole + fraction, resolution, rest))
+}
+
+/// Digits behind the point, as nanoseconds.
+fn fraction(text: &str) -> Option<(Span, Span, &str)> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let kept = text.get(..digits.min(9)).filter(|kept| !kept.is_empty())?;
+    let step = 10i64.checked_pow(9 - u32::try_from(kept.len()).ok()?)?;
+    let value: i64 = kept.parse().ok()?;
+    Some((Span(value * step), Span(step), text.get(digits..)?))
+}
+
+/// `Z`, `+01:00` or `+0100`.
+fn zone(text: &str) -> Option<(Span, &str)> {
+    if let Some(rest) = text.strip_prefix('Z') {
+        return Some((Span::ZERO, rest));
+    }
+    let sign = match text.get(..1)? {
+        "+" => 1,
+        "-" => -1,
+        _ => return None,
+    };
+    let (hours, rest) = number(text.get(1..)?, 2..=2)?;
+    let (minutes, rest) = number(rest.strip_prefix(':').unwrap_or(rest), 2..=2)?;
+    let seconds = i64::from(hours * 3600 + minutes * 60);
+    (hours < 24 && minutes < 60).then_some((Span::seconds(sign * seconds), rest))
+}
+
+/// A number of so many digits at the start of `text`; of more digits only the first are taken.
+fn number(text: &str, digits: std::ops::RangeInclusive<usize>) -> Option<(u32, &str)> {
+    let found = text
+        .bytes()
+        .take(*digits.end())
+        .take_while(u8::is_ascii_digit)
+        .count();
+    if !digits.contains(&found) {
+        return None;
+    }
+    Some((text.get(..found)?.parse().ok()?, text.get(found..)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn every_spelling_gives_the_same_moment() {
+        let at = LogTime::new(1_795_490_946, 0);
+        let (syslog, month) = without_year("Nov 24 03:29:06 mail", 2026).unwrap();
+        assert_eq!((syslog.stamp.at, month, syslog.rest), (at, 11, " mail"));
+        for text in [
+            "2026-11-24T03:29:06Z",
+            "2026-11-24 03:29:06",
+            "2026-11-24T04:29:06+01:00",
+            "2026-11-24T03:29:06.000Z",
+        ] {
+            assert_eq!(iso(text).unwrap().stamp.at, at, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_digits_shown_are_the_resolution() {
+        let micros = iso("2026-11-24T03:29:06.629303+00:00").unwrap();
+        assert_eq!(micros.stamp.resolution, Span::MICROSECOND);
+        assert_eq!(micros.stamp.at, LogTime::new(1_795_490_946, 629_303_000));
+        let (single, _) = without_year("Nov  4 03:29:06.5 x", 2026).unwrap();
+        assert_eq!(single.stamp.resolution, Span::millis(100));
+    }
+
+    #[test]
+    fn what_is_no_date_is_no_stamp() {
+        for text in [
+            "2026-13-24T03:29:06Z",
+            "2026-11-31 03:29:06",
+            "2026-11-24 25:00:00",
+            "Nov",
+            "é",
+        ] {
+            assert!(iso(text).is_none(), "{text}");
+        }
+        assert!(without_year("Feb 29 00:00:00 x", 2026).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_stamp_or_none(text in any::<String>(), year in any::<i32>()) {
+            let found = iso(&text).is_some() || without_year(&text, year).is_some();
+            prop_assert!(!found || text.len() >= 15);
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The envelope that syslog puts around a program's line.
+//!
+//! RFC 3164 as files have it and as it goes over a wire, RFC 5424, and the RFC 3339 stamps of rsyslog and journald.
+
+use crate::model::{Span, Stamp};
+
+use super::stamp::{self, Stamped};
+
+/// A line taken out of its envelope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Envelope<'a> {
+    pub(super) stamp: Stamp,
+    /// East of UTC, where the stamp says so.
+    pub(super) zone: Option<Span>,
+    /// Name of the program (`postfix/smtpd`).
+    pub(super) program: &'a str,
+    pub(super) pid: &'a str,
+    pub(super) text: &'a str,
+}
+
+/// Opens envelopes of one file; keeps count of the years that RFC 3164 leaves out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Syslog {
+    year: i32,
+    month: Option<u32>,
+}
+
+impl Syslog {
+    /// For a file whose lines are of about `year`.
+    pub(super) const fn new(year: i32) -> Self {
+        Self { year, month: None }
+    }
+
+    /// The envelope around a line; `None` when it has none.
+    pub(super) fn open<'a>(&mut self, line: &'a str) -> Option<Envelope<'a>> {
+        let (line, wire) = without_priority(line);
+        if wire && let Some(rest) = line.strip_prefix("1 ") {
+            return rfc5424(rest);
+        }
+        let stamped = match stamp::iso(line) {
+            Some(stamped) => stamped,
+            None => self.rfc3164(line)?,
+        };
+        let (_host, rest) = word(stamped.rest.trim_start_matches(' '))?;
+        let (tag, text) = rest
+            .split_once(": ")
+            .or_else(|| Some((rest.strip_suffix(':')?, "")))?;
+        let (program, pid) = match tag.split_once('[') {
+            Some((program, pid)) => (program, pid.strip_suffix(']')?),
+            None => (tag, ""),
+        };
+        if program.contains(' ') {
+            return None;
+        }
+        Some(Envelope {
+            stamp: stamped.stamp,
+            zone: stamped.zone,
+            program,
+            pid,
+            text,
+        })
+    }
+
+    fn rfc3164<'a>(&mut self, line: &'a str) -> Option<Stamped<'a>> {
+        let (first, month) = stamp::without_year(line, self.year)
+            .or_else(|| stamp::without_year(line, self.year.saturating_add(1)))?;
+        // From December to January a year has passed; the other way round a line came late.
+        let step = match self.month {
+            Some(12) if month == 1 => 1,
+            Some(1) if month == 12 => -1,
+            _ => 0,
+        };
+        if step == 1 {
+            self.year = self.year.saturating_add(1);
+        }
+        if step != -1 {
+            self.month = Some(month);
+        }
+        match step {
+            0 => Some(first),
+            1 => Some(stamp::without_year(line, self.year)?.0),
+            _ => Some(stamp::without_year(line, self.year.saturating_sub(1))?.0),
+        }
+    }
+}
+
+/// `<22>` taken off, and whether it was there.
+fn without_priority(line: &str) -> (&str, bool) {
+    let inner = line.strip_prefix('<').and_then(|rest| rest.split_once('>'));
+    match inner {
+        Some((priority, rest)) if priority.len() <= 3 && priority.parse::<u8>().is_ok() => {
+            (rest, true)
+        }
+        _ => (line, false),
+    }
+}
+
+/// Behind the version: stamp, host, program, process id, message id, structured data, text.
+fn rfc5424(rest: &str) -> Option<Envelope<'_>> {
+    let stamped = stamp::iso(rest)?;
+    let (_host, rest) = word(stamped.rest.trim_start_matches(' '))?;
+    let (program, rest) = word(rest)?;
+    let (pid, rest) = word(rest)?;
+    let (_message_id, rest) = word(rest)?;
+    let text = match rest.strip_prefix("- ") {
+        Some(text) => text,
+        None => after_structured_data(rest)?,
+    };
+    Some(Envelope {
+        stamp: stamped.stamp,
+        zone: stamped.zone,
+        program,
+        pid: if pid == "-" { "" } else { pid },
+        text: text.trim_start_matches('\u{feff}'),
+    })
+}
+
+/// Behind `[id name="value"]…`, where `\]` and `\"` are no ends.
+fn after_structured_data(rest: &str) -> Option<&str> {
+    let mut escaped = false;
+    let mut quoted = false;
+    for (at, character) in rest.char_indices() {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => quoted = !quoted,
+            ' ' if !quoted && rest.get(..at)?.ends_with(']') => return rest.get(at + 1..),
+            _ => {}
+        }
+    }
+    None
+}
+
+fn word(text: &str) -> Option<(&str, &str)> {
+    text.split_once(' ')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::LogTime;
+
+    #[test]
+    fn the_same_line_in_every_envelope() {
+        for (line, zone) in [
+            ("Nov 24 03:43:40 mail postfix/smtpd[21489]: connect", None),
+            (
+                "<22>Nov 24 03:43:40 mail postfix/smtpd[21489]: connect",
+                None,
+            ),
+            (
+                "<22>1 2026-11-24T03:43:40Z mail postfix/smtpd 21489 - - connect",
+                Some(Span::ZERO),
+            ),
+            (
+                "<22>1 2026-11-24T03:43:40Z mail postfix/smtpd 21489 - [a b=\"] c\"] connect",
+                Some(Span::ZERO),
+            ),
+            (
+                "2026-11-24T04:43:40+01:00 mail postfix/smtpd[21489]: connect",
+                Some(Span::seconds(3600)),
+            ),
+        ] {
+            let envelope = Syslog::new(2026)
+                .open(line)
+                .unwrap_or_else(|| panic!("{line}"));
+            assert_eq!(envelope.stamp.at, LogTime::new(1_795_491_820, 0), "{line}");
+            assert_eq!(
+                (envelope.zone, envelope.program, envelope.pid, envelope.text),
+                (zone, "postfix/smtpd", "21489", "connect"),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_year_turns_between_december_and_january() {
+        let mut syslog = Syslog::new(2026);
+        let at = |syslog: &mut Syslog, line: &str| {
+            syslog
+                .open(line)
+                .unwrap()
+                .stamp
+                .at
+                .to_rfc3339()
+                .split('T')
+                .next()
+                .unwrap()
+                .to_owned()
+        };
+        assert_eq!(at(&mut syslog, "Dec 31 23:59:59 mail a: x"), "2026-12-31");
+        assert_eq!(at(&mut syslog, "Jan  1 00:00:01 mail a: x"), "2027-01-01");
+        assert_eq!(
+            at(&mut syslog, "Dec 31 23:59:59 mail a: late"),
+            "2026-12-31"
+        );
+        assert_eq!(at(&mut syslog, "Jan  2 00:00:01 mail a: x"), "2027-01-02");
+    }
+
+    proptest! {
+        #[test]
+        fn any_line_has_an_envelope_or_none(line in any::<String>()) {
+            if let Some(envelope) = Syslog::new(2026).open(&line) {
+                prop_assert!(!envelope.program.contains(' '));
+            }
+        }
+    }
+}

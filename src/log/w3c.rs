@@ -1,0 +1,163 @@
+//! W3C extended log files (WD-logfile-960323), as IIS writes them: columns are named by `#Fields:` lines, which may change in
+//! mid-file; times are UTC.
+
+use crate::model::{LogTime, Span, Stamp};
+
+use super::stamp;
+
+/// The columns and the date in force.
+#[derive(Clone, Debug, Default)]
+pub(super) struct W3c {
+    fields: Vec<String>,
+    date: Option<LogTime>,
+    /// Time of day of the last row, where rows carry no date.
+    last: Option<Span>,
+}
+
+/// A line of such a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum W3cLine<'a> {
+    /// `#Software:` and kin.
+    Directive,
+    Row(Row<'a>),
+}
+
+/// A row under the columns in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Row<'a> {
+    pub(super) stamp: Stamp,
+    fields: &'a [String],
+    values: Vec<&'a str>,
+}
+
+impl W3c {
+    /// Reads a line; `None` when it is no row of the columns in force.
+    pub(super) fn line<'a>(&'a mut self, text: &'a str) -> Option<W3cLine<'a>> {
+        if let Some(directive) = text.strip_prefix('#') {
+            self.directive(directive);
+            return Some(W3cLine::Directive);
+        }
+        let values: Vec<&str> = text.split(' ').filter(|value| !value.is_empty()).collect();
+        if self.fields.is_empty() || values.len() != self.fields.len() {
+            return None;
+        }
+        let stamp = self.stamp(&values)?;
+        Some(W3cLine::Row(Row {
+            stamp,
+            fields: &self.fields,
+            values,
+        }))
+    }
+
+    fn directive(&mut self, text: &str) {
+        if let Some(fields) = text.strip_prefix("Fields:") {
+            self.fields = fields.split_whitespace().map(str::to_owned).collect();
+        }
+        if let Some(date) = text.strip_prefix("Date:") {
+            self.date = date.trim().get(..10).and_then(day);
+            self.last = None;
+        }
+    }
+
+    fn stamp(&mut self, values: &[&str]) -> Option<Stamp> {
+        let value = |name: &str| {
+            let at = self.fields.iter().position(|field| field == name)?;
+            values.get(at).copied()
+        };
+        let (time, resolution, _) = stamp::clock(value("time")?)?;
+        let date = match value("date") {
+            Some(date) => day(date)?,
+            None => self.running_date(time)?,
+        };
+        Some(Stamp {
+            at: date + time,
+            resolution,
+        })
+    }
+
+    /// The `#Date:` in force; a clock that falls back by half a day has passed midnight.
+    fn running_date(&mut self, time: Span) -> Option<LogTime> {
+        const HALF_A_DAY: Span = Span::seconds(12 * 3600);
+        if let Some(last) = self.last
+            && last - time > HALF_A_DAY
+        {
+            self.date = self.date.map(|date| date + Span::seconds(24 * 3600));
+        }
+        self.last = Some(time);
+        self.date
+    }
+}
+
+impl<'a> Row<'a> {
+    /// The value of a column; `None` when there is no such column or it is empty (`-`).
+    pub(super) fn get(&self, field: &str) -> Option<&'a str> {
+        let at = self.fields.iter().position(|name| name == field)?;
+        self.values.get(at).copied().filter(|value| *value != "-")
+    }
+
+    /// A number in a column.
+    pub(super) fn number(&self, field: &str) -> Option<u64> {
+        self.get(field)?.parse().ok()
+    }
+}
+
+/// `2006-10-09`.
+fn day(text: &str) -> Option<LogTime> {
+    let mut parts = text.splitn(3, '-');
+    let year = parts.next()?.parse().ok()?;
+    let month = parts.next()?.parse().ok()?;
+    stamp::date(year, month, parts.next()?.parse().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(w3c: &mut W3c, text: &str) -> Option<(String, Option<String>)> {
+        match w3c.line(text)? {
+            W3cLine::Row(row) => Some((
+                row.stamp.at.to_rfc3339(),
+                row.get("cs-method").map(str::to_owned),
+            )),
+            W3cLine::Directive => None,
+        }
+    }
+
+    #[test]
+    fn columns_may_change_in_mid_file() {
+        let mut w3c = W3c::default();
+        assert_eq!(
+            row(&mut w3c, "2006-10-09 05:00:15 HELO"),
+            None,
+            "no columns yet"
+        );
+        w3c.line("#Fields: date time cs-method ");
+        let first = row(&mut w3c, "2006-10-09 05:00:15 HELO").unwrap();
+        assert_eq!(
+            first,
+            ("2006-10-09T05:00:15.000000000Z".into(), Some("HELO".into()))
+        );
+        w3c.line("#Fields: cs-method date time");
+        assert_eq!(row(&mut w3c, "- 2006-10-09 05:00:16").unwrap().1, None);
+        assert_eq!(
+            row(&mut w3c, "2006-10-09 05:00:16"),
+            None,
+            "a column too few"
+        );
+    }
+
+    #[test]
+    fn without_a_date_column_midnight_is_noticed() {
+        let mut w3c = W3c::default();
+        w3c.line("#Date: 2006-10-09 23:59:58");
+        w3c.line("#Fields: time cs-method");
+        assert_eq!(
+            row(&mut w3c, "23:59:59 A").unwrap().0,
+            "2006-10-09T23:59:59.000000000Z"
+        );
+        assert_eq!(
+            row(&mut w3c, "00:00:01 A").unwrap().0,
+            "2006-10-10T00:00:01.000000000Z"
+        );
+    }
+}
