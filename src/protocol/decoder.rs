@@ -49,7 +49,10 @@ pub enum Step {
     /// More of the same.
     Continue,
     /// Both sides agreed to start TLS: what follows on the wire is a TLS handshake.
-    StartTls,
+    StartTls {
+        /// Octets at the end of the event that came after the agreement and belong to TLS.
+        rest: usize,
+    },
 }
 
 /// Reads one connection of one protocol.

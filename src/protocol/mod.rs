@@ -1,11 +1,25 @@
-//! Protocols: streams of bytes become exchanges in the clear and bursts where encrypted. So far only the
-//! shape of a decoder stands here; the registry has no rows.
+//! Protocols: streams of bytes become exchanges in the clear and bursts where encrypted.
 //!
-//! Comes in: [`crate::flow::StreamEvent`]s of one connection. Goes out: a [`Dialogue`]. A protocol is one file
-//! and one row in [`registry`]; detection is by content, the port only breaks ties. No decoder knows
-//! that logs exist.
+//! Comes in: [`crate::flow::StreamEvent`]s of one connection, to a [`Driver`]. Goes out: a [`Dialogue`]. A
+//! protocol is one file or folder and one row in [`registry`]; detection is by content, the port only breaks
+//! ties. No decoder knows that logs exist.
+//!
+//! Bounded per connection: the opening while its protocol is unknown, 16 KiB a side; a line, 64 KiB; what one
+//! side sends before the other's answer tells what it is, 64 KiB; commands that wait for an answer, 1000.
+//! Bodies are counted and never kept.
 
 mod decoder;
+mod detect;
+mod dots;
+mod driver;
+mod line;
+mod proxy;
+mod record;
 pub mod registry;
+mod sasl;
+mod smtp;
+mod talk;
+pub mod tls;
 
 pub use decoder::{Decoder, Dialogue, Entry, Opening, Step, Verdict};
+pub use driver::Driver;

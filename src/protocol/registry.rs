@@ -1,6 +1,72 @@
 //! The list of protocols: one row each.
 
-use super::Entry;
+use super::{Entry, smtp};
+use crate::model::Proto;
 
 /// All protocols, in alphabetical order.
-pub static PROTOCOLS: &[Entry] = &[];
+pub static PROTOCOLS: &[Entry] = &[smtp::ENTRY];
+
+/// The protocol at home on `port` in the clear.
+pub(super) fn on_port(port: u16) -> Option<Proto> {
+    PROTOCOLS
+        .iter()
+        .find(|entry| entry.ports.contains(&port))
+        .map(|entry| entry.proto)
+}
+
+/// The protocol at home inside TLS on `port`.
+pub(super) fn on_tls_port(port: u16) -> Option<Proto> {
+    PROTOCOLS
+        .iter()
+        .find(|entry| entry.tls_ports.contains(&port))
+        .map(|entry| entry.proto)
+}
+
+/// The protocol whose name in ALPN is `name`.
+pub(super) fn by_alpn(name: &str) -> Option<Proto> {
+    PROTOCOLS
+        .iter()
+        .find(|entry| entry.alpn.contains(&name))
+        .map(|entry| entry.proto)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{Opening, Verdict};
+
+    #[test]
+    fn rows_are_in_order_and_no_port_has_two() {
+        assert!(
+            PROTOCOLS
+                .windows(2)
+                .all(|pair| pair[0].proto < pair[1].proto)
+        );
+        let mut ports: Vec<u16> = PROTOCOLS
+            .iter()
+            .flat_map(|entry| entry.ports.iter().chain(entry.tls_ports))
+            .copied()
+            .collect();
+        let all = ports.len();
+        ports.sort_unstable();
+        ports.dedup();
+        assert_eq!(ports.len(), all);
+    }
+
+    #[test]
+    fn nobody_judges_a_silent_connection() {
+        for entry in PROTOCOLS {
+            let opening = Opening {
+                client: b"",
+                server: b"",
+                port: 0,
+            };
+            assert_eq!(
+                (entry.probe)(&opening),
+                Verdict::NeedMore,
+                "{}",
+                entry.proto
+            );
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The line with a lone dot that ends a text of many lines (RFC 5321 §4.1.1.4, RFC 1939 §3, RFC 3977 §3.1.1),
+//! found right across segment borders without keeping the text.
+
+use memchr::memchr;
+
+/// Which line ends count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Endings {
+    /// Only CRLF, as the RFCs want it: a dot between bare LFs is text.
+    #[default]
+    Strict,
+    /// Bare LF too, for a peer that ends all its lines so.
+    Lenient,
+}
+
+/// Looks for the lone dot in a stream.
+#[derive(Clone, Debug, Default)]
+pub(super) struct DotSearch {
+    at: At,
+    endings: Endings,
+    odd: Odd,
+}
+
+/// Whether a lone dot with wrong line ends was met; some servers take it for the end, some do not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Odd {
+    /// No such dot.
+    #[default]
+    Never,
+    /// Somewhere in the text.
+    Inside,
+    /// It is the last that came.
+    Last,
+}
+
+/// Where in a line the search stands; `crlf` tells how the line before ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    Inside { after_cr: bool },
+    LineStart { crlf: bool },
+    Dot { crlf: bool },
+    DotCr { crlf: bool },
+}
+
+impl Default for At {
+    fn default() -> Self {
+        Self::LineStart { crlf: true }
+    }
+}
+
+impl DotSearch {
+    /// A search at the start of a line.
+    pub(super) fn new(endings: Endings) -> Self {
+        Self {
+            endings,
+            ..Self::default()
+        }
+    }
+
+    /// Whether a dot with wrong line ends was met.
+    pub(super) fn odd(&self) -> Odd {
+        self.odd
+    }
+
+    /// A hole comes next. What follows it is taken for the start of a line, because segments end with lines
+    /// more often than they end just before a dot.
+    pub(super) fn hole(&mut self) {
+        self.at = At::default();
+    }
+
+    /// Octets of `bytes` up to and with the end of the text; `None`: all of them belong to it.
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Option<usize> {
+        let mut done = 0;
+        loop {
+            let rest = bytes.get(done..).filter(|rest| !rest.is_empty())?;
+            if let At::Inside { after_cr } = self.at {
+                done += self.pass_line(rest, after_cr);
+                continue;
+            }
+            let &byte = rest.first()?;
+            done += 1;
+            if self.step(byte) {
+                return Some(done);
+            }
+        }
+    }
+
+    /// Passes over the rest of a line, which cannot hold the end; gives the octets passed.
+    fn pass_line(&mut self, rest: &[u8], after_cr: bool) -> usize {
+        if self.odd == Odd::Last {
+            self.odd = Odd::Inside;
+        }
+        let (line, found) = match memchr(b'\n', rest) {
+            Some(lf) => (rest.get(..lf).unwrap_or_default(), true),
+            None => (rest, false),
+        };
+        let after_cr = line
+            .last()
+            .map_or(after_cr && line.is_empty(), |&last| last == b'\r');
+        self.at = if found {
+            At::LineStart { crlf: after_cr }
+        } else {
+            At::Inside { after_cr }
+        };
+        line.len() + usize::from(found)
+    }
+
+    /// Takes a byte near the start of a line; tells whether the text ends with it.
+    fn step(&mut self, byte: u8) -> bool {
+        let crlf_and_cr = match self.at {
+            At::Dot { crlf } => Some((crlf, false)),
+            At::DotCr { crlf } => Some((crlf, true)),
+            _ => None,
+        };
+        if let (b'\n', Some((crlf, cr))) = (byte, crlf_and_cr) {
+            self.at = At::LineStart { crlf: cr };
+            if (crlf && cr) || self.endings == Endings::Lenient {
+                return true;
+            }
+            self.odd = Odd::Last;
+            return false;
+        }
+        if self.odd == Odd::Last {
+            self.odd = Odd::Inside;
+        }
+        self.at = match (self.at, byte) {
+            (At::LineStart { crlf }, b'.') => At::Dot { crlf },
+            (At::Dot { crlf }, b'\r') => At::DotCr { crlf },
+            (At::LineStart { .. }, b'\n') => At::LineStart { crlf: false },
+            (_, b'\r') => At::Inside { after_cr: true },
+            _ => At::Inside { after_cr: false },
+        };
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn end(endings: Endings, text: &[u8]) -> Option<usize> {
+        DotSearch::new(endings).feed(text)
+    }
+
+    #[test]
+    fn only_a_lone_dot_between_crlfs_ends_the_text() {
+        assert_eq!(end(Endings::Strict, b"a\r\n.\r\nQUIT\r\n"), Some(6));
+        assert_eq!(end(Endings::Strict, b".\r\n"), Some(3));
+        assert_eq!(
+            end(
+                Endings::Strict,
+                b"a\r\n..\r\n.b\r\n.\n.\r.\r\nb.\r\n\n.\r\n\r\n.\r"
+            ),
+            None
+        );
+        assert_eq!(end(Endings::Strict, b"\r\r\n.\r\n"), Some(6));
+        assert_eq!(end(Endings::Lenient, b"a\n.\nb"), Some(4));
+    }
+
+    #[test]
+    fn a_dot_between_bare_line_feeds_is_remembered() {
+        let mut search = DotSearch::new(Endings::Strict);
+        assert_eq!(search.feed(b"hello\n.\r\n"), None);
+        assert_eq!(search.odd(), Odd::Last);
+        assert_eq!(search.feed(b"MAIL FROM:<>\r\n"), None);
+        assert_eq!(search.odd(), Odd::Inside);
+    }
+
+    proptest! {
+        #[test]
+        fn borders_of_segments_do_not_matter(
+            text in proptest::collection::vec(proptest::sample::select(b"\r\n.a".to_vec()), 0..40),
+            cuts in proptest::collection::vec(0usize..40, 0..4),
+        ) {
+            let mut search = DotSearch::new(Endings::Strict);
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(text.len())).collect();
+            cuts.extend([0, text.len()]);
+            cuts.sort_unstable();
+            let mut found = None;
+            for pair in cuts.windows(2) {
+                if let Some(n) = search.feed(&text[pair[0]..pair[1]]) {
+                    found = Some(pair[0] + n);
+                    break;
+                }
+            }
+            let plain = if text.starts_with(b".\r\n") {
+                Some(3)
+            } else {
+                text.windows(5).position(|w| w == b"\r\n.\r\n").map(|at| at + 5)
+            };
+            prop_assert_eq!(found, plain);
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! One connection: which protocol is spoken, told by what is said, and its decoder from there on.
+
+use super::proxy::{self, Header};
+use super::record::remark;
+use super::registry::{self, PROTOCOLS};
+use super::tls::{self, Tls};
+use super::{Decoder, Dialogue, Entry, Opening, Step, Verdict};
+use crate::flow::StreamEvent;
+use crate::model::{Encryption, Nanos, PacketNo, Proto, Side};
+
+/// Most octets of a side that are looked at to tell the protocol.
+const MAX_OPENING: usize = 16 << 10;
+/// Most events that are kept while the protocol is not known.
+const MAX_EVENTS: usize = 1024;
+
+/// Reads one connection from its first byte to its last.
+///
+/// Events come in; [`Driver::finish`] gives what was said and in which protocol. Never fails and never panics:
+/// what cannot be told stays [`Proto::UNKNOWN`].
+pub struct Driver {
+    port: u16,
+    opening: Undecided,
+    decoder: Option<Box<dyn Decoder>>,
+    decided: Option<Choice>,
+    dialogue: Dialogue,
+}
+
+/// What is spoken.
+#[derive(Clone, Copy)]
+enum Choice {
+    Protocol(&'static Entry),
+    Tls,
+    Unknown,
+}
+
+/// What came before it was known what is spoken.
+#[derive(Default)]
+struct Undecided {
+    sides: [Vec<u8>; 2],
+    events: Vec<Kept>,
+    /// Octets of a PROXY header at the client's beginning, once it is known whether there is one.
+    header: Option<usize>,
+}
+
+/// An event kept; its bytes are the next of its side.
+enum Kept {
+    Data(Side, Nanos, PacketNo, usize),
+    Other(StreamEvent<'static>),
+}
+
+impl Driver {
+    /// A connection to port `server_port` of which nothing has been read.
+    pub fn new(server_port: u16) -> Self {
+        Self {
+            port: server_port,
+            opening: Undecided::default(),
+            decoder: None,
+            decided: None,
+            dialogue: Dialogue::default(),
+        }
+    }
+
+    /// Takes the next event of the connection.
+    pub fn event(&mut self, event: StreamEvent<'_>) {
+        if self.decided.is_some() {
+            return self.decode(event);
+        }
+        self.opening.keep(event);
+        if let Some(choice) = self.choose(&event) {
+            self.start(choice);
+        }
+    }
+
+    /// What was spoken, and what was said.
+    pub fn finish(mut self) -> (Proto, Dialogue) {
+        if self.decided.is_none() {
+            let choice = self.best();
+            self.start(choice);
+        }
+        if let Some(mut decoder) = self.decoder.take() {
+            decoder.finish(&mut self.dialogue);
+        }
+        // By the moment each began: answers that overtake others, and requests never answered, fall into place.
+        self.dialogue
+            .exchanges
+            .sort_by_key(|exchange| exchange.start);
+        let proto = match self.decided {
+            Some(Choice::Protocol(entry)) => entry.proto,
+            Some(Choice::Tls) => self.inside_tls(),
+            Some(Choice::Unknown) | None if self.opening.is_silent() => {
+                let by_port = registry::on_port(self.port);
+                by_port
+                    .or_else(|| registry::on_tls_port(self.port))
+                    .unwrap_or(Proto::UNKNOWN)
+            }
+            Some(Choice::Unknown) | None => Proto::UNKNOWN,
+        };
+        (proto, self.dialogue)
+    }
+
+    /// By what the two sides agreed on, else by the port.
+    fn inside_tls(&self) -> Proto {
+        let agreed = self.dialogue.tls.as_ref().and_then(|tls| {
+            let [only] = tls.alpn.as_slice() else {
+                return None;
+            };
+            registry::by_alpn(only)
+        });
+        agreed
+            .or_else(|| registry::on_tls_port(self.port))
+            .unwrap_or(Proto::TLS)
+    }
+
+    /// What is spoken, as soon as that can be told.
+    fn choose(&mut self, event: &StreamEvent<'_>) -> Option<Choice> {
+        if !matches!(event, StreamEvent::Data { .. }) {
+            return self.opening.is_full().then(|| self.best());
+        }
+        self.opening.find_header(&mut self.dialogue);
+        let (client, server) = self.opening.bytes();
+        if starts_tls(client, server) == Verdict::Certain {
+            return Some(Choice::Tls);
+        }
+        let opening = self.opening(client, server);
+        let verdicts = || {
+            PROTOCOLS
+                .iter()
+                .map(|entry| (entry, (entry.probe)(&opening)))
+        };
+        let certain = verdicts()
+            .filter(|&(_, verdict)| verdict == Verdict::Certain)
+            .max_by_key(|(entry, _)| entry.ports.contains(&self.port));
+        if let Some((entry, _)) = certain {
+            return Some(Choice::Protocol(entry));
+        }
+        let at_home = verdicts().find(|(entry, verdict)| {
+            *verdict == Verdict::Likely && entry.ports.contains(&self.port)
+        });
+        if let Some((entry, _)) = at_home {
+            return Some(Choice::Protocol(entry));
+        }
+        let over = verdicts().all(|(_, verdict)| verdict == Verdict::RuledOut)
+            && starts_tls(client, server) == Verdict::RuledOut;
+        if over {
+            return Some(Choice::Unknown);
+        }
+        self.opening.is_full().then(|| self.best())
+    }
+
+    /// The best guess from what there is.
+    fn best(&self) -> Choice {
+        let (client, server) = self.opening.bytes();
+        if client.is_empty() && server.is_empty() {
+            return Choice::Unknown;
+        }
+        let opening = self.opening(client, server);
+        PROTOCOLS
+            .iter()
+            .map(|entry| {
+                let at_home = entry.ports.contains(&self.port);
+                ((entry.probe)(&opening), at_home, entry)
+            })
+            .filter(|&(verdict, at_home, _)| match verdict {
+                Verdict::Certain | Verdict::Likely => true,
+                Verdict::NeedMore => at_home,
+                Verdict::RuledOut => false,
+            })
+            .min_by_key(|&(verdict, at_home, _)| (verdict, !at_home))
+            .map_or(Choice::Unknown, |(_, _, entry)| Choice::Protocol(entry))
+    }
+
+    fn opening<'a>(&self, client: &'a [u8], server: &'a [u8]) -> Opening<'a> {
+        Opening {
+            client,
+            server,
+            port: self.port,
+        }
+    }
+
+    /// Sets the decoder up and gives it what came before.
+    fn start(&mut self, choice: Choice) {
+        self.decided = Some(choice);
+        self.decoder = match choice {
+            Choice::Protocol(entry) => Some((entry.start)()),
+            Choice::Tls => {
+                self.dialogue.encryption = Encryption::Implicit;
+                Some(Box::new(Tls::default()))
+            }
+            Choice::Unknown => None,
+        };
+        let Undecided {
+            sides,
+            events,
+            header,
+        } = std::mem::take(&mut self.opening);
+        let mut read = [header.unwrap_or(0), 0];
+        let mut kept = [0, 0];
+        for event in events {
+            match event {
+                Kept::Other(event) => self.decode(event),
+                Kept::Data(side, at, packet, len) => {
+                    let i = side.index();
+                    let (Some(kept), Some(read), Some(bytes)) =
+                        (kept.get_mut(i), read.get_mut(i), sides.get(i))
+                    else {
+                        continue;
+                    };
+                    *kept += len;
+                    let bytes = bytes.get(*read..*kept).unwrap_or_default();
+                    *read = (*read).max(*kept);
+                    if !bytes.is_empty() {
+                        self.decode(StreamEvent::Data {
+                            side,
+                            at,
+                            packet,
+                            bytes,
+                        });
+                    }
+                }
+            }
+        }
+        // What is spoken is known: only whether anything was said is still asked for.
+        self.opening.sides = sides;
+        for side in &mut self.opening.sides {
+            side.truncate(1);
+            side.shrink_to_fit();
+        }
+    }
+
+    fn decode(&mut self, event: StreamEvent<'_>) {
+        let Some(decoder) = &mut self.decoder else {
+            return;
+        };
+        let Step::StartTls { rest } = decoder.event(event, &mut self.dialogue) else {
+            return;
+        };
+        decoder.finish(&mut self.dialogue);
+        self.dialogue.encryption = Encryption::StartTls;
+        self.decoder = Some(Box::new(Tls::default()));
+        let StreamEvent::Data {
+            side,
+            at,
+            packet,
+            bytes,
+        } = event
+        else {
+            return;
+        };
+        let rest = bytes
+            .get(bytes.len().saturating_sub(rest)..)
+            .unwrap_or_default();
+        if !rest.is_empty() {
+            self.decode(StreamEvent::Data {
+                side,
+                at,
+                packet,
+                bytes: rest,
+            });
+        }
+    }
+}
+
+impl Undecided {
+    fn keep(&mut self, event: StreamEvent<'_>) {
+        let kept = match event {
+            StreamEvent::Data {
+                side,
+                at,
+                packet,
+                bytes,
+            } => {
+                if let Some(kept) = self.sides.get_mut(side.index()) {
+                    kept.extend_from_slice(bytes);
+                }
+                Kept::Data(side, at, packet, bytes.len())
+            }
+            StreamEvent::Fin { side, at } => Kept::Other(StreamEvent::Fin { side, at }),
+            StreamEvent::Gap { side, at, missing } => {
+                Kept::Other(StreamEvent::Gap { side, at, missing })
+            }
+            StreamEvent::Rst { side, at } => Kept::Other(StreamEvent::Rst { side, at }),
+        };
+        self.events.push(kept);
+    }
+
+    /// What each side said, without a PROXY header.
+    fn bytes(&self) -> (&[u8], &[u8]) {
+        let [client, server] = &self.sides;
+        let client = match self.header {
+            Some(octets) => client.get(octets..).unwrap_or_default(),
+            // It may be a header: nothing can be said of the client yet.
+            None => &[],
+        };
+        (client, server)
+    }
+
+    fn is_silent(&self) -> bool {
+        self.sides.iter().all(Vec::is_empty)
+    }
+
+    fn is_full(&self) -> bool {
+        self.events.len() >= MAX_EVENTS || self.sides.iter().any(|side| side.len() >= MAX_OPENING)
+    }
+
+    /// Sets a PROXY header aside.
+    fn find_header(&mut self, dialogue: &mut Dialogue) {
+        if self.header.is_some() {
+            return;
+        }
+        let [client, _] = &self.sides;
+        self.header = match proxy::header(client) {
+            Header::Absent => Some(0),
+            Header::NeedMore => None,
+            Header::Whole(octets, named) => {
+                remark(
+                    &mut dialogue.notes,
+                    format!("a PROXY header names the client {named}"),
+                );
+                Some(octets)
+            }
+        };
+    }
+}
+
+/// Whether a connection begins with TLS; the server's side tells where the client's was not captured.
+fn starts_tls(client: &[u8], server: &[u8]) -> Verdict {
+    if client.is_empty() && matches!(server, [0x16, 0x03, 0..=4, _, _, 2, ..]) {
+        return Verdict::Certain;
+    }
+    tls::opening(client)
+}

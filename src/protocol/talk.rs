@@ -1,0 +1,156 @@
+//! What the protocols of lines have in common: two directions read into units, and one listener to both.
+
+use std::collections::VecDeque;
+
+use super::line::{Body, Held, Line, Piece, Reader, Struck, Unit};
+use super::{Decoder, Dialogue, Step};
+use crate::flow::StreamEvent;
+use crate::model::{Nanos, Side};
+
+/// The two directions, and what the listener decided about them.
+#[derive(Debug, Default)]
+pub(super) struct Wire {
+    /// What the client sends.
+    pub(super) client: Reader,
+    /// What the server sends.
+    pub(super) server: Reader,
+    /// Set by the listener: both sides have agreed to start TLS.
+    pub(super) tls: bool,
+    /// Bytes were lost, so a TLS handshake may begin without the agreement having been seen.
+    holed: bool,
+}
+
+/// Makes exchanges of the units of a conversation.
+pub(super) trait Talk: Default {
+    /// A line came from `side`.
+    fn line(&mut self, side: Side, line: Line<'_>, wire: &mut Wire, out: &mut Dialogue);
+
+    /// A body from `side` ended, by itself or with the connection.
+    fn body(&mut self, side: Side, body: Body, wire: &mut Wire, out: &mut Dialogue);
+
+    /// Lines from `side` were lost.
+    fn hole(&mut self, side: Side, wire: &mut Wire, out: &mut Dialogue);
+
+    /// `side` sends no more.
+    fn closed(&mut self, _side: Side, _at: Nanos, _wire: &mut Wire, _out: &mut Dialogue) {}
+
+    /// The connection is over.
+    fn finish(&mut self, wire: &mut Wire, out: &mut Dialogue);
+}
+
+/// Decodes a protocol of lines by its listener.
+#[derive(Debug, Default)]
+pub(super) struct Talking<T> {
+    wire: Wire,
+    talk: T,
+}
+
+impl Wire {
+    /// The direction of `side`.
+    pub(super) fn of(&mut self, side: Side) -> &mut Reader {
+        match side {
+            Side::Client => &mut self.client,
+            Side::Server => &mut self.server,
+        }
+    }
+}
+
+impl<T: Talk> Talking<T> {
+    fn feed(&mut self, side: Side, mut piece: Piece<'_>, out: &mut Dialogue) -> Step {
+        if self.wire.holed && self.starts_tls(side, piece.bytes) {
+            return Step::StartTls {
+                rest: piece.bytes.len(),
+            };
+        }
+        while let Some(unit) = self.wire.of(side).next(&mut piece) {
+            match unit {
+                Unit::Line(line) => self.talk.line(side, line, &mut self.wire, out),
+                Unit::Body(body) => self.talk.body(side, body, &mut self.wire, out),
+            }
+            if self.wire.tls {
+                return Step::StartTls {
+                    rest: piece.bytes.len(),
+                };
+            }
+            // What the other side said may tell what the bytes are that this side sent ahead.
+            self.release(side.other(), out);
+        }
+        Step::Continue
+    }
+
+    /// Whether `bytes` begin with a TLS handshake record that holds a hello (RFC 8446 §5.1).
+    fn starts_tls(&mut self, side: Side, bytes: &[u8]) -> bool {
+        let reader = self.wire.of(side);
+        reader.reads_lines()
+            && !reader.in_mid_line()
+            && matches!(bytes, [0x16, 0x03, 0..=4, _, _, 1 | 2, ..])
+    }
+
+    /// Reads what `side` had sent ahead, once it is known what it is.
+    fn release(&mut self, side: Side, out: &mut Dialogue) {
+        if self.wire.of(side).is_holding() {
+            return;
+        }
+        let mut held = VecDeque::from(self.wire.of(side).release());
+        while let Some(held) = held.pop_front() {
+            match held {
+                Held::Gap(at, missing) => self.gap(side, at, missing, out),
+                Held::Data(at, packet, bytes) => {
+                    let bytes = bytes.as_slice();
+                    let mut piece = Piece { at, packet, bytes };
+                    while let Some(unit) = self.wire.of(side).next(&mut piece) {
+                        match unit {
+                            Unit::Line(line) => self.talk.line(side, line, &mut self.wire, out),
+                            Unit::Body(body) => self.talk.body(side, body, &mut self.wire, out),
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn gap(&mut self, side: Side, at: Nanos, missing: u64, out: &mut Dialogue) {
+        self.wire.holed = true;
+        match self.wire.of(side).gap(at, missing) {
+            Struck::Body | Struck::Held => {}
+            Struck::BodyEnd(body) => self.talk.body(side, body, &mut self.wire, out),
+            Struck::BodyEndAndLines(body) => {
+                self.talk.body(side, body, &mut self.wire, out);
+                self.talk.hole(side, &mut self.wire, out);
+            }
+            Struck::Lines => self.talk.hole(side, &mut self.wire, out),
+        }
+    }
+}
+
+impl<T: Talk> Decoder for Talking<T> {
+    fn event(&mut self, event: StreamEvent<'_>, out: &mut Dialogue) -> Step {
+        match event {
+            StreamEvent::Data {
+                side,
+                at,
+                packet,
+                bytes,
+            } => {
+                return self.feed(side, Piece { at, packet, bytes }, out);
+            }
+            StreamEvent::Gap { side, at, missing } => {
+                self.gap(side, at, missing, out);
+                self.release(side.other(), out);
+            }
+            StreamEvent::Fin { side, at } | StreamEvent::Rst { side, at } => {
+                self.talk.closed(side, at, &mut self.wire, out);
+            }
+        }
+        Step::Continue
+    }
+
+    fn finish(&mut self, out: &mut Dialogue) {
+        for side in [Side::Client, Side::Server] {
+            if let Some(body) = self.wire.of(side).open_body() {
+                self.talk.body(side, body, &mut self.wire, out);
+            }
+        }
+        self.talk.finish(&mut self.wire, out);
+    }
+}
