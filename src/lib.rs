@@ -9,14 +9,17 @@
 //! input ─► log ─────────────────────────────────┘
 //! ```
 //!
-//! [`model`] holds the nouns that all rooms share. `report` is still to come, and so are most readers: each
-//! room's own page says what stands.
+//! [`model`] holds the nouns that all rooms share; [`pipeline`] wires the rooms together and [`cli`] is
+//! the program around it.
 
 pub mod align;
 pub mod capture;
+pub mod cli;
 pub mod flow;
 pub mod input;
 pub mod link;
 pub mod log;
 pub mod model;
+pub mod pipeline;
 pub mod protocol;
+pub mod report;

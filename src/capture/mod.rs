@@ -3,6 +3,8 @@
 //! Comes in: an opened input. Goes out: [`Record`]s with borrowed bytes, in file order. No reader looks inside a packet. Bounds: a record is at most
 //! [`MAX_PACKET`] octets; what a file claims beyond that is damage.
 
+#[cfg(feature = "live")]
+mod live;
 mod merge;
 mod netmon;
 mod packet;
@@ -10,6 +12,8 @@ mod pcap;
 mod pcapng;
 mod registry;
 
+#[cfg(feature = "live")]
+pub use live::{Live, LiveError, LiveRequest};
 pub use merge::Merged;
 pub use netmon::{NetMon, NetMonError};
 pub use packet::{

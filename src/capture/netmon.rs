@@ -274,6 +274,7 @@ impl Reader for NetMon<'_> {
             variant: format!("{major}.{minor}"),
             clock: self.clock,
             skipped: self.skipped,
+            dropped: 0,
             secrets: Vec::new(),
             processes: self.processes.clone(),
             damage: self.damage.clone(),

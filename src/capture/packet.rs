@@ -58,6 +58,8 @@ pub struct CaptureReport {
     pub clock: CaptureClock,
     /// Records that are no packets (NetMon events, unknown pcapng blocks) and were passed over.
     pub skipped: u64,
+    /// Packets that the capturing machine lost for want of room, as far as it says.
+    pub dropped: u64,
     /// TLS secrets stored beside the packets, in NSS key log format.
     pub secrets: Vec<u8>,
     /// Programs that owned connections, where the capturing machine noted them.
@@ -109,6 +111,15 @@ impl LinkType {
     pub const IPV6: Self = Self(229);
     /// Linux cooked capture version 2.
     pub const LINUX_SLL2: Self = Self(276);
+
+    /// The type of a live device: raw IP has other numbers there (`DLT_RAW`) than in files.
+    #[cfg(feature = "live")]
+    pub(super) fn of_device(number: i32) -> Self {
+        match number {
+            12 | 14 => Self::RAW,
+            number => Self(u16::try_from(number).unwrap_or(u16::MAX)),
+        }
+    }
 
     /// libpcap's name in lower case (`ethernet`), or the number.
     pub fn name(self) -> String {

@@ -173,6 +173,7 @@ impl<'m> Reader for Pcap<'m> {
             variant: format!("{}.{}, {unit}, {order}", self.version.0, self.version.1),
             clock: CaptureClock::Utc,
             skipped: 0,
+            dropped: 0,
             secrets: Vec::new(),
             processes: Vec::new(),
             damage: self.damage.clone(),

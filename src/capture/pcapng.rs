@@ -373,6 +373,7 @@ impl Reader for PcapNg<'_> {
             variant: format!("1.0, {} {plural}", self.sections),
             clock: CaptureClock::Utc,
             skipped: self.skipped,
+            dropped: 0,
             secrets: self.secrets.clone(),
             processes: Vec::new(),
             damage: self.damage.clone(),

@@ -29,6 +29,8 @@ pub struct CaptureSource {
     pub passed: BTreeMap<&'static str, u64>,
     /// Records that are no packets.
     pub skipped: u64,
+    /// Packets that the capturing machine lost.
+    pub dropped: u64,
     /// What its packet times mean.
     pub zone: CaptureZone,
     /// What could not be read.

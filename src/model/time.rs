@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::{Add, Neg, Sub};
 
-use chrono::{DateTime, SecondsFormat};
+use chrono::{DateTime, Datelike as _, SecondsFormat};
 
 /// An instant on the capture's clock, in nanoseconds since the Unix epoch (1970-01-01 UTC).
 ///
@@ -41,6 +41,11 @@ impl Nanos {
     /// Time from `earlier` to `self`; negative when `earlier` is later.
     pub const fn since(self, earlier: Self) -> Span {
         Span(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The year in UTC.
+    pub fn year(self) -> i32 {
+        DateTime::from_timestamp_nanos(self.0).year()
     }
 
     /// RFC 3339 in UTC with nine digits, as the output contract wants it.

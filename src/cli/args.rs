@@ -1,0 +1,144 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
+
+/// Examples at the foot of `--help`.
+const EXAMPLES: &str = "\
+Examples:
+  bothends -r mail.pcapng -l /var/log/mail.log
+      what both ends say of each mail session
+  bothends -r netmon.cap -l iis-smtp:ex061009.log -o joined.jsonl
+      Network Monitor against an IIS log; JSON Lines for a program
+  bothends -r captures/ -l 'logs/*.log' --host 192.0.2.10 --since 2026-11-24T03:30:00Z
+      folders and patterns; only one client's later sessions
+  tcpdump -w - port 25 | bothends -r -
+      the wire alone, from a pipe
+
+Exit status: 0 done · 1 done, errors found in the traffic · 2 wrong usage
+             3 done, but some input was damaged or unusable · 4 nothing could be done";
+
+/// Puts a packet capture and a server's log on one clock and joins them, session by session and command by command.
+#[derive(Debug, Parser)]
+#[command(name = "bothends", version, about, after_help = EXAMPLES, args_conflicts_with_subcommands = true, arg_required_else_help = true)]
+pub(super) struct Args {
+    /// Something else than joining.
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+
+    /// Captures: pcap, pcapng or Network Monitor files, folders, patterns, or - for standard input
+    #[arg(short = 'r', long = "read", value_name = "CAPTURE", num_args = 1.., action = clap::ArgAction::Append)]
+    pub(super) captures: Vec<PathBuf>,
+
+    /// Server logs, folders or patterns; FORMAT: in front names the format (see `bothends formats`)
+    #[arg(short = 'l', long = "log", value_name = "[FORMAT:]LOG", num_args = 1.., action = clap::ArgAction::Append)]
+    pub(super) logs: Vec<String>,
+
+    /// Listen on this interface (`any` for all) until interrupted, instead of reading files
+    #[cfg(feature = "live")]
+    #[arg(
+        short = 'i',
+        long = "interface",
+        value_name = "IFACE",
+        conflicts_with = "captures"
+    )]
+    pub(super) interface: Option<String>,
+
+    /// With -i: stop after this many packets
+    #[cfg(feature = "live")]
+    #[arg(
+        short = 'c',
+        long = "count",
+        value_name = "PACKETS",
+        requires = "interface"
+    )]
+    pub(super) count: Option<u64>,
+
+    /// With -i: take only packets that this filter lets through (see pcap-filter(7))
+    #[cfg(feature = "live")]
+    #[arg(
+        short = 'f',
+        long = "filter",
+        value_name = "BPF",
+        requires = "interface"
+    )]
+    pub(super) filter: Option<String>,
+
+    /// Write JSON Lines to this file, beside the text on standard output
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+
+    /// Write JSON Lines to standard output instead of text
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Show only these sessions (s1, s2 …)
+    #[arg(long = "session", value_name = "ID", value_delimiter = ',')]
+    pub(super) sessions: Vec<String>,
+
+    /// Show only sessions that were still open at this time (RFC 3339, or YYYY-MM-DD HH:MM:SS in UTC)
+    #[arg(long, value_name = "TIME")]
+    pub(super) since: Option<String>,
+
+    /// Show only sessions that had begun by this time
+    #[arg(long, value_name = "TIME")]
+    pub(super) until: Option<String>,
+
+    /// Show only sessions with this address at either end
+    #[arg(long = "host", value_name = "ADDRESS", value_delimiter = ',')]
+    pub(super) hosts: Vec<std::net::IpAddr>,
+
+    /// Draw every session, however many there are
+    #[arg(long)]
+    pub(super) all: bool,
+
+    /// Zone of captures that keep wall-clock time (Network Monitor before 2.3), as +HH:MM east of UTC
+    #[arg(long, value_name = "ZONE", allow_hyphen_values = true)]
+    pub(super) capture_zone: Option<String>,
+
+    /// Zone of logs that do not state theirs, for all or for one
+    #[arg(long, value_name = "[LOG=]ZONE", allow_hyphen_values = true)]
+    pub(super) log_zone: Vec<String>,
+
+    /// Year of log stamps without one (else that of the capture)
+    #[arg(long, value_parser = clap::value_parser!(i32).range(1970..2262))]
+    pub(super) year: Option<i32>,
+
+    /// Colour the text: on a terminal, always, or never; NO_COLOR is heeded too
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(super) color: Color,
+
+    /// No progress bar, even on a terminal
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    Always,
+    Auto,
+    Never,
+}
+
+/// What there is beside joining.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Print a completion script for a shell
+    Completions {
+        /// bash, zsh, fish, elvish or powershell
+        shell: clap_complete::Shell,
+    },
+    /// List the log formats that are known
+    Formats,
+    /// Print the man page (roff)
+    Man,
+    /// List the protocols that are decoded
+    Protocols,
+}
+
+/// The command line's definition, for completions and the man page.
+pub fn command() -> clap::Command {
+    Args::command()
+}

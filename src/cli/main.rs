@@ -1,0 +1,132 @@
+//! From arguments to exit status.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anstream::{AutoStream, ColorChoice};
+use anyhow::{Context as _, Result};
+use clap::Parser as _;
+
+use crate::pipeline::{Progress, Run, Show, run};
+use crate::report::Account;
+use crate::report::escape::terminal;
+use crate::report::registry::OUTPUTS;
+
+use super::args::{Args, Color, Command, command};
+use super::{exit, lists, plan};
+
+/// Does what the arguments of this process say.
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    let done = match &args.command {
+        Some(command) => aside(command).map(|()| 0),
+        None => join(&args),
+    };
+    match done {
+        Ok(status) => exit::code(status),
+        // The reader has seen enough (`| head`).
+        Err(error) if is_broken_pipe(&error) => exit::code(0),
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            exit::code(if error.is::<Usage>() {
+                exit::USAGE
+            } else {
+                exit::FAILED
+            })
+        }
+    }
+}
+
+/// Marks an error as one of usage.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:#}")]
+struct Usage(anyhow::Error);
+
+fn aside(what: &Command) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match what {
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut command(), "bothends", &mut out);
+        }
+        Command::Formats => lists::formats(&mut out)?,
+        Command::Man => clap_mangen::Man::new(command()).render(&mut out)?,
+        Command::Protocols => lists::protocols(&mut out)?,
+    }
+    Ok(())
+}
+
+fn join(args: &Args) -> Result<u8> {
+    let options = plan::options(args).map_err(Usage)?;
+    #[cfg(feature = "live")]
+    if let Some(live) = &options.live {
+        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+            // The second one ends the program at once.
+            signal_hook::flag::register_conditional_default(signal, live.stop.clone())?;
+            signal_hook::flag::register(signal, live.stop.clone())?;
+        }
+    }
+    let show = if args.quiet {
+        Show::Never
+    } else {
+        Show::OnTerminal
+    };
+    let Run { account, failures } = run(&options, &mut Progress::new(show));
+    for failure in &failures {
+        complain(&failure.to_string());
+    }
+    if account.exit == exit::FAILED {
+        return Ok(exit::FAILED);
+    }
+    if let Some(path) = &args.output {
+        to_file(&account, path)?;
+    }
+    to_standard_output(&account, args)?;
+    Ok(account.exit)
+}
+
+fn to_file(account: &Account, path: &Path) -> Result<()> {
+    let failed = || format!("cannot write '{}'", path.display());
+    let mut file = BufWriter::new(File::create(path).with_context(failed)?);
+    write(account, "jsonl", &mut file).with_context(failed)?;
+    file.flush().with_context(failed)
+}
+
+fn to_standard_output(account: &Account, args: &Args) -> Result<()> {
+    let name = if args.json { "jsonl" } else { "text" };
+    let choice = match args.color {
+        Color::Always => ColorChoice::Always,
+        Color::Auto => AutoStream::choice(&io::stdout()),
+        Color::Never => ColorChoice::Never,
+    };
+    let mut out = BufWriter::new(AutoStream::new(io::stdout().lock(), choice));
+    write(account, name, &mut out)?;
+    Ok(out.flush()?)
+}
+
+fn write(account: &Account, name: &str, out: &mut dyn Write) -> io::Result<()> {
+    match OUTPUTS.iter().find(|output| output.name == name) {
+        Some(output) => (output.write)(account, out),
+        None => Ok(()),
+    }
+}
+
+/// The one place that writes to standard error.
+fn complain(message: &str) {
+    let mut lines = message.lines();
+    let first = terminal(lines.next().unwrap_or_default()).into_owned();
+    let mut err = io::stderr().lock();
+    // Nobody is left to tell when this fails.
+    let mut told = writeln!(err, "bothends: {first}");
+    for line in lines {
+        told = told.and_then(|()| writeln!(err, "  {}", terminal(line.trim())));
+    }
+    drop(told);
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

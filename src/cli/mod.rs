@@ -1,0 +1,12 @@
+//! The command line: arguments in, exit status out. No logic of its own.
+//!
+//! Comes in: what was typed. Goes out: what the pipeline found, on standard output or in a file.
+
+mod args;
+mod exit;
+mod lists;
+mod main;
+mod plan;
+
+pub use args::command;
+pub use main::main;

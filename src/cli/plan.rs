@@ -1,0 +1,170 @@
+//! What was typed becomes what is to do; nothing is opened here.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use chrono::{DateTime, NaiveDateTime};
+
+use crate::log::registry::FORMATS;
+use crate::model::{Nanos, Span};
+use crate::pipeline::{LogFormat, LogInput, Options, ZoneRule};
+use crate::report::Selection;
+
+use super::args::Args;
+
+/// Sessions drawn unless asked for more.
+const LADDERS: usize = 50;
+
+/// The options of a run.
+pub(super) fn options(args: &Args) -> Result<Options> {
+    if args.captures.is_empty() && args.logs.is_empty() && !listens(args) {
+        bail!("nothing to read: give a capture with -r, a log with -l, or both");
+    }
+    Ok(Options {
+        captures: args.captures.clone(),
+        #[cfg(feature = "live")]
+        live: args
+            .interface
+            .as_ref()
+            .map(|interface| crate::capture::LiveRequest {
+                interface: interface.clone(),
+                filter: args.filter.clone(),
+                count: args.count,
+                ..Default::default()
+            }),
+        logs: args.logs.iter().map(|log| log_input(log)).collect(),
+        capture_zone: args.capture_zone.as_deref().map(zone).transpose()?,
+        log_zones: args
+            .log_zone
+            .iter()
+            .map(|rule| zone_rule(rule))
+            .collect::<Result<_>>()?,
+        year: args.year,
+        selection: Selection {
+            ids: args.sessions.clone(),
+            since: args.since.as_deref().map(moment).transpose()?,
+            until: args.until.as_deref().map(moment).transpose()?,
+            hosts: args.hosts.clone(),
+            ladders: (!args.all).then_some(LADDERS),
+        },
+        ..Options::default()
+    })
+}
+
+#[cfg(feature = "live")]
+const fn listens(args: &Args) -> bool {
+    args.interface.is_some()
+}
+
+#[cfg(not(feature = "live"))]
+const fn listens(_: &Args) -> bool {
+    false
+}
+
+/// `postfix:/var/log/mail.log`, where `postfix` is a known format; else a path.
+fn log_input(text: &str) -> LogInput {
+    let named = text.split_once(':').and_then(|(name, path)| {
+        let entry = FORMATS.iter().find(|entry| entry.name == name)?;
+        Some((LogFormat(entry), path))
+    });
+    match named {
+        Some((format, path)) => LogInput {
+            path: PathBuf::from(path),
+            format: Some(format),
+        },
+        None => LogInput {
+            path: PathBuf::from(text),
+            format: None,
+        },
+    }
+}
+
+fn zone_rule(text: &str) -> Result<ZoneRule> {
+    Ok(match text.rsplit_once('=') {
+        Some((file, zone_text)) => ZoneRule {
+            file: Some(file.to_owned()),
+            east: zone(zone_text)?,
+        },
+        None => ZoneRule {
+            file: None,
+            east: zone(text)?,
+        },
+    })
+}
+
+/// `+05:30`, `-0800`, `+1`, `UTC` or `Z`.
+fn zone(text: &str) -> Result<Span> {
+    let wrong =
+        || format!("'{text}' is no zone: write it as +HH:MM east of UTC, -HH:MM west of it");
+    if ["utc", "z"].contains(&text.to_ascii_lowercase().as_str()) {
+        return Ok(Span::ZERO);
+    }
+    let (sign, digits) = match text.split_at_checked(1) {
+        Some(("+", rest)) => (1, rest),
+        Some(("-", rest)) => (-1, rest),
+        _ => bail!(wrong()),
+    };
+    let plain: String = digits.chars().filter(|&c| c != ':').collect();
+    let number: i64 = plain.parse().with_context(wrong)?;
+    let (hours, minutes) = match plain.len() {
+        1 | 2 => (number, 0),
+        3 | 4 => (number / 100, number % 100),
+        _ => bail!(wrong()),
+    };
+    if hours > 15 || minutes > 59 || digits.starts_with(['+', '-']) {
+        bail!(wrong());
+    }
+    Ok(Span::seconds(sign * (hours * 3600 + minutes * 60)))
+}
+
+fn moment(text: &str) -> Result<Nanos> {
+    let instant = DateTime::parse_from_rfc3339(text)
+        .map(|instant| instant.timestamp_nanos_opt())
+        .or_else(|_| {
+            ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f"]
+                .iter()
+                .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
+                .map(|plain| plain.and_utc().timestamp_nanos_opt())
+                .ok_or(())
+        });
+    match instant {
+        Ok(Some(nanos)) => Ok(Nanos(nanos)),
+        _ => {
+            bail!("'{text}' is no time: write 2026-11-24T03:30:00Z, or 2026-11-24 03:30:00 for UTC")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zones_are_read_in_the_usual_spellings() {
+        for (text, seconds) in [
+            ("+05:30", 19_800),
+            ("-0800", -28_800),
+            ("+1", 3600),
+            ("utc", 0),
+            ("-05", -18_000),
+        ] {
+            assert_eq!(zone(text).unwrap(), Span::seconds(seconds), "{text}");
+        }
+        for text in ["", "5", "+25", "+5:3x", "CET", "+-5", "é"] {
+            assert!(zone(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_are_read_with_and_without_a_zone() {
+        let at = Nanos::new(1_795_491_000, 0);
+        for text in [
+            "2026-11-24T03:30:00Z",
+            "2026-11-24 03:30:00",
+            "2026-11-24T04:30:00+01:00",
+        ] {
+            assert_eq!(moment(text).unwrap(), at, "{text}");
+        }
+        assert!(moment("yesterday").is_err());
+    }
+}

@@ -1,0 +1,259 @@
+//! Captures become wire sessions.
+
+use std::collections::BTreeSet;
+
+use slotmap::SecondaryMap;
+
+use crate::capture::{CaptureClock, LinkType, Merged, Reader, Record};
+use crate::flow::{Connection, FlowEvent, FlowId, FlowTable, Limits};
+use crate::input::Input;
+use crate::link::{LinkDecoder, Passed};
+use crate::model::{CaptureSource, CaptureZone, DamageLog, Nanos, PacketNo, Span, WireSession};
+use crate::protocol::Driver;
+
+use super::{PipelineError, Progress};
+
+/// Packets between two looks at the progress bar.
+const STRIDE: u64 = 4096;
+
+/// What the captures gave.
+#[derive(Debug, Default)]
+pub(super) struct Wires {
+    pub(super) sources: Vec<CaptureSource>,
+    /// In the order of their first packets.
+    pub(super) sessions: Vec<WireSession>,
+    /// Time of the first packet.
+    pub(super) origin: Option<Nanos>,
+    pub(super) overruns: Vec<String>,
+}
+
+/// A capture that is ready to be read.
+pub(super) struct Opened<'m> {
+    pub(super) name: String,
+    pub(super) damage: DamageLog,
+    pub(super) reader: Box<dyn Reader + 'm>,
+}
+
+/// Opens the captures among `inputs`; those that are none go to `failures`.
+pub(super) fn open<'m>(inputs: &'m [Input], failures: &mut Vec<PipelineError>) -> Vec<Opened<'m>> {
+    let mut opened = Vec::new();
+    for input in inputs {
+        match crate::capture::open(&input.bytes) {
+            Ok(reader) => opened.push(Opened {
+                name: input.name.clone(),
+                damage: input.damage.clone(),
+                reader,
+            }),
+            Err(source) => failures.push(PipelineError::Capture {
+                file: input.name.clone(),
+                source,
+            }),
+        }
+    }
+    opened
+}
+
+/// Reads all captures as one, in the order of time.
+pub(super) fn read(
+    opened: Vec<Opened<'_>>,
+    zone: Option<Span>,
+    limits: Limits,
+    progress: &mut Progress,
+) -> Wires {
+    let mut wires = Wires::default();
+    let mut readers = Vec::new();
+    let mut used = Vec::new();
+    for capture in opened {
+        used.push(((capture.name, capture.damage), Tally::default()));
+        readers.push(capture.reader);
+    }
+    let mut merged = Merged::new(readers);
+    let mut followed = Followed::new(limits);
+    let mut number = 0;
+    while let Some((from, record)) = merged.advance() {
+        number += 1;
+        if number % STRIDE == 0 {
+            progress.at(merged.consumed());
+        }
+        let bytes = merged.bytes();
+        let passed = followed.packet(&record, PacketNo(number), bytes);
+        if let Some((_, tally)) = used.get_mut(from) {
+            tally.count(&record, bytes.len(), passed);
+        }
+    }
+    progress.end(merged.consumed());
+    for ((input, tally), report) in used.into_iter().zip(merged.reports()) {
+        let clock = match (report.clock, zone) {
+            (CaptureClock::Utc, _) => CaptureZone::Utc,
+            (CaptureClock::Local, Some(east)) => CaptureZone::Given(east),
+            (CaptureClock::Local, None) => CaptureZone::Unknown,
+        };
+        let mut source = tally.source(input.0, input.1);
+        source.format = report.format.0;
+        source.variant = report.variant;
+        source.skipped = report.skipped;
+        source.dropped = report.dropped;
+        source.zone = clock;
+        source.damage.absorb(report.damage);
+        wires.sources.push(source);
+    }
+    wires.origin = wires.sources.iter().filter_map(|source| source.first).min();
+    (wires.sessions, wires.overruns) = followed.finish();
+    wires
+}
+
+/// Counts of one capture.
+#[derive(Debug, Default)]
+struct Tally {
+    packets: u64,
+    bytes: u64,
+    first: Option<Nanos>,
+    last: Option<Nanos>,
+    truncated: u64,
+    link_types: BTreeSet<LinkType>,
+    passed: std::collections::BTreeMap<&'static str, u64>,
+}
+
+impl Tally {
+    fn count(&mut self, record: &Record, captured: usize, passed: Option<Passed>) {
+        let captured = u64::try_from(captured).unwrap_or(u64::MAX);
+        self.packets += 1;
+        self.bytes += captured;
+        self.truncated += u64::from(captured < u64::from(record.length));
+        self.first = Some(
+            self.first
+                .map_or(record.time, |first| first.min(record.time)),
+        );
+        self.last = self.last.max(Some(record.time));
+        self.link_types.insert(record.link_type);
+        if let Some(passed) = passed.filter(|passed| *passed != Passed::FragmentKept) {
+            *self.passed.entry(passed.words()).or_insert(0) += 1;
+        }
+    }
+
+    fn source(self, file: String, damage: DamageLog) -> CaptureSource {
+        CaptureSource {
+            file,
+            format: "",
+            variant: String::new(),
+            link_types: self.link_types.iter().map(|link| link.name()).collect(),
+            packets: self.packets,
+            bytes: self.bytes,
+            first: self.first,
+            last: self.last,
+            truncated: self.truncated,
+            passed: self.passed,
+            skipped: 0,
+            dropped: 0,
+            zone: CaptureZone::Utc,
+            damage,
+        }
+    }
+}
+
+/// The connections of all captures and who reads them.
+struct Followed {
+    link: LinkDecoder,
+    table: FlowTable,
+    readers: Readers,
+}
+
+/// One protocol driver for each open connection.
+#[derive(Default)]
+struct Readers {
+    open: SecondaryMap<FlowId, Driver>,
+    sessions: Vec<WireSession>,
+}
+
+impl Followed {
+    fn new(limits: Limits) -> Self {
+        Self {
+            link: LinkDecoder::default(),
+            table: FlowTable::new(limits),
+            readers: Readers::default(),
+        }
+    }
+
+    /// Takes one packet; gives why it held no datagram, if it did not.
+    fn packet(&mut self, record: &Record, number: PacketNo, bytes: &[u8]) -> Option<Passed> {
+        let datagram = match self.link.decode(record, bytes) {
+            Ok(datagram) => datagram,
+            Err(passed) => return Some(passed),
+        };
+        let readers = &mut self.readers;
+        self.table
+            .push(record.time, number, &datagram, &mut |id, event| {
+                readers.take(id, event);
+            });
+        None
+    }
+
+    fn finish(mut self) -> (Vec<WireSession>, Vec<String>) {
+        let readers = &mut self.readers;
+        self.table.finish(&mut |id, event| readers.take(id, event));
+        let mut sessions = self.readers.sessions;
+        sessions.sort_by_key(|session| session.first_packet);
+        let overruns = self.table.overruns();
+        let told = [
+            (
+                overruns.connections,
+                "connections closed early, as too many were open at once",
+            ),
+            (
+                overruns.held,
+                "times that segments out of order were passed on with a gap, as too many were held",
+            ),
+            (
+                self.link.unfinished(),
+                "fragmented datagrams never completed",
+            ),
+        ];
+        let told = told
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, words)| format!("{count} {words}"))
+            .collect();
+        (sessions, told)
+    }
+}
+
+impl Readers {
+    fn take(&mut self, id: FlowId, event: FlowEvent<'_>) {
+        match event {
+            FlowEvent::Opened(conversation) => {
+                self.open.insert(id, Driver::new(conversation.server.port));
+            }
+            FlowEvent::Stream(event) => {
+                if let Some(driver) = self.open.get_mut(id) {
+                    driver.event(event);
+                }
+            }
+            FlowEvent::Closed(connection) => {
+                if let Some(driver) = self.open.remove(id) {
+                    self.sessions.push(session(*connection, driver));
+                }
+            }
+        }
+    }
+}
+
+fn session(connection: Connection, driver: Driver) -> WireSession {
+    let (proto, dialogue) = driver.finish();
+    WireSession {
+        conversation: connection.conversation,
+        proto,
+        encryption: dialogue.encryption,
+        start: connection.start,
+        end: connection.end,
+        first_packet: connection.first_packet,
+        conn_state: connection.conn_state,
+        history: connection.history,
+        counts: connection.counts,
+        handshake: connection.handshake,
+        tls: dialogue.tls,
+        exchanges: dialogue.exchanges,
+        bursts: dialogue.bursts,
+        names: dialogue.names,
+        notes: dialogue.notes,
+    }
+}

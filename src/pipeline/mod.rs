@@ -1,0 +1,17 @@
+//! The wiring of the rooms: options in, an account out.
+//!
+//! Comes in: [`Options`]. Goes out: a [`crate::report::Account`]. Bytes are parsed elsewhere; here is decided what is read in
+//! which order, how far along it is, and which bounds hold.
+
+mod captures;
+mod error;
+mod logs;
+mod options;
+mod progress;
+mod run;
+mod zones;
+
+pub use error::PipelineError;
+pub use options::{LogFormat, LogInput, Options, ZoneRule};
+pub use progress::{Progress, Show};
+pub use run::{Run, run};

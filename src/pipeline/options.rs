@@ -1,0 +1,58 @@
+//! What a run is asked to do.
+
+use std::path::PathBuf;
+
+use crate::flow::Limits;
+use crate::log::Entry;
+use crate::model::Span;
+use crate::report::Selection;
+
+/// What a run is asked to do.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Captures: files, folders, patterns, `-`.
+    pub captures: Vec<PathBuf>,
+    /// An interface to listen to.
+    #[cfg(feature = "live")]
+    pub live: Option<crate::capture::LiveRequest>,
+    /// Logs.
+    pub logs: Vec<LogInput>,
+    /// Zone of captures that keep wall-clock time.
+    pub capture_zone: Option<Span>,
+    /// Zones of logs, the last that fits counts.
+    pub log_zones: Vec<ZoneRule>,
+    /// Year of log stamps without one; else that of the capture, else that of the file.
+    pub year: Option<i32>,
+    /// Bounds of the connection table.
+    pub limits: Limits,
+    /// What to show.
+    pub selection: Selection,
+}
+
+/// A log to read.
+#[derive(Clone, Copy)]
+pub struct LogFormat(pub &'static Entry);
+
+/// A log, folder or pattern as given.
+#[derive(Clone, Debug)]
+pub struct LogInput {
+    /// Where.
+    pub path: PathBuf,
+    /// What it is, where the user says so.
+    pub format: Option<LogFormat>,
+}
+
+/// The zone of one log or of all.
+#[derive(Clone, Debug)]
+pub struct ZoneRule {
+    /// Log file name as given; all logs when `None`.
+    pub file: Option<String>,
+    /// East of UTC.
+    pub east: Span,
+}
+
+impl std::fmt::Debug for LogFormat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.name)
+    }
+}

@@ -1,0 +1,226 @@
+//! All that a run found out, ready to be written.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::align::{Alignment, Clock, Joined};
+use crate::model::{
+    CaptureSource, Encryption, LogId, LogSession, LogSource, Nanos, Proto, Role, Seen, Span,
+    WireSession,
+};
+
+/// What was read and how it was joined.
+#[derive(Debug, Default)]
+pub struct Account {
+    /// Input captures, in the order given.
+    pub captures: Vec<CaptureSource>,
+    /// Input logs, in the order given.
+    pub sources: Vec<LogSource>,
+    /// Conversations in the captures, in the order of their first packets.
+    pub wires: Vec<WireSession>,
+    /// Conversations in the logs.
+    pub logs: Vec<LogSession>,
+    /// Clocks, and who is whom.
+    pub alignment: Alignment,
+    /// East of UTC: taken off all times of the capture's clock when they are shown.
+    pub capture_zone: Span,
+    /// Bounds that were hit, in words.
+    pub overruns: Vec<String>,
+    /// Which sessions to show.
+    pub selection: Selection,
+    /// Exit status of the run.
+    pub exit: u8,
+}
+
+/// Narrows what is shown; what is left out was still read and joined.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Only these ids; all when empty.
+    pub ids: Vec<String>,
+    /// Only sessions that were still open at this time.
+    pub since: Option<Nanos>,
+    /// Only sessions that had begun by this time.
+    pub until: Option<Nanos>,
+    /// Only sessions of one of these addresses; all when empty.
+    pub hosts: Vec<IpAddr>,
+    /// Most sessions to draw as text; no bound when `None`.
+    pub ladders: Option<usize>,
+}
+
+/// Numbers of sessions by protocol, protection and witness.
+pub type Totals = BTreeMap<(Proto, Encryption), [u64; 3]>;
+
+/// One end of a session, as far as it is known.
+pub(super) type End = (Option<IpAddr>, Option<u16>);
+
+/// One session as it is shown.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shown<'a> {
+    pub(super) number: usize,
+    pub(super) joined: &'a Joined,
+    pub(super) wire: Option<&'a WireSession>,
+    /// The log session that speaks for it, when the wire does not.
+    pub(super) log: Option<&'a LogSession>,
+}
+
+impl Account {
+    /// The sessions that are selected, in order, numbered among all.
+    pub(super) fn shown(&self) -> impl Iterator<Item = Shown<'_>> {
+        let all = self.alignment.sessions.iter().enumerate();
+        all.map(|(at, joined)| Shown {
+            number: at + 1,
+            joined,
+            wire: joined.wire.and_then(|wire| self.wires.get(wire)),
+            log: joined.logs.first().and_then(|&log| self.logs.get(log)),
+        })
+        .filter(|shown| self.selected(shown))
+    }
+
+    fn selected(&self, shown: &Shown<'_>) -> bool {
+        let selection = &self.selection;
+        let (start, end) = self.times(shown);
+        let hosts = [shown.ends().0, shown.ends().1].map(|end| end.0);
+        (selection.ids.is_empty() || selection.ids.contains(&shown.id()))
+            && selection
+                .since
+                .is_none_or(|since| end.is_some_and(|end| end >= since))
+            && selection
+                .until
+                .is_none_or(|until| start.is_some_and(|start| start <= until))
+            && (selection.hosts.is_empty()
+                || hosts
+                    .iter()
+                    .flatten()
+                    .any(|ip| selection.hosts.contains(ip)))
+    }
+
+    /// First and last moment, in UTC as far as the zones are known.
+    pub(super) fn times(&self, shown: &Shown<'_>) -> (Option<Nanos>, Option<Nanos>) {
+        match (shown.wire, shown.log) {
+            (Some(wire), _) => (Some(self.utc(wire.start)), Some(self.utc(wire.end))),
+            (None, Some(log)) => {
+                let stamps = log.stamps();
+                let at = |time| self.log_moment(log.log, time);
+                (
+                    stamps.map(|(first, _)| at(first.at)),
+                    stamps.map(|(_, last)| at(last.at)),
+                )
+            }
+            (None, None) => (None, None),
+        }
+    }
+
+    /// A moment of the capture's clock in UTC, as far as its zone is known.
+    pub(super) fn utc(&self, at: Nanos) -> Nanos {
+        at - self.capture_zone
+    }
+
+    /// A log stamp on the capture's clock, in UTC; as it reads where no clock is known.
+    pub(super) fn log_moment(&self, log: LogId, at: crate::model::LogTime) -> Nanos {
+        match self.clock(log) {
+            Some(clock) => self.utc(clock.to_capture(at)),
+            None => Nanos(at.0),
+        }
+    }
+
+    pub(super) fn clock(&self, log: LogId) -> Option<&Clock> {
+        self.alignment.clocks.iter().find(|clock| clock.log == log)
+    }
+
+    pub(super) fn log_file(&self, log: LogId) -> &str {
+        self.sources
+            .iter()
+            .find(|source| source.id == log)
+            .map_or("", |source| source.file.as_str())
+    }
+
+    /// The log's file name without its folders, where that names it alone.
+    pub(super) fn log_name(&self, log: LogId) -> &str {
+        let base = |file| -> &str {
+            let name = std::path::Path::new(file).file_name();
+            name.and_then(|name| name.to_str()).unwrap_or(file)
+        };
+        let file = self.log_file(log);
+        let shared = self
+            .sources
+            .iter()
+            .filter(|source| base(&source.file) == base(file))
+            .count();
+        if shared > 1 { file } else { base(file) }
+    }
+
+    /// Sessions by protocol, protection and witness: both, wire, log.
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::new();
+        for shown in self.shown() {
+            let [both, wire, log] = totals
+                .entry((shown.proto(), shown.encryption()))
+                .or_default();
+            match shown.seen() {
+                Seen::Both => *both += 1,
+                Seen::Log => *log += 1,
+                Seen::Wire | Seen::Inferred => *wire += 1,
+            }
+        }
+        totals
+    }
+
+    /// Whether any input was damaged.
+    pub fn damaged(&self) -> bool {
+        self.captures.iter().any(|c| !c.damage.is_empty())
+            || self.sources.iter().any(|s| !s.damage.is_empty())
+    }
+}
+
+impl Shown<'_> {
+    /// Client and server, each an address and a port as far as known.
+    pub(super) fn ends(&self) -> (End, End) {
+        match (self.wire, self.log) {
+            (Some(wire), _) => {
+                let [client, server] = [wire.conversation.client, wire.conversation.server];
+                (
+                    (Some(client.ip), Some(client.port)),
+                    (Some(server.ip), Some(server.port)),
+                )
+            }
+            (None, Some(log)) => {
+                let (peer, own) = ((log.peer, log.peer_port), (log.local, log.local_port));
+                match log.role {
+                    Role::Client => (own, peer),
+                    Role::Server => (peer, own),
+                }
+            }
+            (None, None) => ((None, None), (None, None)),
+        }
+    }
+
+    /// Name within the account: `s` and its number in order.
+    pub(super) fn id(&self) -> String {
+        format!("s{}", self.number)
+    }
+
+    pub(super) fn proto(&self) -> Proto {
+        let told = self.log.map(|log| log.proto);
+        match (self.wire.map(|wire| wire.proto), told) {
+            // What TLS hides from the one, the other may know.
+            (Some(Proto::TLS | Proto::UNKNOWN), Some(told)) => told,
+            (Some(proto), _) => proto,
+            (None, told) => told.unwrap_or(Proto::UNKNOWN),
+        }
+    }
+
+    pub(super) fn encryption(&self) -> Encryption {
+        self.wire
+            .map(|wire| wire.encryption)
+            .or_else(|| self.log.and_then(|log| log.encryption))
+            .unwrap_or_default()
+    }
+
+    pub(super) fn seen(&self) -> Seen {
+        match (self.wire, self.log) {
+            (Some(_), Some(_)) => Seen::Both,
+            (Some(_), None) => Seen::Wire,
+            (None, _) => Seen::Log,
+        }
+    }
+}

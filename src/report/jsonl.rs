@@ -1,0 +1,455 @@
+//! JSON Lines: one object a line, fields in a fixed order.
+
+use std::io::{self, Write};
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use crate::align::{Clock, Standing};
+use crate::model::{
+    CaptureSource, CaptureZone, Exchange, LineRef, LogSource, Nanos, Side, Span, TlsSummary, Zone,
+};
+
+use super::account::Shown;
+use super::{Account, community_id};
+
+/// Writes the whole account.
+pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
+    for capture in &account.captures {
+        line(out, &capture_record(capture))?;
+    }
+    for source in &account.sources {
+        line(out, &log_record(source))?;
+    }
+    for clock in &account.alignment.clocks {
+        line(out, &clock_record(account, clock))?;
+    }
+    let (mut sessions, mut exchanges) = (0u64, 0u64);
+    for shown in account.shown() {
+        line(out, &session_record(account, &shown))?;
+        sessions += 1;
+        for (seq, exchange) in shown.joined.exchanges.iter().enumerate() {
+            line(out, &exchange_record(account, &shown, seq + 1, exchange))?;
+            exchanges += 1;
+        }
+    }
+    let totals = account.totals();
+    let seen = |at: usize| {
+        totals
+            .values()
+            .filter_map(|counts| counts.get(at))
+            .sum::<u64>()
+    };
+    line(
+        out,
+        &Summary {
+            r#type: "summary",
+            captures: account.captures.len(),
+            logs: account.sources.len(),
+            clocks: account.alignment.clocks.len(),
+            sessions,
+            sessions_both: seen(0),
+            sessions_wire: seen(1),
+            sessions_log: seen(2),
+            exchanges,
+            findings: 0,
+            bounds_hit: &account.overruns,
+            exit: account.exit,
+        },
+    )
+}
+
+fn line(out: &mut dyn Write, record: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, record)?;
+    out.write_all(b"\n")
+}
+
+#[derive(Serialize)]
+struct Capture<'a> {
+    r#type: &'static str,
+    file: &'a str,
+    format: &'static str,
+    variant: &'a str,
+    link_types: &'a [String],
+    packets: u64,
+    bytes: u64,
+    first: Option<String>,
+    last: Option<String>,
+    zone: String,
+    zone_source: &'static str,
+    truncated_packets: u64,
+    dropped_packets: u64,
+    skipped_records: u64,
+    undecoded_packets: &'a std::collections::BTreeMap<&'static str, u64>,
+    damaged: Option<String>,
+}
+
+fn capture_record(capture: &CaptureSource) -> Capture<'_> {
+    let (zone, zone_source) = match capture.zone {
+        CaptureZone::Given(east) => (east_of_utc(east), "given"),
+        CaptureZone::Inferred(east) => (east_of_utc(east), "inferred"),
+        CaptureZone::Unknown => (east_of_utc(Span::ZERO), "assumed"),
+        CaptureZone::Utc => (east_of_utc(Span::ZERO), "stated"),
+    };
+    let utc = |at: Nanos| (at - capture.zone.east()).to_rfc3339();
+    Capture {
+        r#type: "capture",
+        file: &capture.file,
+        format: capture.format,
+        variant: &capture.variant,
+        link_types: &capture.link_types,
+        packets: capture.packets,
+        bytes: capture.bytes,
+        first: capture.first.map(utc),
+        last: capture.last.map(utc),
+        zone,
+        zone_source,
+        truncated_packets: capture.truncated,
+        dropped_packets: capture.dropped,
+        skipped_records: capture.skipped,
+        undecoded_packets: &capture.passed,
+        damaged: (!capture.damage.is_empty()).then(|| capture.damage.to_string()),
+    }
+}
+
+#[derive(Serialize)]
+struct Log<'a> {
+    r#type: &'static str,
+    file: &'a str,
+    format: &'static str,
+    zone: String,
+    zone_source: &'static str,
+    lines: u64,
+    events: u64,
+    unparsed_lines: u64,
+    first: Option<String>,
+    last: Option<String>,
+    damaged: Option<String>,
+}
+
+fn log_record(source: &LogSource) -> Log<'_> {
+    let (zone, zone_source) = match source.zone {
+        Zone::Assumed => (Span::ZERO, "assumed"),
+        Zone::Given(east) => (east, "given"),
+        Zone::Inferred(east) => (east, "inferred"),
+        Zone::Stated(east) => (east, "stated"),
+    };
+    Log {
+        r#type: "log",
+        file: &source.file,
+        format: source.format,
+        zone: east_of_utc(zone),
+        zone_source,
+        lines: source.lines,
+        events: source.events,
+        unparsed_lines: source.unparsed,
+        first: source.first.map(|at| (at - zone).to_rfc3339()),
+        last: source.last.map(|at| (at - zone).to_rfc3339()),
+        damaged: (!source.damage.is_empty()).then(|| source.damage.to_string()),
+    }
+}
+
+/// `+05:30`; seconds are added where a zone has them.
+pub(super) fn east_of_utc(east: Span) -> String {
+    let sign = if east.0 < 0 { '-' } else { '+' };
+    let seconds = east.0.unsigned_abs() / 1_000_000_000;
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if rest == 0 {
+        format!("{sign}{hours:02}:{minutes:02}")
+    } else {
+        format!("{sign}{hours:02}:{minutes:02}:{rest:02}")
+    }
+}
+
+#[derive(Serialize)]
+struct ClockRecord<'a> {
+    r#type: &'static str,
+    log: &'a str,
+    offset_s: f64,
+    bound_s: f64,
+    drift_ppm: f64,
+    drift_bound_ppm: f64,
+    resolution_s: f64,
+    pairs: usize,
+    steps: Vec<StepRecord>,
+}
+
+#[derive(Serialize)]
+struct StepRecord {
+    at: String,
+    offset_s: f64,
+    bound_s: f64,
+}
+
+fn clock_record<'a>(account: &'a Account, clock: &Clock) -> ClockRecord<'a> {
+    ClockRecord {
+        r#type: "clock",
+        log: account.log_file(clock.log),
+        offset_s: rounded(clock.offset.as_seconds_f64(), 1e6),
+        bound_s: rounded(clock.bound.as_seconds_f64(), 1e6),
+        drift_ppm: rounded(clock.drift_ppm, 1e3),
+        drift_bound_ppm: rounded(clock.drift_bound_ppm, 1e3),
+        resolution_s: clock.resolution.as_seconds_f64(),
+        pairs: clock.pairs,
+        steps: clock
+            .steps
+            .iter()
+            .map(|step| StepRecord {
+                at: account.utc(step.at).to_rfc3339(),
+                offset_s: rounded(step.offset.as_seconds_f64(), 1e6),
+                bound_s: rounded(step.bound.as_seconds_f64(), 1e6),
+            })
+            .collect(),
+    }
+}
+
+fn rounded(value: f64, steps: f64) -> f64 {
+    (value * steps).round() / steps
+}
+
+#[derive(Serialize)]
+struct Session<'a> {
+    r#type: &'static str,
+    id: String,
+    proto: &'static str,
+    encryption: &'static str,
+    seen: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    src_ip: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    src_port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dest_ip: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dest_port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    community_id: Option<String>,
+    start: Option<String>,
+    end: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_raw: Option<String>,
+    #[serde(flatten)]
+    wire: Option<WireFields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<Tls<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    names: &'a [String],
+    log_lines: Vec<LogLine<'a>>,
+    r#match: MatchRecord<'a>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    notes: &'a [String],
+}
+
+#[derive(Serialize)]
+struct WireFields<'a> {
+    first_packet: u64,
+    conn_state: &'static str,
+    history: &'a str,
+    bytes_to_server: u64,
+    bytes_to_client: u64,
+    packets_to_server: u64,
+    packets_to_client: u64,
+    content_gaps: u64,
+    missing_bytes: u64,
+    retransmissions: u64,
+}
+
+#[derive(Serialize)]
+struct Tls<'a> {
+    version: Option<String>,
+    cipher: Option<&'a str>,
+    sni: Option<&'a str>,
+    alpn: &'a [String],
+    resumed: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate: Option<CertificateRecord<'a>>,
+}
+
+#[derive(Serialize)]
+struct CertificateRecord<'a> {
+    subject: &'a str,
+    issuer: &'a str,
+    not_after: String,
+}
+
+#[derive(Serialize)]
+struct LogLine<'a> {
+    file: &'a str,
+    line: u64,
+}
+
+#[derive(Serialize)]
+struct MatchRecord<'a> {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    score: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runner_up: Option<f64>,
+    reasons: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    candidates: Vec<LogLine<'a>>,
+}
+
+fn session_record<'a>(account: &'a Account, shown: &Shown<'a>) -> Session<'a> {
+    let (source, destination) = shown.ends();
+    let (start, end) = account.times(shown);
+    let raw = match (shown.wire, shown.log) {
+        (Some(wire), _) => Some(wire.start),
+        (None, Some(log)) => log.stamps().map(|(first, _)| Nanos(first.at.0)),
+        (None, None) => None,
+    };
+    let wire = shown.wire;
+    Session {
+        r#type: "session",
+        id: shown.id(),
+        proto: shown.proto().0,
+        encryption: shown.encryption().name(),
+        seen: shown.seen().name(),
+        src_ip: source.0,
+        src_port: source.1,
+        dest_ip: destination.0,
+        dest_port: destination.1,
+        community_id: wire.map(|wire| community_id(&wire.conversation)),
+        start: start.map(Nanos::to_rfc3339),
+        end: end.map(Nanos::to_rfc3339),
+        start_raw: raw.filter(|raw| Some(*raw) != start).map(Nanos::to_rfc3339),
+        wire: wire.map(|wire| {
+            let [client, server] = [Side::Client, Side::Server].map(|side| wire.counts.of(side));
+            WireFields {
+                first_packet: wire.first_packet.0,
+                conn_state: wire.conn_state,
+                history: &wire.history,
+                bytes_to_server: client.bytes,
+                bytes_to_client: server.bytes,
+                packets_to_server: client.packets,
+                packets_to_client: server.packets,
+                content_gaps: client.gaps + server.gaps,
+                missing_bytes: client.missing + server.missing,
+                retransmissions: client.retransmissions + server.retransmissions,
+            }
+        }),
+        tls: wire.and_then(|wire| wire.tls.as_ref()).map(tls_record),
+        names: wire.map_or(&[], |wire| &wire.names),
+        log_lines: lines(account, &shown.joined.logs),
+        r#match: MatchRecord {
+            status: match shown.joined.verdict.standing {
+                Standing::Matched => "matched",
+                Standing::Ambiguous => "ambiguous",
+                Standing::Unmatched => "unmatched",
+            },
+            score: shown.joined.verdict.score.map(|score| rounded(score, 1e3)),
+            runner_up: shown
+                .joined
+                .verdict
+                .runner_up
+                .map(|score| rounded(score, 1e3)),
+            reasons: &shown.joined.verdict.reasons,
+            candidates: lines(account, &shown.joined.candidates),
+        },
+        notes: wire.map_or(&[], |wire| &wire.notes),
+    }
+}
+
+fn tls_record(tls: &TlsSummary) -> Tls<'_> {
+    Tls {
+        version: tls.version.map(|version| version.to_string()),
+        cipher: tls.cipher.as_deref(),
+        sni: tls.server_name.as_ref().map(|name| name.0.as_str()),
+        alpn: &tls.alpn,
+        resumed: tls.resumed,
+        certificate: tls
+            .certificate
+            .as_ref()
+            .map(|certificate| CertificateRecord {
+                subject: &certificate.subject,
+                issuer: &certificate.issuer,
+                not_after: certificate.not_after.to_rfc3339(),
+            }),
+    }
+}
+
+/// The lines of some log sessions, each once.
+fn lines<'a>(account: &'a Account, sessions: &[usize]) -> Vec<LogLine<'a>> {
+    let mut refs: Vec<LineRef> = sessions
+        .iter()
+        .filter_map(|&at| account.logs.get(at))
+        .flat_map(|log| log.events.iter().map(|event| event.line))
+        .collect();
+    refs.sort_unstable();
+    refs.dedup();
+    refs.into_iter()
+        .map(|line| log_line(account, line))
+        .collect()
+}
+
+fn log_line(account: &Account, line: LineRef) -> LogLine<'_> {
+    LogLine {
+        file: account.log_file(line.log),
+        line: line.line,
+    }
+}
+
+#[derive(Serialize)]
+struct ExchangeRecord<'a> {
+    r#type: &'static str,
+    session: String,
+    seq: usize,
+    start: Option<String>,
+    end: Option<String>,
+    response_ms: Option<f64>,
+    request: &'a str,
+    response: Option<&'a str>,
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_bytes: Option<u64>,
+    seen: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log_line: Option<LogLine<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    notes: &'a [String],
+}
+
+fn exchange_record<'a>(
+    account: &'a Account,
+    shown: &Shown<'_>,
+    seq: usize,
+    exchange: &'a Exchange,
+) -> ExchangeRecord<'a> {
+    let utc = |at: Nanos| account.utc(at).to_rfc3339();
+    ExchangeRecord {
+        r#type: "exchange",
+        session: shown.id(),
+        seq,
+        start: exchange.start.map(utc),
+        end: exchange.end.map(utc),
+        response_ms: exchange.response_time().map(Span::as_millis_f64),
+        request: &exchange.request,
+        // A log that tells only the code still tells that much of the reply.
+        response: exchange.response.as_deref().or(exchange.code.as_deref()),
+        code: exchange.code.as_deref(),
+        request_bytes: exchange.request_bytes,
+        response_bytes: exchange.response_bytes,
+        seen: exchange.seen.name(),
+        log_line: exchange.line.map(|line| log_line(account, line)),
+        notes: &exchange.notes,
+    }
+}
+
+#[derive(Serialize)]
+struct Summary<'a> {
+    r#type: &'static str,
+    captures: usize,
+    logs: usize,
+    clocks: usize,
+    sessions: u64,
+    sessions_both: u64,
+    sessions_wire: u64,
+    sessions_log: u64,
+    exchanges: u64,
+    findings: usize,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    bounds_hit: &'a [String],
+    exit: u8,
+}

@@ -1,0 +1,210 @@
+//! One session between its two ends: what the client sent on the left, what the server answered on the right.
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+
+use crate::align::Standing;
+use crate::model::{Exchange, Nanos, Seen, Side};
+
+use super::Account;
+use super::account::{End, Shown};
+use super::escape::{cut, terminal};
+
+/// Widths of the two sides.
+const CLIENT: usize = 38;
+const SERVER: usize = 40;
+/// Log lines named one by one in the heading.
+const LINES: usize = 4;
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+
+/// Writes the heading and the rungs.
+pub(super) fn write(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Result<()> {
+    heading(account, shown, out)?;
+    for exchange in &shown.joined.exchanges {
+        rung(account, exchange, out)?;
+    }
+    Ok(())
+}
+
+fn heading(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let (source, destination) = shown.ends();
+    let protection = match shown.encryption().name() {
+        "none" => "",
+        "implicit" => " over TLS",
+        _ => " with STARTTLS",
+    };
+    let (start, _) = account.times(shown);
+    writeln!(
+        out,
+        "{BOLD}{}{BOLD:#}  {}{protection}  {} → {}  {}  seen by {}",
+        shown.id(),
+        shown.proto(),
+        end_text(source),
+        end_text(destination),
+        start.map_or_else(|| "at an unknown time".into(), date_and_time),
+        match shown.seen() {
+            Seen::Both => "both",
+            Seen::Log => "the log alone",
+            Seen::Wire | Seen::Inferred => "the wire alone",
+        }
+    )?;
+    if let Some(wire) = shown.wire {
+        let [up, down] = [Side::Client, Side::Server].map(|side| wire.counts.of(side));
+        writeln!(
+            out,
+            "    wire: {} {}, {} bytes up, {} down, {} sent again, {} gaps{}",
+            wire.conn_state,
+            wire.history,
+            up.bytes,
+            down.bytes,
+            up.retransmissions + down.retransmissions,
+            up.gaps + down.gaps,
+            tls_text(wire)
+        )?;
+        for note in &wire.notes {
+            writeln!(out, "    note: {}", terminal(note))?;
+        }
+    }
+    joined(account, shown, out)
+}
+
+fn tls_text(wire: &crate::model::WireSession) -> String {
+    let Some(tls) = &wire.tls else {
+        return String::new();
+    };
+    let mut text = String::new();
+    if let Some(version) = tls.version {
+        text = format!(", {version}");
+    }
+    if let Some(cipher) = &tls.cipher {
+        text = text + " " + cipher;
+    }
+    if let Some(name) = &tls.server_name {
+        text = text + " for " + &terminal(&name.0);
+    }
+    text
+}
+
+fn joined(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let verdict = &shown.joined.verdict;
+    let reasons = verdict.reasons.join("; ");
+    let reasons = terminal(&reasons);
+    let lines = log_lines(account, &shown.joined.logs);
+    match verdict.standing {
+        Standing::Matched => writeln!(
+            out,
+            "    log:  {lines}, score {:.1}: {reasons}",
+            verdict.score.unwrap_or_default()
+        ),
+        Standing::Ambiguous if shown.wire.is_some() => writeln!(
+            out,
+            "    log:  undecided; it may be {}: {reasons}",
+            log_lines(account, &shown.joined.candidates)
+        ),
+        _ if !shown.joined.logs.is_empty() => writeln!(out, "    log:  {lines}: {reasons}"),
+        _ if reasons.is_empty() => Ok(()),
+        _ => writeln!(out, "    log:  {reasons}"),
+    }
+}
+
+/// `postfix.log:12-15,19 and 4 more lines`.
+fn log_lines(account: &Account, sessions: &[usize]) -> String {
+    let mut texts = Vec::new();
+    for log in sessions.iter().filter_map(|&at| account.logs.get(at)) {
+        let lines: Vec<String> = log
+            .events
+            .iter()
+            .take(LINES)
+            .map(|event| event.line.line.to_string())
+            .collect();
+        let more = log.events.len().saturating_sub(LINES);
+        let rest = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        texts.push(format!(
+            "{}:{}{rest}",
+            terminal(account.log_name(log.log)),
+            lines.join(",")
+        ));
+    }
+    texts.join("; ")
+}
+
+fn rung(account: &Account, exchange: &Exchange, out: &mut dyn Write) -> io::Result<()> {
+    let time = exchange
+        .start
+        .map_or_else(String::new, |at| time_of_day(account.utc(at)));
+    let asked = terminal(&exchange.request);
+    let answer = exchange
+        .response
+        .as_deref()
+        .or(exchange.code.as_deref())
+        .unwrap_or(if exchange.seen == Seen::Wire {
+            "(no reply)"
+        } else {
+            ""
+        });
+    let answer = terminal(answer);
+    let style = match exchange.seen {
+        Seen::Both => Style::new(),
+        Seen::Inferred => DIM,
+        Seen::Log => Style::new().fg_color(Some(AnsiColor::Cyan.into())),
+        Seen::Wire => Style::new().fg_color(Some(AnsiColor::Green.into())),
+    };
+    let failed = exchange
+        .code
+        .as_deref()
+        .is_some_and(|code| code.starts_with(['4', '5', '-']) || code == "NO" || code == "BAD");
+    let answer_style = if failed {
+        style.fg_color(Some(AnsiColor::Red.into()))
+    } else {
+        style
+    };
+    let response = exchange
+        .response_time()
+        .map_or_else(String::new, |span| span.to_string());
+    let line = exchange.line.map_or_else(String::new, |line| {
+        format!("{}:{}", terminal(account.log_name(line.log)), line.line)
+    });
+    write!(
+        out,
+        "    {time:<15} {style}{:<CLIENT$}{style:#} {} {answer_style}{:<SERVER$}{answer_style:#} {response:>11}  {:<8} {line}",
+        cut(&asked, CLIENT),
+        if asked.is_empty() { " ←" } else { "⇄ " },
+        cut(&answer, SERVER),
+        exchange.seen.name(),
+    )?;
+    writeln!(out)?;
+    for note in &exchange.notes {
+        writeln!(out, "{:21}note: {}", "", terminal(note))?;
+    }
+    Ok(())
+}
+
+fn end_text((ip, port): End) -> String {
+    match (ip, port) {
+        (Some(ip), Some(port)) => crate::model::Endpoint { ip, port }.to_string(),
+        (Some(ip), None) => ip.to_string(),
+        (None, Some(port)) => format!("port {port}"),
+        (None, None) => "?".into(),
+    }
+}
+
+/// `2026-11-24 03:28:39.123456`.
+fn date_and_time(at: Nanos) -> String {
+    at.to_rfc3339()
+        .chars()
+        .take(26)
+        .collect::<String>()
+        .replace('T', " ")
+}
+
+/// `03:28:39.123456`.
+fn time_of_day(at: Nanos) -> String {
+    at.to_rfc3339().chars().skip(11).take(15).collect()
+}

@@ -1,0 +1,17 @@
+//! Reports: an account becomes bytes in some format.
+//!
+//! Comes in: an [`Account`]. Goes out: text for a person or JSON Lines for a program. Nothing is decided
+//! here. An output is one file and one row in [`registry`]. All text from a wire or a log passes through
+//! [`escape`] on its way to a terminal.
+
+mod account;
+mod community_id;
+pub mod escape;
+mod jsonl;
+mod ladder;
+pub mod registry;
+mod summary;
+mod text;
+
+pub use account::{Account, Selection, Totals};
+pub use community_id::community_id;
