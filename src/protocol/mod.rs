@@ -19,6 +19,8 @@ pub mod registry;
 mod sasl;
 mod smtp;
 mod talk;
+#[cfg(test)]
+mod testing;
 pub mod tls;
 
 pub use decoder::{Decoder, Dialogue, Entry, Opening, Step, Verdict};

@@ -473,3 +473,267 @@ fn add_name(out: &mut Dialogue, name: String) {
         out.names.push(name);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{Encryption, PacketNo, Proto};
+    use crate::protocol::testing::{
+        C, S, Script, a_hole_costs_little, pairs, rubbish_is_survived, run,
+        segmentation_does_not_matter,
+    };
+
+    const SEND: Script<'_> = &[
+        (S, "220-mx.example.com ESMTP\r\n220 no spam\r\n"),
+        (C, "EHLO papa.client.example\r\n"),
+        (
+            S,
+            "250-mx.example.com\r\n250-PIPELINING\r\n250 CHUNKING\r\n",
+        ),
+        (C, "MAIL FROM:<a@b>\r\n"),
+        (S, "250 2.1.0 Ok\r\n"),
+        (C, "RCPT TO:<c@d>\r\n"),
+        (S, "550 5.1.1 no such user\r\n"),
+        (C, "RCPT TO:<e@f>\r\n"),
+        (S, "250 2.1.5 Ok\r\n"),
+        (C, "DATA\r\n"),
+        (S, "354 go on\r\n"),
+        (C, "Subject: x\r\n\r\n..\r\nhelp\r\nend\r\n.\r\n"),
+        (S, "250 2.0.0 queued as 1\r\n"),
+        (C, "NOOP\r\n"),
+        (S, "250 2.0.0 Ok\r\n"),
+        (C, "RSET\r\n"),
+        (S, "250 2.0.0 fresh\r\n"),
+        (C, "QUIT\r\n"),
+        (S, "221 2.0.0 Bye\r\n"),
+    ];
+
+    const PIPELINED: Script<'_> = &[
+        (S, "220 mx LMTP\r\n"),
+        (C, "LHLO x\r\n"),
+        (S, "250 mx\r\n"),
+        (
+            C,
+            "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nRCPT TO:<e@f>\r\nDATA\r\n",
+        ),
+        (S, "250 1\r\n250 2\r\n250 3\r\n354 4\r\n"),
+        (
+            C,
+            ".\r\nMAIL FROM:<g@h>\r\nBDAT 6\r\nQUIT\r\nBDAT 0 LAST\r\nQUIT\r\n",
+        ),
+        (S, "250 c\r\n452 e\r\n250 5\r\n250 6\r\n503 7\r\n221 8\r\n"),
+    ];
+
+    #[test]
+    fn a_message_is_sent_step_by_step() {
+        let (proto, dialogue) = run(25, SEND);
+        assert_eq!(proto, Proto("smtp"));
+        assert_eq!(dialogue.names, ["papa.client.example"]);
+        assert_eq!(dialogue.notes, [""; 0]);
+        let exchanges = &dialogue.exchanges;
+        assert_eq!(exchanges.len(), 10);
+        assert!(exchanges[0].verb.is_greeting());
+        assert_eq!(exchanges[0].response_bytes, Some(39));
+        assert_eq!(exchanges[1].response.as_deref(), Some("250-mx.example.com"));
+        assert_eq!(exchanges[1].response_bytes, Some(50));
+        assert_eq!(exchanges[3].code.as_deref(), Some("550"));
+        let body = &exchanges[6];
+        assert!(body.verb.is_body());
+        assert_eq!(body.request, "<body 27 bytes>");
+        assert_eq!(body.request_bytes, Some(32));
+        assert_eq!(body.packets, [Some(PacketNo(12)), Some(PacketNo(13))]);
+        assert_eq!(body.start.unwrap().0, 12);
+        assert_eq!(body.end.unwrap().0, 13);
+        assert!(exchanges.iter().all(|exchange| exchange.notes.is_empty()));
+    }
+
+    #[test]
+    fn pipelined_commands_get_their_replies_in_order() {
+        let (_, dialogue) = run(25, PIPELINED);
+        let pairs = pairs(&dialogue);
+        let pairs: Vec<(&str, &str)> = pairs.iter().map(|(a, b)| (&**a, &**b)).collect();
+        assert_eq!(
+            pairs[1..],
+            [
+                ("LHLO x", "250 mx"),
+                ("MAIL FROM:<a@b>", "250 1"),
+                ("RCPT TO:<c@d>", "250 2"),
+                ("RCPT TO:<e@f>", "250 3"),
+                ("DATA", "354 4"),
+                ("<body 0 bytes>", "250 c"),
+                ("MAIL FROM:<g@h>", "250 5"),
+                ("BDAT 6", "250 6"),
+                ("BDAT 0 LAST", "503 7"),
+                ("QUIT", "221 8"),
+            ]
+        );
+        let body = &dialogue.exchanges[6];
+        assert_eq!(
+            (body.request_bytes, body.response_bytes),
+            (Some(3), Some(14))
+        );
+        assert_eq!(dialogue.exchanges[8].request_bytes, Some(14));
+    }
+
+    #[test]
+    fn segments_do_not_matter() {
+        segmentation_does_not_matter(25, SEND);
+        segmentation_does_not_matter(25, PIPELINED);
+        segmentation_does_not_matter(25, AUTH);
+    }
+
+    #[test]
+    fn after_a_hole_it_finds_its_feet() {
+        a_hole_costs_little(25, SEND, 2);
+        a_hole_costs_little(25, AUTH, 1);
+    }
+
+    #[test]
+    fn rubbish_is_no_danger() {
+        rubbish_is_survived(
+            25,
+            &[
+                "DATA\r\n",
+                "354 x\r\n",
+                "250 x\r\n",
+                "250-x\r\n",
+                ".\r\n",
+                "\n.\n",
+                "AUTH LOGIN\r\n",
+                "334 \r\n",
+                "dGlt\r\n",
+                "STARTTLS\r\n",
+                "220 x\r\n",
+                "BDAT 9\r\n",
+                "EHLO x\r\n",
+                "BDAT 99999999999999999999\r\n",
+                "\r\n",
+                "\n",
+                "LHLO y\r\n",
+                "RCPT TO:<>\r\n",
+            ],
+        );
+    }
+
+    const AUTH: Script<'_> = &[
+        (S, "220 mx ESMTP\r\n"),
+        (C, "EHLO x\r\n"),
+        (S, "250-mx\r\n250 AUTH LOGIN PLAIN\r\n"),
+        (C, "AUTH LOGIN\r\n"),
+        (S, "334 VXNlcm5hbWU6\r\n"),
+        (C, "dGlt\r\n"),
+        (S, "334 UGFzc3dvcmQ6\r\n"),
+        (C, "c2VjcmV0\r\n"),
+        (S, "535 5.7.8 no\r\n"),
+        (C, "AUTH PLAIN AHRpbQB0YW5zdGFhZnRhbnN0YWFm\r\n"),
+        (S, "235 2.7.0 ok\r\n"),
+        (C, "QUIT\r\n"),
+        (S, "221 Bye\r\n"),
+    ];
+
+    #[test]
+    fn secrets_are_never_kept_even_after_holes() {
+        let (_, dialogue) = run(587, AUTH);
+        let requests: Vec<&str> = dialogue.exchanges.iter().map(|e| &*e.request).collect();
+        assert_eq!(
+            requests,
+            [
+                "",
+                "EHLO x",
+                "AUTH LOGIN",
+                "***",
+                "***",
+                "AUTH PLAIN ***",
+                "QUIT"
+            ]
+        );
+        assert_eq!(dialogue.names, ["x", "tim"]);
+        for lost in 0..AUTH.len() {
+            let rest: Vec<(crate::model::Side, &str)> = AUTH
+                .iter()
+                .enumerate()
+                .filter(|&(n, _)| n != lost)
+                .map(|(_, &part)| part)
+                .collect();
+            let shown = format!("{:?}", run(587, &rest));
+            assert!(
+                !shown.contains("c2VjcmV0") && !shown.contains("tanstaaf"),
+                "{lost}: {shown}"
+            );
+        }
+    }
+
+    #[test]
+    fn tls_begins_with_the_reply_and_no_sooner() {
+        let (_, dialogue) = run(
+            25,
+            &[
+                (S, "220 mx ESMTP\r\n"),
+                (C, "EHLO x\r\n"),
+                (S, "250 mx\r\n"),
+                (C, "STARTTLS\r\nMAIL FROM:<evil@x>\r\n"),
+                (S, "220 2.0.0 go on\r\n\x16\x03\x03"),
+                (C, "EHLO inside\r\n"),
+            ],
+        );
+        assert_eq!(dialogue.encryption, Encryption::StartTls);
+        assert_eq!(dialogue.exchanges.len(), 3);
+        assert!(
+            dialogue.notes[0].contains("sent 20 octets in the clear"),
+            "{:?}",
+            dialogue.notes
+        );
+        let (_, refused) = run(
+            25,
+            &[
+                (C, "EHLO x\r\n"),
+                (S, "250 mx\r\n"),
+                (C, "STARTTLS\r\nNOOP\r\n"),
+                (S, "454 not now\r\n"),
+                (S, "250 noop\r\n"),
+            ],
+        );
+        assert_eq!(refused.encryption, Encryption::None);
+        assert_eq!(pairs(&refused)[2], ("NOOP".into(), "250 noop".into()));
+    }
+
+    #[test]
+    fn what_departs_from_the_protocol_is_noted() {
+        let (_, dialogue) = run(
+            25,
+            &[
+                (C, "EHLO early\n"),
+                (S, "220 mx ESMTP\r\n250 mx\r\n"),
+                (C, "XYZZY 1\r\n"),
+                (S, "500 what\r\n"),
+                (C, "DATA\r\n"),
+                (S, "354 go\r\n"),
+                (C, "text\n.\r\n"),
+                (S, "250 smuggled\r\n"),
+                (C, "QUIT\r\n"),
+                (S, "221 bye\r\n"),
+                (S, "421 and out\r\n"),
+            ],
+        );
+        let notes = |n: usize| dialogue.exchanges[n].notes.join("; ");
+        assert_eq!(notes(0), "request line ended by a bare LF");
+        assert_eq!(notes(1), "the client spoke before the server had greeted");
+        assert_eq!(notes(2), "not a command of SMTP");
+        assert!(notes(4).contains("lone dot with a bare LF"));
+        assert_eq!(pairs(&dialogue)[5], ("QUIT".into(), "221 bye".into()));
+        assert_eq!(
+            dialogue.notes,
+            ["a reply without a command, in packet 11: 421 and out"]
+        );
+    }
+
+    #[test]
+    fn a_message_cut_off_by_the_end_is_written_out() {
+        let mut script = SEND[..11].to_vec();
+        script.push((C, "Subject: half"));
+        let (_, dialogue) = run(25, &script);
+        let last = dialogue.exchanges.last().unwrap();
+        assert_eq!(last.request, "<body 13 bytes>");
+        assert_eq!(last.response, None);
+        assert_eq!(last.notes, ["ends in mid-message", "no reply captured"]);
+    }
+}
