@@ -13,6 +13,8 @@ mod detect;
 mod dots;
 mod driver;
 mod line;
+mod pending;
+mod pop3;
 mod proxy;
 mod record;
 pub mod registry;

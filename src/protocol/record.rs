@@ -1,5 +1,6 @@
 //! How lines become exchanges: the same bookkeeping for all protocols of lines.
 
+use super::Dialogue;
 use super::line::{Body, Ending, Line};
 use crate::model::{Exchange, Nanos, PacketNo, Seen, Verb, from_wire};
 
@@ -25,6 +26,13 @@ pub(super) fn remark(notes: &mut Vec<String>, remark: impl Into<String>) {
     let remark = remark.into();
     if notes.len() < MAX_REMARKS && !notes.contains(&remark) {
         notes.push(remark);
+    }
+}
+
+/// Adds a name that the client gave, once, and only so many.
+pub(super) fn add_name(dialogue: &mut Dialogue, name: String) {
+    if dialogue.names.len() < MAX_REMARKS && !dialogue.names.contains(&name) {
+        dialogue.names.push(name);
     }
 }
 
@@ -79,7 +87,6 @@ pub(super) fn answer(exchange: &mut Exchange, line: &Line<'_>, code: impl FnOnce
 }
 
 /// `body` is more of the reply.
-#[expect(dead_code, reason = "for the protocols whose rows come next")]
 pub(super) fn answer_body(exchange: &mut Exchange, body: &Body) {
     if let Some((first, packet, last)) = body.span {
         begin_answer(exchange, first, packet, last);
