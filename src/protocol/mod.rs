@@ -12,6 +12,7 @@ mod decoder;
 mod detect;
 mod dots;
 mod driver;
+mod imap;
 mod line;
 mod pending;
 mod pop3;

@@ -50,10 +50,18 @@ pub(super) fn ask(verb: Verb, request: String, line: &Line<'_>) -> Exchange {
 }
 
 /// `line` is more of the request.
-#[expect(dead_code, reason = "for the protocols whose rows come next")]
 pub(super) fn ask_more(exchange: &mut Exchange, line: &Line<'_>) {
     exchange.asked = Some(line.last);
     grow(&mut exchange.request_bytes, line.size);
+}
+
+/// `octets` of the request come within it; the reply is still to come.
+pub(super) fn ask_octets(exchange: &mut Exchange, octets: &Body) {
+    ask_body(exchange, octets);
+    exchange.answered = None;
+    exchange.end = None;
+    let [_, answered] = &mut exchange.packets;
+    *answered = None;
 }
 
 /// `body` is more of the request.

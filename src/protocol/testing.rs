@@ -23,6 +23,13 @@ pub(super) fn run(port: u16, script: Script<'_>) -> (Proto, Dialogue) {
     feed(port, &whole(script))
 }
 
+/// Reads `script` without its item `lost`, which leaves a hole.
+pub(super) fn without(port: u16, script: Script<'_>, lost: usize) -> (Proto, Dialogue) {
+    let mut parts = whole(script);
+    parts[lost].2 = false;
+    feed(port, &parts)
+}
+
 /// Request and response of each exchange.
 pub(super) fn pairs(dialogue: &Dialogue) -> Vec<(String, String)> {
     dialogue
@@ -63,9 +70,7 @@ pub(super) fn a_hole_costs_little(port: u16, script: Script<'_>, tail: usize) {
     let all = run(port, script).1;
     let known = pairs(&all);
     for lost in 0..script.len() {
-        let mut parts = whole(script);
-        parts[lost].2 = false;
-        let dialogue = feed(port, &parts).1;
+        let dialogue = without(port, script, lost).1;
         let found = pairs(&dialogue);
         for pair in &found {
             let (request, response) = pair;
