@@ -103,7 +103,6 @@ pub(super) enum Mode {
     /// That many octets.
     Octets(u64),
     /// Octets without structure up to the end of the connection.
-    #[expect(dead_code, reason = "for the protocols whose rows come next")]
     Opaque,
 }
 

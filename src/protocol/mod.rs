@@ -12,13 +12,18 @@ mod decoder;
 mod detect;
 mod dots;
 mod driver;
+mod imap;
 mod line;
+mod pending;
+mod pop3;
 mod proxy;
 mod record;
 pub mod registry;
 mod sasl;
 mod smtp;
 mod talk;
+#[cfg(test)]
+mod testing;
 pub mod tls;
 
 pub use decoder::{Decoder, Dialogue, Entry, Opening, Step, Verdict};

@@ -1,5 +1,6 @@
 //! How lines become exchanges: the same bookkeeping for all protocols of lines.
 
+use super::Dialogue;
 use super::line::{Body, Ending, Line};
 use crate::model::{Exchange, Nanos, PacketNo, Seen, Verb, from_wire};
 
@@ -28,6 +29,13 @@ pub(super) fn remark(notes: &mut Vec<String>, remark: impl Into<String>) {
     }
 }
 
+/// Adds a name that the client gave, once, and only so many.
+pub(super) fn add_name(dialogue: &mut Dialogue, name: String) {
+    if dialogue.names.len() < MAX_REMARKS && !dialogue.names.contains(&name) {
+        dialogue.names.push(name);
+    }
+}
+
 /// The exchange that `line` begins.
 pub(super) fn ask(verb: Verb, request: String, line: &Line<'_>) -> Exchange {
     let mut exchange = Exchange::new(verb, request, Seen::Wire);
@@ -42,10 +50,18 @@ pub(super) fn ask(verb: Verb, request: String, line: &Line<'_>) -> Exchange {
 }
 
 /// `line` is more of the request.
-#[expect(dead_code, reason = "for the protocols whose rows come next")]
 pub(super) fn ask_more(exchange: &mut Exchange, line: &Line<'_>) {
     exchange.asked = Some(line.last);
     grow(&mut exchange.request_bytes, line.size);
+}
+
+/// `octets` of the request come within it; the reply is still to come.
+pub(super) fn ask_octets(exchange: &mut Exchange, octets: &Body) {
+    ask_body(exchange, octets);
+    exchange.answered = None;
+    exchange.end = None;
+    let [_, answered] = &mut exchange.packets;
+    *answered = None;
 }
 
 /// `body` is more of the request.
@@ -79,7 +95,6 @@ pub(super) fn answer(exchange: &mut Exchange, line: &Line<'_>, code: impl FnOnce
 }
 
 /// `body` is more of the reply.
-#[expect(dead_code, reason = "for the protocols whose rows come next")]
 pub(super) fn answer_body(exchange: &mut Exchange, body: &Body) {
     if let Some((first, packet, last)) = body.span {
         begin_answer(exchange, first, packet, last);

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::line::{Body, Held, Line, Piece, Reader, Struck, Unit};
+use super::record::remark;
 use super::{Decoder, Dialogue, Step};
 use crate::flow::StreamEvent;
 use crate::model::{Nanos, Side};
@@ -14,8 +15,8 @@ pub(super) struct Wire {
     pub(super) client: Reader,
     /// What the server sends.
     pub(super) server: Reader,
-    /// Set by the listener: both sides have agreed to start TLS.
-    pub(super) tls: bool,
+    /// Both sides have agreed to start TLS.
+    tls: bool,
     /// Bytes were lost, so a TLS handshake may begin without the agreement having been seen.
     holed: bool,
 }
@@ -52,6 +53,23 @@ impl Wire {
             Side::Client => &mut self.client,
             Side::Server => &mut self.server,
         }
+    }
+}
+
+impl Wire {
+    /// Both sides have agreed to start TLS.
+    pub(super) fn start_tls(&mut self, out: &mut Dialogue) {
+        let ahead = self.client.held_octets();
+        if ahead > 0 {
+            remark(
+                &mut out.notes,
+                format!(
+                    "the client sent {ahead} octets in the clear between asking for TLS and the reply: \
+                     a server must not take them for commands"
+                ),
+            );
+        }
+        self.tls = true;
     }
 }
 

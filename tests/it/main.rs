@@ -6,4 +6,5 @@
 )]
 
 mod alignment;
+mod dialogue;
 mod traces;

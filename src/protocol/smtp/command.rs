@@ -2,7 +2,7 @@
 
 use crate::model::Verb;
 use crate::protocol::record::text;
-use crate::protocol::sasl;
+use crate::protocol::sasl::{self, Mechanism};
 
 /// A command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,17 +20,17 @@ pub(super) struct Command {
 /// What a command does to the dialogue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Begins a SASL exchange by this mechanism; so many responses of the client are known to have come.
-    Auth {
-        /// In upper case.
-        mechanism: String,
-        /// Responses so far, with the initial one.
-        responses: u32,
-    },
+    /// Begins or continues a SASL exchange.
+    Auth(Mechanism),
     /// The message follows, after a 354.
     Data,
-    /// A chunk of so many octets follows at once.
-    Chunk(u64),
+    /// A chunk of the message follows at once.
+    Chunk {
+        /// Its size.
+        octets: u64,
+        /// Whether it is the last.
+        last: bool,
+    },
     /// A message body; not a command line.
     Body,
     /// Greets; as LMTP, which answers a message once per recipient, when `lmtp`.
@@ -82,11 +82,11 @@ pub(super) fn read(line: &[u8]) -> Command {
         verb,
     };
     command.kind = match command.verb.as_str() {
-        "AUTH" => return auth(command, rest),
+        "AUTH" => return auth(command, word, rest),
         "BDAT" => match chunk(rest) {
-            Some(octets) => {
+            Some(chunk) => {
                 command.verb = Verb::new(Verb::BODY);
-                Kind::Chunk(octets)
+                chunk
             }
             None => Kind::Plain,
         },
@@ -106,47 +106,24 @@ pub(super) fn read(line: &[u8]) -> Command {
     command
 }
 
-/// A line of the client within a SASL exchange: all of it is masked but the `*` that breaks it off.
-pub(super) fn sasl_response(line: &[u8]) -> String {
-    if line == b"*" { "*" } else { "***" }.to_owned()
-}
-
-/// Whether `line`, which is no command, may be a response of a SASL exchange: one word of whole base64.
-pub(super) fn looks_like_secret(line: &[u8]) -> bool {
-    line.len() >= 4
-        && line.len().is_multiple_of(4)
-        && line
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='))
-}
-
 /// `AUTH mechanism [initial-response]`.
-fn auth(mut command: Command, rest: &[u8]) -> Command {
+fn auth(mut command: Command, word: &[u8], rest: &[u8]) -> Command {
     let (mechanism, response) = split_word(rest);
-    let upper = text(mechanism).to_uppercase();
-    let word = command.request.get(..4).unwrap_or("AUTH").to_owned();
-    command.request = if mechanism.is_empty() {
-        word
-    } else {
-        format!("{word} {}", text(mechanism))
-    };
-    let mut responses = 0;
-    if !response.is_empty() {
-        command.request.push_str(" ***");
-        command.name = sasl::user(&upper, 0, response);
-        responses = 1;
-    }
-    command.kind = Kind::Auth {
-        mechanism: upper,
-        responses,
-    };
+    let response = (!response.is_empty()).then_some(response);
+    let begun = sasl::command(&text(word), mechanism, response);
+    begun.request.trim_end().clone_into(&mut command.request);
+    command.name = begun.user;
+    command.kind = Kind::Auth(begun.mechanism);
     command
 }
 
-/// The size in the arguments of BDAT.
-fn chunk(rest: &[u8]) -> Option<u64> {
-    let (size, _last) = split_word(rest);
-    std::str::from_utf8(size).ok()?.parse().ok()
+/// The arguments of BDAT: the size, and whether it is the last.
+fn chunk(rest: &[u8]) -> Option<Kind> {
+    let (size, last) = split_word(rest);
+    Some(Kind::Chunk {
+        octets: std::str::from_utf8(size).ok()?.parse().ok()?,
+        last: last.eq_ignore_ascii_case(b"LAST"),
+    })
 }
 
 /// The word before the first blank or colon, and what follows the blanks.
@@ -176,7 +153,13 @@ mod tests {
             ("MAIL".into(), "mail from:<a@b> SIZE=1".into())
         );
         assert_eq!(request("BDAT 12 LAST").0, Verb::BODY);
-        assert_eq!(read(b"BDAT 12 LAST").kind, Kind::Chunk(12));
+        assert_eq!(
+            read(b"BDAT 12 LAST").kind,
+            Kind::Chunk {
+                octets: 12,
+                last: true
+            }
+        );
         assert_eq!(read(b"BDAT x").kind, Kind::Plain);
         assert_eq!(read(b"\xff\xfe").kind, Kind::Unknown);
         assert_eq!(read(b"").kind, Kind::Unknown);
@@ -192,7 +175,5 @@ mod tests {
         assert_eq!(command.request, "AUTH plain ***");
         assert_eq!(command.name.as_deref(), Some("tim"));
         assert_eq!(read(b"AUTH LOGIN").request, "AUTH LOGIN");
-        assert_eq!(sasl_response(b"dGlt"), "***");
-        assert_eq!(sasl_response(b"*"), "*");
     }
 }

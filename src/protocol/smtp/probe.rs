@@ -28,11 +28,11 @@ fn client(bytes: &[u8]) -> Verdict {
     };
     let command = command::read(line);
     let certain = match command.kind {
-        Kind::Hello { .. } | Kind::Chunk(_) => true,
+        Kind::Hello { .. } | Kind::Chunk { .. } => true,
         Kind::Recipient => has_ignoring_case(line, b"TO:"),
         Kind::Plain if command.verb.as_str() == "MAIL" => has_ignoring_case(line, b"FROM:"),
         // NNTP, POP3 and FTP share these words.
-        Kind::Plain | Kind::Data | Kind::Auth { .. } | Kind::StartTls => return Verdict::Likely,
+        Kind::Plain | Kind::Data | Kind::Auth(_) | Kind::StartTls => return Verdict::Likely,
         Kind::Body | Kind::Unknown => false,
     };
     if certain {

@@ -34,13 +34,11 @@ pub(super) fn read(line: &[u8]) -> Option<ReplyLine> {
 pub(super) fn fits(reply: ReplyLine, kind: &Kind, verb: &str) -> bool {
     match reply.code {
         354 => matches!(kind, Kind::Data),
-        334 | 235 => matches!(kind, Kind::Auth { .. }),
+        334 | 235 => matches!(kind, Kind::Auth(_)),
         221 => verb == "QUIT",
         220 => matches!(kind, Kind::StartTls) || verb == "XCLIENT",
         250 if reply.more => matches!(kind, Kind::Hello { .. }) || verb == "HELP",
-        250..=252 => {
-            !matches!(kind, Kind::Data | Kind::Auth { .. } | Kind::StartTls) && verb != "QUIT"
-        }
+        250..=252 => !matches!(kind, Kind::Data | Kind::Auth(_) | Kind::StartTls) && verb != "QUIT",
         _ => true,
     }
 }

@@ -1,0 +1,46 @@
+//! How IMAP begins.
+
+use super::command::{self, Kind};
+use super::reply::{self, Reply};
+use crate::protocol::detect::first_line;
+use crate::protocol::{Opening, Verdict};
+
+/// By the greeting or the first command.
+pub(super) fn probe(opening: &Opening<'_>) -> Verdict {
+    let client = first_line(opening.client).map(|line| command::read(line).kind);
+    let server = first_line(opening.server).map(reply::read);
+    match (client, server) {
+        (None, None) => Verdict::NeedMore,
+        (_, Some(Reply::Untagged(Some("OK" | "PREAUTH" | "BYE")) | Reply::Tagged(..))) => {
+            Verdict::Certain
+        }
+        (Some(Kind::Unknown), _) | (_, Some(Reply::Other)) => Verdict::RuledOut,
+        // A tag and a command of IMAP: words that no other protocol has in second place.
+        (Some(_), None) => Verdict::Certain,
+        (_, Some(Reply::GoOn | Reply::Untagged(_))) => Verdict::Likely,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn greeting_or_first_command_tells() {
+        let verdict = |client: &str, server: &str| {
+            probe(&Opening {
+                client: client.as_bytes(),
+                server: server.as_bytes(),
+                port: 143,
+            })
+        };
+        assert_eq!(verdict("", ""), Verdict::NeedMore);
+        assert_eq!(verdict("", "* OK ready\r\n"), Verdict::Certain);
+        assert_eq!(verdict("a1 CAPABILITY\r\n", ""), Verdict::Certain);
+        assert_eq!(verdict("", "a7 NO x\r\n"), Verdict::Certain);
+        assert_eq!(verdict("", "* 3 EXISTS\r\n"), Verdict::Likely);
+        assert_eq!(verdict("", "+OK ready\r\n"), Verdict::RuledOut);
+        assert_eq!(verdict("GET / HTTP/1.1\r\n", ""), Verdict::RuledOut);
+        assert_eq!(verdict("USER a\r\n", ""), Verdict::RuledOut);
+    }
+}

@@ -1,0 +1,130 @@
+//! Commands that wait for their replies, answered in the order in which they were sent; and what a hole does to
+//! that order.
+
+use std::collections::VecDeque;
+
+use super::Dialogue;
+use super::record::remark;
+use crate::model::Exchange;
+
+/// Most commands that wait; the oldest is given up when there are more.
+const MAX_WAITING: usize = 1000;
+
+/// A command that waits for its reply.
+#[derive(Debug)]
+pub(super) struct Ask<K> {
+    /// The exchange so far.
+    pub(super) exchange: Exchange,
+    /// What the command does to the dialogue.
+    pub(super) kind: K,
+    /// Asked before replies were lost: its own may be among them.
+    doubtful: bool,
+}
+
+/// The commands that wait, oldest first.
+#[derive(Debug)]
+pub(super) struct Pending<K> {
+    asks: VecDeque<Ask<K>>,
+    uncertain: bool,
+}
+
+impl<K> Default for Pending<K> {
+    fn default() -> Self {
+        Self {
+            asks: VecDeque::new(),
+            uncertain: false,
+        }
+    }
+}
+
+impl<K> Ask<K> {
+    /// Whether a part of the reply has come.
+    pub(super) fn in_reply(&self) -> bool {
+        self.exchange.answered.is_some()
+    }
+
+    /// Writes the exchange out.
+    pub(super) fn write(mut self, out: &mut Dialogue) {
+        if !self.in_reply() {
+            remark(&mut self.exchange.notes, "no reply captured");
+        } else if self.doubtful {
+            remark(
+                &mut self.exchange.notes,
+                "a hole comes before the end of the reply, which may belong to another command",
+            );
+        }
+        out.exchanges.push(self.exchange);
+    }
+}
+
+impl<K> Pending<K> {
+    /// Whether lines were lost and not all commands of before are answered yet.
+    pub(super) fn is_uncertain(&self) -> bool {
+        self.uncertain
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.asks.is_empty()
+    }
+
+    /// The one whose reply is due.
+    pub(super) fn first(&mut self) -> Option<&mut Ask<K>> {
+        self.asks.front_mut()
+    }
+
+    /// The one asked last.
+    pub(super) fn last(&mut self) -> Option<&mut Ask<K>> {
+        self.asks.back_mut()
+    }
+
+    /// The place of the first that is in mid-reply or that `fits`.
+    pub(super) fn position(&self, fits: impl Fn(&Ask<K>) -> bool) -> Option<usize> {
+        self.asks.iter().position(|ask| ask.in_reply() || fits(ask))
+    }
+
+    /// The client has asked. Gives the oldest back where too many wait.
+    pub(super) fn push(&mut self, exchange: Exchange, kind: K) -> Option<Ask<K>> {
+        self.asks.push_back(Ask {
+            exchange,
+            kind,
+            doubtful: false,
+        });
+        if self.asks.len() > MAX_WAITING {
+            return self.asks.pop_front();
+        }
+        None
+    }
+
+    /// The first is done with, answered or not.
+    pub(super) fn pop(&mut self) -> Option<Ask<K>> {
+        let ask = self.asks.pop_front();
+        if ask.as_ref().is_some_and(Ask::in_reply) && self.asks.is_empty() {
+            self.uncertain = false;
+        }
+        ask
+    }
+
+    /// The first, if it was asked before replies were lost: to be given up once the client goes on, because what it
+    /// waited for came within the hole.
+    pub(super) fn pop_doubtful(&mut self) -> Option<Ask<K>> {
+        self.asks.pop_front_if(|ask| ask.doubtful)
+    }
+
+    /// Commands were lost.
+    pub(super) fn lose_commands(&mut self, out: &mut Dialogue) {
+        remark(&mut out.notes, "commands are missing from the capture");
+        self.uncertain = true;
+    }
+
+    /// Replies were lost: the first gives way, unless it is in mid-reply or `keep` it; the others are doubtful.
+    pub(super) fn lose_replies(&mut self, keep: bool, out: &mut Dialogue) -> Option<Ask<K>> {
+        remark(&mut out.notes, "replies are missing from the capture");
+        self.uncertain = true;
+        let given_up = self.asks.pop_front_if(|ask| !ask.in_reply() && !keep);
+        for ask in &mut self.asks {
+            ask.doubtful = true;
+        }
+        given_up
+    }
+}
