@@ -56,6 +56,8 @@ struct IisSmtp {
     id: LogId,
     w3c: W3c,
     open: Vec<Serving>,
+    /// Sessions whose QUIT row came in this second: which of two alike it ended may yet turn out otherwise.
+    closed: Vec<Serving>,
 }
 
 /// A session whose QUIT row has not come.
@@ -83,6 +85,7 @@ impl IisSmtp {
             id,
             w3c: W3c::default(),
             open: Vec::new(),
+            closed: Vec::new(),
         }
     }
 }
@@ -128,7 +131,8 @@ impl Builder for IisSmtp {
     }
 
     fn finish(&mut self, out: &mut Vec<LogSession>) {
-        out.extend(self.open.drain(..).map(|serving| serving.session));
+        let all = self.closed.drain(..).chain(self.open.drain(..));
+        out.extend(all.map(|serving| serving.session));
     }
 
     fn zone(&self) -> Zone {
@@ -224,7 +228,6 @@ impl IisSmtp {
             let mut session = LogSession::new(self.id, Proto("smtp"));
             session.peer = told.peer;
             session.local = told.local;
-            session.encryption = Some(Encryption::None);
             session.every_command = true;
             self.open.push(Serving {
                 session,
@@ -240,8 +243,28 @@ impl IisSmtp {
             serving.take(told);
         }
         if over {
-            out.push(self.open.remove(at).session);
+            self.close(at);
         }
+    }
+
+    /// Sets a session aside that has ended.
+    ///
+    /// Of two alike that ended in one second the one that began first lasted longer: where the rows were dealt out
+    /// otherwise, they are exchanged.
+    fn close(&mut self, at: usize) {
+        let mut ended = self.open.remove(at);
+        for other in &mut self.closed {
+            let alike = other.session.peer == ended.session.peer
+                && other.session.local == ended.session.local
+                && other.helo == ended.helo
+                && other.last == ended.last;
+            let older = other.began() < ended.began();
+            let longer = other.session.duration > ended.session.duration;
+            if alike && older != longer && other.session.duration != ended.session.duration {
+                other.exchange_ends(&mut ended);
+            }
+        }
+        self.closed.push(ended);
     }
 
     /// The open session that a row belongs to: of those that it fits, the one that spoke last.
@@ -257,6 +280,13 @@ impl IisSmtp {
     }
 
     fn expire(&mut self, now: LogTime, out: &mut Vec<LogSession>) {
+        if self
+            .closed
+            .last()
+            .is_some_and(|serving| serving.last != now)
+        {
+            out.extend(self.closed.drain(..).map(|serving| serving.session));
+        }
         let full = self.open.len() >= MAX_OPEN;
         let is_over = |serving: &Serving| now.since(serving.last) > SILENCE;
         if !full && !self.open.first().is_some_and(is_over) {
@@ -292,6 +322,20 @@ impl Serving {
             "RCPT" if told.accepted() => matches!(self.step, Step::Mail | Step::Recipient),
             Verb::BODY | "BDAT" if told.accepted() => self.step == Step::Recipient,
             _ => self.step != Step::Tls || told.command.verb.as_str() == "QUIT",
+        }
+    }
+
+    fn began(&self) -> Option<LineRef> {
+        self.session.events.first().map(|event| event.line)
+    }
+
+    /// Gives each the other's QUIT row.
+    fn exchange_ends(&mut self, other: &mut Self) {
+        let (mine, theirs) = (&mut self.session, &mut other.session);
+        if let (Some(one), Some(two)) = (mine.events.last_mut(), theirs.events.last_mut()) {
+            std::mem::swap(one, two);
+            std::mem::swap(&mut mine.duration, &mut theirs.duration);
+            std::mem::swap(&mut mine.ending, &mut theirs.ending);
         }
     }
 
@@ -459,5 +503,30 @@ nothing of the kind
             .collect();
         assert_eq!(sessions.len(), 2);
         assert_eq!(lengths.iter().sum::<usize>(), 8);
+    }
+
+    #[test]
+    fn of_two_alike_the_older_lasted_longer() {
+        let row = |verb: &str, query: &str, status: u16, millis: u16| {
+            format!(
+                "2006-10-09 05:00:15 203.0.113.77 gw.example SMTPSVC1 MAIL01 198.51.100.25 0 {verb} - {query} {status} {millis} 43 4 0 SMTP"
+            )
+        };
+        let log = [
+            LOG.lines().nth(1).unwrap().to_owned(),
+            row("EHLO", "+gw.example", 250, 0),
+            row("MAIL", "+FROM:<a@b>", 250, 0),
+            row("EHLO", "+gw.example", 250, 0),
+            row("QUIT", "gw.example", 240, 225),
+            row("QUIT", "gw.example", 240, 37),
+        ]
+        .join("\n");
+        let (sessions, _) = read(&log);
+        let told: Vec<_> = sessions
+            .iter()
+            .map(|session| (session.events[0].line.line, session.duration))
+            .collect();
+        assert!(told.contains(&(2, Some(Span::millis(225)))), "{told:?}");
+        assert!(told.contains(&(4, Some(Span::millis(37)))), "{told:?}");
     }
 }
