@@ -249,18 +249,17 @@ impl IisSmtp {
 
     /// Sets a session aside that has ended.
     ///
-    /// Of two alike that ended in one second the one that began first lasted longer: where the rows were dealt out
-    /// otherwise, they are exchanged.
+    /// Of two alike, one that ended no later and lasted longer began first: where the rows were dealt out otherwise, they are
+    /// exchanged.
     fn close(&mut self, at: usize) {
         let mut ended = self.open.remove(at);
         for other in &mut self.closed {
             let alike = other.session.peer == ended.session.peer
                 && other.session.local == ended.session.local
-                && other.helo == ended.helo
-                && other.last == ended.last;
+                && other.helo == ended.helo;
             let older = other.began() < ended.began();
             let longer = other.session.duration > ended.session.duration;
-            if alike && older != longer && other.session.duration != ended.session.duration {
+            if alike && longer && !older {
                 other.exchange_ends(&mut ended);
             }
         }
@@ -506,7 +505,7 @@ nothing of the kind
     }
 
     #[test]
-    fn of_two_alike_the_older_lasted_longer() {
+    fn of_two_alike_one_that_ended_first_and_lasted_longer_is_the_older() {
         let row = |verb: &str, query: &str, status: u16, millis: u16| {
             format!(
                 "2006-10-09 05:00:15 203.0.113.77 gw.example SMTPSVC1 MAIL01 198.51.100.25 0 {verb} - {query} {status} {millis} 43 4 0 SMTP"
