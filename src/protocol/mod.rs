@@ -12,6 +12,7 @@ mod decoder;
 mod detect;
 mod dots;
 mod driver;
+mod http1;
 mod imap;
 mod line;
 mod pending;
