@@ -15,6 +15,8 @@ mod driver;
 mod http1;
 mod imap;
 mod line;
+mod message;
+mod nntp;
 mod pending;
 mod pop3;
 mod proxy;
