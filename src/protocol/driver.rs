@@ -100,12 +100,11 @@ impl Driver {
 
     /// By what the two sides agreed on, else by the port.
     fn inside_tls(&self) -> Proto {
-        let agreed = self.dialogue.tls.as_ref().and_then(|tls| {
-            let [only] = tls.alpn.as_slice() else {
-                return None;
-            };
-            registry::by_alpn(only)
-        });
+        let offered = self.dialogue.tls.iter().flat_map(|tls| &tls.alpn);
+        let mut protos = offered.map(|name| registry::by_alpn(name));
+        // Several names may be of one protocol: `h2` and `http/1.1`.
+        let first = protos.next().flatten();
+        let agreed = first.filter(|_| protos.all(|proto| proto == first));
         agreed
             .or_else(|| registry::on_tls_port(self.port))
             .unwrap_or(Proto::TLS)

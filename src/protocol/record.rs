@@ -58,8 +58,15 @@ pub(super) fn ask_more(exchange: &mut Exchange, line: &Line<'_>) {
 /// `octets` of the request come within it; the reply is still to come.
 pub(super) fn ask_octets(exchange: &mut Exchange, octets: &Body) {
     ask_body(exchange, octets);
+    forget_answer(exchange);
+}
+
+/// What came of the reply so far only bade the client go on: it is counted, but it was not the answer.
+pub(super) fn forget_answer(exchange: &mut Exchange) {
     exchange.answered = None;
     exchange.end = None;
+    exchange.response = None;
+    exchange.code = None;
     let [_, answered] = &mut exchange.packets;
     *answered = None;
 }
@@ -92,6 +99,12 @@ pub(super) fn answer(exchange: &mut Exchange, line: &Line<'_>, code: impl FnOnce
     if line.ending == Ending::BareLf {
         remark(&mut exchange.notes, "reply line ended by a bare LF");
     }
+}
+
+/// `line` is more of the reply.
+pub(super) fn answer_more(exchange: &mut Exchange, line: &Line<'_>) {
+    begin_answer(exchange, line.first, line.packet, line.last);
+    grow(&mut exchange.response_bytes, line.size);
 }
 
 /// `body` is more of the reply.

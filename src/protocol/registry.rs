@@ -1,10 +1,16 @@
 //! The list of protocols: one row each.
 
-use super::{Entry, imap, pop3, smtp};
+use super::{Entry, http1, imap, nntp, pop3, smtp};
 use crate::model::Proto;
 
 /// All protocols, in alphabetical order.
-pub static PROTOCOLS: &[Entry] = &[imap::ENTRY, pop3::ENTRY, smtp::ENTRY];
+pub static PROTOCOLS: &[Entry] = &[
+    http1::ENTRY,
+    imap::ENTRY,
+    nntp::ENTRY,
+    pop3::ENTRY,
+    smtp::ENTRY,
+];
 
 /// The protocol at home on `port` in the clear.
 pub(super) fn on_port(port: u16) -> Option<Proto> {

@@ -10,7 +10,7 @@ use crate::model::{Exchange, Side};
 use crate::protocol::Dialogue;
 use crate::protocol::line::{Body, Line, Mode};
 use crate::protocol::record::{
-    add_name, answer, answer_body, ask, ask_more, ask_octets, greeting, remark, text,
+    add_name, answer, answer_body, ask, ask_more, ask_octets, forget_answer, greeting, remark, text,
 };
 use crate::protocol::sasl::{Awaited, Mechanism};
 use crate::protocol::talk::{Talk, Wire};
@@ -374,8 +374,7 @@ impl Imap {
 /// `line` is more of a request of which the server has consented to a part: the reply is still to come.
 fn again(exchange: &mut Exchange, line: &Line<'_>) {
     ask_more(exchange, line);
-    exchange.answered = None;
-    exchange.end = None;
+    forget_answer(exchange);
 }
 
 #[cfg(test)]

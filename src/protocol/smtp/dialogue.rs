@@ -2,12 +2,13 @@
 
 use super::command::{self, Kind};
 use super::reply::{self, ReplyLine};
-use crate::model::{Exchange, Seen, Side, Verb};
+use crate::model::{Exchange, Side, Verb};
 use crate::protocol::Dialogue;
-use crate::protocol::dots::{Endings, Odd};
+use crate::protocol::dots::Endings;
 use crate::protocol::line::{Body, Line, Mode};
+use crate::protocol::message;
 use crate::protocol::pending::{Ask, Pending};
-use crate::protocol::record::{add_name, answer, ask, ask_body, greeting, remark, text};
+use crate::protocol::record::{add_name, answer, ask, greeting, remark, text};
 use crate::protocol::sasl::{self, Awaited};
 use crate::protocol::talk::{Talk, Wire};
 
@@ -53,7 +54,11 @@ impl Talk for Smtp {
             && !empty
             && let Some(ask) = self.pending.last()
         {
-            sent(ask, body);
+            match ask.kind {
+                Kind::Body => message::sent(&mut ask.exchange, &body),
+                Kind::Chunk { .. } => message::sent_with_command(&mut ask.exchange, &body),
+                _ => {}
+            }
         }
     }
 
@@ -96,7 +101,7 @@ impl Smtp {
         let known = command.kind != Kind::Unknown;
         if std::mem::take(&mut self.message_perhaps) && !known {
             wire.client.expect_more_dots(line);
-            return self.push(message(), Kind::Body, wire, out);
+            return self.push(message::invited(), Kind::Body, wire, out);
         }
         if let Some((user, mechanism)) = self.awaited.take(known, &line.text) {
             command.name = user;
@@ -172,8 +177,8 @@ impl Smtp {
         let Some(ask) = due else {
             return self.unasked(line, reply, wire, out);
         };
-        if ask.kind == Kind::Body && ask.exchange.request_bytes.is_none() {
-            end_message(ask, wire);
+        if message::is_awaited(&ask.exchange) {
+            message::end(&mut ask.exchange, wire);
         }
         answer(&mut ask.exchange, line, || reply.code.to_string());
         if reply.more {
@@ -243,7 +248,7 @@ impl Smtp {
 
     fn expect_message(&mut self, wire: &mut Wire, out: &mut Dialogue) {
         wire.client.expect_dots(Endings::Strict);
-        self.push(message(), Kind::Body, wire, out);
+        self.push(message::invited(), Kind::Body, wire, out);
     }
 
     /// A reply to nothing that was captured.
@@ -290,62 +295,13 @@ impl Smtp {
                 _ => {}
             }
         }
-        if ask.kind == Kind::Body && ask.exchange.request_bytes.is_none() {
-            end_message(&mut ask, wire);
+        if message::is_awaited(&ask.exchange) {
+            message::end(&mut ask.exchange, wire);
             if ask.exchange.start.is_none() {
                 return;
             }
         }
         ask.write(out);
-    }
-}
-
-/// The message that a 354 invites.
-fn message() -> Exchange {
-    Exchange::new(Verb::new(Verb::BODY), String::new(), Seen::Wire)
-}
-
-/// The client has sent the message or chunk that `ask` is, as far as it goes.
-fn sent(ask: &mut Ask<Kind>, body: Body) {
-    match ask.kind {
-        Kind::Body => {
-            ask.exchange.request = format!("<body {} bytes>", body.content);
-            ask_body(&mut ask.exchange, &body);
-        }
-        Kind::Chunk { .. } => ask_body(&mut ask.exchange, &body),
-        _ => return,
-    }
-    if !body.complete {
-        remark(&mut ask.exchange.notes, "ends in mid-message");
-    }
-    if body.odd != Odd::Never {
-        remark(
-            &mut ask.exchange.notes,
-            "a lone dot with a bare LF in the message: servers differ on whether it ends there",
-        );
-    }
-}
-
-/// The server answers a message whose end was not seen.
-fn end_message(ask: &mut Ask<Kind>, wire: &mut Wire) {
-    let Some(body) = wire.client.open_body() else {
-        return;
-    };
-    let ended = body.missing > 0 || body.odd == Odd::Last;
-    if ended {
-        wire.client.break_body();
-    }
-    sent(
-        ask,
-        Body {
-            complete: ended,
-            ..body
-        },
-    );
-    if body.missing > 0 {
-        remark(&mut ask.exchange.notes, "its end was not captured");
-    } else if !ended {
-        remark(&mut ask.exchange.notes, "answered before its end");
     }
 }
 

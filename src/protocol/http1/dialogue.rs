@@ -1,0 +1,542 @@
+//! Requests and replies of one HTTP/1 connection, put together in order.
+
+use super::head::{self, Framing};
+use crate::model::Side;
+use crate::protocol::Dialogue;
+use crate::protocol::line::{Body, Line, Mode};
+use crate::protocol::pending::Pending;
+use crate::protocol::record::{
+    add_name, answer, answer_body, answer_more, ask, ask_body, ask_more, forget_answer, remark,
+    text,
+};
+use crate::protocol::talk::{Talk, Wire};
+
+/// The state of one connection.
+#[derive(Debug, Default)]
+pub(super) struct Http {
+    pending: Pending<Method>,
+    request: Message,
+    reply: Message,
+    /// Status of the reply being read.
+    status: u16,
+    /// Protocol that the reply being read changes to.
+    upgrade: Option<String>,
+}
+
+/// Methods whose replies have a shape of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Method {
+    Connect,
+    Head,
+    Other,
+}
+
+/// A message in one direction, as far as it has been read.
+#[derive(Debug, Default)]
+struct Message {
+    stage: Stage,
+    framing: Framing,
+}
+
+/// What the next line of a direction is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    /// The first of a message.
+    #[default]
+    Start,
+    /// A header field.
+    Fields,
+    /// No line but a counted body.
+    Body,
+    /// The size of a chunk.
+    ChunkSize,
+    /// A field after the last chunk.
+    Trailers,
+    /// Anything: a hole took the place where the message ended.
+    Lost,
+}
+
+/// What a line was to its message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// More is to come.
+    Inside,
+    /// The head ended.
+    HeadEnd,
+    /// The message ended.
+    End,
+}
+
+impl Talk for Http {
+    fn line(&mut self, side: Side, line: Line<'_>, wire: &mut Wire, out: &mut Dialogue) {
+        match side {
+            Side::Client => self.request_line(&line, wire, out),
+            Side::Server => self.reply_line(&line, wire, out),
+        }
+    }
+
+    fn body(&mut self, side: Side, body: Body, wire: &mut Wire, out: &mut Dialogue) {
+        match side {
+            Side::Client => {
+                if self.request.stage == Stage::Start {
+                    return;
+                }
+                if let Some(ask) = self.pending.last() {
+                    ask_body(&mut ask.exchange, &body);
+                    if !body.complete {
+                        remark(&mut ask.exchange.notes, "the request ends in mid-body");
+                    }
+                }
+                self.request.body_ended();
+            }
+            Side::Server => {
+                if self.reply.stage == Stage::Start {
+                    return;
+                }
+                let until_close = self.reply.framing == Framing::Unsaid;
+                if let Some(ask) = self.pending.first() {
+                    answer_body(&mut ask.exchange, &body);
+                    if !body.complete && !until_close {
+                        remark(&mut ask.exchange.notes, "the reply ends in mid-body");
+                    }
+                }
+                if self.reply.body_ended() {
+                    self.reply_ended(wire, out);
+                }
+            }
+        }
+    }
+
+    fn hole(&mut self, side: Side, _wire: &mut Wire, out: &mut Dialogue) {
+        match side {
+            Side::Client => {
+                self.pending.lose_commands(out);
+                self.request.stage = Stage::Lost;
+            }
+            Side::Server => {
+                self.reply.stage = Stage::Lost;
+                if let Some(ask) = self.pending.lose_replies(false, out) {
+                    ask.write(out);
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self, _wire: &mut Wire, out: &mut Dialogue) {
+        while let Some(ask) = self.pending.pop() {
+            ask.write(out);
+        }
+    }
+}
+
+impl Http {
+    fn request_line(&mut self, line: &Line<'_>, wire: &mut Wire, out: &mut Dialogue) {
+        if matches!(self.request.stage, Stage::Start | Stage::Lost) {
+            return self.first_request_line(line, out);
+        }
+        if let Some(ask) = self.pending.last() {
+            ask_more(&mut ask.exchange, line);
+        }
+        if self.request.stage == Stage::Fields
+            && let Some(user) = head::user(&line.text)
+        {
+            add_name(out, user);
+        }
+        if self.request.read(line, Side::Client, wire) != Part::HeadEnd {
+            return;
+        }
+        match self.request.framing {
+            Framing::Chunked => self.request.stage = Stage::ChunkSize,
+            Framing::Length(octets @ 1..) => {
+                self.request.stage = Stage::Body;
+                wire.client.expect(Mode::Octets(octets));
+            }
+            Framing::Length(0) | Framing::Unsaid => self.request.stage = Stage::Start,
+        }
+        // What follows CONNECT is of the tunnel, if there will be one.
+        if self
+            .pending
+            .last()
+            .is_some_and(|ask| ask.kind == Method::Connect)
+        {
+            wire.client.expect(Mode::Hold);
+        }
+    }
+
+    fn first_request_line(&mut self, line: &Line<'_>, out: &mut Dialogue) {
+        // Empty lines before a request are allowed (RFC 9112 §2.2).
+        if line.text.is_empty() {
+            return;
+        }
+        let lost = self.request.stage == Stage::Lost || line.after_hole();
+        let skip = if lost {
+            head::find_request_line(&line.text)
+        } else {
+            Some(0)
+        };
+        let clean = skip.map(|skip| after(line, skip));
+        let read = clean.and_then(|line| Some((head::request_line(&line.text)?, line)));
+        let Some((request, line)) = read else {
+            if self.request.stage == Stage::Start && !self.pending.is_uncertain() {
+                remark(
+                    &mut out.notes,
+                    format!("not a request of HTTP/1, in packet {}", line.packet.0),
+                );
+            }
+            return;
+        };
+        while let Some(ask) = self.pending.pop_doubtful() {
+            self.reply.stage = Stage::Lost;
+            ask.write(out);
+        }
+        let kind = match request.method.as_str() {
+            "CONNECT" => Method::Connect,
+            "HEAD" => Method::Head,
+            _ => Method::Other,
+        };
+        self.request = Message {
+            stage: Stage::Fields,
+            framing: Framing::Unsaid,
+        };
+        let exchange = ask(request.method, request.request, &line);
+        if let Some(oldest) = self.pending.push(exchange, kind) {
+            oldest.write(out);
+        }
+    }
+
+    fn reply_line(&mut self, line: &Line<'_>, wire: &mut Wire, out: &mut Dialogue) {
+        if matches!(self.reply.stage, Stage::Start | Stage::Lost) {
+            return self.first_reply_line(line, out);
+        }
+        if let Some(ask) = self.pending.first() {
+            answer_more(&mut ask.exchange, line);
+        }
+        if self.reply.stage == Stage::Fields
+            && let Some(upgrade) = head::upgrade(&line.text)
+        {
+            self.upgrade = Some(upgrade);
+        }
+        match self.reply.read(line, Side::Server, wire) {
+            Part::Inside => {}
+            Part::End => self.reply_ended(wire, out),
+            Part::HeadEnd => self.reply_head_ended(wire, out),
+        }
+    }
+
+    fn first_reply_line(&mut self, line: &Line<'_>, out: &mut Dialogue) {
+        let lost = self.reply.stage == Stage::Lost;
+        let skip = if lost {
+            head::find_status_line(&line.text)
+        } else {
+            Some(0)
+        };
+        let clean = skip.map(|skip| after(line, skip));
+        let read = clean.and_then(|line| Some((head::status_line(&line.text)?, line)));
+        let Some((status, line)) = read else {
+            if !lost && !line.text.is_empty() {
+                remark(
+                    &mut out.notes,
+                    format!("not a reply of HTTP/1, in packet {}", line.packet.0),
+                );
+            }
+            return;
+        };
+        // The end of the reply before this one was lost.
+        if lost
+            && self.pending.first().is_some_and(|ask| ask.in_reply())
+            && let Some(ask) = self.pending.pop()
+        {
+            ask.write(out);
+        }
+        self.status = status;
+        self.upgrade = None;
+        self.reply = Message {
+            stage: Stage::Fields,
+            framing: Framing::Unsaid,
+        };
+        match self.pending.first() {
+            Some(ask) => answer(&mut ask.exchange, &line, || status.to_string()),
+            None => remark(
+                &mut out.notes,
+                format!(
+                    "a reply without a request, in packet {}: {}",
+                    line.packet.0,
+                    text(&line.text)
+                ),
+            ),
+        }
+    }
+
+    fn reply_head_ended(&mut self, wire: &mut Wire, out: &mut Dialogue) {
+        let method = self.pending.first().map_or(Method::Other, |ask| ask.kind);
+        let tunnel = method == Method::Connect && self.status / 100 == 2;
+        if self.status == 101 || tunnel {
+            return self.hand_over(tunnel, wire, out);
+        }
+        if self.status / 100 == 1 {
+            // The reply that counts is still to come, and perhaps the body of the request before it.
+            if let Some(ask) = self.pending.first() {
+                forget_answer(&mut ask.exchange);
+            }
+            self.reply.stage = Stage::Start;
+            return;
+        }
+        let empty = method == Method::Head || matches!(self.status, 204 | 304);
+        match self.reply.framing {
+            _ if empty => self.reply_ended(wire, out),
+            Framing::Chunked => self.reply.stage = Stage::ChunkSize,
+            Framing::Length(0) => self.reply_ended(wire, out),
+            Framing::Length(octets) => {
+                self.reply.stage = Stage::Body;
+                wire.server.expect(Mode::Octets(octets));
+            }
+            Framing::Unsaid => {
+                self.reply.stage = Stage::Body;
+                wire.server.expect(Mode::Opaque);
+            }
+        }
+    }
+
+    /// From here on the connection speaks something else.
+    fn hand_over(&mut self, tunnel: bool, wire: &mut Wire, out: &mut Dialogue) {
+        let what = match &self.upgrade {
+            _ if tunnel => "a tunnel".to_owned(),
+            Some(upgrade) => upgrade.clone(),
+            None => "another protocol".to_owned(),
+        };
+        remark(
+            &mut out.notes,
+            format!("handed over to {what} after the reply: not read"),
+        );
+        if let Some(ask) = self.pending.pop() {
+            ask.write(out);
+        }
+        self.request = Message::default();
+        self.reply = Message::default();
+        wire.client.expect(Mode::Opaque);
+        wire.server.expect(Mode::Opaque);
+    }
+
+    fn reply_ended(&mut self, wire: &mut Wire, out: &mut Dialogue) {
+        self.reply.stage = Stage::Start;
+        let Some(mut ask) = self.pending.pop() else {
+            return;
+        };
+        if wire.client.is_holding() {
+            wire.client.expect(Mode::Lines);
+        }
+        if self.pending.is_empty() && self.request.stage != Stage::Start {
+            remark(
+                &mut ask.exchange.notes,
+                "answered before the end of the request",
+            );
+        }
+        ask.write(out);
+    }
+}
+
+/// `line` without its first `skip` octets.
+fn after<'a>(line: &'a Line<'_>, skip: usize) -> Line<'a> {
+    Line {
+        text: line.text.get(skip..).unwrap_or_default().into(),
+        size: line.size - skip as u64,
+        ..*line
+    }
+}
+
+impl Message {
+    /// Reads a line that is not the first of the message.
+    fn read(&mut self, line: &Line<'_>, side: Side, wire: &mut Wire) -> Part {
+        match self.stage {
+            Stage::Fields if line.text.is_empty() => return Part::HeadEnd,
+            Stage::Fields => self.framing = head::framing(self.framing, &line.text),
+            Stage::ChunkSize => match head::chunk_size(&line.text) {
+                Some(0) => self.stage = Stage::Trailers,
+                Some(octets) => {
+                    self.stage = Stage::Body;
+                    // With the line end after it.
+                    wire.of(side).expect(Mode::Octets(octets.saturating_add(2)));
+                }
+                None => self.stage = Stage::Lost,
+            },
+            Stage::Trailers if line.text.is_empty() => {
+                self.stage = Stage::Start;
+                return Part::End;
+            }
+            Stage::Body | Stage::Lost | Stage::Start | Stage::Trailers => {}
+        }
+        Part::Inside
+    }
+
+    /// A counted body ended; tells whether the message did.
+    fn body_ended(&mut self) -> bool {
+        let more = self.framing == Framing::Chunked;
+        self.stage = if more { Stage::ChunkSize } else { Stage::Start };
+        !more
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{Nanos, PacketNo, Proto};
+    use crate::protocol::testing::{
+        C, S, Script, a_hole_costs_little, pairs, rubbish_is_survived, run,
+        segmentation_does_not_matter,
+    };
+
+    const BROWSE: Script<'_> = &[
+        (
+            C,
+            "GET / HTTP/1.1\r\nHost: x\r\nCookie: s3cret\r\nAuthorization: Basic dGltOnMzY3JldA==\r\n\r\n",
+        ),
+        (
+            S,
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nSet-Cookie: s3cret\r\n\r\nhello",
+        ),
+        (C, "HEAD / HTTP/1.1\r\n\r\n"),
+        (S, "HTTP/1.1 200 Head\r\nContent-Length: 5\r\n\r\n"),
+        (
+            C,
+            "POST /put HTTP/1.1\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n",
+        ),
+        (S, "HTTP/1.1 100 Continue\r\n\r\n"),
+        (C, "G / "),
+        (S, "HTTP/1.1 204 Put\r\nContent-Length: 9\r\n\r\n"),
+        (
+            C,
+            "PUT /chunks HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n",
+        ),
+        (
+            S,
+            "HTTP/1.1 200 Chunks\r\nTransfer-Encoding: chunked\r\n\r\nb;x=y\r\nHTTP/1.1 50\r\n1\r\nx\r\n0\r\n\r\n",
+        ),
+        (C, "GET /old HTTP/1.1\r\n\r\n"),
+        (S, "HTTP/1.1 304 Old\r\n\r\n"),
+        (C, "GET /last HTTP/1.0\r\n\r\n"),
+        (S, "HTTP/1.0 200 Last\r\n\r\nuntil\r\n\r\nthe end"),
+    ];
+
+    #[test]
+    fn messages_end_where_their_heads_say() {
+        let (proto, dialogue) = run(80, BROWSE);
+        assert_eq!(proto, Proto("http"));
+        assert_eq!(dialogue.notes, [""; 0]);
+        assert_eq!(dialogue.names, ["tim"]);
+        assert!(!format!("{dialogue:?}").contains("s3cret"));
+        let rows: Vec<(&str, &str, u64, u64)> = dialogue
+            .exchanges
+            .iter()
+            .map(|e| {
+                assert_eq!(e.notes, [""; 0]);
+                (
+                    &*e.request,
+                    e.response.as_deref().unwrap(),
+                    e.request_bytes.unwrap(),
+                    e.response_bytes.unwrap(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            rows,
+            [
+                ("GET / HTTP/1.1", "HTTP/1.1 200 OK", 82, 63),
+                ("HEAD / HTTP/1.1", "HTTP/1.1 200 Head", 19, 40),
+                ("POST /put HTTP/1.1", "HTTP/1.1 204 Put", 67, 64),
+                ("PUT /chunks HTTP/1.1", "HTTP/1.1 200 Chunks", 71, 82),
+                ("GET /old HTTP/1.1", "HTTP/1.1 304 Old", 21, 20),
+                ("GET /last HTTP/1.0", "HTTP/1.0 200 Last", 22, 37),
+            ]
+        );
+        let put = &dialogue.exchanges[2];
+        assert_eq!((put.asked, put.answered), (Some(Nanos(7)), Some(Nanos(8))));
+        assert_eq!(put.packets, [Some(PacketNo(5)), Some(PacketNo(8))]);
+        assert_eq!(put.code.as_deref(), Some("204"));
+    }
+
+    #[test]
+    fn pipelined_requests_get_their_replies_in_order() {
+        let (_, dialogue) = run(
+            8080,
+            &[
+                (
+                    C,
+                    "GET /1 HTTP/1.1\r\n\r\nHEAD /2 HTTP/1.1\r\n\r\nGET /3 HTTP/1.1\r\n\r\n",
+                ),
+                (S, "HTTP/1.1 200 1\r\nContent-Length: 1\r\n\r\n."),
+                (
+                    S,
+                    "HTTP/1.1 200 2\r\nContent-Length: 1\r\n\r\nHTTP/1.1 404 3\r\nContent-Length: 0\r\n\r\n",
+                ),
+            ],
+        );
+        let pairs = pairs(&dialogue);
+        let pairs: Vec<(&str, &str)> = pairs.iter().map(|(a, b)| (&**a, &**b)).collect();
+        assert_eq!(
+            pairs,
+            [
+                ("GET /1 HTTP/1.1", "HTTP/1.1 200 1"),
+                ("HEAD /2 HTTP/1.1", "HTTP/1.1 200 2"),
+                ("GET /3 HTTP/1.1", "HTTP/1.1 404 3"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_tunnel_and_an_upgrade_are_handed_over() {
+        for (request, reply, what) in [
+            (
+                "CONNECT x:443 HTTP/1.1\r\n\r\n",
+                "HTTP/1.1 200 go\r\n\r\n",
+                "a tunnel",
+            ),
+            (
+                "GET / HTTP/1.1\r\n\r\n",
+                "HTTP/1.1 101 go\r\nUpgrade: websocket\r\n\r\n",
+                "websocket",
+            ),
+        ] {
+            let (_, dialogue) = run(
+                80,
+                &[(C, request), (S, reply), (C, "GET / HTTP/1.1\r\n\r\n")],
+            );
+            assert_eq!(dialogue.exchanges.len(), 1);
+            assert_eq!(
+                dialogue.notes,
+                [format!("handed over to {what} after the reply: not read")]
+            );
+        }
+        let (_, refused) = run(
+            3128,
+            &[
+                (C, "CONNECT x:443 HTTP/1.1\r\n\r\n"),
+                (S, "HTTP/1.1 403 no\r\nContent-Length: 0\r\n\r\n"),
+                (C, "GET / HTTP/1.1\r\n\r\n"),
+                (S, "HTTP/1.1 200 yes\r\nContent-Length: 0\r\n\r\n"),
+            ],
+        );
+        assert_eq!(pairs(&refused)[1].1, "HTTP/1.1 200 yes");
+    }
+
+    #[test]
+    fn segments_and_holes_and_rubbish() {
+        segmentation_does_not_matter(80, BROWSE);
+        a_hole_costs_little(80, BROWSE, 2);
+        rubbish_is_survived(
+            80,
+            &[
+                "GET / HTTP/1.1\r\n",
+                "\r\n",
+                "HTTP/1.1 200 x\r\n",
+                "Content-Length: 4\r\n",
+                "abcd",
+                "Transfer-Encoding: chunked\r\n",
+                "5\r\n",
+                "0\r\n",
+                "HTTP/1.1 100 x\r\n\r\n",
+                "CONNECT x HTTP/1.1\r\n\r\n",
+                "HTTP/1.1 101 x\r\n\r\n",
+                "ffffffffffffffff\r\n",
+            ],
+        );
+    }
+}

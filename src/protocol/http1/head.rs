@@ -1,0 +1,208 @@
+//! The lines at the head of a message that tell how long it is; the others are counted and not kept, secrets
+//! among them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::model::Verb;
+use crate::protocol::record::text;
+
+/// A request line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RequestLine {
+    /// The method, by which it is compared.
+    pub(super) method: Verb,
+    /// The line, a password in its URL masked.
+    pub(super) request: String,
+}
+
+/// Methods by which a request is found within a line; the longer of two that end alike comes first.
+const METHODS: &[&[u8]] = &[
+    b"CONNECT",
+    b"DELETE",
+    b"GET",
+    b"HEAD",
+    b"MKCOL",
+    b"OPTIONS",
+    b"PROPPATCH",
+    b"PATCH",
+    b"POST",
+    b"PROPFIND",
+    b"PUT",
+    b"REPORT",
+    b"TRACE",
+];
+
+/// How the end of a message is found (RFC 9112 §6.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// Chunks, each with its size.
+    Chunked,
+    /// So many octets.
+    Length(u64),
+    /// Nothing said.
+    #[default]
+    Unsaid,
+}
+
+/// Reads a request line; `None` for anything else.
+pub(super) fn request_line(line: &[u8]) -> Option<RequestLine> {
+    let mut words = line.split(|&byte| byte == b' ');
+    let (method, version) = (words.next()?, words.next_back()?);
+    let token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    let is_request = !method.is_empty()
+        && method.iter().all(token)
+        && words.next().is_some_and(|target| !target.is_empty())
+        && is_version(version);
+    is_request.then(|| RequestLine {
+        method: Verb::new(&text(method)),
+        request: without_password(text(line)),
+    })
+}
+
+/// The status code in a status line; `None` for anything else.
+pub(super) fn status_line(line: &[u8]) -> Option<u16> {
+    let (version, rest) = line.split_at_checked(8)?;
+    let [b' ', a @ b'1'..=b'5', b, c] = *rest.first_chunk::<4>()? else {
+        return None;
+    };
+    let ends = rest.get(4).is_none_or(|&byte| byte == b' ');
+    let digits = [b, c].iter().all(u8::is_ascii_digit);
+    (is_version(version) && digits && ends).then(|| {
+        [a, b, c]
+            .iter()
+            .fold(0, |code, digit| code * 10 + u16::from(digit - b'0'))
+    })
+}
+
+/// Where a request line begins in `line`, which may begin with the end of a body.
+pub(super) fn find_request_line(line: &[u8]) -> Option<usize> {
+    let mut words = line.rsplitn(3, |&byte| byte == b' ');
+    let (version, target, before) = (words.next()?, words.next()?, words.next()?);
+    let method = METHODS.iter().find(|method| before.ends_with(method))?;
+    (is_version(version) && !target.is_empty()).then_some(before.len() - method.len())
+}
+
+/// Where a status line begins in `line`, which may begin with the end of a body.
+pub(super) fn find_status_line(line: &[u8]) -> Option<usize> {
+    memchr::memmem::find_iter(line, b"HTTP/1.")
+        .find(|&at| line.get(at..).and_then(status_line).is_some())
+}
+
+/// What the header field in `line` says of the end of the message, beside what was said `before`.
+pub(super) fn framing(before: Framing, line: &[u8]) -> Framing {
+    let Some((name, value)) = field(line) else {
+        return before;
+    };
+    if name.eq_ignore_ascii_case(b"Transfer-Encoding") {
+        let last = value.rsplit(|&byte| byte == b',').next();
+        let chunked = last.is_some_and(|last| last.trim_ascii().eq_ignore_ascii_case(b"chunked"));
+        return if chunked { Framing::Chunked } else { before };
+    }
+    if name.eq_ignore_ascii_case(b"Content-Length") && before != Framing::Chunked {
+        let octets = std::str::from_utf8(value)
+            .ok()
+            .and_then(|it| it.parse().ok());
+        return octets.map_or(before, Framing::Length);
+    }
+    before
+}
+
+/// The protocol that an Upgrade field names.
+pub(super) fn upgrade(line: &[u8]) -> Option<String> {
+    let (name, value) = field(line)?;
+    name.eq_ignore_ascii_case(b"Upgrade").then(|| text(value))
+}
+
+/// The user in an Authorization field of the Basic scheme (RFC 7617).
+pub(super) fn user(line: &[u8]) -> Option<String> {
+    let (name, value) = field(line)?;
+    let (scheme, rest) = value.split_at_checked(6)?;
+    if !name.eq_ignore_ascii_case(b"Authorization") || !scheme.eq_ignore_ascii_case(b"Basic ") {
+        return None;
+    }
+    let decoded = STANDARD.decode(rest.trim_ascii()).ok()?;
+    let user = decoded.split(|&byte| byte == b':').next()?;
+    (!user.is_empty()).then(|| text(user))
+}
+
+/// The size that begins a chunk (RFC 9112 §7.1).
+pub(super) fn chunk_size(line: &[u8]) -> Option<u64> {
+    let digits = line.split(|&byte| byte == b';').next()?.trim_ascii();
+    let sound = !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
+    let digits = std::str::from_utf8(digits).ok().filter(|_| sound)?;
+    u64::from_str_radix(digits, 16).ok()
+}
+
+fn is_version(word: &[u8]) -> bool {
+    matches!(word, b"HTTP/1.0" | b"HTTP/1.1")
+}
+
+/// Name and value of a header field.
+fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let colon = memchr::memchr(b':', line)?;
+    Some((line.get(..colon)?, line.get(colon + 1..)?.trim_ascii()))
+}
+
+/// `request` with the password of a URL (`http://user:password@host/`) masked.
+fn without_password(request: String) -> String {
+    let parts = request.split_once("://").and_then(|(before, rest)| {
+        let end = rest.find(['/', '?', '#', ' ']).unwrap_or(rest.len());
+        let (authority, after) = rest.split_at_checked(end)?;
+        let (login, host) = authority.rsplit_once('@')?;
+        let (user, _) = login.split_once(':')?;
+        // Only in the place of a URL, not within a query.
+        (before.matches([' ', '?']).count() == 1)
+            .then(|| format!("{before}://{user}:***@{host}{after}"))
+    });
+    parts.unwrap_or(request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_and_status_lines_are_told_from_others() {
+        let request = |line: &str| request_line(line.as_bytes()).map(|it| it.request);
+        assert_eq!(request("GET / HTTP/1.1").as_deref(), Some("GET / HTTP/1.1"));
+        assert_eq!(
+            request("GET http://tim:s3@x:81/a@b HTTP/1.0").as_deref(),
+            Some("GET http://tim:***@x:81/a@b HTTP/1.0")
+        );
+        assert_eq!(
+            request("GET /?u=http://a:b@c HTTP/1.1").as_deref(),
+            Some("GET /?u=http://a:b@c HTTP/1.1")
+        );
+        assert_eq!(request("GET /"), None);
+        assert_eq!(request("PRI * HTTP/2.0"), None);
+        assert_eq!(request("GET  HTTP/1.1"), None);
+        assert_eq!(status_line(b"HTTP/1.1 204 No Content"), Some(204));
+        assert_eq!(status_line(b"HTTP/1.0 200"), Some(200));
+        assert_eq!(status_line(b"HTTP/1.1 2000"), None);
+        assert_eq!(status_line(b"HTTP/1.1 999 x"), None);
+        assert_eq!(find_request_line(b"G / xPUT /a HTTP/1.1"), Some(5));
+        assert_eq!(find_request_line(b"G / HTTP/1.1"), None);
+        assert_eq!(find_status_line(b"xHTTP/1.x HTTP/1.1 200 OK"), Some(10));
+    }
+
+    #[test]
+    fn chunks_win_over_a_length_and_nonsense_says_nothing() {
+        let read = |lines: &[&str]| {
+            lines
+                .iter()
+                .fold(Framing::Unsaid, |said, line| framing(said, line.as_bytes()))
+        };
+        assert_eq!(read(&["content-length: 12"]), Framing::Length(12));
+        assert_eq!(
+            read(&["Transfer-Encoding: gzip, Chunked", "Content-Length: 12"]),
+            Framing::Chunked
+        );
+        assert_eq!(read(&["Content-Length: -1", "X: y", "z"]), Framing::Unsaid);
+        assert_eq!(chunk_size(b"1A;name=value"), Some(26));
+        assert_eq!(chunk_size(b"+1"), None);
+        assert_eq!(chunk_size(b"11111111111111111"), None);
+        assert_eq!(user(b"authorization: basic dGltOnMz"), Some("tim".into()));
+        assert_eq!(user(b"Authorization: Bearer dGltOnMz"), None);
+    }
+}

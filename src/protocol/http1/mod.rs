@@ -1,0 +1,20 @@
+//! HTTP/1.0 and 1.1 (RFC 9112), with pipelining, chunks, 100-continue, upgrades and tunnels.
+
+mod dialogue;
+mod head;
+mod probe;
+
+use super::Entry;
+use super::talk::Talking;
+use crate::model::Proto;
+use dialogue::Http;
+
+/// The row of the registry. `h2` stands here because inside TLS it is HTTP too, on the same ports.
+pub(super) const ENTRY: Entry = Entry {
+    proto: Proto("http"),
+    ports: &[80, 3128, 8000, 8008, 8080, 8081, 8888],
+    tls_ports: &[443, 8443],
+    alpn: &["http/1.1", "http/1.0", "h2"],
+    probe: probe::probe,
+    start: || Box::new(Talking::<Http>::default()),
+};

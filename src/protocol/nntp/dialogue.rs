@@ -1,0 +1,410 @@
+//! Commands and replies of one NNTP connection, put together in order.
+
+use super::command::{self, Kind};
+use crate::model::{Exchange, Side, Verb};
+use crate::protocol::Dialogue;
+use crate::protocol::dots::Endings;
+use crate::protocol::line::{Body, Ending, Line, Mode};
+use crate::protocol::message;
+use crate::protocol::pending::{Ask, Pending};
+use crate::protocol::record::{add_name, answer, answer_body, ask, greeting, remark, text};
+use crate::protocol::sasl::{self, Awaited};
+use crate::protocol::talk::{Talk, Wire};
+
+/// The state of one connection.
+#[derive(Debug, Default)]
+pub(super) struct Nntp {
+    pending: Pending<Kind>,
+    awaited: Awaited,
+    /// The client's next line begins a message, unless it reads like a command: the reply to POST was lost.
+    message_perhaps: bool,
+    greeted: bool,
+}
+
+impl Talk for Nntp {
+    fn line(&mut self, side: Side, line: Line<'_>, wire: &mut Wire, out: &mut Dialogue) {
+        match side {
+            Side::Client => self.command(&line, wire, out),
+            Side::Server => self.reply(&line, wire, out),
+        }
+    }
+
+    fn body(&mut self, side: Side, body: Body, wire: &mut Wire, out: &mut Dialogue) {
+        if side == Side::Server {
+            return self.text_ended(&body, wire, out);
+        }
+        let empty = !body.complete && body.octets == 0;
+        if let Some(ask) = self.pending.last().filter(|_| !empty) {
+            match ask.kind {
+                Kind::Body => message::sent(&mut ask.exchange, &body),
+                Kind::TakeThis => message::sent_with_command(&mut ask.exchange, &body),
+                _ => {}
+            }
+        }
+    }
+
+    fn hole(&mut self, side: Side, wire: &mut Wire, out: &mut Dialogue) {
+        if side == Side::Client {
+            self.awaited.lose_sight();
+            return self.pending.lose_commands(out);
+        }
+        self.greeted = true;
+        // A message of which nothing is missing is not over: the hole holds no reply to it.
+        let in_message = wire
+            .client
+            .open_body()
+            .is_some_and(|body| body.missing == 0);
+        if let Some(ask) = self.pending.lose_replies(in_message, out) {
+            self.give_up(ask, wire, out);
+        }
+    }
+
+    fn finish(&mut self, wire: &mut Wire, out: &mut Dialogue) {
+        while let Some(ask) = self.pending.pop() {
+            self.give_up(ask, wire, out);
+        }
+    }
+}
+
+impl Nntp {
+    fn command(&mut self, line: &Line<'_>, wire: &mut Wire, out: &mut Dialogue) {
+        let mut command = command::read(&line.text);
+        let known = command.kind != Kind::Unknown;
+        if std::mem::take(&mut self.message_perhaps) && !known {
+            wire.client.expect_more_dots(line);
+            return self.push(message::invited(), Kind::Body, wire, out);
+        }
+        if let Some((user, mechanism)) = self.awaited.take(known, &line.text) {
+            command.name = user;
+            sasl::masked(&line.text).clone_into(&mut command.request);
+            command.verb = Verb::new("AUTHINFO");
+            command.kind = Kind::Auth(mechanism);
+        } else if !known && (line.after_hole() || self.pending.is_uncertain() || !self.greeted) {
+            // The rest of a line may be the rest of a secret.
+            return;
+        }
+        self.catch_up(wire, out);
+        let mut exchange = ask(command.verb, command.request, line);
+        if let Some(name) = command.name {
+            add_name(out, name);
+        }
+        match command.kind {
+            // What comes before the reply is a message or commands, in the clear or not: the reply tells.
+            Kind::Auth(_) | Kind::Compress | Kind::Offer | Kind::StartTls => {
+                wire.client.expect(Mode::Hold);
+            }
+            Kind::TakeThis => wire.client.expect_dots(Endings::Strict),
+            Kind::Unknown => remark(&mut exchange.notes, "not a command of NNTP"),
+            Kind::Body | Kind::Plain => {}
+        }
+        self.push(exchange, command.kind, wire, out);
+    }
+
+    fn push(&mut self, exchange: Exchange, kind: Kind, wire: &mut Wire, out: &mut Dialogue) {
+        if let Some(oldest) = self.pending.push(exchange, kind) {
+            self.give_up(oldest, wire, out);
+        }
+    }
+
+    /// The client goes on: what it waited for has come, captured or not.
+    fn catch_up(&mut self, wire: &mut Wire, out: &mut Dialogue) {
+        let holed = wire.server.open_body().filter(|body| body.missing > 0);
+        if holed.is_some()
+            && let Some(body) = wire.server.break_body()
+        {
+            self.text_ended(&body, wire, out);
+        }
+        while let Some(ask) = self.pending.pop_doubtful() {
+            self.give_up(ask, wire, out);
+        }
+    }
+
+    fn reply(&mut self, line: &Line<'_>, wire: &mut Wire, out: &mut Dialogue) {
+        let unsure = self.pending.is_uncertain();
+        let Some(code) = command::code(&line.text) else {
+            // After a hole this is the rest of a text.
+            if !line.after_hole() && !unsure {
+                remark(
+                    &mut out.notes,
+                    format!("not a reply of NNTP: {}", text(&line.text)),
+                );
+            }
+            return;
+        };
+        let first = !std::mem::replace(&mut self.greeted, true);
+        if first && self.pending.is_empty() && matches!(code, 200 | 201 | 400 | 502) {
+            let mut exchange = greeting(line);
+            answer(&mut exchange, line, || code.to_string());
+            out.exchanges.push(exchange);
+            return;
+        }
+        if unsure {
+            self.skip_to_fitting(code, wire, out);
+        }
+        let due = self
+            .pending
+            .first()
+            .filter(|ask| !unsure || command::fits(code, ask.exchange.verb.as_str()));
+        let Some(ask) = due else {
+            return self.unasked(line, code, wire, out);
+        };
+        if message::is_awaited(&ask.exchange) {
+            message::end(&mut ask.exchange, wire);
+        }
+        answer(&mut ask.exchange, line, || code.to_string());
+        if command::has_many_lines(code, ask.exchange.verb.as_str()) {
+            wire.server.expect_dots(match line.ending {
+                Ending::BareLf => Endings::Lenient,
+                Ending::CrLf => Endings::Strict,
+            });
+            return;
+        }
+        if let Some(ask) = self.pending.pop() {
+            self.answered(&ask.kind, code, wire, out);
+            ask.write(out);
+        }
+    }
+
+    /// What the reply means for what comes next.
+    fn answered(&mut self, kind: &Kind, code: u16, wire: &mut Wire, out: &mut Dialogue) {
+        match (kind, code) {
+            (Kind::Offer, 335 | 340) => self.expect_message(wire, out),
+            (Kind::StartTls, 382) => wire.start_tls(out),
+            (Kind::Compress, 206) => {
+                remark(
+                    &mut out.notes,
+                    "compressed from here on (RFC 8054): not read",
+                );
+                wire.client.expect(Mode::Opaque);
+                wire.server.expect(Mode::Opaque);
+            }
+            (Kind::Auth(mechanism), code) => {
+                wire.client.expect(Mode::Lines);
+                if code == 383 {
+                    self.awaited = Awaited::Response(mechanism.clone());
+                }
+            }
+            (Kind::Compress | Kind::Offer | Kind::StartTls, _) => wire.client.expect(Mode::Lines),
+            (Kind::Body | Kind::Plain | Kind::TakeThis | Kind::Unknown, _) => {}
+        }
+    }
+
+    fn expect_message(&mut self, wire: &mut Wire, out: &mut Dialogue) {
+        wire.client.expect_dots(Endings::Strict);
+        self.push(message::invited(), Kind::Body, wire, out);
+    }
+
+    /// A reply of many lines came to its end.
+    fn text_ended(&mut self, body: &Body, wire: &mut Wire, out: &mut Dialogue) {
+        let Some(mut ask) = self.pending.pop() else {
+            return;
+        };
+        answer_body(&mut ask.exchange, body);
+        if !body.complete {
+            remark(&mut ask.exchange.notes, "the reply ends in mid-text");
+        }
+        self.give_up(ask, wire, out);
+    }
+
+    /// A reply to nothing that was captured.
+    fn unasked(&mut self, line: &Line<'_>, code: u16, wire: &mut Wire, out: &mut Dialogue) {
+        remark(
+            &mut out.notes,
+            format!(
+                "a reply without a command, in packet {}: {}",
+                line.packet.0,
+                text(&line.text)
+            ),
+        );
+        if !self.pending.is_empty() {
+            return;
+        }
+        match code {
+            335 | 340 => self.expect_message(wire, out),
+            383 => self.awaited = Awaited::Perhaps,
+            _ => {}
+        }
+    }
+
+    /// After a hole: gives up the commands that `code` cannot answer, where it can answer a later one.
+    fn skip_to_fitting(&mut self, code: u16, wire: &mut Wire, out: &mut Dialogue) {
+        let fitting = self
+            .pending
+            .position(|ask| command::fits(code, ask.exchange.verb.as_str()));
+        for _ in 0..fitting.unwrap_or(0) {
+            if let Some(ask) = self.pending.pop() {
+                self.give_up(ask, wire, out);
+            }
+        }
+    }
+
+    /// Writes `ask` out as it is, and reads on without more of its reply.
+    fn give_up(&mut self, mut ask: Ask<Kind>, wire: &mut Wire, out: &mut Dialogue) {
+        if self.pending.is_empty() && wire.client.is_holding() {
+            wire.client.expect(Mode::Lines);
+            match ask.kind {
+                Kind::Offer => self.message_perhaps = true,
+                Kind::Auth(_) => self.awaited = Awaited::Perhaps,
+                _ => {}
+            }
+        }
+        if message::is_awaited(&ask.exchange) {
+            message::end(&mut ask.exchange, wire);
+            if ask.exchange.start.is_none() {
+                return;
+            }
+        }
+        ask.write(out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{Encryption, Proto};
+    use crate::protocol::testing::{
+        C, S, Script, a_hole_costs_little, pairs, rubbish_is_survived, run,
+        segmentation_does_not_matter, without,
+    };
+
+    const READ: Script<'_> = &[
+        (S, "200 news.example.com ready, posting allowed\r\n"),
+        (C, "MODE READER\r\n"),
+        (S, "201 reader\r\n"),
+        (C, "AUTHINFO USER tim\r\n"),
+        (S, "381 more\r\n"),
+        (C, "AUTHINFO PASS s3cret\r\n"),
+        (S, "281 welcome\r\n"),
+        (C, "GROUP misc.test\r\n"),
+        (S, "211 2 1 2 misc.test\r\n"),
+        (C, "LISTGROUP misc.test\r\n"),
+        (S, "211 2 1 2 misc.test\r\n1\r\n2\r\n.\r\n"),
+        (C, "ARTICLE 1\r\n"),
+        (S, "220 1 <a@b>\r\nSubject: x\r\n\r\n200 ..\r\n..\r\n.\r\n"),
+        (C, "ARTICLE 9\r\n"),
+        (S, "423 none\r\n"),
+        (C, "POST\r\n"),
+        (S, "340 send\r\n"),
+        (C, "Subject: y\r\n\r\nhi\r\n.\r\n"),
+        (S, "240 thanks\r\n"),
+        (C, "DATE\r\n"),
+        (S, "111 20261124032909\r\n"),
+        (C, "NEXT\r\n"),
+        (S, "421 no next\r\n"),
+        (C, "QUIT\r\n"),
+        (S, "205 bye\r\n"),
+    ];
+
+    #[test]
+    fn articles_are_read_and_posted() {
+        let (proto, dialogue) = run(119, READ);
+        assert_eq!(proto, Proto("nntp"));
+        assert_eq!(dialogue.notes, [""; 0]);
+        assert_eq!(dialogue.names, ["tim"]);
+        let rows: Vec<(&str, &str, u64)> = dialogue
+            .exchanges
+            .iter()
+            .map(|e| {
+                assert_eq!(e.notes, [""; 0]);
+                (
+                    &*e.request,
+                    e.code.as_deref().unwrap(),
+                    e.response_bytes.unwrap(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            rows[1..],
+            [
+                ("MODE READER", "201", 12),
+                ("AUTHINFO USER tim", "381", 10),
+                ("AUTHINFO PASS ***", "281", 13),
+                ("GROUP misc.test", "211", 21),
+                ("LISTGROUP misc.test", "211", 30),
+                ("ARTICLE 1", "220", 42),
+                ("ARTICLE 9", "423", 10),
+                ("POST", "340", 10),
+                ("<body 16 bytes>", "240", 12),
+                ("DATE", "111", 20),
+                ("NEXT", "421", 13),
+                ("QUIT", "205", 9),
+            ]
+        );
+        assert_eq!(dialogue.exchanges[9].request_bytes, Some(21));
+    }
+
+    #[test]
+    fn streamed_articles_get_their_replies_in_order() {
+        let (_, dialogue) = run(
+            119,
+            &[
+                (C, "MODE STREAM\r\n"),
+                (S, "203 go\r\n"),
+                (
+                    C,
+                    "CHECK <1@x>\r\nCHECK <2@x>\r\nTAKETHIS <3@x>\r\nQUIT\r\n\r\n.\r\nCHECK <4@x>\r\n",
+                ),
+                (S, "238 <1@x>\r\n438 <2@x>\r\n239 <3@x>\r\n238 <4@x>\r\n"),
+                (C, "IHAVE <5@x>\r\n"),
+                (S, "435 no\r\n"),
+            ],
+        );
+        let pairs = pairs(&dialogue);
+        let pairs: Vec<(&str, &str)> = pairs.iter().map(|(a, b)| (&**a, &**b)).collect();
+        assert_eq!(
+            pairs,
+            [
+                ("MODE STREAM", "203 go"),
+                ("CHECK <1@x>", "238 <1@x>"),
+                ("CHECK <2@x>", "438 <2@x>"),
+                ("TAKETHIS <3@x>", "239 <3@x>"),
+                ("CHECK <4@x>", "238 <4@x>"),
+                ("IHAVE <5@x>", "435 no"),
+            ]
+        );
+        assert_eq!(dialogue.exchanges[3].request_bytes, Some(27));
+    }
+
+    #[test]
+    fn tls_begins_with_the_reply() {
+        let (_, dialogue) = run(
+            119,
+            &[
+                (S, "200 hi\r\n"),
+                (C, "STARTTLS\r\n"),
+                (S, "382 go\r\n"),
+                (C, "DATE\r\n"),
+            ],
+        );
+        assert_eq!(dialogue.encryption, Encryption::StartTls);
+        assert_eq!(dialogue.exchanges.len(), 2);
+    }
+
+    #[test]
+    fn segments_and_holes_and_rubbish() {
+        segmentation_does_not_matter(119, READ);
+        a_hole_costs_little(119, READ, 2);
+        for lost in 0..READ.len() {
+            assert!(!format!("{:?}", without(119, READ, lost)).contains("s3cret"));
+        }
+        rubbish_is_survived(
+            119,
+            &[
+                "POST\r\n",
+                "340 x\r\n",
+                "ARTICLE\r\n",
+                "220 x\r\n",
+                ".\r\n",
+                "x\r\n",
+                "TAKETHIS <a>\r\n",
+                "AUTHINFO SASL PLAIN\r\n",
+                "383 x\r\n",
+                "dGlt\r\n",
+                "STARTTLS\r\n",
+                "382 x\r\n",
+                "COMPRESS DEFLATE\r\n",
+                "206 x\r\n",
+                "200 x\r\n",
+            ],
+        );
+    }
+}
