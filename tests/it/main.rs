@@ -1,10 +1,18 @@
-//! Tests of the rooms on real input.
+//! Tests through the public face, in one binary.
+
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
     clippy::print_stderr,
-    reason = "a test may fail loudly, and says what it skips"
+    reason = "a test may fail at once, and says when it is skipped"
 )]
 
 mod alignment;
+mod cases;
+mod damage;
 mod dialogue;
+mod formats;
+mod program;
+mod rooms;
 mod traces;
