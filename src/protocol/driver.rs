@@ -139,7 +139,10 @@ impl Driver {
             return Some(Choice::Protocol(entry));
         }
         let over = verdicts().all(|(_, verdict)| verdict == Verdict::RuledOut)
-            && starts_tls(client, server) == Verdict::RuledOut;
+            && starts_tls(client, server) == Verdict::RuledOut
+            // Rubbish from one side may get an answer that tells.
+            && !client.is_empty()
+            && !server.is_empty();
         if over {
             return Some(Choice::Unknown);
         }

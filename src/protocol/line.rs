@@ -142,6 +142,7 @@ pub(super) struct Reader {
     body: Body,
     held: Vec<Held>,
     held_octets: u64,
+    heard: bool,
 }
 
 impl<'p> Piece<'p> {
@@ -163,6 +164,7 @@ impl Line<'_> {
 impl Reader {
     /// Takes the next unit from `piece`; `None` when it is used up.
     pub(super) fn next<'p>(&mut self, piece: &mut Piece<'p>) -> Option<Unit<'p>> {
+        self.heard |= !piece.bytes.is_empty();
         match &mut self.mode {
             Mode::Lines => self.line(piece).map(Unit::Line),
             Mode::Octets(0) => Some(Unit::Body(self.end_body())),
@@ -211,6 +213,11 @@ impl Reader {
         self.expect_dots(Endings::Strict);
         self.body.octets = line.size;
         self.body.span = Some((line.first, line.packet, line.last));
+    }
+
+    /// Whether anything has come in this direction.
+    pub(super) fn is_heard(&self) -> bool {
+        self.heard
     }
 
     /// Whether bytes are held back until the other side answers.

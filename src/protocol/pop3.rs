@@ -107,14 +107,17 @@ impl Pop3 {
         self.catch_up(wire, out);
         let mut exchange = ask(verb, request, line);
         match kind {
-            Kind::Auth(_) | Kind::StartTls => wire.client.expect(Mode::Hold),
+            Kind::Auth(_) if !wire.hold_client() => self.awaited = Awaited::Perhaps,
+            Kind::StartTls => {
+                wire.hold_client();
+            }
             Kind::Unknown => {
                 remark(&mut exchange.notes, "not a command of POP3");
                 if self.pending.is_uncertain() {
                     sasl::masked(&line.text).clone_into(&mut exchange.request);
                 }
             }
-            Kind::Many | Kind::Plain => {}
+            Kind::Auth(_) | Kind::Many | Kind::Plain => {}
         }
         if let Some(name) = name {
             add_name(out, name);
@@ -196,6 +199,7 @@ impl Pop3 {
             Kind::StartTls => wire.client.expect(Mode::Lines),
             Kind::Auth(mechanism) => {
                 wire.client.expect(Mode::Lines);
+                self.awaited = Awaited::Command;
                 if status == "+" {
                     self.awaited = Awaited::Response(mechanism.clone());
                 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::line::{Body, Held, Line, Piece, Reader, Struck, Unit};
+use super::line::{Body, Held, Line, Mode, Piece, Reader, Struck, Unit};
 use super::record::remark;
 use super::{Decoder, Dialogue, Step};
 use crate::flow::StreamEvent;
@@ -57,6 +57,17 @@ impl Wire {
 }
 
 impl Wire {
+    /// Holds the client's bytes back until the server's answer tells what they are. Where nothing of the server
+    /// is captured that would be for ever: then they are read as they come, and this is `false`.
+    pub(super) fn hold_client(&mut self) -> bool {
+        if self.server.is_heard() {
+            self.client.expect(Mode::Hold);
+        } else {
+            self.holed = true;
+        }
+        self.client.is_holding()
+    }
+
     /// Both sides have agreed to start TLS.
     pub(super) fn start_tls(&mut self, out: &mut Dialogue) {
         let ahead = self.client.held_octets();

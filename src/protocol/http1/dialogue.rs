@@ -159,7 +159,7 @@ impl Http {
             .last()
             .is_some_and(|ask| ask.kind == Method::Connect)
         {
-            wire.client.expect(Mode::Hold);
+            wire.hold_client();
         }
     }
 
@@ -174,17 +174,13 @@ impl Http {
         } else {
             Some(0)
         };
-        let clean = skip.map(|skip| after(line, skip));
-        let read = clean.and_then(|line| Some((head::request_line(&line.text)?, line)));
-        let Some((request, line)) = read else {
-            if self.request.stage == Stage::Start && !self.pending.is_uncertain() {
-                remark(
-                    &mut out.notes,
-                    format!("not a request of HTTP/1, in packet {}", line.packet.0),
-                );
-            }
+        let Some(skip) = skip else {
             return;
         };
+        let line = after(line, skip);
+        let request = head::request_line(&line.text);
+        let malformed = request.is_none();
+        let request = request.unwrap_or_else(|| head::malformed(&line.text));
         while let Some(ask) = self.pending.pop_doubtful() {
             self.reply.stage = Stage::Lost;
             ask.write(out);
@@ -198,7 +194,10 @@ impl Http {
             stage: Stage::Fields,
             framing: Framing::Unsaid,
         };
-        let exchange = ask(request.method, request.request, &line);
+        let mut exchange = ask(request.method, request.request, &line);
+        if malformed {
+            remark(&mut exchange.notes, "not a request of HTTP/1");
+        }
         if let Some(oldest) = self.pending.push(exchange, kind) {
             oldest.write(out);
         }
@@ -538,5 +537,27 @@ mod tests {
                 "ffffffffffffffff\r\n",
             ],
         );
+    }
+
+    #[test]
+    fn a_malformed_request_gets_its_reply_and_is_shown_only_if_it_looks_like_one() {
+        for (sent, shown) in [
+            ("GET HTTP/1.1\r\nHost: x\r\n\r\n", "GET HTTP/1.1"),
+            ("user=x&password=s3cret\r\n\r\n", "<no request line>"),
+        ] {
+            let (proto, dialogue) = run(
+                80,
+                &[
+                    (C, sent),
+                    (S, "HTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n"),
+                ],
+            );
+            assert_eq!(proto, Proto("http"));
+            assert_eq!(
+                pairs(&dialogue),
+                [(shown.into(), "HTTP/1.1 400 Bad".into())]
+            );
+            assert_eq!(dialogue.exchanges[0].notes, ["not a request of HTTP/1"]);
+        }
     }
 }

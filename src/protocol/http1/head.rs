@@ -75,6 +75,21 @@ pub(super) fn status_line(line: &[u8]) -> Option<u16> {
     })
 }
 
+/// A first line of the client that is no request line, for a server answers that too. Shown only where it has the
+/// look of one: it may be the rest of a body, and hold a secret.
+pub(super) fn malformed(line: &[u8]) -> RequestLine {
+    let word = line.split(|&byte| byte == b' ').next().unwrap_or_default();
+    let method = (3..=16).contains(&word.len()) && word.iter().all(u8::is_ascii_uppercase);
+    RequestLine {
+        method: Verb::new(&if method { text(word) } else { "-".to_owned() }),
+        request: if method {
+            without_password(text(line))
+        } else {
+            "<no request line>".to_owned()
+        },
+    }
+}
+
 /// Where a request line begins in `line`, which may begin with the end of a body.
 pub(super) fn find_request_line(line: &[u8]) -> Option<usize> {
     let mut words = line.rsplitn(3, |&byte| byte == b' ');
@@ -135,7 +150,8 @@ pub(super) fn chunk_size(line: &[u8]) -> Option<u64> {
 }
 
 fn is_version(word: &[u8]) -> bool {
-    matches!(word, b"HTTP/1.0" | b"HTTP/1.1")
+    // The name is in upper case (RFC 9112 §2.3), but there are servers that differ.
+    word.eq_ignore_ascii_case(b"HTTP/1.0") || word.eq_ignore_ascii_case(b"HTTP/1.1")
 }
 
 /// Name and value of a header field.

@@ -90,12 +90,14 @@ impl Nntp {
         }
         match command.kind {
             // What comes before the reply is a message or commands, in the clear or not: the reply tells.
-            Kind::Auth(_) | Kind::Compress | Kind::Offer | Kind::StartTls => {
-                wire.client.expect(Mode::Hold);
+            Kind::Auth(_) if !wire.hold_client() => self.awaited = Awaited::Perhaps,
+            Kind::Offer => self.message_perhaps = !wire.hold_client(),
+            Kind::Compress | Kind::StartTls => {
+                wire.hold_client();
             }
             Kind::TakeThis => wire.client.expect_dots(Endings::Strict),
             Kind::Unknown => remark(&mut exchange.notes, "not a command of NNTP"),
-            Kind::Body | Kind::Plain => {}
+            Kind::Auth(_) | Kind::Body | Kind::Plain => {}
         }
         self.push(exchange, command.kind, wire, out);
     }
@@ -180,16 +182,29 @@ impl Nntp {
             }
             (Kind::Auth(mechanism), code) => {
                 wire.client.expect(Mode::Lines);
+                self.awaited = Awaited::Command;
                 if code == 383 {
                     self.awaited = Awaited::Response(mechanism.clone());
                 }
             }
-            (Kind::Compress | Kind::Offer | Kind::StartTls, _) => wire.client.expect(Mode::Lines),
+            (Kind::Compress | Kind::Offer | Kind::StartTls, _) => {
+                self.message_perhaps = false;
+                wire.client.expect(Mode::Lines);
+            }
             (Kind::Body | Kind::Plain | Kind::TakeThis | Kind::Unknown, _) => {}
         }
     }
 
     fn expect_message(&mut self, wire: &mut Wire, out: &mut Dialogue) {
+        self.message_perhaps = false;
+        // The client may not have waited, and the message be under way.
+        if self
+            .pending
+            .last()
+            .is_some_and(|ask| ask.kind == Kind::Body)
+        {
+            return;
+        }
         wire.client.expect_dots(Endings::Strict);
         self.push(message::invited(), Kind::Body, wire, out);
     }

@@ -130,12 +130,17 @@ impl Smtp {
         match &command.kind {
             Kind::Auth(_) => {
                 self.tried_auth = true;
-                wire.client.expect(Mode::Hold);
+                if !wire.hold_client() {
+                    self.awaited = Awaited::Perhaps;
+                }
             }
             Kind::Hello { lmtp } => self.lmtp |= *lmtp,
             Kind::Chunk { octets, .. } => wire.client.expect(Mode::Octets(*octets)),
             // What comes before the reply is a message or commands, in the clear or TLS: the reply tells.
-            Kind::Data | Kind::StartTls => wire.client.expect(Mode::Hold),
+            Kind::Data => self.message_perhaps = !wire.hold_client(),
+            Kind::StartTls => {
+                wire.hold_client();
+            }
             Kind::Unknown => remark(&mut exchange.notes, "not a command of SMTP"),
             Kind::Body | Kind::Plain | Kind::Recipient => {}
         }
@@ -230,9 +235,13 @@ impl Smtp {
         match &ask.kind {
             Kind::Data if reply.code == 354 => self.expect_message(wire, out),
             Kind::StartTls if reply.code == 220 => wire.start_tls(out),
-            Kind::Data | Kind::StartTls => wire.client.expect(Mode::Lines),
+            Kind::Data | Kind::StartTls => {
+                self.message_perhaps = false;
+                wire.client.expect(Mode::Lines);
+            }
             Kind::Auth(mechanism) => {
                 wire.client.expect(Mode::Lines);
+                self.awaited = Awaited::Command;
                 if reply.code == 334 {
                     self.awaited = Awaited::Response(mechanism.clone());
                 }
@@ -247,6 +256,15 @@ impl Smtp {
     }
 
     fn expect_message(&mut self, wire: &mut Wire, out: &mut Dialogue) {
+        self.message_perhaps = false;
+        // The client may not have waited, and the message be under way.
+        if self
+            .pending
+            .last()
+            .is_some_and(|ask| ask.kind == Kind::Body)
+        {
+            return;
+        }
         wire.client.expect_dots(Endings::Strict);
         self.push(message::invited(), Kind::Body, wire, out);
     }
@@ -566,5 +584,23 @@ mod tests {
         assert_eq!(last.request, "<body 13 bytes>");
         assert_eq!(last.response, None);
         assert_eq!(last.notes, ["ends in mid-message", "no reply captured"]);
+    }
+
+    #[test]
+    fn a_client_without_its_server_is_read_too() {
+        let heard: Vec<(crate::model::Side, &str)> = SEND
+            .iter()
+            .copied()
+            .filter(|&(side, _)| side == C)
+            .collect();
+        let (_, dialogue) = run(25, &heard);
+        let requests: Vec<&str> = dialogue.exchanges.iter().map(|e| &*e.request).collect();
+        assert_eq!(requests[4..7], ["DATA", "<body 27 bytes>", "NOOP"]);
+        let heard: Vec<(crate::model::Side, &str)> = AUTH
+            .iter()
+            .copied()
+            .filter(|&(side, _)| side == C)
+            .collect();
+        assert!(!format!("{:?}", run(25, &heard)).contains("c2VjcmV0"));
     }
 }
