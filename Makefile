@@ -1,9 +1,37 @@
-# The ways to run this project; CI uses the same.
-.PHONY: lint test
+# The ways to run this project; CI calls `make lint test`.
+.PHONY: demo test lint bench fuzz deps
 
-lint:
+# Live capture links with libpcap; without it everything else is built all the same.
+HAS_PCAP = echo 'int main(void){return 0;}' | cc -x c - -lpcap -o /dev/null 2>/dev/null
+FEATURES = $$($(HAS_PCAP) || echo --no-default-features)
+SUDO = $$(test "$$(id -u)" = 0 || echo sudo)
+
+# What the demo joins.
+CASE = captures/iis-netmon
+
+demo: deps
+	cargo build --release $(FEATURES)
+	target/release/bothends -r captures/postfix/wire.pcapng -l captures/postfix/postfix.log --session s1,s3
+	target/release/bothends -r $(CASE)/wire.cap -l $(CASE)/ex_smtp.log
+
+test: deps
+	INSTA_UPDATE=no cargo test $(FEATURES)
+
+lint: deps
 	cargo fmt --check
-	cargo clippy --all-targets -- -D warnings
+	cargo clippy --all-targets $(FEATURES) -- -D warnings
+	cargo clippy --all-targets --no-default-features -- -D warnings
 
-test:
-	cargo test
+bench: deps
+	cargo bench $(FEATURES)
+
+# make fuzz T=capture S=60; takes cargo-fuzz.
+T = capture
+S = 60
+fuzz:
+	cd fuzz && cargo fuzz run -s none $(T) -- -max_total_time=$(S)
+
+deps:
+	@$(HAS_PCAP) || { echo "installing libpcap-dev, for live capture"; \
+	  $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq libpcap-dev; } \
+	  || echo "libpcap-dev cannot be installed: live capture is left out"

@@ -1,0 +1,159 @@
+//! What the fuzz targets do with their bytes; the ordinary tests replay the corpora through the same functions.
+
+#![allow(dead_code, reason = "each target uses one of them")]
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use bothends::capture::{self, LinkType, Record};
+use bothends::flow::{FlowTable, Limits, StreamEvent};
+use bothends::link::{Checksum, Datagram, Flags, LinkDecoder, Segment, SeqNo, TcpOptions, Upper};
+use bothends::log::{self, registry::FORMATS};
+use bothends::model::{LogId, Nanos, PacketNo, Side};
+use bothends::protocol::Driver;
+
+/// Any bytes as a capture file: never more packet bytes than the file has.
+pub fn capture(data: &[u8]) {
+    if let Ok(mut reader) = capture::open(data) {
+        while reader.advance().is_some() {
+            assert!(reader.bytes().len() <= data.len());
+        }
+        assert!(reader.bytes().is_empty());
+        reader.report();
+    }
+}
+
+/// Two bytes of link type, then a packet, whole and as the first part of a longer one.
+pub fn link(data: &[u8]) {
+    let Some((head, packet)) = data.split_first_chunk() else {
+        return;
+    };
+    let mut decoder = LinkDecoder::default();
+    for extra in [0, 100] {
+        let record = Record {
+            time: Nanos(0),
+            link_type: LinkType(u16::from_le_bytes(*head)),
+            length: u32::try_from(packet.len() + extra).unwrap_or(u32::MAX),
+            interface: 0,
+            at: 0,
+        };
+        if let Ok(Datagram {
+            upper: Upper::Tcp(segment),
+            ..
+        }) = decoder.decode(&record, packet)
+        {
+            assert!(segment.payload.len() <= usize::try_from(segment.length).unwrap_or(usize::MAX));
+        }
+    }
+}
+
+/// Segments of one connection, eight bytes of header each: the streams never hold more than was sent.
+pub fn flow(data: &[u8]) {
+    let limits = Limits {
+        held_per_direction: 512,
+        held_in_all: 700,
+        connections: 2,
+    };
+    let mut table = FlowTable::new(limits);
+    let (mut sent, mut passed) = (0usize, 0usize);
+    let mut rest = data;
+    let mut number = 0;
+    while let Some((&[flags, side, s0, s1, a0, a1, length, step], more)) = rest.split_first_chunk()
+    {
+        let (payload, more) = more.split_at(usize::from(length).min(more.len()));
+        rest = more;
+        number += 1;
+        sent += payload.len();
+        let client = (
+            IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
+            40_000 + u16::from(side >> 4),
+        );
+        let server = (IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 25);
+        let (from, to) = if side & 1 == 0 {
+            (client, server)
+        } else {
+            (server, client)
+        };
+        let datagram = Datagram {
+            source: from.0,
+            destination: to.0,
+            ttl: 64,
+            upper: Upper::Tcp(Segment {
+                source_port: from.1,
+                destination_port: to.1,
+                seq: SeqNo(u32::MAX - 300).plus(u32::from(u16::from_le_bytes([s0, s1]))),
+                ack: SeqNo(u32::MAX - 300).plus(u32::from(u16::from_le_bytes([a0, a1]))),
+                flags: Flags(flags),
+                window: 100,
+                urgent: 0,
+                options: TcpOptions::default(),
+                payload,
+                length: u32::from(length) + u32::from(side >> 1 & 1),
+                checksum: Checksum::Good,
+            }),
+        };
+        let at = Nanos(i64::from(step) * 50_000_000 * number);
+        let packet = PacketNo(number.unsigned_abs());
+        table.push(at, packet, &datagram, &mut |_, event| {
+            passed += octets(&event)
+        });
+    }
+    table.finish(&mut |_, event| passed += octets(&event));
+    assert!(passed <= sent, "{passed} octets came of {sent}");
+    assert_eq!(table.open(), 0);
+}
+
+fn octets(event: &bothends::flow::FlowEvent<'_>) -> usize {
+    match event {
+        bothends::flow::FlowEvent::Stream(StreamEvent::Data { bytes, .. }) => bytes.len(),
+        _ => 0,
+    }
+}
+
+/// Two bytes of port, then pieces of a dialogue: a byte of side and kind, a byte of length, the bytes.
+pub fn protocol(data: &[u8]) {
+    let Some((port, mut rest)) = data.split_first_chunk() else {
+        return;
+    };
+    let mut driver = Driver::new(u16::from_le_bytes(*port));
+    let mut number = 0i64;
+    while let Some((&[kind, length], more)) = rest.split_first_chunk() {
+        let (bytes, more) = more.split_at(usize::from(length).min(more.len()));
+        rest = more;
+        number += 1;
+        let at = Nanos(number);
+        let side = if kind & 1 == 0 {
+            Side::Client
+        } else {
+            Side::Server
+        };
+        driver.event(match kind >> 5 {
+            6 => StreamEvent::Gap {
+                side,
+                at,
+                missing: u64::from(length),
+            },
+            7 => StreamEvent::Fin { side, at },
+            _ => StreamEvent::Data {
+                side,
+                at,
+                packet: PacketNo(number.unsigned_abs()),
+                bytes,
+            },
+        });
+    }
+    let (_, dialogue) = driver.finish();
+    assert!(dialogue.exchanges.len() <= data.len() + 1);
+}
+
+/// A byte that names the format (or leaves it to be found), then a log.
+pub fn log(data: &[u8]) {
+    let Some((&format, bytes)) = data.split_first() else {
+        return;
+    };
+    let format = FORMATS.get(usize::from(format));
+    if let Ok((source, sessions)) = log::read(LogId(0), "log", bytes, format, 2026, &mut |_| {}) {
+        assert!(source.events <= source.lines);
+        let lines: usize = sessions.iter().map(|session| session.events.len()).sum();
+        assert!(u64::try_from(lines).unwrap_or(u64::MAX) <= source.lines);
+    }
+}

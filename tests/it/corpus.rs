@@ -1,0 +1,29 @@
+//! The fuzz targets' corpora, replayed.
+
+use std::path::Path;
+
+#[path = "../../fuzz/bodies.rs"]
+mod bodies;
+
+#[test]
+fn every_seed_and_every_cut_of_it_passes() {
+    let targets: [(&str, fn(&[u8])); 5] = [
+        ("capture", bodies::capture),
+        ("flow", bodies::flow),
+        ("link", bodies::link),
+        ("log", bodies::log),
+        ("protocol", bodies::protocol),
+    ];
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+    for (name, target) in targets {
+        let mut seeds = 0;
+        for entry in std::fs::read_dir(corpus.join(name)).unwrap() {
+            let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+            seeds += 1;
+            for cut in (0..=bytes.len()).rev().step_by(1 + bytes.len() / 60) {
+                target(&bytes[..cut]);
+            }
+        }
+        assert!(seeds > 1, "{name} has no corpus");
+    }
+}
