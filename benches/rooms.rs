@@ -1,10 +1,6 @@
 //! How fast each room is, on the bundled captures many times over. Only ratios within one run mean anything.
 
-#![expect(
-    clippy::expect_used,
-    missing_docs,
-    reason = "a bench without its input cannot go on"
-)]
+#![expect(clippy::expect_used, reason = "a bench without its input cannot go on")]
 
 use std::hint::black_box;
 use std::path::Path;

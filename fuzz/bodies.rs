@@ -12,7 +12,7 @@ use bothends::model::{LogId, Nanos, PacketNo, Side};
 use bothends::protocol::Driver;
 
 /// Any bytes as a capture file: never more packet bytes than the file has.
-pub fn capture(data: &[u8]) {
+pub(crate) fn capture(data: &[u8]) {
     if let Ok(mut reader) = capture::open(data) {
         while reader.advance().is_some() {
             assert!(reader.bytes().len() <= data.len());
@@ -23,7 +23,7 @@ pub fn capture(data: &[u8]) {
 }
 
 /// Two bytes of link type, then a packet, whole and as the first part of a longer one.
-pub fn link(data: &[u8]) {
+pub(crate) fn link(data: &[u8]) {
     let Some((head, packet)) = data.split_first_chunk() else {
         return;
     };
@@ -47,7 +47,7 @@ pub fn link(data: &[u8]) {
 }
 
 /// Segments of one connection, eight bytes of header each: the streams never hold more than was sent.
-pub fn flow(data: &[u8]) {
+pub(crate) fn flow(data: &[u8]) {
     let limits = Limits {
         held_per_direction: 512,
         held_in_all: 700,
@@ -94,10 +94,12 @@ pub fn flow(data: &[u8]) {
         let at = Nanos(i64::from(step) * 50_000_000 * number);
         let packet = PacketNo(number.unsigned_abs());
         table.push(at, packet, &datagram, &mut |_, event| {
-            passed += octets(&event)
+            passed += octets(&event);
         });
     }
-    table.finish(&mut |_, event| passed += octets(&event));
+    table.finish(&mut |_, event| {
+        passed += octets(&event);
+    });
     assert!(passed <= sent, "{passed} octets came of {sent}");
     assert_eq!(table.open(), 0);
 }
@@ -110,7 +112,7 @@ fn octets(event: &bothends::flow::FlowEvent<'_>) -> usize {
 }
 
 /// Two bytes of port, then pieces of a dialogue: a byte of side and kind, a byte of length, the bytes.
-pub fn protocol(data: &[u8]) {
+pub(crate) fn protocol(data: &[u8]) {
     let Some((port, mut rest)) = data.split_first_chunk() else {
         return;
     };
@@ -146,7 +148,7 @@ pub fn protocol(data: &[u8]) {
 }
 
 /// A byte that names the format (or leaves it to be found), then a log.
-pub fn log(data: &[u8]) {
+pub(crate) fn log(data: &[u8]) {
     let Some((&format, bytes)) = data.split_first() else {
         return;
     };

@@ -384,15 +384,15 @@ impl View<'_> {
 /// What a choice amounts to.
 fn judge(evidence: &Evidence, choice: &Chosen) -> Match {
     let clear = choice.margin >= CLEAR;
-    let runner_up = evidence.score - choice.margin;
+    // Of least worth is to leave the session alone; that is no other candidate.
+    let next = evidence.score - choice.margin;
+    let runner_up = (next > CLAIM - CLEAR + 1e-9).then_some(next);
     let mut reasons = evidence.reasons.clone();
-    if clear {
-        reasons.push(format!("the next best choice scores {runner_up:.1}"));
-    } else {
-        reasons.push(format!(
-            "the next best choice scores {runner_up:.1}, too near to tell"
-        ));
-    }
+    reasons.push(match (runner_up, clear) {
+        (None, true) => "nothing else comes near".into(),
+        (Some(next), true) => format!("the next best choice scores {next:.1}"),
+        (_, false) => format!("the next best choice scores {next:.1}, too near to tell"),
+    });
     Match {
         standing: if clear {
             Standing::Matched
@@ -400,7 +400,7 @@ fn judge(evidence: &Evidence, choice: &Chosen) -> Match {
             Standing::Ambiguous
         },
         score: Some(evidence.score),
-        runner_up: Some(runner_up),
+        runner_up,
         reasons,
     }
 }

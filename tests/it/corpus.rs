@@ -5,9 +5,12 @@ use std::path::Path;
 #[path = "../../fuzz/bodies.rs"]
 mod bodies;
 
+/// A target takes any bytes and panics when something is wrong.
+type Target = fn(&[u8]);
+
 #[test]
 fn every_seed_and_every_cut_of_it_passes() {
-    let targets: [(&str, fn(&[u8])); 5] = [
+    let targets: [(&str, Target); 5] = [
         ("capture", bodies::capture),
         ("flow", bodies::flow),
         ("link", bodies::link),
