@@ -15,6 +15,9 @@ pub(super) const MAX_LINE: usize = 64 << 10;
 /// Octets kept of a side whose bytes cannot be read before the other side has answered.
 pub(super) const MAX_HELD: usize = 64 << 10;
 
+/// What holding a segment costs besides its octets.
+const HELD_COST: usize = 64;
+
 /// Bytes of one segment that are still to be read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Piece<'p> {
@@ -141,6 +144,8 @@ pub(super) struct Reader {
     beginning: Beginning,
     body: Body,
     held: Vec<Held>,
+    /// Octets kept, with what keeping a segment costs.
+    kept: usize,
     held_octets: u64,
     heard: bool,
 }
@@ -265,6 +270,7 @@ impl Reader {
     /// Takes what was held back, to be read again now that it is known what it is.
     pub(super) fn release(&mut self) -> Vec<Held> {
         self.held_octets = 0;
+        self.kept = 0;
         std::mem::take(&mut self.held)
     }
 
@@ -277,7 +283,8 @@ impl Reader {
             }
             Mode::Hold => {
                 self.held_octets += missing;
-                self.held.push(Held::Gap(at, missing));
+                self.kept += HELD_COST;
+                self.hold_gap(at, missing);
                 Struck::Held
             }
             Mode::Opaque => {
@@ -376,15 +383,9 @@ impl Reader {
 
     fn hold(&mut self, piece: &mut Piece<'_>) {
         let bytes = piece.take(usize::MAX);
-        let kept: usize = self
-            .held
-            .iter()
-            .map(|held| match held {
-                Held::Data(_, _, bytes) => bytes.len(),
-                Held::Gap(..) => 0,
-            })
-            .sum();
-        let (keep, drop) = bytes.split_at((MAX_HELD - kept.min(MAX_HELD)).min(bytes.len()));
+        self.kept += HELD_COST;
+        let (keep, drop) = bytes.split_at(MAX_HELD.saturating_sub(self.kept).min(bytes.len()));
+        self.kept += keep.len();
         self.held_octets += bytes.len() as u64;
         if !keep.is_empty() {
             self.held
@@ -393,10 +394,13 @@ impl Reader {
         if drop.is_empty() {
             return;
         }
-        let lost = drop.len() as u64;
+        self.hold_gap(piece.at, drop.len() as u64);
+    }
+
+    fn hold_gap(&mut self, at: Nanos, lost: u64) {
         match self.held.last_mut() {
             Some(Held::Gap(_, missing)) => *missing += lost,
-            _ => self.held.push(Held::Gap(piece.at, lost)),
+            _ => self.held.push(Held::Gap(at, lost)),
         }
     }
 }
@@ -513,8 +517,12 @@ mod tests {
         assert_eq!(reader.held_octets(), 3 + 3 * MAX_HELD as u64);
         let held = reader.release();
         assert!(matches!(&held[0], Held::Data(_, PacketNo(1), bytes) if bytes == b"one"));
-        assert!(matches!(&held[1], Held::Data(_, _, bytes) if bytes.len() == MAX_HELD - 3));
-        assert!(matches!(held[2], Held::Gap(_, n) if n == 2 * MAX_HELD as u64 + 3));
+        assert!(
+            matches!(&held[1], Held::Data(_, _, bytes) if bytes.len() == MAX_HELD - 3 - 2 * HELD_COST)
+        );
+        assert!(
+            matches!(held[2], Held::Gap(_, n) if n == (2 * MAX_HELD + 3 + 2 * HELD_COST) as u64)
+        );
         assert_eq!(held.len(), 3);
     }
 }

@@ -128,3 +128,59 @@ impl<K> Pending<K> {
         given_up
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Nanos, Seen, Verb};
+
+    fn exchange(verb: &str) -> Exchange {
+        Exchange::new(Verb::new(verb), verb.to_owned(), Seen::Wire)
+    }
+
+    fn waiting(verbs: &[&str]) -> Pending<()> {
+        let mut pending = Pending::default();
+        for verb in verbs {
+            assert!(pending.push(exchange(verb), ()).is_none());
+        }
+        pending
+    }
+
+    #[test]
+    fn lost_replies_cost_the_first_command_and_make_the_others_doubtful() {
+        let mut out = Dialogue::default();
+        let mut pending = waiting(&["A", "B", "C"]);
+        let first = pending.lose_replies(false, &mut out).unwrap();
+        assert_eq!(first.exchange.request, "A");
+        first.write(&mut out);
+        assert_eq!(out.exchanges[0].notes, ["no reply captured"]);
+        assert!(pending.push(exchange("D"), ()).is_none());
+        let given_up: Vec<String> = std::iter::from_fn(|| pending.pop_doubtful())
+            .map(|ask| ask.exchange.request)
+            .collect();
+        assert_eq!(given_up, ["B", "C"]);
+        assert!(pending.is_uncertain());
+        pending.first().unwrap().exchange.answered = Some(Nanos(1));
+        pending.pop().unwrap();
+        assert!(!pending.is_uncertain());
+    }
+
+    #[test]
+    fn a_command_in_mid_reply_keeps_its_place() {
+        let mut out = Dialogue::default();
+        let mut pending = waiting(&["A", "B"]);
+        pending.first().unwrap().exchange.answered = Some(Nanos(1));
+        assert!(pending.lose_replies(false, &mut out).is_none());
+        assert_eq!(pending.position(|_| false), Some(0));
+    }
+
+    #[test]
+    fn the_oldest_gives_way_when_too_many_wait() {
+        let mut pending = waiting(&["A"]);
+        for _ in 1..MAX_WAITING {
+            assert!(pending.push(exchange("B"), ()).is_none());
+        }
+        let oldest = pending.push(exchange("C"), ()).unwrap();
+        assert_eq!(oldest.exchange.request, "A");
+    }
+}

@@ -422,4 +422,26 @@ mod tests {
             ],
         );
     }
+
+    #[test]
+    fn after_lost_replies_the_code_tells_which_command_is_answered() {
+        let script: Script<'_> = &[
+            (S, "200 news\r\n"),
+            (C, "GROUP a\r\nSTAT 1\r\nARTICLE 1\r\nDATE\r\n"),
+            (S, "211 1 1 1 a\r\n223 1 <a@b>\r\n"),
+            (S, "220 1 <a@b>\r\nx\r\n.\r\n111 20261124032909\r\n"),
+        ];
+        let (_, dialogue) = without(119, script, 2);
+        let pairs = pairs(&dialogue);
+        let pairs: Vec<(&str, &str)> = pairs.iter().map(|(a, b)| (&**a, &**b)).collect();
+        assert_eq!(
+            pairs[1..],
+            [
+                ("GROUP a", ""),
+                ("STAT 1", ""),
+                ("ARTICLE 1", "220 1 <a@b>"),
+                ("DATE", "111 20261124032909"),
+            ]
+        );
+    }
 }

@@ -603,4 +603,28 @@ mod tests {
             .collect();
         assert!(!format!("{:?}", run(25, &heard)).contains("c2VjcmV0"));
     }
+
+    #[test]
+    fn after_lost_replies_the_code_tells_which_command_is_answered() {
+        let script: Script<'_> = &[
+            (S, "220 mx ESMTP\r\n"),
+            (C, "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n"),
+            (S, "250 1\r\n250 2\r\n"),
+            (S, "354 3\r\n"),
+            (C, "x\r\n.\r\n"),
+            (S, "250 4\r\n"),
+        ];
+        let (_, dialogue) = crate::protocol::testing::without(25, script, 2);
+        let pairs = pairs(&dialogue);
+        let pairs: Vec<(&str, &str)> = pairs.iter().map(|(a, b)| (&**a, &**b)).collect();
+        assert_eq!(
+            pairs[1..],
+            [
+                ("MAIL FROM:<a@b>", ""),
+                ("RCPT TO:<c@d>", ""),
+                ("DATA", "354 3"),
+                ("<body 1 bytes>", "250 4"),
+            ]
+        );
+    }
 }
