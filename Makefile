@@ -6,13 +6,12 @@ HAS_PCAP = echo 'int main(void){return 0;}' | cc -x c - -lpcap -o /dev/null 2>/d
 FEATURES = $$($(HAS_PCAP) || echo --no-default-features)
 SUDO = $$(test "$$(id -u)" = 0 || echo sudo)
 
-# What the demo joins.
-CASE = captures/iis-netmon
+CASES = captures
 
 demo: deps
 	cargo build --release $(FEATURES)
-	target/release/bothends -r captures/postfix/wire.pcapng -l captures/postfix/postfix.log --session s1,s3
-	target/release/bothends -r $(CASE)/wire.cap -l $(CASE)/ex_smtp.log
+	cargo run --release -q $(FEATURES) -- -r $(CASES)/postfix/wire.pcapng -l $(CASES)/postfix/postfix.log --session s1,s3
+	cargo run --release -q $(FEATURES) -- -r $(CASES)/iis-netmon/wire.cap -l $(CASES)/iis-netmon/ex_smtp.log
 
 test: deps
 	INSTA_UPDATE=no cargo test $(FEATURES)
