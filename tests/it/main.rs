@@ -6,4 +6,5 @@
 )]
 
 mod alignment;
+mod tls;
 mod traces;
