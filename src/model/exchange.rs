@@ -66,7 +66,9 @@ pub struct Burst {
     pub packet: PacketNo,
     /// Application data records in it.
     pub records: u32,
-    /// Octets of plaintext inside, from the cipher's known overhead; exact unless the sender pads.
+    /// Octets of plaintext inside, from the cipher's known overhead. Exact for AEAD and stream ciphers unless
+    /// the sender pads or compresses; for CBC an upper bound, too high by at most
+    /// [`TlsSummary::padding`](super::TlsSummary::padding) a record. Where damaged, what was seen.
     pub plaintext: u64,
     /// Whether bytes are missing from the capture inside or just before it.
     pub damaged: bool,

@@ -98,23 +98,41 @@ pub struct ServerName(pub String);
 pub struct TlsSummary {
     /// Version the server chose.
     pub version: Option<TlsVersion>,
-    /// Cipher suite the server chose, by its IANA name.
+    /// Highest version the client offered.
+    pub offered: Option<TlsVersion>,
+    /// Cipher suite the server chose, by its IANA name; by its number (`0x13ff`) where it has none.
     pub cipher: Option<String>,
+    /// Octets by which the plaintext of each record in a [`Burst`] may be given too high: the padding of a
+    /// block cipher, at most a block less one. 0 where the plaintext is exact.
+    pub padding: u16,
     /// Name the client asked for.
     pub server_name: Option<ServerName>,
-    /// Application protocol the server chose where that is visible, else all that the client offered.
+    /// Application protocol the server chose where that is visible (TLS 1.2 and before), else all that the
+    /// client offered (RFC 7301).
     pub alpn: Vec<String>,
-    /// Whether the server took up an earlier session; `None` when that cannot be seen.
+    /// Whether `alpn` is what the server chose.
+    pub alpn_chosen: bool,
+    /// Whether the server took up an earlier session, or in TLS 1.3 any pre-shared key; `None` when that
+    /// cannot be seen.
     pub resumed: Option<bool>,
+    /// Whether the server had the client begin anew with other key shares (RFC 8446 §4.1.4).
+    pub retried: bool,
     /// The server's certificate, where it is sent in the clear (TLS 1.2 and before).
     pub certificate: Option<Certificate>,
-    /// Client hello on the wire.
+    /// Certificates that the server sent, its own counted; `None` where they cannot be seen.
+    pub chain_length: Option<u32>,
+    /// JA3 fingerprint of the client hello: 32 hexadecimal digits. `None` for a hello in the SSLv2 format.
+    pub ja3: Option<String>,
+    /// JA4 fingerprint of the client hello (`t13d1516h2_8daaf6152771_e5627efa2ab1`). `None` as for `ja3`.
+    pub ja4: Option<String>,
+    /// Client hello on the wire: its last byte.
     pub client_hello: Option<Nanos>,
-    /// Server hello on the wire.
+    /// Server hello on the wire: its last byte. A hello retry request does not count.
     pub server_hello: Option<Nanos>,
-    /// First application data or the client's Finished: the handshake is over.
+    /// The client's Finished, or the first application data where that comes first or Finished was not
+    /// seen: the handshake is over.
     pub finished: Option<Nanos>,
-    /// Alerts seen in the clear, in words.
+    /// Alerts seen in the clear, in words: `server: unknown CA (fatal)`. The first 16.
     pub alerts: Vec<String>,
 }
 
@@ -159,6 +177,9 @@ impl TlsVersion {
         (0x0303, "TLSv1.2"),
         (0x0304, "TLSv1.3"),
     ];
+
+    /// SSLv2, which has another record format.
+    pub const SSL_2: Self = Self(0x0002);
 
     /// TLS 1.3, whose handshake hides what follows the server hello.
     pub const TLS_1_3: Self = Self(0x0304);

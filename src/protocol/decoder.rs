@@ -1,5 +1,6 @@
 //! The shape of a protocol decoder.
 
+use super::tls::Opener;
 use crate::flow::StreamEvent;
 use crate::model::{Burst, Encryption, Exchange, Proto, TlsSummary};
 
@@ -11,6 +12,8 @@ pub struct Entry {
     pub ports: &'static [u16],
     /// Ports on which it is at home inside TLS.
     pub tls_ports: &'static [u16],
+    /// Who speaks first once a connection, or TLS around it, stands.
+    pub opener: Opener,
     /// Name in TLS ALPN (IANA registry), where it has one.
     pub alpn: &'static [&'static str],
     /// Tells from the first bytes of a connection.

@@ -3,7 +3,7 @@
 use super::proxy::{self, Header};
 use super::record::remark;
 use super::registry::{self, PROTOCOLS};
-use super::tls::{self, Tls};
+use super::tls::{self, Opener, Tls};
 use super::{Decoder, Dialogue, Entry, Opening, Step, Verdict};
 use crate::flow::StreamEvent;
 use crate::model::{Encryption, Nanos, PacketNo, Proto, Side};
@@ -203,7 +203,8 @@ impl Driver {
             Choice::Protocol(entry) => Some((entry.start)()),
             Choice::Tls => {
                 self.dialogue.encryption = Encryption::Implicit;
-                Some(Box::new(Tls::default()))
+                let opener = registry::opener_inside_tls(self.port);
+                Some(Box::new(Tls::new(opener)))
             }
             Choice::Unknown => None,
         };
@@ -255,7 +256,8 @@ impl Driver {
         };
         decoder.finish(&mut self.dialogue);
         self.dialogue.encryption = Encryption::StartTls;
-        self.decoder = Some(Box::new(Tls::default()));
+        // Once TLS stands after STARTTLS, the client goes on.
+        self.decoder = Some(Box::new(Tls::new(Opener::Client)));
         let StreamEvent::Data {
             side,
             at,

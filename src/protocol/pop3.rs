@@ -7,6 +7,7 @@ use super::pending::Pending;
 use super::record::{add_name, answer, answer_body, ask, greeting, remark, text};
 use super::sasl::{self, Awaited, Mechanism};
 use super::talk::{Talk, Talking, Wire};
+use super::tls::Opener;
 use super::{Dialogue, Entry, Opening, Verdict};
 use crate::model::{Proto, Side, Verb};
 
@@ -15,6 +16,7 @@ pub(super) const ENTRY: Entry = Entry {
     proto: Proto("pop3"),
     ports: &[110],
     tls_ports: &[995],
+    opener: Opener::Server,
     alpn: &["pop3"],
     probe,
     start: || Box::new(Talking::<Pop3>::default()),

@@ -1,5 +1,6 @@
 //! The list of protocols: one row each.
 
+use super::tls::Opener;
 use super::{Entry, http1, imap, nntp, pop3, smtp};
 use crate::model::Proto;
 
@@ -26,6 +27,14 @@ pub(super) fn on_tls_port(port: u16) -> Option<Proto> {
         .iter()
         .find(|entry| entry.tls_ports.contains(&port))
         .map(|entry| entry.proto)
+}
+
+/// Who speaks first in what is at home inside TLS on `port`.
+pub(super) fn opener_inside_tls(port: u16) -> Opener {
+    PROTOCOLS
+        .iter()
+        .find(|entry| entry.tls_ports.contains(&port))
+        .map_or(Opener::Unknown, |entry| entry.opener)
 }
 
 /// The protocol whose name in ALPN is `name`.

@@ -262,6 +262,10 @@ struct Tls<'a> {
     alpn: &'a [String],
     resumed: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    ja3: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ja4: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     certificate: Option<CertificateRecord<'a>>,
 }
 
@@ -357,6 +361,8 @@ fn tls_record(tls: &TlsSummary) -> Tls<'_> {
         sni: tls.server_name.as_ref().map(|name| name.0.as_str()),
         alpn: &tls.alpn,
         resumed: tls.resumed,
+        ja3: tls.ja3.as_deref(),
+        ja4: tls.ja4.as_deref(),
         certificate: tls
             .certificate
             .as_ref()

@@ -6,6 +6,7 @@ mod probe;
 
 use super::Entry;
 use super::talk::Talking;
+use super::tls::Opener;
 use crate::model::Proto;
 use dialogue::Http;
 
@@ -14,6 +15,7 @@ pub(super) const ENTRY: Entry = Entry {
     proto: Proto("http"),
     ports: &[80, 3128, 8000, 8008, 8080, 8081, 8888],
     tls_ports: &[443, 8443],
+    opener: Opener::Client,
     alpn: &["http/1.1", "http/1.0", "h2"],
     probe: probe::probe,
     start: || Box::new(Talking::<Http>::default()),

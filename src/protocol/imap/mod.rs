@@ -8,6 +8,7 @@ mod reply;
 
 use super::Entry;
 use super::talk::Talking;
+use super::tls::Opener;
 use crate::model::Proto;
 use dialogue::Imap;
 
@@ -16,6 +17,7 @@ pub(super) const ENTRY: Entry = Entry {
     proto: Proto("imap"),
     ports: &[143],
     tls_ports: &[993],
+    opener: Opener::Server,
     alpn: &["imap"],
     probe: probe::probe,
     start: || Box::new(Talking::<Imap>::default()),

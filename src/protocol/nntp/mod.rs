@@ -5,6 +5,7 @@ mod dialogue;
 
 use super::Entry;
 use super::talk::Talking;
+use super::tls::Opener;
 use crate::model::Proto;
 use dialogue::Nntp;
 
@@ -13,6 +14,7 @@ pub(super) const ENTRY: Entry = Entry {
     proto: Proto("nntp"),
     ports: &[119, 433],
     tls_ports: &[563],
+    opener: Opener::Server,
     alpn: &["nntp", "nnsp"],
     probe: command::probe,
     start: || Box::new(Talking::<Nntp>::default()),

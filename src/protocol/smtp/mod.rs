@@ -8,6 +8,7 @@ mod reply;
 
 use super::Entry;
 use super::talk::Talking;
+use super::tls::Opener;
 use crate::model::Proto;
 use dialogue::Smtp;
 
@@ -16,6 +17,7 @@ pub(super) const ENTRY: Entry = Entry {
     proto: Proto("smtp"),
     ports: &[25, 587, 2525],
     tls_ports: &[465],
+    opener: Opener::Server,
     alpn: &[],
     probe: probe::probe,
     start: || Box::new(Talking::<Smtp>::default()),

@@ -1,216 +1,193 @@
-//! Application data as runs, with what belongs to TLS itself left out.
-//!
-//! TLS 1.3 sends the rest of its handshake, its tickets and its alerts as application data; they are told by their
-//! place and their length.
+//! Application data as bursts: what one side sends before the other answers.
 
-use crate::model::{Burst, Side, TlsSummary, TlsVersion};
+use smallvec::SmallVec;
 
-use super::record::RecordSeen;
+use super::record::Facts;
+use super::sides::Sides;
+use crate::model::{Burst, Nanos, Side};
 
-/// What TLS 1.3 adds to each record: the real type and the tag of the cipher (RFC 8446 §5.2).
-const ADDED_1_3: usize = 17;
-/// An alert in TLS 1.3, encrypted.
-const ALERT_1_3: usize = 2 + ADDED_1_3;
-/// Least length of a record with a session ticket: servers put the whole state into it.
-const TICKET: usize = 150;
-/// Most tickets that a server sends at once.
-const MAX_TICKETS: usize = 4;
-/// Records of a handshake that a side may hide: certificate, its proof, and Finished, in pieces.
-const MAX_HIDDEN: u32 = 24;
+/// Alerts that end a direction: close notify, and the user canceled that some send before it.
+const ALERTS: usize = 2;
 
-/// A record of application data, without its octets.
+/// A record that may have been an alert.
 #[derive(Clone, Copy, Debug)]
-struct Data {
-    side: Side,
-    length: usize,
-    at: (crate::model::Nanos, crate::model::Nanos),
-    packet: crate::model::PacketNo,
-    damaged: bool,
+struct Doubtful {
+    /// Burst it was counted in.
+    burst: usize,
+    /// That burst's end without it.
+    end: Nanos,
+    plaintext: u64,
 }
 
-/// Makes runs of records.
+/// Collects application data records to bursts.
+///
+/// In TLS 1.3 an alert looks like two octets of application data. Such records are counted, as they may be
+/// an empty line, and taken back if nothing follows them in their direction: the last record
+/// is the close notify (RFC 8446 §6.1).
 #[derive(Debug, Default)]
-pub(super) struct Bursts {
-    /// Whether the client's Finished has passed, in TLS 1.3.
-    client_finished: bool,
-    hidden: u32,
-    /// The server's records since the client's Finished, while tickets may be among them.
-    early: Option<Vec<Data>>,
-    client_spoke: bool,
-    /// By side: a record of an alert's length, data only if more follows.
-    maybe_alert: [Option<Data>; 2],
+pub(super) struct Collector {
+    doubtful: Sides<SmallVec<[Doubtful; ALERTS]>>,
 }
 
-impl Bursts {
-    /// Takes a record of application data.
+impl Collector {
+    /// Counts a record with `plaintext` octets; `doubtful` says that it may be an alert.
     pub(super) fn record(
         &mut self,
         side: Side,
-        record: &RecordSeen<'_>,
-        summary: &mut TlsSummary,
-        out: &mut Vec<Burst>,
+        facts: &Facts,
+        plaintext: u64,
+        doubtful: bool,
+        bursts: &mut Vec<Burst>,
     ) {
-        let data = Data {
-            side,
-            length: record.length,
-            at: (record.start, record.end),
-            packet: record.packet,
-            // Without its handshake nobody knows what the cipher adds.
-            damaged: record.damaged || summary.version.is_none(),
-        };
-        if summary.version == Some(TlsVersion::TLS_1_3) {
-            self.hides_handshake(data, summary, out);
-        } else {
-            summary.finished.get_or_insert(record.start);
-            add(data, summary, out);
+        let before = extend(side, facts, 1, plaintext, bursts);
+        let burst = bursts.len().saturating_sub(1);
+        let last = self.doubtful.of_mut(side);
+        // What was answered before the next one came was no alert.
+        let apart = last.last().is_some_and(|alert| alert.burst != burst);
+        if !doubtful || apart || last.len() == ALERTS {
+            last.clear();
+        }
+        if doubtful {
+            last.push(Doubtful {
+                burst,
+                end: before,
+                plaintext,
+            });
         }
     }
 
-    /// The connection is over: what waits is decided.
-    pub(super) fn finish(&mut self, summary: &TlsSummary, out: &mut Vec<Burst>) {
-        self.settle(summary, out);
+    /// Counts bytes of which the records could not be found.
+    pub(super) fn stray(
+        &mut self,
+        side: Side,
+        facts: &Facts,
+        octets: u64,
+        bursts: &mut Vec<Burst>,
+    ) {
+        extend(side, facts, 0, octets, bursts);
+        self.doubtful.of_mut(side).clear();
     }
 
-    fn hides_handshake(&mut self, data: Data, summary: &mut TlsSummary, out: &mut Vec<Burst>) {
-        if !self.client_finished {
-            self.hidden += 1;
-            if data.side == Side::Client && data.length == finished_length(summary) {
-                self.client_finished = true;
-                summary.finished = Some(data.at.1);
-                self.early = Some(Vec::new());
-            } else if self.hidden > MAX_HIDDEN {
-                // It was missed: go on as if it had passed.
-                self.client_finished = true;
-            }
-            return;
-        }
-        match (data.side, &mut self.early) {
-            (Side::Server, Some(early)) => {
-                early.push(data);
-                if early.len() > MAX_TICKETS + 1 {
-                    self.settle(summary, out);
+    /// Takes the closing alerts back.
+    pub(super) fn finish(&mut self, bursts: &mut Vec<Burst>) {
+        let mut emptied = false;
+        for side in [Side::Client, Side::Server] {
+            let last = std::mem::take(self.doubtful.of_mut(side));
+            for alert in last.iter().rev() {
+                if let Some(burst) = bursts.get_mut(alert.burst) {
+                    burst.records = burst.records.saturating_sub(1);
+                    burst.plaintext = burst.plaintext.saturating_sub(alert.plaintext);
+                    burst.end = alert.end;
+                    emptied |= is_empty(burst);
                 }
             }
-            (Side::Client, Some(early)) if early.is_empty() => {
-                self.client_spoke = true;
-                self.unless_alert(data, summary, out);
-            }
-            _ => {
-                self.settle(summary, out);
-                self.unless_alert(data, summary, out);
-            }
+        }
+        if emptied {
+            bursts.retain(|burst| !is_empty(burst));
+            // What the alert stood between is one burst after all.
+            bursts.dedup_by(|next, burst| {
+                let joined = next.side == burst.side;
+                if joined {
+                    burst.end = next.end;
+                    burst.records = burst.records.saturating_add(next.records);
+                    burst.plaintext = burst.plaintext.saturating_add(next.plaintext);
+                    burst.damaged |= next.damaged;
+                }
+                joined
+            });
+        }
+    }
+}
+
+const fn is_empty(burst: &Burst) -> bool {
+    burst.records == 0 && burst.plaintext == 0
+}
+
+/// Adds to the last burst, or begins one. Gives the end that the burst had before.
+fn extend(
+    side: Side,
+    facts: &Facts,
+    records: u32,
+    plaintext: u64,
+    bursts: &mut Vec<Burst>,
+) -> Nanos {
+    if let Some(burst) = bursts.last_mut().filter(|burst| burst.side == side) {
+        let before = burst.end;
+        burst.end = burst.end.max(facts.end);
+        burst.records = burst.records.saturating_add(records);
+        burst.plaintext = burst.plaintext.saturating_add(plaintext);
+        burst.damaged |= facts.damaged;
+        return before;
+    }
+    bursts.push(Burst {
+        side,
+        start: facts.start.at,
+        end: facts.end,
+        packet: facts.start.packet,
+        records,
+        plaintext,
+        damaged: facts.damaged,
+    });
+    facts.end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::Mark;
+    use super::*;
+    use crate::model::PacketNo;
+
+    fn facts(at: i64) -> Facts {
+        Facts {
+            start: Mark {
+                at: Nanos(at),
+                packet: PacketNo(u64::try_from(at).unwrap()),
+            },
+            end: Nanos(at + 1),
+            length: 19,
+            damaged: false,
         }
     }
 
-    /// Leaves out the tickets among the server's first records: the first ones, long and of one length.
-    fn settle(&mut self, summary: &TlsSummary, out: &mut Vec<Burst>) {
-        let Some(early) = self.early.take() else {
-            return;
-        };
-        let first = early.first().map_or(0, |data| data.length);
-        let alike = early
+    /// The bursts of records given as side and plaintext, one a nanosecond; two octets are doubtful.
+    fn bursts(records: &[(Side, u64)]) -> Vec<(Side, u32, u64, i64)> {
+        let mut collector = Collector::default();
+        let mut bursts = Vec::new();
+        for (at, &(side, plaintext)) in (1..).zip(records) {
+            collector.record(side, &facts(at), plaintext, plaintext == 2, &mut bursts);
+        }
+        collector.finish(&mut bursts);
+        bursts
             .iter()
-            .take(MAX_TICKETS)
-            .take_while(|data| data.length == first && first >= TICKET)
-            .count();
-        // Who has asked gets an answer, not only tickets.
-        let tickets = if alike == early.len() && self.client_spoke {
-            0
-        } else {
-            alike
-        };
-        for data in early.into_iter().skip(tickets) {
-            self.unless_alert(data, summary, out);
-        }
+            .map(|burst| (burst.side, burst.records, burst.plaintext, burst.end.0))
+            .collect()
     }
 
-    /// Passes data on, but holds back what may be the closing alert.
-    fn unless_alert(&mut self, data: Data, summary: &TlsSummary, out: &mut Vec<Burst>) {
-        let Some(slot) = self.maybe_alert.get_mut(data.side.index()) else {
-            return;
-        };
-        if let Some(held) = slot.take() {
-            add(held, summary, out);
-        }
-        if data.length == ALERT_1_3 {
-            *slot = Some(data);
-        } else {
-            add(data, summary, out);
-        }
+    const C: Side = Side::Client;
+    const S: Side = Side::Server;
+
+    #[test]
+    fn consecutive_records_of_a_side_are_one_burst() {
+        assert_eq!(
+            bursts(&[(C, 10), (C, 5), (S, 7), (C, 1)]),
+            [(C, 2, 15, 3), (S, 1, 7, 4), (C, 1, 1, 5)]
+        );
     }
-}
 
-/// Length of a record that holds a Finished message (RFC 8446 §4.4.4): a hash.
-fn finished_length(summary: &TlsSummary) -> usize {
-    let hash = if cipher(summary).ends_with("SHA384") {
-        48
-    } else {
-        32
-    };
-    4 + hash + ADDED_1_3
-}
-
-fn add(data: Data, summary: &TlsSummary, out: &mut Vec<Burst>) {
-    let plaintext = u64::try_from(plaintext(data.length, summary)).unwrap_or(u64::MAX);
-    match out.last_mut() {
-        Some(burst) if burst.side == data.side => {
-            burst.end = data.at.1;
-            burst.records = burst.records.saturating_add(1);
-            burst.plaintext = burst.plaintext.saturating_add(plaintext);
-            burst.damaged |= data.damaged;
-        }
-        _ => out.push(Burst {
-            side: data.side,
-            start: data.at.0,
-            end: data.at.1,
-            packet: data.packet,
-            records: 1,
-            plaintext,
-            damaged: data.damaged,
-        }),
+    #[test]
+    fn a_closing_alert_is_taken_back_and_an_empty_line_is_not() {
+        assert_eq!(
+            bursts(&[(C, 9), (C, 2), (S, 8), (C, 2), (S, 2)]),
+            [(C, 2, 11, 3), (S, 1, 8, 4)]
+        );
+        assert_eq!(bursts(&[(C, 9), (C, 2), (C, 2)]), [(C, 1, 9, 2)]);
     }
-}
 
-/// Octets inside a record: exact for AEAD ciphers, at most that many for CBC, which pads.
-fn plaintext(length: usize, summary: &TlsSummary) -> usize {
-    let name = cipher(summary);
-    let added = if summary
-        .version
-        .is_none_or(|version| version == TlsVersion::TLS_1_3)
-    {
-        ADDED_1_3
-    } else if name.contains("CHACHA20") || name.ends_with("CCM_8") {
-        16
-    } else if name.contains("GCM") || name.contains("CCM") {
-        24
-    } else if name.contains("CBC") {
-        // A vector (from TLS 1.1 on), the MAC, and a padding of one octet at least.
-        let block = if name.contains("3DES") || name.contains("DES_") {
-            8
-        } else {
-            16
-        };
-        let vector = if summary.version > Some(TlsVersion(0x0301)) {
-            block
-        } else {
-            0
-        };
-        vector + mac(name) + 1
-    } else {
-        mac(name)
-    };
-    length.saturating_sub(added)
-}
-
-fn mac(cipher: &str) -> usize {
-    match cipher.rsplit('_').next() {
-        Some("SHA384") => 48,
-        Some("SHA256") => 32,
-        Some("MD5") => 16,
-        _ => 20,
+    #[test]
+    fn an_alert_amid_the_others_burst_does_not_cut_it() {
+        assert_eq!(
+            bursts(&[(C, 9), (S, 8), (C, 2), (S, 6)]),
+            [(C, 1, 9, 2), (S, 2, 14, 5)]
+        );
     }
-}
-
-fn cipher(summary: &TlsSummary) -> &str {
-    summary.cipher.as_deref().unwrap_or_default()
 }

@@ -1,139 +1,160 @@
-//! Handshake messages out of records, and what they tell.
+//! Handshake messages (RFC 8446 §4, RFC 5246 §7.4): several in a record, or one over several.
 
-use tls_parser::{
-    SNIType, TlsCipherSuite, TlsExtension, TlsMessage, TlsMessageHandshake, TlsServerHelloContents,
-    parse_tls_client_hello_extensions, parse_tls_message_handshake,
-    parse_tls_server_hello_extensions,
-};
-use x509_parser::prelude::{FromDer as _, X509Certificate};
+use std::mem;
 
-use crate::model::{Certificate, Nanos, ServerName, TlsSummary, TlsVersion, from_wire};
+/// Longest message that is put together; a longer one is passed over. Certificate chains are a tenth of it.
+const LONGEST: usize = 65_536;
+/// Octets of a message header: type and length.
+const HEADER: usize = 4;
 
-/// Largest handshake message kept: certificate chains have some kilobytes.
-const MAX_MESSAGE: usize = 128 << 10;
+/// Message types (IANA TLS `HandshakeType` registry).
+pub(super) mod kind {
+    pub(in super::super) const CLIENT_HELLO: u8 = 1;
+    pub(in super::super) const SERVER_HELLO: u8 = 2;
+    pub(in super::super) const NEW_SESSION_TICKET: u8 = 4;
+    pub(in super::super) const CERTIFICATE: u8 = 11;
+    pub(in super::super) const CERTIFICATE_STATUS: u8 = 22;
+}
 
-/// The random of a server hello that asks the client to try again (RFC 8446 §4.1.3).
-const RETRY: [u8; 32] = [
-    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
-    0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
-];
+/// A message in the clear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Message<'a> {
+    pub(super) kind: u8,
+    /// Empty for the kinds that nobody reads, and for one that is too long.
+    pub(super) body: &'a [u8],
+}
 
-/// Puts one direction's handshake messages together.
+/// Joins the bodies of handshake records of one direction to messages.
 #[derive(Debug, Default)]
-pub(super) struct Messages {
-    buffer: Vec<u8>,
-    /// A message was too long or cannot be read: nothing after it can be either.
-    closed: bool,
+pub(super) struct Joiner {
+    /// The beginning of a message.
+    partial: Vec<u8>,
+    /// Octets of an uninteresting message still to come.
+    skip: usize,
 }
 
-impl Messages {
-    /// Takes the body of a handshake record; fills `summary` with what whole messages tell.
-    pub(super) fn record(&mut self, body: &[u8], at: Nanos, summary: &mut TlsSummary) {
-        if self.closed {
-            return;
-        }
-        self.buffer.extend_from_slice(body);
-        while let Some(length) = self.whole() {
-            let message: Vec<u8> = self.buffer.drain(..length).collect();
-            if let Ok((_, TlsMessage::Handshake(message))) = parse_tls_message_handshake(&message) {
-                tell(&message, at, summary);
-            }
-        }
-        if self.buffer.len() > MAX_MESSAGE {
-            self.close();
-        }
-    }
-
-    /// Nothing more in this direction is in the clear.
-    pub(super) fn close(&mut self) {
-        self.closed = true;
-        self.buffer = Vec::new();
-    }
-
-    /// Length of the first message, if all of it is here.
-    fn whole(&self) -> Option<usize> {
-        let [_, high, middle, low] = *self.buffer.first_chunk()?;
-        let length = 4 + usize::try_from(u32::from_be_bytes([0, high, middle, low])).ok()?;
-        (self.buffer.len() >= length).then_some(length)
-    }
-}
-
-fn tell(message: &TlsMessageHandshake<'_>, at: Nanos, summary: &mut TlsSummary) {
-    match message {
-        TlsMessageHandshake::ClientHello(hello) => {
-            summary.client_hello.get_or_insert(at);
-            client_extensions(hello.ext.unwrap_or_default(), summary);
-        }
-        TlsMessageHandshake::ServerHello(hello) if hello.random != RETRY => {
-            summary.server_hello.get_or_insert(at);
-            server_hello(hello, summary);
-        }
-        TlsMessageHandshake::Certificate(chain) => {
-            summary.resumed = Some(false);
-            if let (None, Some(leaf)) = (&summary.certificate, chain.cert_chain.first()) {
-                summary.certificate = certificate(leaf.data);
-            }
-        }
-        _ => {}
-    }
-}
-
-fn client_extensions(extensions: &[u8], summary: &mut TlsSummary) {
-    let Ok((_, extensions)) = parse_tls_client_hello_extensions(extensions) else {
-        return;
-    };
-    for extension in extensions {
-        match extension {
-            TlsExtension::SNI(names) => {
-                let host = names.iter().find(|(kind, _)| *kind == SNIType::HostName);
-                if let Some((_, name)) = host {
-                    summary.server_name = Some(ServerName(from_wire(name)));
-                }
-            }
-            TlsExtension::ALPN(names) => {
-                summary.alpn = names.iter().map(|name| from_wire(name)).collect();
-            }
-            _ => {}
-        }
-    }
-}
-
-fn server_hello(hello: &TlsServerHelloContents<'_>, summary: &mut TlsSummary) {
-    let mut version = TlsVersion(hello.version.0);
-    let mut resumes = false;
-    let extensions = hello.ext.unwrap_or_default();
-    if let Ok((_, extensions)) = parse_tls_server_hello_extensions(extensions) {
-        for extension in extensions {
-            match extension {
-                TlsExtension::SupportedVersions(versions) => {
-                    if let [chosen] = versions.as_slice() {
-                        version = TlsVersion(chosen.0);
-                    }
-                }
-                TlsExtension::ALPN(names) => {
-                    summary.alpn = names.iter().map(|name| from_wire(name)).collect();
-                }
-                TlsExtension::PreSharedKey(_) => resumes = true,
-                _ => {}
+impl Joiner {
+    /// Takes the body of the next record and gives the messages it completes to `sink`.
+    pub(super) fn push(&mut self, body: &[u8], sink: &mut impl FnMut(Message<'_>)) {
+        let mut rest = body;
+        while !rest.is_empty() {
+            if self.skip > 0 {
+                let passed = self.skip.min(rest.len());
+                self.skip -= passed;
+                rest = rest.get(passed..).unwrap_or_default();
+            } else if self.partial.is_empty() {
+                rest = self.begin(rest, sink);
+            } else {
+                rest = self.go_on(rest, sink);
             }
         }
     }
-    summary.version = Some(version);
-    summary.cipher = Some(TlsCipherSuite::from_id(hello.cipher.0).map_or_else(
-        || format!("0x{:04x}", hello.cipher.0),
-        |suite| suite.name.to_owned(),
-    ));
-    if version == TlsVersion::TLS_1_3 {
-        summary.resumed = Some(resumes);
+
+    /// A record is missing: the next one is taken to begin a message, as it mostly does.
+    pub(super) fn lose(&mut self) {
+        *self = Self::default();
+    }
+
+    /// At the beginning of a message.
+    fn begin<'a>(&mut self, bytes: &'a [u8], sink: &mut impl FnMut(Message<'_>)) -> &'a [u8] {
+        let Some((kind, length)) = header(bytes) else {
+            self.partial.extend_from_slice(bytes);
+            return &[];
+        };
+        let after = bytes.get(HEADER..).unwrap_or_default();
+        if !is_read(kind, length) {
+            self.skip = length;
+            sink(Message { kind, body: &[] });
+            return after;
+        }
+        if let Some((body, rest)) = after.split_at_checked(length) {
+            sink(Message { kind, body });
+            return rest;
+        }
+        self.partial.extend_from_slice(bytes);
+        &[]
+    }
+
+    /// In the middle of one.
+    fn go_on<'a>(&mut self, bytes: &'a [u8], sink: &mut impl FnMut(Message<'_>)) -> &'a [u8] {
+        let wanted = match header(&self.partial) {
+            None => HEADER - self.partial.len(),
+            Some((_, length)) => (HEADER + length).saturating_sub(self.partial.len()),
+        };
+        let (part, rest) = bytes.split_at_checked(wanted).unwrap_or((bytes, &[]));
+        self.partial.extend_from_slice(part);
+        if let Some((kind, length)) = header(&self.partial) {
+            if !is_read(kind, length) {
+                self.partial = Vec::new();
+                self.skip = length;
+                sink(Message { kind, body: &[] });
+            } else if self.partial.len() >= HEADER + length {
+                let message = mem::take(&mut self.partial);
+                sink(Message {
+                    kind,
+                    body: message.get(HEADER..).unwrap_or_default(),
+                });
+            }
+        }
+        rest
     }
 }
 
-fn certificate(der: &[u8]) -> Option<Certificate> {
-    let (_, certificate) = X509Certificate::from_der(der).ok()?;
-    let seconds = certificate.validity().not_after.timestamp();
-    Some(Certificate {
-        subject: certificate.subject().to_string(),
-        issuer: certificate.issuer().to_string(),
-        not_after: Nanos::new(seconds, 0),
-    })
+/// Type and length of the message that begins with `bytes`.
+fn header(bytes: &[u8]) -> Option<(u8, usize)> {
+    let &[kind, a, b, c] = bytes.first_chunk::<HEADER>()?;
+    let length = u32::from_be_bytes([0, a, b, c]);
+    Some((kind, usize::try_from(length).ok()?))
+}
+
+/// Whether the body of such a message is kept.
+const fn is_read(kind: u8, length: usize) -> bool {
+    matches!(
+        kind,
+        kind::CLIENT_HELLO | kind::SERVER_HELLO | kind::CERTIFICATE
+    ) && length <= LONGEST
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn joined(records: &[&[u8]]) -> Vec<(u8, Vec<u8>)> {
+        let mut joiner = Joiner::default();
+        let mut messages = Vec::new();
+        for body in records {
+            joiner.push(body, &mut |message| {
+                messages.push((message.kind, message.body.to_vec()));
+            });
+        }
+        messages
+    }
+
+    #[test]
+    fn several_messages_in_a_record_and_one_over_several() {
+        let bytes = [2, 0, 0, 2, 8, 9, 12, 0, 0, 3, 1, 2, 3, 11, 0, 0, 1, 7];
+        let expected = vec![(2, vec![8, 9]), (12, vec![]), (11, vec![7])];
+        assert_eq!(joined(&[&bytes]), expected);
+        let singly: Vec<&[u8]> = bytes.chunks(1).collect();
+        assert_eq!(joined(&singly), expected);
+    }
+
+    #[test]
+    fn a_message_that_is_too_long_is_passed_over() {
+        let mut bytes = vec![11, 2, 0, 0];
+        bytes.resize(4 + 0x2_0000, 0);
+        bytes.extend([2, 0, 0, 1, 5]);
+        let records: Vec<&[u8]> = bytes.chunks(16_384).collect();
+        assert_eq!(joined(&records), [(11, vec![]), (2, vec![5])]);
+    }
+
+    #[test]
+    fn after_a_loss_the_next_record_begins_a_message() {
+        let mut joiner = Joiner::default();
+        let mut kinds = Vec::new();
+        joiner.push(&[11, 0, 1, 0, 5, 5], &mut |_| {});
+        joiner.lose();
+        joiner.push(&[2, 0, 0, 1, 5], &mut |message| kinds.push(message.kind));
+        assert_eq!(kinds, [2]);
+    }
 }

@@ -1,11 +1,30 @@
-//! TLS without keys: the handshake's visible part, and encrypted runs with the exact size of what they hide.
+//! TLS as a bystander sees it: what the handshake says in the clear, and how much was sent after it.
 //!
-//! RFC 8446 (1.3), RFC 5246 (1.2). Bounds: a handshake message of 128 KiB, a record of 16 KiB and what ciphers add.
+//! Comes in: [`StreamEvent`](crate::flow::StreamEvent)s of one connection, from its first byte or from the first
+//! one after STARTTLS. Goes out: [`TlsSummary`](crate::model::TlsSummary), [`Burst`](crate::model::Burst)s and
+//! notes in a [`Dialogue`](super::Dialogue). Nothing is decrypted and no key is ever asked for.
+//!
+//! ```text
+//! bytes ─ splitter ─► records ─┬─ handshake ─► messages ─ hello ─► version, names, fingerprint
+//!                              └─ flight ─► application data ─ overhead ─► burst
+//! ```
+//!
+//! Bounded: one record a direction (18 437 octets, and none of application data), one handshake message a
+//! direction (64 KiB), eight undecided records.
 
 mod alert;
 mod burst;
+mod certificate;
+mod fingerprint;
+mod flight;
 mod handshake;
+mod hello;
 mod observer;
+mod opening;
+mod overhead;
 mod record;
+mod sides;
+mod splitter;
 
-pub use observer::{Tls, opening};
+pub use observer::Tls;
+pub use opening::{Opener, opening};

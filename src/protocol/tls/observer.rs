@@ -1,319 +1,471 @@
-//! Watches a TLS connection from outside.
+//! Follows one connection from its hello to its last record.
 
+use tls_parser::TlsPRF;
+
+use super::alert::{Alert, who};
+use super::burst::Collector;
+use super::certificate::Chain;
+use super::fingerprint::{ja3, ja4};
+use super::flight::{Flight, Terms};
+use super::handshake::{Joiner, Message, kind};
+use super::hello::{ClientHello, ServerHello, SessionId, is_1_3};
+use super::opening::Opener;
+use super::overhead::{Overhead, suite, suite_name};
+use super::record::{Facts, Header, Mark, Piece};
+use super::sides::Sides;
+use super::splitter::Splitter;
 use crate::flow::StreamEvent;
-use crate::model::{Nanos, Side, TlsSummary, TlsVersion};
+use crate::model::{Nanos, ServerName, Side, TlsSummary, TlsVersion, from_wire};
+use crate::protocol::{Decoder, Dialogue, Step};
 
-use super::super::{Decoder, Dialogue, Step, Verdict};
-use super::alert;
-use super::burst::Bursts;
-use super::handshake::Messages;
-use super::record::{Content, RecordSeen, Splitter};
+/// Alerts kept in words.
+const ALERTS: usize = 16;
 
-/// Alerts kept.
-const MAX_ALERTS: usize = 8;
-
-/// Watches a TLS connection.
+/// Reads one connection's TLS, from its first byte or from the first one after STARTTLS.
+///
+/// Fills [`Dialogue::tls`] and [`Dialogue::bursts`] and adds to [`Dialogue::notes`]; whether TLS was implicit
+/// is left to the caller. The last bursts may still be joined or taken back by
+/// [`Decoder::finish`], so none may be taken out before it.
+///
+/// Where the handshake is not in the capture, the record overhead of TLS 1.3 is taken and every burst is marked
+/// as damaged.
 #[derive(Debug, Default)]
 pub struct Tls {
-    splitters: [Splitter; 2],
-    watch: Watch,
+    splitters: Sides<Splitter>,
+    reader: Reader,
 }
 
-/// What is known from the records so far.
+/// What application data records are.
 #[derive(Debug, Default)]
-struct Watch {
-    summary: TlsSummary,
-    messages: [Messages; 2],
-    /// Which sides have begun to encrypt.
-    ciphered: [bool; 2],
-    bursts: Bursts,
-    reset: Option<Side>,
+enum Mode {
+    /// No server hello yet.
+    #[default]
+    Hello,
+    /// TLS 1.2 or before: application data, all of them.
+    Open(Overhead),
+    /// TLS 1.3: part of them the handshake.
+    Hidden(Flight, Overhead),
+    /// The handshake was not seen.
+    Unknown,
+}
+
+/// What one side has shown.
+#[derive(Debug, Default)]
+struct Shown {
+    joiner: Joiner,
+    /// It has changed to the negotiated cipher.
+    changed: bool,
+    /// It sent something that is not TLS.
+    foreign: bool,
+}
+
+/// What of the client hello is needed later.
+#[derive(Debug, Default)]
+struct Asked {
+    session_id: SessionId,
+    early_data: bool,
+    tickets: bool,
+}
+
+/// Reads the pieces of both directions.
+#[derive(Debug, Default)]
+struct Reader {
+    opener: Opener,
+    mode: Mode,
+    shown: Sides<Shown>,
+    collector: Collector,
+    asked: Asked,
+    /// The server sent a message that an abbreviated handshake has not.
+    full: bool,
+    /// Bytes are missing, so that what was not seen may still have been sent.
+    holes: bool,
+    /// The side that gave the handshake up, and why.
+    failed: Option<(Side, Alert)>,
+    /// Last event.
+    last: Nanos,
+}
+
+impl Tls {
+    /// A decoder that knows who speaks first inside TLS.
+    pub fn new(opener: Opener) -> Self {
+        Self {
+            splitters: Sides::default(),
+            reader: Reader {
+                opener,
+                ..Reader::default()
+            },
+        }
+    }
 }
 
 impl Decoder for Tls {
     fn event(&mut self, event: StreamEvent<'_>, out: &mut Dialogue) -> Step {
         let side = event.side();
-        let Some(splitter) = self.splitters.get_mut(side.index()) else {
-            return Step::Continue;
-        };
-        let watch = &mut self.watch;
-        let mut take = |record: RecordSeen<'_>| watch.record(side, &record, out);
+        self.reader.last = event.at();
+        let splitter = self.splitters.of_mut(side);
+        let reader = &mut self.reader;
         match event {
             StreamEvent::Data {
                 at, packet, bytes, ..
-            } => splitter.data(bytes, at, packet, &mut take),
-            StreamEvent::Gap { at, missing, .. } => splitter.gap(missing, at, &mut take),
-            StreamEvent::Rst { .. } => watch.reset = Some(side),
-            StreamEvent::Fin { .. } => {}
+            } => splitter.push(Mark { at, packet }, bytes, &mut |piece| {
+                reader.piece(side, &piece, out);
+            }),
+            StreamEvent::Gap { at, missing, .. } => {
+                reader.holes = true;
+                splitter.gap(at, missing, &mut |piece| reader.piece(side, &piece, out));
+                reader.gap(side, at, out);
+            }
+            StreamEvent::Fin { .. } | StreamEvent::Rst { .. } => {}
+        }
+        if reader.is_sslv2(out) {
+            self.splitters.of_mut(Side::Client).silence();
+            self.splitters.of_mut(Side::Server).silence();
         }
         Step::Continue
     }
 
     fn finish(&mut self, out: &mut Dialogue) {
-        self.watch.finish(out);
+        let reader = &mut self.reader;
+        for side in [Side::Client, Side::Server] {
+            let last = reader.last;
+            self.splitters
+                .of_mut(side)
+                .finish(last, &mut |piece| reader.piece(side, &piece, out));
+        }
+        reader.finish(out);
     }
 }
 
-impl Watch {
-    fn record(&mut self, side: Side, record: &RecordSeen<'_>, out: &mut Dialogue) {
-        let at = side.index();
-        match record.content {
-            Content::Handshake => {
-                if let Some(messages) = self.messages.get_mut(at) {
-                    messages.record(record.body, record.start, &mut self.summary);
+impl Reader {
+    fn piece(&mut self, side: Side, piece: &Piece<'_>, out: &mut Dialogue) {
+        match *piece {
+            Piece::Record {
+                header,
+                facts,
+                body,
+            } => self.record(side, header, facts, body, out),
+            Piece::Sslv2 { facts, body } => self.sslv2(side, &facts, body, out),
+            Piece::Stray { start, end, octets } => {
+                let facts = Facts {
+                    start,
+                    end,
+                    length: 0,
+                    damaged: true,
+                };
+                let counts = match &self.mode {
+                    Mode::Hello => false,
+                    Mode::Open(_) | Mode::Unknown => true,
+                    Mode::Hidden(flight, _) => flight.is_over(),
+                };
+                if counts {
+                    self.collector.stray(side, &facts, octets, &mut out.bursts);
+                } else {
+                    self.shown.of_mut(side).foreign |= !self.holes;
                 }
             }
-            Content::ChangeCipherSpec => self.change_cipher(side, record.end),
-            Content::Alert => self.alert(side, record),
-            Content::ApplicationData => {
-                self.bursts
-                    .record(side, record, &mut self.summary, &mut out.bursts);
-            }
-            Content::Other => {}
         }
     }
 
-    /// From here on the direction is encrypted, up to TLS 1.2; in 1.3 the record means nothing.
-    fn change_cipher(&mut self, side: Side, at: Nanos) {
-        if self.summary.version == Some(TlsVersion::TLS_1_3) || self.summary.version.is_none() {
+    fn record(
+        &mut self,
+        side: Side,
+        header: Header,
+        facts: Facts,
+        body: Option<&[u8]>,
+        out: &mut Dialogue,
+    ) {
+        match (header.kind, body) {
+            (Header::APPLICATION_DATA, _) => self.application_data(side, facts, out),
+            (Header::HANDSHAKE, _) if self.shown.of(side).changed => {
+                encrypted(side, facts, out);
+            }
+            (Header::HANDSHAKE, Some(body)) => {
+                // Out, so that the messages can be read while it lends them.
+                let mut joiner = std::mem::take(&mut self.shown.of_mut(side).joiner);
+                joiner.push(body, &mut |message| {
+                    self.message(side, message, facts.end, out);
+                });
+                self.shown.of_mut(side).joiner = joiner;
+            }
+            (Header::HANDSHAKE, None) => self.shown.of_mut(side).joiner.lose(),
+            (Header::CHANGE_CIPHER_SPEC, _) => self.change(side, out),
+            (Header::ALERT, Some(body)) => self.alert(side, body, out),
+            _ => {}
+        }
+    }
+
+    fn message(&mut self, side: Side, message: Message<'_>, at: Nanos, out: &mut Dialogue) {
+        match (side, message.kind) {
+            (Side::Client, kind::CLIENT_HELLO) => {
+                if let Some(hello) = ClientHello::read(message.body) {
+                    self.client_hello(&hello, at, true, out);
+                }
+            }
+            (Side::Server, kind::SERVER_HELLO) => {
+                if let Some(hello) = ServerHello::read(message.body) {
+                    self.server_hello(&hello, at, out);
+                }
+            }
+            (Side::Server, kind::CERTIFICATE) => {
+                self.full = true;
+                let chain = Chain::read(message.body);
+                let tls = summary(out);
+                tls.resumed = Some(false);
+                tls.chain_length = Some(chain.length);
+                tls.certificate = chain.leaf;
+                if tls.certificate.is_none() {
+                    out.notes.push(match chain.length {
+                        0 => "the server sent no certificate".to_owned(),
+                        _ => "the server's certificate cannot be read".to_owned(),
+                    });
+                }
+            }
+            (Side::Server, kind::NEW_SESSION_TICKET | kind::CERTIFICATE_STATUS) => {}
+            (Side::Server, _) => self.full = true,
+            _ => {}
+        }
+    }
+
+    fn client_hello(
+        &mut self,
+        hello: &ClientHello,
+        at: Nanos,
+        fingerprint: bool,
+        out: &mut Dialogue,
+    ) {
+        let tls = summary(out);
+        // A second one answers a hello retry request and offers no other things.
+        if tls.client_hello.is_some() {
             return;
         }
-        if let (Some(messages), Some(ciphered)) = (
-            self.messages.get_mut(side.index()),
-            self.ciphered.get_mut(side.index()),
-        ) {
-            messages.close();
-            *ciphered = true;
+        tls.client_hello = Some(at);
+        let highest = hello.versions.iter().copied().filter(|n| n >> 8 == 3).max();
+        tls.offered = Some(TlsVersion(highest.unwrap_or(hello.version)));
+        tls.server_name = hello
+            .server_name
+            .as_deref()
+            .map(|name| ServerName(from_wire(name)));
+        tls.alpn = hello.alpn.iter().map(|name| from_wire(name)).collect();
+        if fingerprint {
+            tls.ja3 = Some(ja3(hello));
+            tls.ja4 = Some(ja4(hello));
         }
-        // A server that encrypts without having shown a certificate takes up an earlier session.
-        if side == Side::Server {
-            self.summary.resumed.get_or_insert(true);
+        self.asked = Asked {
+            session_id: hello.session_id.clone(),
+            early_data: hello.early_data,
+            tickets: hello.psk_modes,
+        };
+    }
+
+    fn server_hello(&mut self, hello: &ServerHello, at: Nanos, out: &mut Dialogue) {
+        let tls = summary(out);
+        if hello.retry {
+            tls.retried = true;
+            return;
         }
-        if self.ciphered == [true, true] {
-            self.summary.finished.get_or_insert(at);
+        if tls.server_hello.is_some() {
+            return;
+        }
+        let seen = tls.client_hello.is_some();
+        let chosen = suite(hello.cipher);
+        let overhead = Overhead::of(hello.version, chosen);
+        tls.server_hello = Some(at);
+        tls.version = Some(hello.version);
+        tls.cipher = Some(suite_name(hello.cipher));
+        tls.padding = overhead.slack;
+        if is_1_3(hello.version) {
+            tls.resumed = Some(hello.pre_shared_key);
+            let hash = chosen.map(|suite| match suite.prf {
+                TlsPRF::Sha384 => 48,
+                TlsPRF::Sha512 => 64,
+                _ => 32,
+            });
+            let terms = Terms {
+                overhead,
+                hash,
+                opener: self.opener,
+                // Without the client hello it is not known that there are none.
+                tickets: self.asked.tickets || !seen,
+                // With a retry there is none (RFC 8446 §4.2.10).
+                early_data: self.asked.early_data && !tls.retried,
+            };
+            self.mode = Mode::Hidden(Flight::new(terms), overhead);
+            return;
+        }
+        if let Some(name) = &hello.alpn {
+            tls.alpn = vec![from_wire(name)];
+        } else if seen {
+            tls.alpn.clear();
+        }
+        tls.alpn_chosen = hello.alpn.is_some();
+        if seen && !hello.session_id.is_empty() && hello.session_id == self.asked.session_id {
+            tls.resumed = Some(true);
+        }
+        self.mode = Mode::Open(overhead);
+    }
+
+    /// A hello in the SSLv2 format: of a client that may go on in TLS, or of an SSLv2 server.
+    fn sslv2(&mut self, side: Side, facts: &Facts, body: &[u8], out: &mut Dialogue) {
+        match side {
+            Side::Client => {
+                if let Some(hello) = ClientHello::read_sslv2(body) {
+                    self.client_hello(&hello, facts.end, false, out);
+                }
+            }
+            Side::Server => {
+                let tls = summary(out);
+                tls.version = Some(TlsVersion::SSL_2);
+                tls.server_hello = Some(facts.end);
+                out.notes
+                    .push("SSLv2: what follows its hellos is not read".to_owned());
+            }
         }
     }
 
-    fn alert(&mut self, side: Side, record: &RecordSeen<'_>) {
-        let clear = !self.ciphered.get(side.index()).copied().unwrap_or_default();
-        if let ([level, code], true) = (record.body, clear)
-            && self.summary.alerts.len() < MAX_ALERTS
-        {
-            let who = if side == Side::Client {
-                "client"
-            } else {
-                "server"
-            };
-            let gravity = if *level == 2 { "fatal" } else { "warning" };
-            self.summary
-                .alerts
-                .push(format!("{who}: {} ({gravity})", alert::words(*code)));
+    fn is_sslv2(&self, out: &Dialogue) -> bool {
+        matches!(self.mode, Mode::Hello)
+            && out
+                .tls
+                .as_ref()
+                .is_some_and(|tls| tls.version == Some(TlsVersion::SSL_2))
+    }
+
+    /// `side` changes to the negotiated cipher; in TLS 1.3 this means nothing (RFC 8446 appendix D.4).
+    fn change(&mut self, side: Side, out: &mut Dialogue) {
+        if !matches!(self.mode, Mode::Hidden(..)) && !self.awaits_server_hello(out) {
+            self.shown.of_mut(side).changed = true;
+        }
+        if side == Side::Server && matches!(self.mode, Mode::Open(_)) && !self.holes {
+            summary(out).resumed.get_or_insert(!self.full);
+        }
+    }
+
+    /// A client of TLS 1.3 may send its change before the server's hello, with early data or after a retry.
+    fn awaits_server_hello(&self, out: &Dialogue) -> bool {
+        matches!(self.mode, Mode::Hello)
+            && out
+                .tls
+                .as_ref()
+                .is_some_and(|tls| tls.client_hello.is_some() && tls.server_hello.is_none())
+    }
+
+    fn alert(&mut self, side: Side, body: &[u8], out: &mut Dialogue) {
+        let Some(alert) = Alert::read(body) else {
+            return;
+        };
+        let tls = summary(out);
+        if tls.alerts.len() < ALERTS {
+            tls.alerts.push(alert.words(side));
+        }
+        if alert.is_fatal() && tls.finished.is_none() {
+            self.failed.get_or_insert((side, alert));
+        }
+    }
+
+    fn application_data(&mut self, side: Side, mut facts: Facts, out: &mut Dialogue) {
+        let early = side == Side::Client && self.asked.early_data && self.awaits_server_hello(out);
+        if matches!(self.mode, Mode::Hello) && !early {
+            self.mode = Mode::Unknown;
+            summary(out);
+        }
+        let collector = &mut self.collector;
+        match &mut self.mode {
+            Mode::Hidden(flight, overhead) => {
+                flight.record(side, facts, &mut |side, facts| {
+                    count(collector, side, &facts, *overhead, true, out);
+                });
+                let finished = flight.finished();
+                let tls = summary(out);
+                tls.finished = tls.finished.or(finished);
+            }
+            Mode::Open(overhead) => {
+                summary(out).finished.get_or_insert(facts.start.at);
+                count(collector, side, &facts, *overhead, false, out);
+            }
+            Mode::Hello => count(collector, side, &facts, Overhead::TLS_1_3, false, out),
+            Mode::Unknown => {
+                facts.damaged = true;
+                count(collector, side, &facts, Overhead::TLS_1_3, true, out);
+            }
+        }
+    }
+
+    fn gap(&mut self, side: Side, at: Nanos, out: &mut Dialogue) {
+        self.shown.of_mut(side).joiner.lose();
+        let collector = &mut self.collector;
+        if let Mode::Hidden(flight, overhead) = &mut self.mode {
+            flight.gap(side, at, &mut |side, facts| {
+                count(collector, side, &facts, *overhead, true, out);
+            });
         }
     }
 
     fn finish(&mut self, out: &mut Dialogue) {
-        self.bursts.finish(&self.summary, &mut out.bursts);
-        let summary = std::mem::take(&mut self.summary);
-        if summary.client_hello.is_some() && summary.finished.is_none() {
-            let why = match (summary.alerts.first(), summary.server_hello, self.reset) {
-                (Some(alert), ..) => alert.clone(),
-                (None, _, Some(Side::Client)) => "the client reset the connection".into(),
-                (None, _, Some(Side::Server)) => "the server reset the connection".into(),
-                (None, None, None) => "the server sent no hello".into(),
-                (None, Some(_), None) => "it was not completed".into(),
-            };
-            out.notes.push(format!("the TLS handshake failed: {why}"));
+        let collector = &mut self.collector;
+        let mut refused = false;
+        if let Mode::Hidden(flight, overhead) = &mut self.mode {
+            refused = flight.refused();
+            flight.finish(&mut |side, facts| {
+                count(collector, side, &facts, *overhead, true, out);
+            });
         }
-        out.tls = Some(summary);
+        collector.finish(&mut out.bursts);
+        if let Some(note) = self.verdict(refused, out) {
+            out.notes.push(note);
+        }
+    }
+
+    /// What went wrong with the handshake, if anything.
+    fn verdict(&self, refused: bool, out: &Dialogue) -> Option<String> {
+        let tls = out.tls.as_ref()?;
+        if let Some((side, alert)) = self.failed {
+            return Some(format!(
+                "TLS handshake failed: the {} says \"{}\"",
+                who(side),
+                alert.name()
+            ));
+        }
+        if refused {
+            return Some("TLS handshake failed: the client sent an encrypted alert".to_owned());
+        }
+        if tls.finished.is_some() || tls.version == Some(TlsVersion::SSL_2) {
+            return None;
+        }
+        let said = match (tls.client_hello, tls.server_hello) {
+            (None, None) => "the TLS handshake is not in the capture",
+            _ if self.holes => "part of the TLS handshake is missing from the capture",
+            (Some(_), None) if self.shown.of(Side::Server).foreign => {
+                "TLS handshake failed: the server's answer is not TLS"
+            }
+            (Some(_), None) => "TLS handshake broken off: no server hello",
+            _ => "TLS handshake broken off after the server hello",
+        };
+        Some(said.to_owned())
     }
 }
 
-/// Whether the client's first bytes are a TLS hello.
-pub fn opening(client: &[u8]) -> Verdict {
-    match *client {
-        [0x16, 3, 0..=4, _, _, 1, ..] => Verdict::Certain,
-        // SSL 2 form, for SSL 3 and later.
-        [high, _, 1, 3, 0..=4, ..] if high & 0x80 != 0 => Verdict::Certain,
-        [] | [0x16] | [0x16, 3] => Verdict::NeedMore,
-        [0x16, 3, 0..=4, ..] if client.len() < 6 => Verdict::NeedMore,
-        [high, ..] if high & 0x80 != 0 && client.len() < 5 => Verdict::NeedMore,
-        _ => Verdict::RuledOut,
-    }
+/// Counts a record of application data.
+fn count(
+    collector: &mut Collector,
+    side: Side,
+    facts: &Facts,
+    overhead: Overhead,
+    hidden: bool,
+    out: &mut Dialogue,
+) {
+    let plaintext = overhead.plaintext(facts.length);
+    // Only where alerts are hidden can two octets be one.
+    let doubtful = hidden && plaintext == 2;
+    collector.record(side, facts, plaintext, doubtful, &mut out.bursts);
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
+fn summary(out: &mut Dialogue) -> &mut TlsSummary {
+    out.tls.get_or_insert_default()
+}
 
-    use super::*;
-    use crate::model::{Burst, PacketNo};
-
-    fn record(kind: u8, body: &[u8]) -> Vec<u8> {
-        let length = u16::try_from(body.len()).unwrap().to_be_bytes();
-        [&[kind, 3, 3][..], &length, body].concat()
-    }
-
-    fn message(kind: u8, body: &[u8]) -> Vec<u8> {
-        let length = u32::try_from(body.len()).unwrap().to_be_bytes();
-        [&[kind][..], &length[1..], body].concat()
-    }
-
-    fn client_hello() -> Vec<u8> {
-        let name = b"mail.example";
-        let mut sni = vec![0, 0];
-        let length = u16::try_from(name.len()).unwrap();
-        sni.extend((length + 5).to_be_bytes());
-        sni.extend((length + 3).to_be_bytes());
-        sni.push(0);
-        sni.extend(length.to_be_bytes());
-        sni.extend(name);
-        let alpn = [0, 16, 0, 7, 0, 5, 4, b'i', b'm', b'a', b'p'];
-        let extensions = [&sni[..], &alpn].concat();
-        let mut body = vec![3, 3];
-        body.extend([7; 32]);
-        body.extend([0, 0, 2, 0x13, 0x02, 1, 0]);
-        body.extend(u16::try_from(extensions.len()).unwrap().to_be_bytes());
-        body.extend(extensions);
-        message(1, &body)
-    }
-
-    fn server_hello(cipher: [u8; 2], extensions: &[u8]) -> Vec<u8> {
-        let mut body = vec![3, 3];
-        body.extend([9; 32]);
-        body.push(0);
-        body.extend(cipher);
-        body.push(0);
-        body.extend(u16::try_from(extensions.len()).unwrap().to_be_bytes());
-        body.extend(extensions);
-        message(2, &body)
-    }
-
-    fn watch(sent: &[(Side, Vec<u8>)]) -> Dialogue {
-        let mut tls = Tls::default();
-        let mut out = Dialogue::default();
-        for ((side, bytes), number) in sent.iter().zip(1i64..) {
-            let event = StreamEvent::Data {
-                side: *side,
-                at: Nanos(number),
-                packet: PacketNo(number.unsigned_abs()),
-                bytes,
-            };
-            tls.event(event, &mut out);
-        }
-        tls.finish(&mut out);
-        out
-    }
-
-    fn sizes(bursts: &[Burst]) -> Vec<(Side, u64)> {
-        bursts
-            .iter()
-            .map(|burst| (burst.side, burst.plaintext))
-            .collect()
-    }
-
-    use Side::{Client as C, Server as V};
-
-    fn data(plaintext: usize, added: usize) -> Vec<u8> {
-        record(23, &vec![0xee; plaintext + added])
-    }
-
-    fn session_1_3() -> Vec<(Side, Vec<u8>)> {
-        let versions = [0, 43, 0, 2, 3, 4];
-        vec![
-            (C, record(22, &client_hello())),
-            (V, record(22, &server_hello([0x13, 0x02], &versions))),
-            (V, record(20, &[1])),
-            (V, data(900, 17)),
-            (C, record(20, &[1])),
-            (C, data(52, 17)),
-            (V, data(233, 17)),
-            (V, data(233, 17)),
-            (V, data(36, 17)),
-            (C, data(27, 17)),
-            (V, data(151, 17)),
-            (C, data(6, 17)),
-            (V, data(15, 17)),
-            (V, data(2, 17)),
-            (C, data(2, 17)),
-        ]
-    }
-
-    #[test]
-    fn of_tls_1_3_only_the_application_is_left() {
-        let out = watch(&session_1_3());
-        assert_eq!(
-            sizes(&out.bursts),
-            [(V, 36), (C, 27), (V, 151), (C, 6), (V, 15)]
-        );
-        let tls = out.tls.unwrap();
-        assert_eq!(tls.version, Some(TlsVersion::TLS_1_3));
-        assert_eq!(tls.cipher.as_deref(), Some("TLS_AES_256_GCM_SHA384"));
-        assert_eq!(tls.server_name.unwrap().0, "mail.example");
-        assert_eq!(
-            (tls.alpn, tls.resumed),
-            (vec!["imap".to_owned()], Some(false))
-        );
-        assert_eq!(tls.finished, Some(Nanos(6)));
-        assert!(out.notes.is_empty(), "{:?}", out.notes);
-    }
-
-    #[test]
-    fn an_answer_is_no_ticket() {
-        let mut sent = session_1_3();
-        // The client asks together with its Finished; there are no tickets and the answer is long.
-        sent.truncate(6);
-        sent.push((C, data(27, 17)));
-        sent.push((V, data(300, 17)));
-        assert_eq!(sizes(&watch(&sent).bursts), [(C, 27), (V, 300)]);
-    }
-
-    #[test]
-    fn in_tls_1_2_the_handshake_is_apart() {
-        let out = watch(&[
-            (C, record(22, &client_hello())),
-            (V, record(22, &server_hello([0xc0, 0x30], &[]))),
-            (C, record(20, &[1])),
-            (C, record(22, &[0; 40])),
-            (V, record(20, &[1])),
-            (V, record(22, &[0; 40])),
-            (C, data(20, 24)),
-            (V, data(1000, 24)),
-            (V, data(500, 24)),
-            (C, record(21, &[0; 26])),
-        ]);
-        assert_eq!(sizes(&out.bursts), [(C, 20), (V, 1500)]);
-        let tls = out.tls.unwrap();
-        assert_eq!(tls.version.unwrap().to_string(), "TLSv1.2");
-        assert_eq!(tls.resumed, Some(true), "no certificate was shown");
-        assert!(tls.alerts.is_empty(), "an encrypted alert says nothing");
-    }
-
-    #[test]
-    fn a_failed_handshake_says_why() {
-        let out = watch(&[(C, record(22, &client_hello())), (V, record(21, &[2, 40]))]);
-        assert!(
-            out.notes[0].contains("no common parameters"),
-            "{:?}",
-            out.notes
-        );
-    }
-
-    #[test]
-    fn hellos_are_told_from_other_openings() {
-        assert_eq!(opening(&record(22, &client_hello())), Verdict::Certain);
-        assert_eq!(opening(b"EHLO a\r\n"), Verdict::RuledOut);
-        assert_eq!(opening(&[0x16, 3, 1]), Verdict::NeedMore);
-        assert_eq!(opening(&[0x80, 46, 1, 3, 1, 0]), Verdict::Certain);
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_watched(parts in proptest::collection::vec((any::<bool>(), proptest::collection::vec(any::<u8>(), 0..60)), 0..12)) {
-            let mut sent = session_1_3();
-            let sides = |client| if client { C } else { V };
-            sent.splice(3..6, parts.into_iter().map(|(client, bytes)| (sides(client), bytes)));
-            let out = watch(&sent);
-            prop_assert!(out.bursts.len() <= 60);
-        }
+/// An encrypted handshake message of TLS 1.2 or before: the first one is Finished.
+fn encrypted(side: Side, facts: Facts, out: &mut Dialogue) {
+    if side == Side::Client {
+        summary(out).finished.get_or_insert(facts.end);
     }
 }
