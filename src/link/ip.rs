@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use etherparse::{Ipv6ExtensionSlice, LaxIpv4Slice, LaxIpv6Slice};
+use etherparse::{Ipv6HeaderSlice, LaxIpv4Slice};
 
 use super::Passed;
 
@@ -70,40 +70,129 @@ fn v4(packet: &[u8], on_wire: usize) -> Result<IpPacket<'_>, Passed> {
 
 fn v6(packet: &[u8], on_wire: usize) -> Result<IpPacket<'_>, Passed> {
     use etherparse::err::ipv6::HeaderSliceError;
-    let (slice, _) = LaxIpv6Slice::from_slice(packet).map_err(|error| match error {
+    let header = Ipv6HeaderSlice::from_slice(packet).map_err(|error| match error {
         HeaderSliceError::Len(_) => Passed::Truncated,
         HeaderSliceError::Content(_) => Passed::Malformed,
     })?;
-    let header = slice.header();
-    let extensions = slice.extensions().slice().len();
-    let claimed = usize::from(header.payload_length());
-    let total = if claimed == 0 {
-        on_wire.saturating_sub(header.slice().len())
-    } else {
-        claimed
+    let fixed = header.slice().len();
+    // Zero stands for a jumbogram (RFC 2675), and for what offload leaves.
+    let claimed = match usize::from(header.payload_length()) {
+        0 => on_wire.saturating_sub(fixed),
+        claimed => claimed,
     };
-    let piece = slice
-        .extensions()
-        .clone()
-        .into_iter()
-        .find_map(|extension| match extension {
-            Ipv6ExtensionSlice::Fragment(fragment) if fragment.is_fragmenting_payload() => {
-                Some(Piece {
-                    id: fragment.identification(),
-                    offset: usize::from(fragment.fragment_offset().value()) * 8,
-                    more: fragment.more_fragments(),
-                })
-            }
-            _ => None,
-        });
-    let inner = slice.payload();
+    let captured = packet.get(fixed..).unwrap_or_default();
+    let inside = captured.get(..claimed).unwrap_or(captured);
+    let extensions = extensions(header.next_header().0, inside)?;
     Ok(IpPacket {
         source: header.source_addr().into(),
         destination: header.destination_addr().into(),
         ttl: header.hop_limit(),
-        number: inner.ip_number.0,
-        payload: inner.payload,
-        length: total.saturating_sub(extensions),
-        piece,
+        number: extensions.number,
+        payload: extensions.rest,
+        length: claimed.saturating_sub(inside.len() - extensions.rest.len()),
+        piece: extensions.piece,
     })
+}
+
+/// What stands behind the extension headers.
+struct Extensions<'p> {
+    number: u8,
+    rest: &'p [u8],
+    piece: Option<Piece>,
+}
+
+/// Walks the extension headers (RFC 8200 §4), each of which says how long it is and what follows.
+fn extensions(mut number: u8, mut rest: &[u8]) -> Result<Extensions<'_>, Passed> {
+    const MOST: usize = 16;
+    for _ in 0..MOST {
+        let length = match (number, rest) {
+            // Hop-by-hop, routing, destination options, mobility, HIP, Shim6.
+            (0 | 43 | 60 | 135 | 139 | 140, [_, length, ..]) => (usize::from(*length) + 1) * 8,
+            // Authentication (RFC 4302 §2.2).
+            (51, [_, length, ..]) => (usize::from(*length) + 2) * 4,
+            (44, [next, _, high, low, id @ ..]) => {
+                let field = u16::from_be_bytes([*high, *low]);
+                let id = u32::from_be_bytes(*id.first_chunk().ok_or(Passed::Truncated)?);
+                let piece = Piece {
+                    id,
+                    offset: usize::from(field & !7),
+                    more: field & 1 == 1,
+                };
+                // A datagram whole in one fragment (RFC 6946) is no fragment.
+                let whole = piece.offset == 0 && !piece.more;
+                rest = rest.get(8..).ok_or(Passed::Truncated)?;
+                number = *next;
+                if whole {
+                    continue;
+                }
+                return Ok(Extensions {
+                    number,
+                    rest,
+                    piece: Some(piece),
+                });
+            }
+            (0 | 43 | 44 | 51 | 60 | 135 | 139 | 140, _) => return Err(Passed::Truncated),
+            _ => {
+                return Ok(Extensions {
+                    number,
+                    rest,
+                    piece: None,
+                });
+            }
+        };
+        number = rest.first().copied().ok_or(Passed::Truncated)?;
+        rest = rest.get(length..).ok_or(Passed::Truncated)?;
+    }
+    Err(Passed::NestedTooDeep)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(next: u8, extensions: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(extensions.len()).unwrap().to_be_bytes();
+        [
+            &[0x60, 0, 0, 0][..],
+            &length,
+            &[next, 64],
+            &[1; 16],
+            &[2; 16],
+            extensions,
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn extension_headers_are_walked_to_the_payload() {
+        let headers = [
+            &[60, 0, 0, 0, 0, 0, 0, 0][..],
+            &[51, 0, 0, 0, 0, 0, 0, 0],
+            &[6, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            b"tcp",
+        ]
+        .concat();
+        let bytes = packet(0, &headers);
+        let read = read(&bytes, bytes.len()).unwrap();
+        assert_eq!(
+            (read.number, read.payload, read.length),
+            (6, &b"tcp"[..], 3)
+        );
+    }
+
+    #[test]
+    fn a_header_longer_than_the_packet_is_cut() {
+        let bytes = packet(0, &[17, 0x40, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(read(&bytes, bytes.len()).unwrap_err(), Passed::Truncated);
+    }
+
+    #[test]
+    fn fragments_are_told_from_datagrams_whole_in_one() {
+        let atomic = packet(44, &[17, 0, 0, 0, 0, 0, 0, 9, 0xaa]);
+        let whole = read(&atomic, atomic.len()).unwrap();
+        assert_eq!((whole.piece, whole.payload), (None, &[0xaa][..]));
+        let first = packet(44, &[17, 0, 0, 9, 0, 0, 0, 9, 0xaa]);
+        let piece = read(&first, first.len()).unwrap().piece.unwrap();
+        assert_eq!((piece.id, piece.offset, piece.more), (9, 8, true));
+    }
 }
