@@ -25,6 +25,19 @@ pub(super) struct Line {
     pub(super) satisfied: usize,
 }
 
+impl Line {
+    /// What a vote tells before any pair is known: about here, to half a second.
+    pub(super) const fn vague() -> Self {
+        Self {
+            offset: 0.0,
+            offset_bound: 0.5,
+            drift: 0.0,
+            drift_bound: MAX_DRIFT,
+            satisfied: 0,
+        }
+    }
+}
+
 /// Clocks that are kept at all run within this of each other (NTP slews at most 500 ppm).
 const MAX_DRIFT: f64 = 500e-6;
 /// Drifts tried on either side of none.

@@ -8,7 +8,7 @@ use crate::model::{Event, Exchange, LogId, LogSession, LogSource, Nanos, Span, W
 use super::assign::{Chosen, Pair, assign};
 use super::clock::Clock;
 use super::evidence::{self, Background, Evidence};
-use super::fit::{Constraint, fit};
+use super::fit::{Constraint, Line, fit};
 use super::vote::{self, Candidates};
 use super::{moment, sequence};
 
@@ -21,6 +21,9 @@ const CLEAR: f64 = 2.0;
 const TIME_SLACK: f64 = 0.05;
 /// Times that miss by more than this are another session's.
 const TIME_LIMIT: f64 = 2.0;
+
+/// Times that clock and pairs are found anew from each other.
+const ROUNDS: usize = 6;
 
 /// What alignment gives.
 #[derive(Clone, Debug, Default)]
@@ -210,14 +213,38 @@ impl View<'_> {
             .filter_map(|&log| self.logs.get(log)?.events.first())
             .map(|event| event.stamp.resolution)
             .max()?;
-        let first = fit(&self.lone_constraints(&candidates, coarse))?;
-        let mut clock = Clock::from_line(id, self.origin, coarse, resolution, &first);
-        let mut chosen = self.choose(&candidates, &clock);
-        if let Some(line) = fit(&self.paired_constraints(&chosen, coarse)) {
-            clock = Clock::from_line(id, self.origin, coarse, resolution, &line);
-            chosen = self.choose(&candidates, &clock);
+        let lone = fit(&self.lone_constraints(&candidates, coarse));
+        // Two beginnings, as either may mislead: the sessions that can have one partner only, and the vote itself.
+        let beginnings = [lone, Some(Line::vague())];
+        let settled = beginnings.iter().flatten().map(|line| {
+            let clock = Clock::from_line(id, self.origin, coarse, resolution, line);
+            self.settle(&candidates, clock, coarse)
+        });
+        settled.max_by(|one, other| worth(&one.1).total_cmp(&worth(&other.1)))
+    }
+
+    /// Pairs and clock found from each other until neither changes.
+    fn settle(
+        &self,
+        candidates: &Candidates,
+        mut clock: Clock,
+        coarse: Span,
+    ) -> (Clock, Vec<Option<Verdict>>) {
+        let mut chosen = self.choose(candidates, &clock);
+        // Wrong pairs of a rough clock fall away under a better one, which then knows better still.
+        for _ in 0..ROUNDS {
+            let Some(line) = fit(&self.paired_constraints(&chosen, coarse)) else {
+                break;
+            };
+            clock = Clock::from_line(clock.log, self.origin, coarse, clock.resolution, &line);
+            let better = self.choose(candidates, &clock);
+            let settled = pairs(&better) == pairs(&chosen);
+            chosen = better;
+            if settled {
+                break;
+            }
         }
-        Some((clock, chosen))
+        (clock, chosen)
     }
 
     /// Constraints from log sessions that have one possible partner near the coarse offset.
@@ -234,7 +261,7 @@ impl View<'_> {
                         .is_some_and(|(lo, hi)| lo <= reach && hi >= -reach)
                 });
             if let (Some(wire), None) = (near.next(), near.next()) {
-                constraints.extend(moment::constraints(wire, log, coarse, self.origin));
+                constraints.extend(shared(moment::constraints(wire, log, coarse, self.origin)));
             }
         }
         constraints
@@ -251,8 +278,9 @@ impl View<'_> {
                 continue;
             };
             if let (Some(wire), Some(log)) = (self.wires.get(verdict.wire), self.log(row)) {
-                constraints.extend(moment::constraints(wire, log, coarse, self.origin));
-                constraints.extend(self.command_constraints(wire, log, coarse));
+                let events = moment::constraints(wire, log, coarse, self.origin);
+                let commands = self.command_constraints(wire, log, coarse);
+                constraints.extend(shared(events.chain(commands)));
             }
         }
         constraints
@@ -379,6 +407,40 @@ impl View<'_> {
             ..Match::default()
         }
     }
+}
+
+/// Which wire session each log session was claimed for.
+fn pairs(chosen: &[Option<Verdict>]) -> Vec<Option<usize>> {
+    chosen
+        .iter()
+        .map(|verdict| {
+            let matched = verdict
+                .as_ref()
+                .filter(|verdict| verdict.sureness.standing == Standing::Matched);
+            matched.map(|verdict| verdict.wire)
+        })
+        .collect()
+}
+
+/// Total score of the pairs that are claimed.
+fn worth(chosen: &[Option<Verdict>]) -> f64 {
+    chosen
+        .iter()
+        .flatten()
+        .filter(|verdict| verdict.sureness.standing == Standing::Matched)
+        .filter_map(|verdict| verdict.sureness.score)
+        .sum()
+}
+
+/// What all events of a pair allow together: one constraint, so that a wrong pair counts once however many lines it
+/// has. None when they contradict each other, as only wrong pairs do.
+fn shared(constraints: impl Iterator<Item = Constraint>) -> Option<Constraint> {
+    let all = constraints.reduce(|one, other| Constraint {
+        at: one.at.min(other.at),
+        lo: one.lo.max(other.lo),
+        hi: one.hi.min(other.hi),
+    })?;
+    (all.lo <= all.hi).then_some(all)
 }
 
 /// What a choice amounts to.
