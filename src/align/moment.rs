@@ -16,6 +16,9 @@ pub(super) struct Window {
 
 /// A server that writes its log after its last effect passed does so within this.
 const LATE: Span = Span::millis(50);
+/// Servers stamp their lines by the clock of the last timer tick, which is up to 10 ms old on Linux (`CLOCK_REALTIME_COARSE` at 100 Hz) and up to
+/// 15.6 ms on Windows.
+const TICK: Span = Span::millis(16);
 /// How far a session may reach beyond what the capture shows of it.
 const BEYOND: Span = Span::seconds(86_400);
 
@@ -24,7 +27,7 @@ impl Window {
     pub(super) fn offsets(self, event: &LogEvent, coarse: Span) -> (f64, f64) {
         let stamp = Nanos(event.stamp.at.0) - coarse;
         let earliest = stamp.since(self.hi);
-        let latest = (stamp + event.stamp.resolution).since(self.lo);
+        let latest = (stamp + event.stamp.resolution + TICK).since(self.lo);
         (earliest.as_seconds_f64(), latest.as_seconds_f64())
     }
 
