@@ -1,5 +1,9 @@
 //! TLS against tshark: what the hellos say on public traces, and what is inside the records where
 //! there are keys. Skipped, saying so, where tshark, traces or keys are absent.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "the columns are those that were asked for"
+)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
