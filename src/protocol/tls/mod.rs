@@ -10,7 +10,8 @@
 //! ```
 //!
 //! Bounded: one record a direction (18 437 octets, and none of application data), one handshake message a
-//! direction (64 KiB), eight undecided records.
+//! direction (64 KiB), eight undecided
+//! records.
 
 mod alert;
 mod burst;
@@ -26,6 +27,7 @@ mod overhead;
 mod record;
 mod sides;
 mod splitter;
+mod tickets;
 
 #[cfg(test)]
 mod tests;
