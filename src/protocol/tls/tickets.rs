@@ -1,7 +1,7 @@
 //! Session tickets of TLS 1.3 (RFC 8446 §4.6.1) among a server's first records.
 //!
-//! Tickets come after the client's Finished, all of one length, and never without the client's
-//! `psk_key_exchange_modes` (RFC 8446 §4.2.9). OpenSSL sends two, or one for a session taken up; they may come
+//! Tickets come after the client's Finished, all of one length or a cipher block apart, and never without the
+//! client's `psk_key_exchange_modes` (RFC 8446 §4.2.9). OpenSSL sends two, or one for a session taken up; they may come
 //! before or after the client's first words, and a greeting may overtake them. So:
 //!
 //! - Where the client speaks first, what the server sends before is tickets, if of a ticket's length.
@@ -22,6 +22,12 @@ const TICKET: RangeInclusive<u16> = 60..=1_280;
 /// Shortest single record after a greeting that is rather a ticket than more greeting.
 const ALONE: u16 = 150;
 
+/// Whether records of these lengths may both be tickets of one server. OpenSSL seals a session with AES-CBC,
+/// and its age may need an octet more.
+pub(super) const fn alike(one: u16, other: u16) -> bool {
+    matches!(one.abs_diff(other), 0 | 16)
+}
+
 /// Length of the tickets seen.
 pub(super) type Known = Option<u16>;
 
@@ -37,27 +43,29 @@ pub(super) fn unasked(held: &[Facts], opener: Opener) -> (Vec<Facts>, Known) {
         let data = held.iter().filter(|facts| !is_ticket(facts));
         return (data.copied().collect(), known);
     }
-    let alike = |run: &[Facts], length: u16| run.iter().all(|facts| facts.length == length);
+    let all_alike = |run: &[Facts], length| run.iter().all(|facts| alike(facts.length, length));
     let Some(length) = known else {
         // A greeting first; tickets behind it?
         let rest = held.get(1..).unwrap_or_default();
         let tickets = rest.first().is_some_and(|next| {
-            is_ticket(next) && alike(rest, next.length) && (rest.len() > 1 || next.length >= ALONE)
+            is_ticket(next)
+                && all_alike(rest, next.length)
+                && (rest.len() > 1 || next.length >= ALONE)
         });
         let data = if tickets { held.get(..1) } else { None };
         return (data.unwrap_or(held).to_vec(), None);
     };
-    if alike(held, length) {
+    if all_alike(held, length) {
         let greeting = held.last().filter(|_| opener == Opener::Server);
         return (greeting.into_iter().copied().collect(), known);
     }
-    let data = held.iter().skip_while(|facts| facts.length == length);
+    let data = held.iter().skip_while(|facts| alike(facts.length, length));
     (data.copied().collect(), known)
 }
 
 /// Tickets that come after the client's first words.
 pub(super) mod answer {
-    use super::{Known, TICKET};
+    use super::{Known, TICKET, alike};
 
     /// Most tickets that a server sends in a row.
     pub(in super::super) const TICKETS: usize = 4;
@@ -65,6 +73,6 @@ pub(super) mod answer {
     /// Whether a record of `length` may be a ticket, after others of the length `first`, and where
     /// tickets of the length `known` came before.
     pub(in super::super) fn may_be_ticket(length: u16, known: Known, first: Option<u16>) -> bool {
-        TICKET.contains(&length) && first.or(known).is_none_or(|before| before == length)
+        TICKET.contains(&length) && first.or(known).is_none_or(|before| alike(before, length))
     }
 }
