@@ -10,8 +10,7 @@
 //! ```
 //!
 //! Bounded: one record a direction (18 437 octets, and none of application data), one handshake message a
-//! direction (64 KiB), eight undecided
-//! records.
+//! direction (64 KiB), eight undecided records.
 
 mod alert;
 mod burst;
