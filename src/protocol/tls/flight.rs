@@ -7,40 +7,35 @@
 //! - A Finished is a message of hash length, so the client's is told by its length; client
 //!   certificates before it are part of the flight. Where Finished shares a record with them, the server's
 //!   next record shows that the flight is over.
-//! - Tickets are the first records of the server after that, all of one length, and never without the client's
-//!   `psk_key_exchange_modes` (RFC 8446 §4.2.9). Where the client speaks first, all that the server
-//!   sends unasked is tickets. Where the server greets, or the client has already asked, at least one
-//!   record is the greeting or the answer. Where it is not known who begins, a ticket is thought likelier
-//!   than a greeting.
-
-use smallvec::SmallVec;
+//! - Java pads every record by 16 octets. A Finished that is so much too long gives it away.
+//! - The server's records after that may hold tickets: [`super::tickets`] decides.
 
 use super::opening::Opener;
 use super::overhead::Overhead;
 use super::record::Facts;
+use super::sides::Sides;
+use super::tickets::{Known, alike, answer, unasked};
 use crate::model::{Nanos, Side};
 
 /// Octets of a message header.
 const MESSAGE: u16 = 4;
-/// Shortest and longest record that may hold a ticket. Servers that keep their sessions send about 74 octets,
-/// others 200 to 600; a record that fills a packet is an answer.
-const TICKET: std::ops::RangeInclusive<u16> = 60..=1_280;
-/// Most tickets that a server sends in a row.
-const TICKETS: usize = 4;
+/// Octets of an alert.
+const ALERT: u16 = 2;
+/// Zeros that Java's TLS puts behind every message.
+const JAVA: u16 = 16;
 /// Most records of a client's flight: end of early data, certificate, its verification, and some.
 const FLIGHT: u8 = 6;
+/// Most records held back undecided.
+const HELD: usize = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// Up to the client's Finished; so many records of its flight have passed.
     Flight(u8),
-    /// The server may send tickets.
-    Tickets {
-        /// The client has sent data.
-        asked: bool,
-        /// A ticket was seen.
-        seen: bool,
-    },
+    /// The client has not spoken yet: what the server sends is held until it does.
+    Unasked,
+    /// The client has spoken and has no answer yet.
+    Asked(Known),
     /// All is data.
     Data,
 }
@@ -65,8 +60,12 @@ pub(super) struct Terms {
 pub(super) struct Flight {
     terms: Terms,
     phase: Phase,
-    /// Server records of one length, of which it is not yet known whether they are tickets.
-    undecided: SmallVec<[Facts; TICKETS]>,
+    /// Server records of which it is not yet known what they are.
+    held: Vec<Facts>,
+    /// Octets by which a side pads its records.
+    padding: Sides<u16>,
+    /// Length of the last record of the server's flight.
+    last: u16,
     finished: Option<Nanos>,
     refused: bool,
 }
@@ -76,7 +75,9 @@ impl Flight {
         Self {
             terms,
             phase: Phase::Flight(0),
-            undecided: SmallVec::new(),
+            held: Vec::new(),
+            padding: Sides::default(),
+            last: 0,
             finished: None,
             refused: false,
         }
@@ -97,30 +98,38 @@ impl Flight {
         !matches!(self.phase, Phase::Flight(_))
     }
 
-    /// Takes the next application data record; gives those that are data to `sink`, in order.
+    /// Takes the next application data record; gives those that are data to `sink`, in order and without
+    /// their padding.
     pub(super) fn record(&mut self, side: Side, facts: Facts, sink: &mut impl FnMut(Side, Facts)) {
         match (self.phase, side) {
             (Phase::Flight(records), Side::Client) => self.in_flight(records, facts, sink),
-            (Phase::Flight(0), Side::Server) => {}
-            (Phase::Flight(_), Side::Server) if self.terms.early_data => {}
-            (Phase::Flight(_), Side::Server) => {
-                self.end_of_flight(facts.start.at);
-                self.ticket_or_data(false, false, facts, sink);
-            }
-            (Phase::Tickets { asked, seen }, Side::Server) => {
-                self.ticket_or_data(asked, seen, facts, sink);
-            }
-            (Phase::Tickets { asked, seen }, Side::Client) => {
-                let answered = seen || !self.undecided.is_empty();
-                self.decide(asked, sink);
-                self.phase = if answered {
-                    Phase::Data
+            (Phase::Flight(records), Side::Server) => {
+                if records == 0 || self.terms.early_data {
+                    self.last = facts.length;
                 } else {
-                    Phase::Tickets { asked: true, seen }
-                };
-                sink(side, facts);
+                    self.end_of_flight(facts.start.at);
+                    self.record(side, facts, sink);
+                }
             }
-            (Phase::Data, _) => sink(side, facts),
+            (Phase::Unasked, Side::Server) => {
+                self.held.push(facts);
+                if self.held.len() == HELD {
+                    self.first_words(sink);
+                    self.phase = Phase::Data;
+                }
+            }
+            (Phase::Asked(known), Side::Server) => self.in_answer(known, facts, sink),
+            (Phase::Unasked, Side::Client) => {
+                self.phase = self.first_words(sink);
+                self.give(side, facts, sink);
+            }
+            (Phase::Asked(_), Side::Client) => {
+                if !self.held.is_empty() {
+                    self.last_is_answer(sink);
+                }
+                self.give(side, facts, sink);
+            }
+            (Phase::Data, _) => self.give(side, facts, sink),
         }
     }
 
@@ -129,8 +138,8 @@ impl Flight {
         match (self.phase, side) {
             // Its Finished may be among them, and nothing would tell.
             (Phase::Flight(_), Side::Client) => self.end_of_flight(at),
-            (Phase::Tickets { asked, .. }, Side::Server) => {
-                self.decide(asked, sink);
+            (Phase::Unasked | Phase::Asked(_), Side::Server) => {
+                self.finish(sink);
                 self.phase = Phase::Data;
             }
             _ => {}
@@ -139,29 +148,30 @@ impl Flight {
 
     /// The connection is over: what is undecided is decided.
     pub(super) fn finish(&mut self, sink: &mut impl FnMut(Side, Facts)) {
-        if let Phase::Tickets { asked, .. } = self.phase {
-            self.decide(asked, sink);
+        match self.phase {
+            Phase::Unasked => {
+                self.first_words(sink);
+            }
+            Phase::Asked(_) => self.last_is_answer(sink),
+            Phase::Flight(_) | Phase::Data => {}
         }
     }
 
     /// A record of the client before its Finished.
     fn in_flight(&mut self, records: u8, facts: Facts, sink: &mut impl FnMut(Side, Facts)) {
-        let Terms {
-            overhead,
-            hash,
-            early_data,
-            ..
-        } = self.terms;
-        let message = overhead.fixed + MESSAGE;
-        let body = facts.length.saturating_sub(message);
-        if hash.map_or([32, 48].contains(&body), |hash| body == hash) {
+        let overhead = self.terms.overhead.fixed;
+        let padded = facts.length.saturating_sub(JAVA);
+        if self.is_finished(facts.length) {
             self.end_of_flight(facts.end);
-        } else if early_data {
+        } else if self.is_finished(padded) {
+            *self.padding.of_mut(Side::Client) = JAVA;
+            self.end_of_flight(facts.end);
+        } else if self.terms.early_data {
             // End of early data is an empty message (RFC 8446 §4.5).
-            if facts.length != message {
-                sink(Side::Client, facts);
+            if facts.length != overhead + MESSAGE {
+                self.give(Side::Client, facts, sink);
             }
-        } else if facts.length == overhead.fixed + 2 {
+        } else if [facts.length, padded].contains(&(overhead + ALERT)) {
             self.refused = true;
         } else if records >= FLIGHT {
             self.end_of_flight(facts.start.at);
@@ -171,58 +181,75 @@ impl Flight {
         }
     }
 
+    /// Whether a record of `length` holds a Finished and nothing else.
+    fn is_finished(&self, length: u16) -> bool {
+        let body = length.saturating_sub(self.terms.overhead.fixed + MESSAGE);
+        match self.terms.hash {
+            Some(hash) => body == hash,
+            None => body == 32 || body == 48,
+        }
+    }
+
     fn end_of_flight(&mut self, at: Nanos) {
         self.finished.get_or_insert(at);
+        if !self.is_finished(self.last) && self.is_finished(self.last.saturating_sub(JAVA)) {
+            *self.padding.of_mut(Side::Server) = JAVA;
+        }
         self.phase = if self.terms.tickets {
-            Phase::Tickets {
-                asked: false,
-                seen: false,
-            }
+            Phase::Unasked
         } else {
             Phase::Data
         };
     }
 
-    /// A record of the server after the client's Finished.
-    fn ticket_or_data(
-        &mut self,
-        asked: bool,
-        seen: bool,
-        facts: Facts,
-        sink: &mut impl FnMut(Side, Facts),
-    ) {
-        let unasked = self.terms.opener == Opener::Client && !asked;
-        let length = self.undecided.first().map(|first| first.length);
-        if !self.terms.tickets || !TICKET.contains(&facts.length) {
-            // It differs from those before, which then are tickets.
-            self.undecided.clear();
-        } else if unasked {
-            self.phase = Phase::Tickets { asked, seen: true };
-            return;
-        } else if seen || length.is_some_and(|length| length != facts.length) {
-            self.undecided.clear();
-        } else if self.undecided.len() < TICKETS {
-            self.undecided.push(facts);
-            return;
+    /// The server has had the first word: what of it is data?
+    fn first_words(&mut self, sink: &mut impl FnMut(Side, Facts)) -> Phase {
+        let held = std::mem::take(&mut self.held);
+        let (data, known) = unasked(&held, self.terms.opener);
+        let phase = if data.is_empty() {
+            Phase::Asked(known)
         } else {
-            // No server sends so many.
-            for held in self.undecided.drain(..) {
-                sink(Side::Server, held);
-            }
+            Phase::Data
+        };
+        for facts in data {
+            self.give(Side::Server, facts, sink);
         }
-        self.phase = Phase::Data;
-        sink(Side::Server, facts);
+        phase
     }
 
-    /// The server's records so far are all of one length, and no more are coming.
-    fn decide(&mut self, asked: bool, sink: &mut impl FnMut(Side, Facts)) {
-        let answer = asked || self.terms.opener == Opener::Server;
-        if let Some(last) = self.undecided.pop()
-            && answer
-        {
-            sink(Side::Server, last);
+    /// A record of the server after the client's first words.
+    fn in_answer(&mut self, known: Known, facts: Facts, sink: &mut impl FnMut(Side, Facts)) {
+        let first = self.held.first().map(|held| held.length);
+        if answer::may_be_ticket(facts.length, known, first) && self.held.len() < answer::TICKETS {
+            self.held.push(facts);
+            return;
         }
-        self.undecided.clear();
+        let alert = self.terms.overhead.fixed + ALERT + self.padding.of(Side::Server);
+        if facts.length == alert {
+            self.last_is_answer(sink);
+        } else if first.is_some_and(|first| alike(first, facts.length)) {
+            // No server sends so many.
+            for held in std::mem::take(&mut self.held) {
+                self.give(Side::Server, held, sink);
+            }
+        }
+        // This one differs from those before, which then were tickets.
+        self.held = Vec::new();
+        self.phase = Phase::Data;
+        self.give(Side::Server, facts, sink);
+    }
+
+    /// The server's records so far are all of one length, and no more are coming: one is the answer.
+    fn last_is_answer(&mut self, sink: &mut impl FnMut(Side, Facts)) {
+        if let Some(facts) = std::mem::take(&mut self.held).pop() {
+            self.phase = Phase::Data;
+            self.give(Side::Server, facts, sink);
+        }
+    }
+
+    fn give(&self, side: Side, mut facts: Facts, sink: &mut impl FnMut(Side, Facts)) {
+        facts.length = facts.length.saturating_sub(*self.padding.of(side));
+        sink(side, facts);
     }
 }
 
@@ -352,6 +379,35 @@ mod tests {
         };
         let out = data(terms, &[(C, 300), (S, 100), (C, 21), (C, 69), (C, 40)]);
         assert_eq!(out, [(C, 300), (C, 40)]);
+    }
+
+    #[test]
+    fn tickets_may_come_on_both_sides_of_the_first_request() {
+        let late = [(S, 250), (C, 149), (S, 250), (S, 686)];
+        assert_eq!(after_handshake(Opener::Client, &late), [(C, 149), (S, 686)]);
+        // The second may need a cipher block more.
+        let apart = [(S, 634), (C, 49), (S, 650), (S, 919)];
+        assert_eq!(after_handshake(Opener::Client, &apart), [(C, 49), (S, 919)]);
+        // A greeting may overtake them.
+        let behind = [(S, 44), (S, 282), (S, 282), (C, 280)];
+        assert_eq!(
+            after_handshake(Opener::Server, &behind),
+            [(S, 44), (C, 280)]
+        );
+    }
+
+    #[test]
+    fn an_answer_before_a_closing_alert_is_no_ticket() {
+        let out = after_handshake(Opener::Client, &[(C, 48), (S, 1_142), (S, 19)]);
+        assert_eq!(out, [(C, 48), (S, 1_142), (S, 19)]);
+    }
+
+    #[test]
+    fn the_padding_of_java_is_taken_off() {
+        let server = [(S, 65), (S, 85), (C, 69), (C, 40), (S, 57), (S, 35)];
+        assert_eq!(data(TERMS, &server), [(C, 40), (S, 41), (S, 19)]);
+        let client = [(S, 27), (S, 69), (C, 85), (C, 56), (S, 41)];
+        assert_eq!(data(TERMS, &client), [(C, 40), (S, 41)]);
     }
 
     #[test]

@@ -116,6 +116,14 @@ const fn is_read(kind: u8, length: usize) -> bool {
 }
 
 #[cfg(test)]
+impl Joiner {
+    /// Octets held back.
+    pub(super) fn held(&self) -> usize {
+        self.partial.capacity()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

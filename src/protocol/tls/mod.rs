@@ -19,12 +19,17 @@ mod fingerprint;
 mod flight;
 mod handshake;
 mod hello;
+mod negotiation;
 mod observer;
 mod opening;
 mod overhead;
 mod record;
 mod sides;
 mod splitter;
+mod tickets;
+
+#[cfg(test)]
+mod tests;
 
 pub use observer::Tls;
 pub use opening::{Opener, opening};

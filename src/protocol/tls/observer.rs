@@ -1,21 +1,17 @@
 //! Follows one connection from its hello to its last record.
 
-use tls_parser::TlsPRF;
-
 use super::alert::{Alert, who};
 use super::burst::Collector;
-use super::certificate::Chain;
-use super::fingerprint::{ja3, ja4};
-use super::flight::{Flight, Terms};
-use super::handshake::{Joiner, Message, kind};
-use super::hello::{ClientHello, ServerHello, SessionId, is_1_3};
+use super::handshake::Joiner;
+use super::hello::ClientHello;
+use super::negotiation::{Mode, Negotiation};
 use super::opening::Opener;
-use super::overhead::{Overhead, suite, suite_name};
+use super::overhead::Overhead;
 use super::record::{Facts, Header, Mark, Piece};
 use super::sides::Sides;
 use super::splitter::Splitter;
 use crate::flow::StreamEvent;
-use crate::model::{Nanos, ServerName, Side, TlsSummary, TlsVersion, from_wire};
+use crate::model::{Nanos, Side, TlsSummary, TlsVersion};
 use crate::protocol::{Decoder, Dialogue, Step};
 
 /// Alerts kept in words.
@@ -35,20 +31,6 @@ pub struct Tls {
     reader: Reader,
 }
 
-/// What application data records are.
-#[derive(Debug, Default)]
-enum Mode {
-    /// No server hello yet.
-    #[default]
-    Hello,
-    /// TLS 1.2 or before: application data, all of them.
-    Open(Overhead),
-    /// TLS 1.3: part of them the handshake.
-    Hidden(Flight, Overhead),
-    /// The handshake was not seen.
-    Unknown,
-}
-
 /// What one side has shown.
 #[derive(Debug, Default)]
 struct Shown {
@@ -59,24 +41,13 @@ struct Shown {
     foreign: bool,
 }
 
-/// What of the client hello is needed later.
-#[derive(Debug, Default)]
-struct Asked {
-    session_id: SessionId,
-    early_data: bool,
-    tickets: bool,
-}
-
 /// Reads the pieces of both directions.
 #[derive(Debug, Default)]
 struct Reader {
-    opener: Opener,
+    negotiation: Negotiation,
     mode: Mode,
     shown: Sides<Shown>,
     collector: Collector,
-    asked: Asked,
-    /// The server sent a message that an abbreviated handshake has not.
-    full: bool,
     /// Bytes are missing, so that what was not seen may still have been sent.
     holes: bool,
     /// The side that gave the handshake up, and why.
@@ -91,10 +62,21 @@ impl Tls {
         Self {
             splitters: Sides::default(),
             reader: Reader {
-                opener,
+                negotiation: Negotiation::new(opener),
                 ..Reader::default()
             },
         }
+    }
+}
+
+#[cfg(test)]
+impl Tls {
+    /// Octets held back.
+    pub(super) fn held(&self) -> usize {
+        [Side::Client, Side::Server]
+            .map(|side| self.splitters.of(side).held() + self.reader.shown.of(side).joiner.held())
+            .iter()
+            .sum()
     }
 }
 
@@ -128,6 +110,7 @@ impl Decoder for Tls {
         let reader = &mut self.reader;
         for side in [Side::Client, Side::Server] {
             let last = reader.last;
+            reader.shown.of_mut(side).joiner.lose();
             self.splitters
                 .of_mut(side)
                 .finish(last, &mut |piece| reader.piece(side, &piece, out));
@@ -180,12 +163,13 @@ impl Reader {
                 encrypted(side, facts, out);
             }
             (Header::HANDSHAKE, Some(body)) => {
-                // Out, so that the messages can be read while it lends them.
-                let mut joiner = std::mem::take(&mut self.shown.of_mut(side).joiner);
+                let joiner = &mut self.shown.of_mut(side).joiner;
                 joiner.push(body, &mut |message| {
-                    self.message(side, message, facts.end, out);
+                    let agreed = self.negotiation.message(side, message, facts.end, out);
+                    if let Some(mode) = agreed {
+                        self.mode = mode;
+                    }
                 });
-                self.shown.of_mut(side).joiner = joiner;
             }
             (Header::HANDSHAKE, None) => self.shown.of_mut(side).joiner.lose(),
             (Header::CHANGE_CIPHER_SPEC, _) => self.change(side, out),
@@ -194,122 +178,13 @@ impl Reader {
         }
     }
 
-    fn message(&mut self, side: Side, message: Message<'_>, at: Nanos, out: &mut Dialogue) {
-        match (side, message.kind) {
-            (Side::Client, kind::CLIENT_HELLO) => {
-                if let Some(hello) = ClientHello::read(message.body) {
-                    self.client_hello(&hello, at, true, out);
-                }
-            }
-            (Side::Server, kind::SERVER_HELLO) => {
-                if let Some(hello) = ServerHello::read(message.body) {
-                    self.server_hello(&hello, at, out);
-                }
-            }
-            (Side::Server, kind::CERTIFICATE) => {
-                self.full = true;
-                let chain = Chain::read(message.body);
-                let tls = summary(out);
-                tls.resumed = Some(false);
-                tls.chain_length = Some(chain.length);
-                tls.certificate = chain.leaf;
-                if tls.certificate.is_none() {
-                    out.notes.push(match chain.length {
-                        0 => "the server sent no certificate".to_owned(),
-                        _ => "the server's certificate cannot be read".to_owned(),
-                    });
-                }
-            }
-            (Side::Server, kind::NEW_SESSION_TICKET | kind::CERTIFICATE_STATUS) => {}
-            (Side::Server, _) => self.full = true,
-            _ => {}
-        }
-    }
-
-    fn client_hello(
-        &mut self,
-        hello: &ClientHello,
-        at: Nanos,
-        fingerprint: bool,
-        out: &mut Dialogue,
-    ) {
-        let tls = summary(out);
-        // A second one answers a hello retry request and offers no other things.
-        if tls.client_hello.is_some() {
-            return;
-        }
-        tls.client_hello = Some(at);
-        let highest = hello.versions.iter().copied().filter(|n| n >> 8 == 3).max();
-        tls.offered = Some(TlsVersion(highest.unwrap_or(hello.version)));
-        tls.server_name = hello
-            .server_name
-            .as_deref()
-            .map(|name| ServerName(from_wire(name)));
-        tls.alpn = hello.alpn.iter().map(|name| from_wire(name)).collect();
-        if fingerprint {
-            tls.ja3 = Some(ja3(hello));
-            tls.ja4 = Some(ja4(hello));
-        }
-        self.asked = Asked {
-            session_id: hello.session_id.clone(),
-            early_data: hello.early_data,
-            tickets: hello.psk_modes,
-        };
-    }
-
-    fn server_hello(&mut self, hello: &ServerHello, at: Nanos, out: &mut Dialogue) {
-        let tls = summary(out);
-        if hello.retry {
-            tls.retried = true;
-            return;
-        }
-        if tls.server_hello.is_some() {
-            return;
-        }
-        let seen = tls.client_hello.is_some();
-        let chosen = suite(hello.cipher);
-        let overhead = Overhead::of(hello.version, chosen);
-        tls.server_hello = Some(at);
-        tls.version = Some(hello.version);
-        tls.cipher = Some(suite_name(hello.cipher));
-        tls.padding = overhead.slack;
-        if is_1_3(hello.version) {
-            tls.resumed = Some(hello.pre_shared_key);
-            let hash = chosen.map(|suite| match suite.prf {
-                TlsPRF::Sha384 => 48,
-                TlsPRF::Sha512 => 64,
-                _ => 32,
-            });
-            let terms = Terms {
-                overhead,
-                hash,
-                opener: self.opener,
-                // Without the client hello it is not known that there are none.
-                tickets: self.asked.tickets || !seen,
-                // With a retry there is none (RFC 8446 §4.2.10).
-                early_data: self.asked.early_data && !tls.retried,
-            };
-            self.mode = Mode::Hidden(Flight::new(terms), overhead);
-            return;
-        }
-        if let Some(name) = &hello.alpn {
-            tls.alpn = vec![from_wire(name)];
-        } else if seen {
-            tls.alpn.clear();
-        }
-        tls.alpn_chosen = hello.alpn.is_some();
-        if seen && !hello.session_id.is_empty() && hello.session_id == self.asked.session_id {
-            tls.resumed = Some(true);
-        }
-        self.mode = Mode::Open(overhead);
-    }
-
     /// A hello in the SSLv2 format: of a client that may go on in TLS, or of an SSLv2 server.
     fn sslv2(&mut self, side: Side, facts: &Facts, body: &[u8], out: &mut Dialogue) {
         match side {
             Side::Client => {
                 if let Some(hello) = ClientHello::read_sslv2(body) {
-                    self.client_hello(&hello, facts.end, false, out);
+                    let tls = summary(out);
+                    self.negotiation.client_hello(&hello, facts.end, tls);
                 }
             }
             Side::Server => {
@@ -332,11 +207,12 @@ impl Reader {
 
     /// `side` changes to the negotiated cipher; in TLS 1.3 this means nothing (RFC 8446 appendix D.4).
     fn change(&mut self, side: Side, out: &mut Dialogue) {
-        if !matches!(self.mode, Mode::Hidden(..)) && !self.awaits_server_hello(out) {
+        let waits = !self.holes && self.awaits_server_hello(out);
+        if !waits && !matches!(self.mode, Mode::Hidden(..)) {
             self.shown.of_mut(side).changed = true;
         }
         if side == Side::Server && matches!(self.mode, Mode::Open(_)) && !self.holes {
-            summary(out).resumed.get_or_insert(!self.full);
+            self.negotiation.server_changes(out);
         }
     }
 
@@ -363,7 +239,8 @@ impl Reader {
     }
 
     fn application_data(&mut self, side: Side, mut facts: Facts, out: &mut Dialogue) {
-        let early = side == Side::Client && self.asked.early_data && self.awaits_server_hello(out);
+        let early =
+            side == Side::Client && self.negotiation.early_data() && self.awaits_server_hello(out);
         if matches!(self.mode, Mode::Hello) && !early {
             self.mode = Mode::Unknown;
             summary(out);

@@ -326,3 +326,11 @@ impl Splitter {
         }
     }
 }
+
+#[cfg(test)]
+impl Splitter {
+    /// Octets held back.
+    pub(super) fn held(&self) -> usize {
+        self.head.len() + self.body.capacity()
+    }
+}
