@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use crate::model::{Encryption, Endpoint, LogSession, Proto, Role, Side, TlsVersion, WireSession};
 
 use super::sequence::Laid;
+use super::translation::Translation;
 
 /// Worth of a command that agrees in word and code, or of a size that agrees to the octet.
 const AGREEING: f64 = 0.5;
@@ -98,17 +99,31 @@ impl Background {
     }
 
     /// Whether the two can be the same at all, whatever the clock says.
-    pub(super) fn possible(&self, wire: &WireSession, log: &LogSession) -> bool {
+    pub(super) fn possible(
+        &self,
+        wire: &WireSession,
+        log: &LogSession,
+        translation: &Translation,
+    ) -> bool {
         let (peer, local) = ends(wire, log.role);
-        let fits = |told: Option<IpAddr>, end: Endpoint| told.is_none_or(|ip| ip == end.ip);
         let port_fits = |told: Option<u16>, end: Endpoint| told.is_none_or(|port| port == end.port);
-        fits(log.peer, peer)
-            && fits(log.local, local)
-            && port_fits(log.peer_port, peer)
+        log.peer
+            .is_none_or(|told| translation.allows(peer.ip, told))
+            && log.local.is_none_or(|told| told == local.ip)
+            && (!translation.is_none() || port_fits(log.peer_port, peer))
             && port_fits(log.local_port, local)
             && self.proto_fits(wire, log)
             && encryption_fits(wire, log)
             && version_fits(wire, log)
+    }
+
+    /// Whether `client` occurs on the wire.
+    fn knows(&self, client: IpAddr) -> bool {
+        self.kinds.contains_key(&Kind {
+            peer: Some(client),
+            encryption: None,
+            version: None,
+        })
     }
 
     fn proto_fits(&self, wire: &WireSession, log: &LogSession) -> bool {
@@ -123,7 +138,9 @@ impl Background {
     /// what the log says and be of the same kind.
     fn rarity(&self, log: &LogSession, window: f64) -> f64 {
         let kind = Kind {
-            peer: log.peer.filter(|_| log.role == Role::Server),
+            peer: log
+                .peer
+                .filter(|&peer| log.role == Role::Server && self.knows(peer)),
             encryption: log.encryption,
             version: log
                 .tls
@@ -162,6 +179,10 @@ impl Evidence {
     fn ports(&mut self, wire: &WireSession, log: &LogSession) {
         let (peer, _) = ends(wire, log.role);
         match (log.peer_port, log.peer) {
+            (_, Some(told)) if told != peer.ip => self.reasons.push(format!(
+                "address {} is {told} in the log, as translated for other sessions",
+                peer.ip
+            )),
             (Some(port), Some(_)) => {
                 self.score += PORT_SAME;
                 self.reasons

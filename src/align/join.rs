@@ -2,6 +2,7 @@
 //! what the pairs have taught.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use crate::model::{Event, Exchange, LogId, LogSession, LogSource, Nanos, Span, WireSession};
 
@@ -9,6 +10,7 @@ use super::assign::{Chosen, Pair, assign};
 use super::clock::Clock;
 use super::evidence::{self, Background, Evidence};
 use super::fit::{Constraint, Line, fit};
+use super::translation::Translation;
 use super::vote::{self, Candidates};
 use super::{moment, sequence};
 
@@ -205,7 +207,39 @@ struct Weighed {
 
 impl View<'_> {
     fn run(&self, id: LogId) -> Option<(Clock, Vec<Option<Verdict>>)> {
-        let candidates = Candidates::find(self.wires, self.logs, &self.mine, self.background);
+        let translation = Translation::suspect(self.wires, self.logs, &self.mine);
+        let first = self.under(id, &translation)?;
+        if translation.is_none() {
+            return Some(first);
+        }
+        // What the pairs say of the addresses makes better pairs.
+        self.under(id, &Translation::learn(self.names(&first.1)))
+    }
+
+    /// Address on the wire and in the log of each pair claimed.
+    fn names<'b>(
+        &'b self,
+        chosen: &'b [Option<Verdict>],
+    ) -> impl Iterator<Item = (IpAddr, IpAddr)> + 'b {
+        chosen
+            .iter()
+            .enumerate()
+            .filter_map(|(row, verdict)| Some((row, verdict.as_ref()?)))
+            .filter(|(_, verdict)| verdict.sureness.standing == Standing::Matched)
+            .filter_map(|(row, verdict)| {
+                let wire = self.wires.get(verdict.wire)?;
+                Some((wire.conversation.client.ip, self.log(row)?.peer?))
+            })
+    }
+
+    fn under(&self, id: LogId, translation: &Translation) -> Option<(Clock, Vec<Option<Verdict>>)> {
+        let candidates = Candidates::find(
+            self.wires,
+            self.logs,
+            &self.mine,
+            self.background,
+            translation,
+        );
         let coarse = vote::coarse(&candidates)?;
         let resolution = self
             .mine

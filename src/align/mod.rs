@@ -12,6 +12,7 @@ mod fit;
 mod join;
 mod moment;
 mod sequence;
+mod translation;
 mod vote;
 
 pub use clock::{Clock, Step};

@@ -7,6 +7,7 @@ use crate::model::{LogSession, Role, Span, WireSession};
 
 use super::evidence::Background;
 use super::moment;
+use super::translation::Translation;
 
 /// Seconds around the coarse offset within which the true one is looked for.
 pub(super) const REACH: f64 = 3.0;
@@ -29,6 +30,7 @@ impl Candidates {
         logs: &[LogSession],
         mine: &[usize],
         background: &Background,
+        translation: &Translation,
     ) -> Self {
         let mut by_peer: BTreeMap<(Role, IpAddr), Vec<usize>> = BTreeMap::new();
         for (at, wire) in wires.iter().enumerate() {
@@ -48,15 +50,18 @@ impl Candidates {
         };
         for log in mine.iter().filter_map(|&log| logs.get(log)) {
             let block = match log.peer {
-                Some(peer) => by_peer
+                Some(peer) if translation.is_none() || log.role == Role::Client => by_peer
                     .get(&(log.role, peer))
                     .map_or(&[][..], Vec::as_slice),
-                None => all.as_slice(),
+                _ => all.as_slice(),
             };
             let mut row = Vec::new();
             let mut offsets = Vec::new();
             for &at in block {
-                let Some(wire) = wires.get(at).filter(|wire| background.possible(wire, log)) else {
+                let Some(wire) = wires
+                    .get(at)
+                    .filter(|wire| background.possible(wire, log, translation))
+                else {
                     continue;
                 };
                 if let Some(range) = moment::shared_offsets(wire, log, Span::ZERO) {

@@ -1,0 +1,83 @@
+//! Address translation between the place of the capture and the server: clients have one address on the wire and another
+//! in the log.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use crate::model::{LogSession, Role, WireSession};
+
+/// Log sessions without which nothing is concluded from addresses that differ.
+const ENOUGH: usize = 5;
+
+/// What a log calls the clients of the capture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Translation {
+    /// By addresses that never occur in the capture; which is whose is not known yet.
+    Any,
+    /// By these addresses.
+    Learnt(BTreeMap<IpAddr, IpAddr>),
+    /// By their own.
+    None,
+}
+
+impl Translation {
+    /// Suspects a translation where no client of the log occurs in the capture at all: with a single one in common, addresses are believed.
+    pub(super) fn suspect(wires: &[WireSession], logs: &[LogSession], mine: &[usize]) -> Self {
+        let told: BTreeSet<IpAddr> = mine
+            .iter()
+            .filter_map(|&log| logs.get(log))
+            .filter(|log| log.role == Role::Server)
+            .filter_map(|log| log.peer)
+            .collect();
+        let common = wires
+            .iter()
+            .any(|wire| told.contains(&wire.conversation.client.ip));
+        if common || told.is_empty() || mine.len() < ENOUGH {
+            Self::None
+        } else {
+            Self::Any
+        }
+    }
+
+    /// Whether addresses are compared as they stand.
+    pub(super) fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+
+    /// Whether the wire's `client` may be the log's `peer`.
+    pub(super) fn allows(&self, client: IpAddr, peer: IpAddr) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Learnt(known) => known.get(&client) == Some(&peer),
+            Self::None => client == peer,
+        }
+    }
+
+    /// What the pairs that were found say: each client's commonest name, where most of its pairs agree.
+    pub(super) fn learn(pairs: impl Iterator<Item = (IpAddr, IpAddr)>) -> Self {
+        let mut counts: BTreeMap<IpAddr, BTreeMap<IpAddr, usize>> = BTreeMap::new();
+        for (client, peer) in pairs {
+            *counts.entry(client).or_default().entry(peer).or_default() += 1;
+        }
+        let known = counts.iter().filter_map(|(client, peers)| {
+            let all: usize = peers.values().sum();
+            let (peer, most) = peers.iter().max_by_key(|(_, count)| **count)?;
+            (most * 3 >= all * 2).then_some((*client, *peer))
+        });
+        Self::Learnt(known.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commonest_name_is_learnt_where_most_agree() {
+        let ip = |n: u8| IpAddr::from([192, 0, 2, n]);
+        let pairs = [(1, 9), (1, 9), (1, 8), (2, 9), (2, 8)];
+        let learnt = Translation::learn(pairs.iter().map(|&(client, peer)| (ip(client), ip(peer))));
+        assert!(learnt.allows(ip(1), ip(9)) && !learnt.allows(ip(1), ip(8)));
+        assert!(!learnt.allows(ip(2), ip(9)), "as often one as the other");
+    }
+}
