@@ -15,4 +15,5 @@ mod dialogue;
 mod formats;
 mod program;
 mod rooms;
+mod samples;
 mod traces;
