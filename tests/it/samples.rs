@@ -8,8 +8,11 @@ use bothends::model::LogId;
 
 /// A sample, its format, and how many sessions are in it.
 const SAMPLES: &[(&str, &str, usize)] = &[
+    ("apache-combined-logio.log", "clf", 7),
+    ("apache-common.log", "clf", 7),
     ("dovecot-2.3.log", "dovecot", 6),
     ("dovecot-2.4.log", "dovecot", 3),
+    ("nginx-combined.log", "clf", 26),
 ];
 
 #[test]
