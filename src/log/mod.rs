@@ -5,6 +5,8 @@
 //! named by the user. No format knows that packets exist. Bounds: a line is read up to
 //! [`MAX_LINE`] octets; each format bounds the sessions that it keeps open; unparsed lines are counted and the first few kept.
 
+mod clf;
+mod dovecot;
 mod format;
 mod iis_smtp;
 mod postfix;
@@ -13,6 +15,7 @@ pub mod registry;
 mod stamp;
 mod syslog;
 mod w3c;
+mod web;
 
 pub use format::{Builder, Entry, Head, Line, MAX_LINE, Parsed, Sureness};
 pub use read::{LogError, read};

@@ -1,6 +1,6 @@
 //! The list of log formats: one row each.
 
-use super::{Entry, iis_smtp, postfix};
+use super::{Entry, clf, dovecot, iis_smtp, postfix};
 
 /// All formats, in alphabetical order.
-pub static FORMATS: &[Entry] = &[iis_smtp::ENTRY, postfix::ENTRY];
+pub static FORMATS: &[Entry] = &[clf::ENTRY, dovecot::ENTRY, iis_smtp::ENTRY, postfix::ENTRY];

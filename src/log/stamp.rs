@@ -63,6 +63,27 @@ pub(super) fn iso(text: &str) -> Option<Stamped<'_>> {
     })
 }
 
+/// `24/Nov/2026:03:29:09 +0000`, also with a fraction and without a zone.
+pub(super) fn common(text: &str) -> Option<Stamped<'_>> {
+    let (day, rest) = number(text, 1..=2)?;
+    let (name, rest) = rest.strip_prefix('/')?.split_once('/')?;
+    let (year, rest) = number(rest, 4..=4)?;
+    let (clock, resolution, rest) = clock(rest.strip_prefix(':')?)?;
+    let at = date(i32::try_from(year).ok()?, month(name)?, day)? + clock;
+    let (zone, rest) = match rest.strip_prefix(' ').and_then(zone) {
+        Some((zone, rest)) => (Some(zone), rest),
+        None => (None, rest),
+    };
+    Some(Stamped {
+        stamp: Stamp {
+            at: at - zone.unwrap_or_default(),
+            resolution,
+        },
+        zone,
+        rest,
+    })
+}
+
 /// Midnight of a day.
 pub(super) fn date(year: i32, month: u32, day: u32) -> Option<LogTime> {
     let days = NaiveDate::from_ymd_opt(year, month, day)?.and_hms_opt(0, 0, 0)?;
@@ -143,6 +164,14 @@ mod tests {
         ] {
             assert_eq!(iso(text).unwrap().stamp.at, at, "{text}");
         }
+        for text in [
+            "24/Nov/2026:03:29:06 +0000] x",
+            "23/Nov/2026:22:29:06 -0500] x",
+            "24/Nov/2026:03:29:06.000] x",
+        ] {
+            let common = common(text).unwrap();
+            assert_eq!((common.stamp.at, common.rest), (at, "] x"), "{text}");
+        }
     }
 
     #[test]
@@ -171,7 +200,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_a_stamp_or_none(text in any::<String>(), year in any::<i32>()) {
-            let found = iso(&text).is_some() || without_year(&text, year).is_some();
+            let found = iso(&text).is_some() || common(&text).is_some() || without_year(&text, year).is_some();
             prop_assert!(!found || text.len() >= 15);
         }
     }

@@ -37,10 +37,7 @@ impl Syslog {
         if wire && let Some(rest) = line.strip_prefix("1 ") {
             return rfc5424(rest);
         }
-        let stamped = match stamp::iso(line) {
-            Some(stamped) => stamped,
-            None => self.rfc3164(line)?,
-        };
+        let stamped = self.stamped(line)?;
         let (_host, rest) = word(stamped.rest.trim_start_matches(' '))?;
         let (tag, text) = rest
             .split_once(": ")
@@ -59,6 +56,11 @@ impl Syslog {
             pid,
             text,
         })
+    }
+
+    /// The stamp at the start of a line that need not be in an envelope.
+    pub(super) fn stamped<'a>(&mut self, line: &'a str) -> Option<Stamped<'a>> {
+        stamp::iso(line).or_else(|| self.rfc3164(line))
     }
 
     fn rfc3164<'a>(&mut self, line: &'a str) -> Option<Stamped<'a>> {

@@ -114,13 +114,11 @@ fn joined(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Resu
 fn log_lines(account: &Account, sessions: &[usize]) -> String {
     let mut texts = Vec::new();
     for log in sessions.iter().filter_map(|&at| account.logs.get(at)) {
-        let lines: Vec<String> = log
-            .events
-            .iter()
-            .take(LINES)
-            .map(|event| event.line.line.to_string())
-            .collect();
-        let more = log.events.len().saturating_sub(LINES);
+        // One line may tell of more than one event.
+        let mut numbers: Vec<u64> = log.events.iter().map(|event| event.line.line).collect();
+        numbers.dedup();
+        let lines: Vec<String> = numbers.iter().take(LINES).map(u64::to_string).collect();
+        let more = numbers.len().saturating_sub(LINES);
         let rest = if more > 0 {
             format!(" and {more} more")
         } else {

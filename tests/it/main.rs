@@ -15,5 +15,6 @@ mod dialogue;
 mod formats;
 mod program;
 mod rooms;
+mod samples;
 mod tls;
 mod traces;

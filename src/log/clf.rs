@@ -1,0 +1,275 @@
+//! The common log format of web servers, and what is built on it: combined, Apache's `vhost_combined`, and lines with more
+//! fields at the end.
+//!
+//! A line is a request, and each is a session of its own, as nothing names the connection. An integer from 1024 to
+//! 65535 at the end of every line of the file's head is taken for the client's port (nginx's `$remote_port`, Apache's
+//! `%{remote}p`). The stamp is of the request's end with nginx and of its beginning with Apache. The number of octets counts
+//! the body, with some formats of Apache the head as well: it is compared with nothing. Nor is the port of a virtual host, which
+//! may be what the client named and not what it connected to.
+
+use std::net::IpAddr;
+
+use crate::model::{LineRef, LogEvent, LogId, LogSession, Proto, Span, Stamp, Zone, from_wire};
+
+use super::{Builder, Entry, Head, Line, Parsed, Sureness, stamp, web};
+
+/// Row of the registry.
+pub(super) const ENTRY: Entry = Entry {
+    name: "clf",
+    about: "common and combined log format of web servers",
+    probe,
+    open: |id, head| Box::new(Clf::new(id, head)),
+};
+
+fn probe(head: &Head<'_>) -> Sureness {
+    let fits = head
+        .lines
+        .iter()
+        .filter(|line| Row::read(&from_wire(line)).is_some())
+        .count();
+    Sureness::share(fits, head.lines.len())
+}
+
+/// One file.
+struct Clf {
+    id: LogId,
+    /// Whether lines end with the client's port.
+    ports: bool,
+    zone: Option<Span>,
+}
+
+/// A line taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Row<'a> {
+    peer: Option<IpAddr>,
+    user: Option<&'a str>,
+    stamp: Stamp,
+    zone: Span,
+    request: String,
+    status: Option<&'a str>,
+    /// The last field behind those of the format.
+    last: Option<&'a str>,
+}
+
+impl Clf {
+    fn new(id: LogId, head: &Head<'_>) -> Self {
+        let mut rows = 0;
+        let mut ports = 0;
+        for line in head.lines {
+            if let Some(row) = Row::read(&from_wire(line)) {
+                rows += 1;
+                ports += usize::from(row.port().is_some());
+            }
+        }
+        Self {
+            id,
+            ports: rows > 0 && rows == ports,
+            zone: None,
+        }
+    }
+}
+
+impl Builder for Clf {
+    fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
+        let text = from_wire(line.bytes);
+        let Some(row) = Row::read(&text) else {
+            return Parsed::Failed;
+        };
+        self.zone = Some(row.zone);
+        let mut session = LogSession::new(self.id, Proto("http"));
+        session.peer = row.peer;
+        session.peer_port = row.port().filter(|_| self.ports);
+        session.names.extend(row.user.map(str::to_owned));
+        session.events.push(LogEvent {
+            line: LineRef {
+                log: self.id,
+                line: line.number,
+            },
+            stamp: row.stamp,
+            what: web::asked(&row.request, row.status),
+        });
+        out.push(session);
+        Parsed::Event(row.stamp)
+    }
+
+    fn finish(&mut self, _: &mut Vec<LogSession>) {}
+
+    fn zone(&self) -> Zone {
+        self.zone.map_or(Zone::Assumed, Zone::Stated)
+    }
+}
+
+impl<'a> Row<'a> {
+    fn read(line: &'a str) -> Option<Self> {
+        let (who, rest) = line.split_once(" [")?;
+        let stamped = stamp::common(rest)?;
+        let rest = stamped.rest.strip_prefix("] \"")?;
+        let (request, rest) = quoted(rest)?;
+        // IIS writes its SMTP servers' commands in this format, too.
+        if request.ends_with(" SMTP") {
+            return None;
+        }
+        let mut fields = rest.strip_prefix(' ')?.splitn(3, ' ');
+        let status = fields.next()?;
+        let octets = fields.next()?;
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        if !(is_number(status) && status.len() == 3 || status == "-")
+            || !(is_number(octets) || octets == "-")
+        {
+            return None;
+        }
+        let (peer, user) = client(who)?;
+        Some(Self {
+            peer,
+            user,
+            stamp: stamped.stamp,
+            zone: stamped.zone?,
+            request,
+            status: Some(status).filter(|status| *status != "-"),
+            last: fields.next().and_then(|more| more.rsplit(' ').next()),
+        })
+    }
+
+    /// The last field as a port.
+    fn port(&self) -> Option<u16> {
+        self.last?.parse().ok().filter(|port| *port >= 1024)
+    }
+}
+
+/// `[VHOST:PORT ]CLIENT IDENT USER`; a client that is not an address is a name that was looked up.
+fn client(who: &str) -> Option<(Option<IpAddr>, Option<&str>)> {
+    let address = |text: &str| text.parse().ok();
+    let (first, rest) = who.split_once(' ')?;
+    let (second, behind) = rest.split_once(' ')?;
+    let (peer, user) = match (address(first), address(second)) {
+        (None, Some(peer)) if first.contains(':') => (Some(peer), behind.split_once(' ')?.1),
+        (peer, _) => (peer, behind),
+    };
+    Some((
+        peer,
+        Some(user).filter(|user| !["-", "", "\"\""].contains(user)),
+    ))
+}
+
+/// The text up to the closing quote, escapes undone, and the rest.
+///
+/// nginx writes `\x22`, Apache `\"` and the like of C.
+fn quoted(text: &str) -> Option<(String, &str)> {
+    let mut octets = Vec::new();
+    let mut rest = text;
+    loop {
+        let (before, behind) = rest.split_at_checked(rest.find(['"', '\\'])?)?;
+        octets.extend_from_slice(before.as_bytes());
+        if let Some(behind) = behind.strip_prefix('"') {
+            return Some((from_wire(&octets), behind));
+        }
+        let behind = behind.strip_prefix('\\')?;
+        let hex = behind
+            .strip_prefix('x')
+            .and_then(|hex| hex.split_at_checked(2))
+            .and_then(|(digits, behind)| Some((u8::from_str_radix(digits, 16).ok()?, behind)));
+        if let Some((octet, behind)) = hex {
+            octets.push(octet);
+            rest = behind;
+            continue;
+        }
+        let mut characters = behind.chars();
+        match characters.next()? {
+            'b' => octets.push(8),
+            'n' => octets.push(b'\n'),
+            'r' => octets.push(b'\r'),
+            't' => octets.push(b'\t'),
+            'v' => octets.push(11),
+            other => octets.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+        rest = characters.as_str();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::Event;
+
+    fn read(log: &str) -> (Vec<LogSession>, usize, Zone) {
+        let lines: Vec<&[u8]> = log.lines().map(str::as_bytes).collect();
+        let head = Head {
+            lines: &lines,
+            year: 2026,
+        };
+        let mut clf = Clf::new(LogId(0), &head);
+        let mut out = Vec::new();
+        let mut failed = 0;
+        for (bytes, number) in lines.iter().zip(1..) {
+            let parsed = clf.line(Line { number, bytes }, &mut out);
+            failed += usize::from(parsed == Parsed::Failed);
+        }
+        clf.finish(&mut out);
+        (out, failed, clf.zone())
+    }
+
+    fn request(session: &LogSession) -> (&str, Option<&str>) {
+        match &session.events[0].what {
+            Event::Command(command) => (&command.request, command.code.as_deref()),
+            _ => ("", None),
+        }
+    }
+
+    #[test]
+    fn each_line_is_a_session_of_its_own() {
+        let (sessions, failed, zone) = read(
+            r#"192.0.2.10 - - [24/Nov/2026:03:50:25 +0100] "GET /a\x22b HTTP/1.1" 200 13 "-" "lab/1 \x22q\x22"
+192.0.2.31 - ann lee [24/Nov/2026:03:50:25 +0100] "GET /a\"b?token=x HTTP/1.1" 404 - "-" "lab/1 \"q\" \xe9"
+www.example.com:443 192.0.2.10 - - [24/Nov/2026:03:50:26 +0100] "POST /put HTTP/1.1" 204 0
+pc.example.net - - [24/Nov/2026:03:50:26 +0100] "\x16\x03\x01garbage" 400 157 "-" "-"
+192.0.2.10 - - [24/Nov/2026:03:50:25] "GET / HTTP/1.1" 200 13
+192.0.2.10 - - [24/Nov/2026:03:50:25 +0100] "GET / HTTP/1.1
+192.0.2.10 - - [08/Oct/2006:23:00:15 -0600] "HELO -?+gw.example SMTP" 250 43
+"#,
+        );
+        assert_eq!((sessions.len(), failed), (4, 3));
+        assert_eq!(zone, Zone::Stated(Span::seconds(3600)));
+        assert_eq!(request(&sessions[0]), ("GET /a\"b HTTP/1.1", Some("200")));
+        assert_eq!(
+            request(&sessions[1]),
+            ("GET /a\"b?token=*** HTTP/1.1", Some("404"))
+        );
+        assert_eq!(sessions[1].names, ["ann lee"]);
+        assert_eq!(sessions[2].peer, sessions[0].peer);
+        assert!(sessions[3].peer.is_none() && request(&sessions[3]).0.is_empty());
+        assert_eq!(
+            sessions[0].events[0].stamp.at.to_rfc3339(),
+            "2026-11-24T02:50:25.000000000Z"
+        );
+    }
+
+    #[test]
+    fn a_port_is_one_when_every_line_has_it() {
+        let line = |last: &str| {
+            format!(
+                "192.0.2.10 - - [24/Nov/2026:03:29:09 +0000] \"GET / HTTP/1.1\" 200 13 \"-\" \"lab/2\" {last}\n"
+            )
+        };
+        let ports = |log: &str| -> Vec<_> {
+            let (sessions, ..) = read(log);
+            sessions.iter().map(|session| session.peer_port).collect()
+        };
+        assert_eq!(
+            ports(&[line("36662"), line("1024")].concat()),
+            [Some(36662), Some(1024)]
+        );
+        assert_eq!(ports(&[line("36662"), line("12")].concat()), [None, None]);
+        assert_eq!(ports(&[line("36662"), line("0.5")].concat()), [None, None]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_row_or_none(text in any::<String>(), more in any::<String>()) {
+            prop_assert!(Row::read(&text).is_none_or(|row| row.request.len() <= 4 * text.len()));
+            let line = format!("a - - [24/Nov/2026:03:29:09 +0000] \"{more}");
+            prop_assert!(Row::read(&line).is_none_or(|row| row.request.len() <= 4 * line.len()));
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Dovecot: a session's login line, and the line of its mailbox process that ends it.
+
+mod line;
+mod session;
+mod session_id;
+
+pub(super) use session::ENTRY;

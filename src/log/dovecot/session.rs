@@ -1,0 +1,366 @@
+//! From the lines of Dovecot to sessions.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use crate::model::{
+    Encryption, Event, LineRef, LogEvent, LogId, LogSession, LogTime, Proto, Span, Stamp, Zone,
+    from_wire,
+};
+
+use super::super::syslog::Syslog;
+use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
+use super::line::{Elements, Said, ending, said};
+use super::session_id::SessionId;
+
+/// Row of the registry.
+pub(in super::super) const ENTRY: Entry = Entry {
+    name: "dovecot",
+    about: "Dovecot logins and mailboxes, own file or any syslog envelope",
+    probe,
+    open: |id, head| Box::new(Dovecot::new(id, head)),
+};
+
+/// Sessions that may be open at once, in all and of one user.
+const MAX_OPEN: usize = 50_000;
+const MAX_OF_USER: usize = 1_000;
+/// A login is given up after three minutes; a session id much older than its line is of another clock.
+const LOGIN_TAKES: Span = Span::seconds(180);
+/// Between an id and its line as long as it hardly ever takes: else the id may be that of a proxy in front.
+const PROMPT: Span = Span::seconds(2);
+/// Zones differ by quarters of an hour.
+const QUARTER: Span = Span::seconds(900);
+
+fn probe(head: &Head<'_>) -> Sureness {
+    let mut syslog = Syslog::new(head.year);
+    let fits = head
+        .lines
+        .iter()
+        .filter(|line| said(&mut syslog, &from_wire(line)).is_some_and(|said| said.is_own()))
+        .count();
+    Sureness::share(fits, head.lines.len())
+}
+
+/// Puts the lines of one log together.
+struct Dovecot {
+    id: LogId,
+    syslog: Syslog,
+    /// Where the stamps say it.
+    stated: Option<Span>,
+    /// Where session ids, which are in UTC, show it.
+    shown: Option<Span>,
+    /// Whether login lines tell of TLS at all: the list of what they tell can be changed.
+    tells_tls: bool,
+    open: HashMap<u64, Serving>,
+    next: u64,
+    by_session: HashMap<String, u64>,
+    by_user: HashMap<(Proto, String), User>,
+}
+
+/// A session whose last line has not come.
+struct Serving {
+    session: LogSession,
+    key: Option<String>,
+    user: (Proto, String),
+    mpid: String,
+}
+
+/// The sessions of a user in one protocol.
+#[derive(Default)]
+struct User {
+    open: Vec<u64>,
+    /// Lines that ended one of them, it cannot be told which.
+    ended: usize,
+}
+
+impl Dovecot {
+    fn new(id: LogId, head: &Head<'_>) -> Self {
+        let mut dovecot = Self {
+            id,
+            syslog: Syslog::new(head.year),
+            stated: None,
+            shown: None,
+            tells_tls: false,
+            open: HashMap::new(),
+            next: 0,
+            by_session: HashMap::new(),
+            by_user: HashMap::new(),
+        };
+        let mut syslog = Syslog::new(head.year);
+        for line in head.lines {
+            let text = from_wire(line);
+            let Some(said) = said(&mut syslog, &text) else {
+                continue;
+            };
+            if let Some((_, told)) = said.login() {
+                dovecot.tells_tls |= told.tls.is_some() || told.secured;
+                if dovecot.shown.is_none() && said.zone.is_none() {
+                    dovecot.learn_zone(said.stamp, told.session);
+                }
+            }
+        }
+        dovecot
+    }
+
+    fn learn_zone(&mut self, stamp: Stamp, session: &str) {
+        let zone = SessionId::read(session, stamp.at).and_then(|id| zone(stamp.at, id.began));
+        self.shown = zone.or(self.shown);
+    }
+
+    /// A line of a login process: a session begins, or was nothing but an attempt.
+    fn login(
+        &mut self,
+        line: LineRef,
+        said: &Said<'_>,
+        stamp: Stamp,
+        out: &mut Vec<LogSession>,
+    ) -> Parsed {
+        let aside = Parsed::Aside(Some(stamp));
+        let Some(proto) = said.proto() else {
+            return aside;
+        };
+        let Some((message, told)) = said.login() else {
+            return if said.text.starts_with("Login: ") {
+                Parsed::Failed
+            } else {
+                aside
+            };
+        };
+        self.tells_tls |= told.tls.is_some() || told.secured;
+        let id = SessionId::read(told.session, stamp.at);
+        let Some(mut session) = self.session(proto, &told, id.as_ref()) else {
+            return Parsed::Failed;
+        };
+        let mut push = |stamp, what| session.events.push(LogEvent { line, stamp, what });
+        if let Some(id) = id.filter(|id| is_prompt(stamp.at, id.began)) {
+            let stamp = Stamp {
+                at: id.began,
+                resolution: Span::MICROSECOND,
+            };
+            push(stamp, Event::Note("session id made".to_owned()));
+        }
+        let method = match told.method {
+            "" => String::new(),
+            method => format!(", method {method}"),
+        };
+        push(stamp, Event::Note(format!("{message}{method}")));
+        let began = ["Login", "Logged in"].contains(&message) || message.contains("proxying to");
+        if began {
+            self.begin(session, &told, out);
+            return Parsed::Event(stamp);
+        }
+        push(stamp, Event::Close);
+        session.ending = ending(message);
+        out.push(session);
+        Parsed::Event(stamp)
+    }
+
+    /// What the elements of a login line tell; `None` when there is no address in them that can be read.
+    fn session(
+        &self,
+        proto: Proto,
+        told: &Elements<'_>,
+        id: Option<&SessionId>,
+    ) -> Option<LogSession> {
+        let mut session = LogSession::new(self.id, proto);
+        if !told.rip.is_empty() {
+            session.peer = Some(address(told.rip)?);
+        }
+        // The id of a proxy in front has the port of another connection.
+        let id = id.filter(|id| session.peer.is_none_or(|peer| peer == id.peer));
+        session.peer = Some(session.peer.or(id.map(|id| id.peer))?);
+        session.peer_port = told.rport.parse().ok().or(id.map(|id| id.port));
+        session.local = address(told.lip);
+        session.local_port = told.lport.parse().ok();
+        session.tls.clone_from(&told.tls);
+        let clear = self.tells_tls && told.tls.is_none() && !told.secured;
+        session.encryption = clear.then_some(Encryption::None);
+        if !told.user.is_empty() {
+            session.names.push(told.user.to_owned());
+        }
+        Some(session)
+    }
+
+    fn begin(&mut self, session: LogSession, told: &Elements<'_>, out: &mut Vec<LogSession>) {
+        if self.open.len() >= MAX_OPEN {
+            self.flush(out);
+        }
+        let user = (session.proto, told.user.to_owned());
+        let of_user = self.by_user.entry(user.clone()).or_default();
+        let oldest = of_user.open.first().copied();
+        let full = of_user.open.len() >= MAX_OF_USER;
+        of_user.open.push(self.next);
+        let key = (!told.session.is_empty()).then(|| told.session.to_owned());
+        if let Some(key) = &key {
+            self.by_session.insert(key.clone(), self.next);
+        }
+        let serving = Serving {
+            session,
+            key,
+            user,
+            mpid: told.mpid.to_owned(),
+        };
+        self.open.insert(self.next, serving);
+        self.next += 1;
+        if full && let Some(oldest) = oldest {
+            out.extend(self.close(oldest));
+        }
+    }
+
+    /// A line of a mailbox process.
+    fn mailbox(
+        &mut self,
+        line: LineRef,
+        said: &Said<'_>,
+        stamp: Stamp,
+        out: &mut Vec<LogSession>,
+    ) -> Parsed {
+        let aside = Parsed::Aside(Some(stamp));
+        let (Some(proto), Some(words)) = (said.proto(), said.end()) else {
+            return aside;
+        };
+        let user = (proto, said.user.to_owned());
+        let begun = self.find(said, &user);
+        let session = match begun {
+            Some(at) => self.close(at),
+            None => self.without_login(proto, said, stamp),
+        };
+        let Some(mut session) = session else {
+            self.count_end(&user, out);
+            return aside;
+        };
+        for what in [Event::Note(words.to_owned()), Event::Close] {
+            session.events.push(LogEvent { line, stamp, what });
+        }
+        session.ending = ending(words);
+        out.push(session);
+        Parsed::Event(stamp)
+    }
+
+    /// The open session that a last line belongs to: by its id, by its process, or as the only one of its user.
+    fn find(&self, said: &Said<'_>, user: &(Proto, String)) -> Option<u64> {
+        if let Some(&at) = self.by_session.get(said.session) {
+            return Some(at);
+        }
+        let of_user = self.by_user.get(user)?;
+        let with = |wanted: &str| {
+            let mut found = of_user.open.iter().copied().filter(|at| {
+                self.open
+                    .get(at)
+                    .is_some_and(|serving| serving.mpid == wanted)
+            });
+            found.next_back()
+        };
+        match (said.pid, of_user.open.as_slice()) {
+            ("", &[only]) => Some(only),
+            ("", _) => None,
+            (pid, _) => with(pid),
+        }
+    }
+
+    /// A session that the log shows only the end of.
+    fn without_login(&self, proto: Proto, said: &Said<'_>, stamp: Stamp) -> Option<LogSession> {
+        let id = SessionId::read(said.session, stamp.at)?;
+        let mut session = LogSession::new(self.id, proto);
+        session.peer = Some(id.peer);
+        session.peer_port = Some(id.port);
+        session.names.push(said.user.to_owned());
+        Some(session)
+    }
+
+    /// One of a user's sessions is over. When as many are as were open, all are, without their last lines.
+    fn count_end(&mut self, user: &(Proto, String), out: &mut Vec<LogSession>) {
+        let Some(of_user) = self.by_user.get_mut(user) else {
+            return;
+        };
+        of_user.ended += 1;
+        if of_user.ended >= of_user.open.len() {
+            for at in of_user.open.clone() {
+                out.extend(self.close(at));
+            }
+        }
+    }
+
+    /// Takes a session out of all lists.
+    fn close(&mut self, at: u64) -> Option<LogSession> {
+        let serving = self.open.remove(&at)?;
+        if let Some(key) = &serving.key
+            && self.by_session.get(key) == Some(&at)
+        {
+            self.by_session.remove(key);
+        }
+        if let Some(of_user) = self.by_user.get_mut(&serving.user) {
+            of_user.open.retain(|&other| other != at);
+            if of_user.open.is_empty() {
+                self.by_user.remove(&serving.user);
+            }
+        }
+        Some(serving.session)
+    }
+
+    fn flush(&mut self, out: &mut Vec<LogSession>) {
+        self.by_session.clear();
+        self.by_user.clear();
+        out.extend(self.open.drain().map(|(_, serving)| serving.session));
+    }
+}
+
+impl Builder for Dovecot {
+    fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
+        let text = from_wire(line.bytes);
+        let Some(said) = said(&mut self.syslog, &text) else {
+            return Parsed::Failed;
+        };
+        self.stated = self.stated.or(said.zone);
+        if said.zone.is_none()
+            && let Some((_, told)) = said.login()
+        {
+            self.learn_zone(said.stamp, told.session);
+        }
+        let east = self.shown.filter(|_| said.zone.is_none());
+        let stamp = Stamp {
+            at: said.stamp.at - east.unwrap_or_default(),
+            ..said.stamp
+        };
+        let line = LineRef {
+            log: self.id,
+            line: line.number,
+        };
+        if said.is_login() {
+            self.login(line, &said, stamp, out)
+        } else {
+            self.mailbox(line, &said, stamp, out)
+        }
+    }
+
+    fn finish(&mut self, out: &mut Vec<LogSession>) {
+        self.flush(out);
+    }
+
+    fn zone(&self) -> Zone {
+        self.stated
+            .or(self.shown)
+            .map_or(Zone::Assumed, Zone::Stated)
+    }
+}
+
+fn address(text: &str) -> Option<IpAddr> {
+    text.parse().ok()
+}
+
+/// The zone of a stamp written up to [`LOGIN_TAKES`] after a moment known in UTC.
+fn zone(stamp: LogTime, moment: LogTime) -> Option<Span> {
+    let ahead = stamp.since(moment);
+    let quarters = (ahead.0 + Span::SECOND.0).div_euclid(QUARTER.0);
+    let zone = Span(quarters * QUARTER.0);
+    let is_zone = zone.abs() <= Span::seconds(14 * 3600);
+    (is_zone && ahead - zone <= LOGIN_TAKES).then_some(zone)
+}
+
+fn is_prompt(stamp: LogTime, began: LogTime) -> bool {
+    let late = stamp.since(began);
+    late > Span(-Span::SECOND.0) && late <= PROMPT
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+use super::*;
+use crate::model::Ending;
+
+const WITH_IDS: &str = "\
+Nov 24 03:43:39 master: Info: Dovecot v2.3.19.1 (9b53102964) starting up for imap, pop3
+Nov 24 03:43:40 imap-login: Info: Login: user=<bob>, method=PLAIN, rip=192.0.2.10, lip=198.51.100.25, mpid=11849, session=<N20qhP1gybjAAAIK>
+Nov 24 03:43:40 imap-login: Info: Login: user=<carol>, method=PLAIN, rip=2001:db8::31, lip=2001:db8::25, mpid=11852, TLS, session=<OAQrhP1gna8gAQ24AAAAAAAAAAAAAAAx>
+Nov 24 03:43:40 imap-login: Info: Disconnected: Connection closed (no auth attempts in 0 secs): user=<>, rip=203.0.113.77, lip=198.51.100.25, session=<+WYshP1gYabLAHFN>
+Nov 24 03:43:41 imap(carol)<11852><OAQrhP1gna8gAQ24AAAAAAAAAAAAAAAx>: Info: Disconnected: Logged out in=32 out=788 deleted=0
+Nov 24 03:43:41 imap(bob)<11849><N20qhP1gybjAAAIK>: Info: Disconnected: Connection closed in=339 out=1577 deleted=1
+nothing of the kind
+Nov 24 03:43:41 imap-login: Info: Login: user=<bob, method
+Nov 24 03:43:41 imap-login: Info: Login: user=<bob>, method=PLAIN, rip=192.0.2, lip=198.51.100.25, session=<N20qhP1gybjAAAIK>
+";
+
+fn read(log: &str) -> (Vec<LogSession>, usize, Zone) {
+    let lines: Vec<&[u8]> = log.lines().map(str::as_bytes).collect();
+    let head = Head {
+        lines: &lines,
+        year: 2026,
+    };
+    let mut dovecot = Dovecot::new(LogId(0), &head);
+    let mut out = Vec::new();
+    let mut failed = 0;
+    for (bytes, number) in lines.iter().zip(1..) {
+        let parsed = dovecot.line(Line { number, bytes }, &mut out);
+        failed += usize::from(parsed == Parsed::Failed);
+    }
+    dovecot.finish(&mut out);
+    out.sort_by_key(|session| session.events[0].line);
+    (out, failed, dovecot.zone())
+}
+
+fn numbers(session: &LogSession) -> Vec<u64> {
+    let mut numbers: Vec<u64> = session.events.iter().map(|event| event.line.line).collect();
+    numbers.dedup();
+    numbers
+}
+
+#[test]
+fn ids_tell_sessions_apart_and_their_ports() {
+    let (sessions, failed, zone) = read(WITH_IDS);
+    assert_eq!((sessions.len(), failed), (3, 3));
+    assert_eq!(zone, Zone::Stated(Span::ZERO));
+    let bob = &sessions[0];
+    assert_eq!(numbers(bob), [2, 6]);
+    assert_eq!((bob.peer_port, bob.ending), (Some(47305), Ending::Lost));
+    assert_eq!(bob.encryption, Some(Encryption::None));
+    assert_eq!(bob.events[0].stamp.resolution, Span::MICROSECOND);
+    let carol = &sessions[1];
+    assert_eq!((numbers(carol), carol.ending), (vec![3, 5], Ending::Quit));
+    assert!(carol.tls.is_some() && carol.encryption.is_none());
+    assert_eq!(carol.names, ["carol"]);
+    assert_eq!(
+        (numbers(&sessions[2]), sessions[2].ending),
+        (vec![4], Ending::Lost)
+    );
+}
+
+#[test]
+fn ids_show_the_zone() {
+    let west = WITH_IDS.replace("Nov 24 03:", "Nov 23 22:");
+    let (sessions, _, zone) = read(&west);
+    assert_eq!(zone, Zone::Stated(Span::seconds(-5 * 3600)));
+    let (utc, ..) = read(WITH_IDS);
+    for (here, there) in sessions.iter().zip(&utc) {
+        assert_eq!(here.events, there.events);
+    }
+}
+
+#[test]
+fn ids_of_another_clock_show_no_zone() {
+    let behind = WITH_IDS.replace("03:43:4", "03:36:1");
+    let (sessions, _, zone) = read(&behind);
+    assert_eq!(zone, Zone::Assumed);
+    assert_eq!(sessions[0].events[0].stamp.resolution, Span::SECOND);
+}
+
+#[test]
+fn without_ids_only_what_is_sure_is_put_together() {
+    let login = |proto: &str, pid: u16| {
+        format!(
+            "2026-11-24 03:29:09 {proto}-login: Info: Login: user=<ann>, method=PLAIN, rip=192.0.2.10, lip=198.51.100.25, mpid={pid}"
+        )
+    };
+    let end = |proto: &str| {
+        format!("2026-11-24 03:29:10 {proto}(ann): Info: Disconnected: Logged out in=9 out=8")
+    };
+    let log = [
+        login("imap", 1),
+        login("pop3", 2),
+        end("imap"),
+        login("imap", 3),
+        login("imap", 4),
+        end("imap"),
+        end("pop3"),
+        end("imap"),
+        login("imap", 5),
+        end("imap"),
+    ];
+    let (sessions, failed, zone) = read(&log.join("\n"));
+    let all: Vec<_> = sessions.iter().map(numbers).collect();
+    assert_eq!(all, [vec![1, 3], vec![2, 7], vec![4], vec![5], vec![9, 10]]);
+    assert_eq!((failed, zone), (0, Zone::Assumed));
+    // No line tells of TLS, so none of its absence either.
+    assert!(sessions.iter().all(|session| session.encryption.is_none()));
+}
+
+#[test]
+fn the_process_tells_where_there_is_no_id() {
+    let (sessions, ..) = read(
+        "\
+Nov 24 03:29:09 mail dovecot: imap-login: Login: user=<ann>, method=PLAIN, rip=192.0.2.10, lip=198.51.100.25, mpid=7, secured
+Nov 24 03:29:09 mail dovecot: imap-login: Login: user=<ann>, method=PLAIN, rip=192.0.2.11, lip=198.51.100.25, mpid=8, TLS
+Nov 24 03:29:10 mail dovecot: imap(ann)<8>: Disconnected for inactivity in=1 out=2
+Nov 24 03:29:11 mail dovecot: imap(ann)<7>: Logged out in=1 out=2
+",
+    );
+    assert_eq!(
+        (numbers(&sessions[0]), numbers(&sessions[1])),
+        (vec![1, 4], vec![2, 3])
+    );
+    assert_eq!(sessions[0].encryption, None);
+    assert_eq!(sessions[1].ending, Ending::Timeout);
+}
+
+#[test]
+fn an_end_without_a_beginning_still_has_its_id() {
+    let (sessions, ..) = read(
+        "Nov 24 03:43:41 mail dovecot: imap(bob)<11849><N20qhP1gybjAAAIK>: Disconnected: Logged out in=339 out=1577\n",
+    );
+    assert_eq!(sessions.len(), 1);
+    assert_eq!(sessions[0].peer_port, Some(47305));
+}

@@ -1,0 +1,35 @@
+//! Logs of many servers are found to be of their format, and all of their lines are read. Skipped, saying so, where the
+//! samples are not beside the sources.
+
+use std::path::Path;
+
+use bothends::log::read;
+use bothends::model::LogId;
+
+/// A sample, its format, and how many sessions are in it.
+const SAMPLES: &[(&str, &str, usize)] = &[
+    ("apache-combined-logio.log", "clf", 7),
+    ("apache-common.log", "clf", 7),
+    ("dovecot-2.3.log", "dovecot", 6),
+    ("dovecot-2.4.log", "dovecot", 3),
+    ("nginx-combined.log", "clf", 26),
+];
+
+#[test]
+fn samples_are_told_by_their_lines() {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/reference/log-samples");
+    if !beside.is_dir() {
+        eprintln!("skipped: no {}", beside.display());
+        return;
+    }
+    for &(name, format, expected) in SAMPLES {
+        let bytes = std::fs::read(beside.join(name)).unwrap();
+        let (source, sessions) = read(LogId(0), name, &bytes, None, 2026, &mut |_| {}).unwrap();
+        assert_eq!(
+            (source.format, source.unparsed, sessions.len()),
+            (format, 0, expected),
+            "{name}: {:?}",
+            source.unparsed_first
+        );
+    }
+}
