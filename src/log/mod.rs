@@ -8,6 +8,7 @@
 mod clf;
 mod dovecot;
 mod format;
+mod iis_http;
 mod iis_smtp;
 mod postfix;
 mod read;

@@ -12,6 +12,7 @@ const SAMPLES: &[(&str, &str, usize)] = &[
     ("apache-common.log", "clf", 7),
     ("dovecot-2.3.log", "dovecot", 6),
     ("dovecot-2.4.log", "dovecot", 3),
+    ("iis-w3c-http.log", "iis-http", 5),
     ("nginx-combined.log", "clf", 26),
 ];
 
