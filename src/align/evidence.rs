@@ -24,6 +24,9 @@ const LEFT_OVER_LEAST: f64 = -9.0;
 /// Worth of a message whose size fits one on the wire, and of one that fits none.
 const MESSAGE_FITS: f64 = 2.5;
 const MESSAGE_MISSING: f64 = -4.0;
+/// Worth of octet counts that fit in both directions, which by chance one session in thousands does, and of counts that do not.
+const OCTETS_FIT: f64 = 6.0;
+const OCTETS_DIFFER: f64 = -3.0;
 /// Worth of a name the client gave to both, and of names that differ.
 const NAME_SAME: f64 = 1.5;
 const NAME_DIFFERS: f64 = -6.0;
@@ -41,9 +44,34 @@ pub(super) struct Background {
 /// A kind of session, as far as a log tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Kind {
+    proto: Option<Proto>,
     peer: Option<IpAddr>,
     encryption: Option<Encryption>,
     version: Option<TlsVersion>,
+}
+
+impl Kind {
+    /// Every kind that a log may tell a session by.
+    fn all_of(wire: &WireSession, version: Option<TlsVersion>) -> Vec<Self> {
+        let mut kinds = Vec::new();
+        for proto in [None, Some(wire.proto)] {
+            for peer in [None, Some(wire.conversation.client.ip)] {
+                for (encryption, version) in [
+                    (None, None),
+                    (Some(wire.encryption), None),
+                    (Some(wire.encryption), version),
+                ] {
+                    kinds.push(Self {
+                        proto,
+                        peer,
+                        encryption,
+                        version,
+                    });
+                }
+            }
+        }
+        kinds
+    }
 }
 
 /// A score and why, strongest first.
@@ -62,20 +90,8 @@ impl Background {
             *serves
                 .entry((wire.conversation.server, wire.proto))
                 .or_insert(0) += 1;
-            for peer in [None, Some(wire.conversation.client.ip)] {
-                for (encryption, version) in [
-                    (None, None),
-                    (Some(wire.encryption), None),
-                    (Some(wire.encryption), version),
-                ] {
-                    *kinds
-                        .entry(Kind {
-                            peer,
-                            encryption,
-                            version,
-                        })
-                        .or_insert(0) += 1;
-                }
+            for kind in Kind::all_of(wire, version) {
+                *kinds.entry(kind).or_insert(0) += 1;
             }
         }
         let first = wires
@@ -120,6 +136,7 @@ impl Background {
     /// Whether `client` occurs on the wire.
     fn knows(&self, client: IpAddr) -> bool {
         self.kinds.contains_key(&Kind {
+            proto: None,
             peer: Some(client),
             encryption: None,
             version: None,
@@ -138,6 +155,7 @@ impl Background {
     /// what the log says and be of the same kind.
     fn rarity(&self, log: &LogSession, window: f64) -> f64 {
         let kind = Kind {
+            proto: Some(log.proto),
             peer: log
                 .peer
                 .filter(|&peer| log.role == Role::Server && self.knows(peer)),
@@ -148,7 +166,12 @@ impl Background {
                 .and_then(|tls| tls.version)
                 .filter(|_| log.encryption.is_some()),
         };
-        let count = f64::from(self.kinds.get(&kind).copied().unwrap_or(1));
+        // What TLS hides from the first byte may be of this protocol too.
+        let count: u32 = [Some(log.proto), Some(Proto::TLS), Some(Proto::UNKNOWN)]
+            .into_iter()
+            .filter_map(|proto| self.kinds.get(&Kind { proto, ..kind }))
+            .sum();
+        let count = f64::from(count.max(1));
         let opening = count * (window / self.seconds).min(1.0);
         let closing = (window / self.mean_length).min(1.0);
         -(opening * closing).ln()
@@ -171,6 +194,7 @@ pub(super) fn weigh(
     evidence.tls(wire, log);
     evidence.names(wire, log);
     evidence.messages(wire, log);
+    evidence.octets(wire, log);
     evidence.commands(wire, laid);
     evidence
 }
@@ -242,6 +266,29 @@ impl Evidence {
         }
     }
 
+    /// What a log counts from the login on must be what passed from some moment on.
+    fn octets(&mut self, wire: &WireSession, log: &LogSession) {
+        let Some(told) = log.octets.filter(|_| !damaged(wire)) else {
+            return;
+        };
+        let (mut received, mut sent) = (0, 0);
+        let fits = turns(wire).iter().rev().any(|&(asked, answered)| {
+            sent += answered;
+            let fits = sent == told.sent && received == told.received;
+            received += asked;
+            fits
+        });
+        if fits {
+            self.score += OCTETS_FIT;
+            self.reasons.push(format!(
+                "{} octets in and {} out after login, as logged",
+                told.received, told.sent
+            ));
+        } else {
+            self.score += OCTETS_DIFFER;
+        }
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "counts of commands")]
     fn commands(&mut self, wire: &WireSession, laid: &Laid) {
         let each = if damaged(wire) {
@@ -303,6 +350,26 @@ fn sent_sizes(wire: &WireSession) -> Vec<u64> {
         .filter(|burst| burst.side == Side::Client)
         .map(|burst| burst.plaintext);
     clear.chain(hidden).collect()
+}
+
+/// Octets of each request and its reply, in the clear and hidden.
+fn turns(wire: &WireSession) -> Vec<(u64, u64)> {
+    let clear = wire.exchanges.iter().map(|exchange| {
+        let octets = |side: Option<u64>| side.unwrap_or(0);
+        (
+            octets(exchange.request_bytes),
+            octets(exchange.response_bytes),
+        )
+    });
+    let mut turns: Vec<(u64, u64)> = clear.collect();
+    for burst in &wire.bursts {
+        match (burst.side, turns.last_mut()) {
+            (Side::Server, Some((_, answered))) => *answered += burst.plaintext,
+            (Side::Server, None) => turns.push((0, burst.plaintext)),
+            (Side::Client, _) => turns.push((burst.plaintext, 0)),
+        }
+    }
+    turns
 }
 
 /// Whether two spellings name one cipher: IANA's `TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384` and OpenSSL's

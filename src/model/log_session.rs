@@ -104,6 +104,8 @@ pub struct LogSession {
     pub implied: Vec<LogCommand>,
     /// Messages that the server took in.
     pub messages: Vec<LoggedMessage>,
+    /// Octets that the log says passed after login.
+    pub octets: Option<LoggedOctets>,
     /// How it ended.
     pub ending: Ending,
     /// Length of the session where the log states it.
@@ -139,6 +141,15 @@ pub struct LoggedMessage {
     pub recipients: Option<u32>,
     /// Message-ID without the angle brackets.
     pub message_id: Option<String>,
+}
+
+/// Octets of the dialogue behind the login, as servers count them: from the reply to the login on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoggedOctets {
+    /// From the client.
+    pub received: u64,
+    /// To the client.
+    pub sent: u64,
 }
 
 /// A line that belongs to a session.
@@ -204,6 +215,7 @@ impl LogSession {
             tally: Vec::new(),
             implied: Vec::new(),
             messages: Vec::new(),
+            octets: None,
             ending: Ending::default(),
             duration: None,
             every_command: false,

@@ -18,8 +18,8 @@ pub use damage::{Damage, DamageLog};
 pub use endpoint::{Conversation, Endpoint, Side, Transport};
 pub use exchange::{Burst, Exchange, LineRef, Verb};
 pub use log_session::{
-    Ending, Event, LogCommand, LogEvent, LogId, LogSession, LogSource, LoggedMessage, LoggedTls,
-    Role, Tally, Zone,
+    Ending, Event, LogCommand, LogEvent, LogId, LogSession, LogSource, LoggedMessage, LoggedOctets,
+    LoggedTls, Role, Tally, Zone,
 };
 pub use proto::{Encryption, Proto, Seen};
 pub use text::from_wire;

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use crate::model::{
-    Encryption, Event, LineRef, LogEvent, LogId, LogSession, LogTime, Proto, Span, Stamp, Zone,
-    from_wire,
+    Encryption, Event, LineRef, LogEvent, LogId, LogSession, LogTime, LoggedOctets, Proto, Span,
+    Stamp, Zone, from_wire,
 };
 
 use super::super::syslog::Syslog;
@@ -233,6 +233,7 @@ impl Dovecot {
             session.events.push(LogEvent { line, stamp, what });
         }
         session.ending = ending(words);
+        session.octets = octets(words);
         out.push(session);
         Parsed::Event(stamp)
     }
@@ -360,6 +361,18 @@ fn zone(stamp: LogTime, moment: LogTime) -> Option<Span> {
 fn is_prompt(stamp: LogTime, began: LogTime) -> bool {
     let late = stamp.since(began);
     late > Span(-Span::SECOND.0) && late <= PROMPT
+}
+
+/// `… in=9729 out=1302 …`, which the mailbox process counts from the reply to the login on.
+fn octets(words: &str) -> Option<LoggedOctets> {
+    let number = |key: &str| -> Option<u64> {
+        let word = words.split(' ').find_map(|word| word.strip_prefix(key))?;
+        word.trim_end_matches(',').parse().ok()
+    };
+    Some(LoggedOctets {
+        received: number("in=")?,
+        sent: number("out=")?,
+    })
 }
 
 #[cfg(test)]
