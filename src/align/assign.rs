@@ -27,15 +27,21 @@ pub(super) struct Chosen {
 
 /// The assignment of greatest total gain among `rows` × `columns`, in order of rows.
 ///
+/// `owner` says which columns are parts of one thing: of the margin, all pairs of the row with that thing are forbidden.
 /// Each chosen pair is forbidden once and the rest solved anew, so call it per connected component.
-pub(super) fn assign(rows: usize, columns: usize, pairs: &[Pair]) -> Vec<Chosen> {
+pub(super) fn assign(
+    rows: usize,
+    columns: usize,
+    pairs: &[Pair],
+    owner: impl Fn(usize) -> usize,
+) -> Vec<Chosen> {
     let best = solve(rows, columns, pairs);
     let total: f64 = best.iter().map(|pair| pair.gain).sum();
     best.iter()
         .map(|&Pair { row, column, gain }| {
             let others: Vec<Pair> = pairs
                 .iter()
-                .filter(|pair| (pair.row, pair.column) != (row, column))
+                .filter(|pair| pair.row != row || owner(pair.column) != owner(column))
                 .copied()
                 .collect();
             let without: f64 = solve(rows, columns, &others)
@@ -349,7 +355,7 @@ mod tests {
     proptest! {
         #[test]
         fn total_and_margins_equal_brute_force((rows, columns, pairs) in grid()) {
-            let chosen = assign(rows, columns, &pairs);
+            let chosen = assign(rows, columns, &pairs, |column| column);
             let best = brute(rows, 0, 0, &pairs, None);
             let total: f64 = chosen.iter().map(|c| c.gain).sum();
             prop_assert!((total - best).abs() < 1e-9, "{total} is not {best}");
@@ -378,7 +384,7 @@ mod tests {
                 gain: 5.0,
             },
         ];
-        let chosen = assign(1, 2, &pairs);
+        let chosen = assign(1, 2, &pairs, |column| column);
         assert_eq!(chosen.len(), 1);
         assert!(chosen[0].margin.abs() < 1e-12);
     }

@@ -199,6 +199,21 @@ pub(super) fn weigh(
     evidence
 }
 
+/// The score of a line against an exchange of `wire`, as far as the connection tells.
+pub(super) fn weigh_row(
+    background: &Background,
+    wire: &WireSession,
+    log: &LogSession,
+    window: f64,
+) -> Evidence {
+    let mut evidence = Evidence {
+        score: background.rarity(log, window),
+        reasons: Vec::new(),
+    };
+    evidence.ports(wire, log);
+    evidence
+}
+
 impl Evidence {
     fn ports(&mut self, wire: &WireSession, log: &LogSession) {
         let (peer, _) = ends(wire, log.role);

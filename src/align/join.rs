@@ -4,15 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::model::{Event, Exchange, LogId, LogSession, LogSource, Nanos, Span, WireSession};
+use crate::model::{
+    Event, Exchange, LogCommand, LogId, LogSession, LogSource, Nanos, Span, WireSession,
+};
 
-use super::assign::{Chosen, Pair, assign};
+use super::assign::{Pair, assign};
 use super::clock::Clock;
 use super::evidence::{self, Background, Evidence};
 use super::fit::{Constraint, Line, fit};
 use super::translation::Translation;
 use super::vote::{self, Candidates};
-use super::{moment, sequence};
+use super::{moment, rows, sequence};
 
 /// Least score for a pair to be claimed: one unrelated session in three would fit as well, and a wrong
 /// one has the right one to beat.
@@ -173,8 +175,19 @@ fn joined_wire(at: usize, wire: &WireSession, logs: &[LogSession], verdicts: &[V
             joined.verdict = verdict.sureness.clone();
         }
     }
-    joined.exchanges = match joined.logs.first().and_then(|&log| logs.get(log)) {
-        Some(log) => sequence::lay(wire, log).exchanges,
+    let mine: Vec<&LogSession> = joined
+        .logs
+        .iter()
+        .filter_map(|&log| logs.get(log))
+        .collect();
+    let lines = mine.iter().all(|log| rows::single(log).is_some());
+    let told = if lines {
+        rows::together(&mine)
+    } else {
+        mine.first().map(|log| (*log).clone())
+    };
+    joined.exchanges = match told {
+        Some(log) => sequence::lay(wire, &log).exchanges,
         None => sequence::alone(wire),
     };
     joined
@@ -198,10 +211,15 @@ struct View<'a> {
     origin: Nanos,
 }
 
+/// A wire session and, where a log has a line for each exchange, which one.
+type Column = (usize, Option<usize>);
+
 /// A pair that could be, with what speaks for it.
 struct Weighed {
     row: usize,
     wire: usize,
+    /// The wire session, or the one of its exchanges that a log of single lines tells of.
+    column: Column,
     evidence: Evidence,
 }
 
@@ -313,6 +331,10 @@ impl View<'_> {
             };
             if let (Some(wire), Some(log)) = (self.wires.get(verdict.wire), self.log(row)) {
                 let events = moment::constraints(wire, log, coarse, self.origin);
+                if rows::single(log).is_some() {
+                    constraints.extend(shared(events));
+                    continue;
+                }
                 let commands = self.command_constraints(wire, log, coarse);
                 constraints.extend(shared(events.chain(commands)));
             }
@@ -356,7 +378,7 @@ impl View<'_> {
             for choice in solve(&component) {
                 let Some(of) = component
                     .iter()
-                    .find(|w| w.row == choice.row && w.wire == choice.column)
+                    .find(|w| w.row == choice.row && w.column == choice.column)
                 else {
                     continue;
                 };
@@ -365,8 +387,8 @@ impl View<'_> {
                 {
                     *slot = Some(Verdict {
                         log,
-                        wire: choice.column,
-                        sureness: judge(&of.evidence, &choice),
+                        wire: of.wire,
+                        sureness: judge(&of.evidence, choice.margin),
                     });
                 }
             }
@@ -382,6 +404,10 @@ impl View<'_> {
                 let Some(wire) = self.wires.get(at) else {
                     continue;
                 };
+                if let Some(command) = rows::single(log) {
+                    self.weigh_row(row, at, command, clock, &mut weighed);
+                    continue;
+                }
                 let offset = clock.offset_at(wire.start);
                 let Some((lo, hi)) = moment::shared_offsets(wire, log, offset) else {
                     continue;
@@ -404,11 +430,47 @@ impl View<'_> {
                 weighed.push(Weighed {
                     row,
                     wire: at,
+                    column: (at, None),
                     evidence,
                 });
             }
         }
         weighed
+    }
+
+    /// A log line against each exchange of a connection.
+    fn weigh_row(
+        &self,
+        row: usize,
+        at: usize,
+        command: &LogCommand,
+        clock: &Clock,
+        out: &mut Vec<Weighed>,
+    ) {
+        let (Some(wire), Some(log)) = (self.wires.get(at), self.log(row)) else {
+            return;
+        };
+        let Some(event) = log.events.first() else {
+            return;
+        };
+        let slack = clock.bound.as_seconds_f64() + TIME_SLACK;
+        let window = clock.resolution.as_seconds_f64() + 2.0 * slack;
+        for (slot, place) in rows::slots(wire).iter().enumerate() {
+            let offset = clock.offset_at(place.window.lo);
+            let (lo, hi) = place.window.offsets(event, offset);
+            if lo.max(-hi) > slack {
+                continue;
+            }
+            let mut evidence = evidence::weigh_row(self.background, wire, log, window);
+            if place.weigh(command, &mut evidence) {
+                out.push(Weighed {
+                    row,
+                    wire: at,
+                    column: (at, Some(slot)),
+                    evidence,
+                });
+            }
+        }
     }
 
     fn why_no_clock(&self) -> String {
@@ -478,10 +540,10 @@ fn shared(constraints: impl Iterator<Item = Constraint>) -> Option<Constraint> {
 }
 
 /// What a choice amounts to.
-fn judge(evidence: &Evidence, choice: &Chosen) -> Match {
-    let clear = choice.margin >= CLEAR;
+fn judge(evidence: &Evidence, margin: f64) -> Match {
+    let clear = margin >= CLEAR;
     // Of least worth is to leave the session alone; that is no other candidate.
-    let next = evidence.score - choice.margin;
+    let next = evidence.score - margin;
     let runner_up = (next > CLAIM - CLEAR + 1e-9).then_some(next);
     let mut reasons = evidence.reasons.clone();
     reasons.push(match (runner_up, clear) {
@@ -501,10 +563,17 @@ fn judge(evidence: &Evidence, choice: &Chosen) -> Match {
     }
 }
 
+/// A chosen pair in the numbers of the view.
+struct Choice {
+    row: usize,
+    column: Column,
+    margin: f64,
+}
+
 /// Solves one component; rows and columns keep their own numbers.
-fn solve(component: &[&Weighed]) -> Vec<Chosen> {
+fn solve(component: &[&Weighed]) -> Vec<Choice> {
     let mut rows: Vec<usize> = component.iter().map(|w| w.row).collect();
-    let mut columns: Vec<usize> = component.iter().map(|w| w.wire).collect();
+    let mut columns: Vec<Column> = component.iter().map(|w| w.column).collect();
     rows.sort_unstable();
     rows.dedup();
     columns.sort_unstable();
@@ -514,19 +583,20 @@ fn solve(component: &[&Weighed]) -> Vec<Chosen> {
         .filter_map(|w| {
             Some(Pair {
                 row: rows.binary_search(&w.row).ok()?,
-                column: columns.binary_search(&w.wire).ok()?,
+                column: columns.binary_search(&w.column).ok()?,
                 gain: w.evidence.score - CLAIM + CLEAR,
             })
         })
         .filter(|pair| pair.gain > CLEAR)
         .collect();
-    assign(rows.len(), columns.len(), &pairs)
+    let wire_of = |column: usize| columns.get(column).map_or(0, |&(wire, _)| wire);
+    assign(rows.len(), columns.len(), &pairs, wire_of)
         .into_iter()
         .filter_map(|c| {
-            Some(Chosen {
+            Some(Choice {
                 row: *rows.get(c.row)?,
                 column: *columns.get(c.column)?,
-                ..c
+                margin: c.margin,
             })
         })
         .collect()
@@ -535,14 +605,14 @@ fn solve(component: &[&Weighed]) -> Vec<Chosen> {
 /// The pairs, in groups that share no row and no column.
 fn components(weighed: &[Weighed]) -> Vec<Vec<&Weighed>> {
     let mut group_of_row: BTreeMap<usize, usize> = BTreeMap::new();
-    let mut group_of_wire: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut group_of_wire: BTreeMap<Column, usize> = BTreeMap::new();
     let mut parent: Vec<usize> = Vec::new();
     for w in weighed {
         let row = *group_of_row
             .entry(w.row)
             .or_insert_with(|| new_group(&mut parent));
         let wire = *group_of_wire
-            .entry(w.wire)
+            .entry(w.column)
             .or_insert_with(|| new_group(&mut parent));
         let (row, wire) = (root(&parent, row), root(&parent, wire));
         if let Some(slot) = parent.get_mut(row.max(wire)) {

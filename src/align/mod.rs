@@ -11,6 +11,7 @@ mod evidence;
 mod fit;
 mod join;
 mod moment;
+mod rows;
 mod sequence;
 mod translation;
 mod vote;

@@ -1,15 +1,18 @@
 //! The common log format of web servers, and what is built on it: combined, Apache's `vhost_combined`, and lines with more
 //! fields at the end.
 //!
-//! A line is a request, and each is a session of its own, as nothing names the connection. An integer from 1024 to
+//! A line is a request, and each is a session of its own, as nothing names the connection, unless ports do. An integer from 1024 to
 //! 65535 at the end of every line of the file's head is taken for the client's port (nginx's `$remote_port`, Apache's
 //! `%{remote}p`). The stamp is of the request's end with nginx and of its beginning with Apache. The number of octets counts
 //! the body, with some formats of Apache the head as well: it is compared with nothing. Nor is the port of a virtual host, which
 //! may be what the client named and not what it connected to.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::model::{LineRef, LogEvent, LogId, LogSession, Proto, Span, Stamp, Zone, from_wire};
+use crate::model::{
+    Event, LineRef, LogEvent, LogId, LogSession, Proto, Span, Stamp, Zone, from_wire,
+};
 
 use super::{Builder, Entry, Head, Line, Parsed, Sureness, stamp, web};
 
@@ -30,12 +33,19 @@ fn probe(head: &Head<'_>) -> Sureness {
     Sureness::share(fits, head.lines.len())
 }
 
+/// A port that was silent for so long is another connection's.
+const SILENCE: Span = Span::seconds(300);
+/// Connections kept open.
+const MAX_OPEN: usize = 100_000;
+
 /// One file.
 struct Clf {
     id: LogId,
     /// Whether lines end with the client's port.
     ports: bool,
     zone: Option<Span>,
+    /// Connections whose ports may come again.
+    open: BTreeMap<(IpAddr, u16), LogSession>,
 }
 
 /// A line taken apart.
@@ -47,6 +57,8 @@ struct Row<'a> {
     zone: Span,
     request: String,
     status: Option<&'a str>,
+    /// Octets of the reply, the head counted or not.
+    octets: Option<u64>,
     /// The last field behind those of the format.
     last: Option<&'a str>,
 }
@@ -65,7 +77,35 @@ impl Clf {
             id,
             ports: rows > 0 && rows == ports,
             zone: None,
+            open: BTreeMap::new(),
         }
+    }
+}
+
+impl Clf {
+    /// Adds a line to its connection, where a port names that.
+    fn take(&mut self, row: &Row<'_>, event: LogEvent, out: &mut Vec<LogSession>) {
+        let port = row.port().filter(|_| self.ports);
+        let connection = row.peer.zip(port);
+        let known = connection.and_then(|key| self.open.get_mut(&key));
+        if let Some(session) = known
+            && let Some(last) = session.events.last()
+            && event.stamp.at.since(last.stamp.at).abs() < SILENCE
+        {
+            return session.events.push(event);
+        }
+        let mut session = LogSession::new(self.id, Proto("http"));
+        session.peer = row.peer;
+        session.peer_port = port;
+        session.names.extend(row.user.map(str::to_owned));
+        session.events.push(event);
+        let Some(key) = connection else {
+            return out.push(session);
+        };
+        if self.open.len() >= MAX_OPEN {
+            out.extend(std::mem::take(&mut self.open).into_values());
+        }
+        out.extend(self.open.insert(key, session));
     }
 }
 
@@ -76,23 +116,26 @@ impl Builder for Clf {
             return Parsed::Failed;
         };
         self.zone = Some(row.zone);
-        let mut session = LogSession::new(self.id, Proto("http"));
-        session.peer = row.peer;
-        session.peer_port = row.port().filter(|_| self.ports);
-        session.names.extend(row.user.map(str::to_owned));
-        session.events.push(LogEvent {
+        let mut what = web::asked(&row.request, row.status);
+        if let Event::Command(command) = &mut what {
+            command.body_octets = row.octets;
+        }
+        let event = LogEvent {
             line: LineRef {
                 log: self.id,
                 line: line.number,
             },
             stamp: row.stamp,
-            what: web::asked(&row.request, row.status),
-        });
-        out.push(session);
-        Parsed::Event(row.stamp)
+            what,
+        };
+        let stamp = row.stamp;
+        self.take(&row, event, out);
+        Parsed::Event(stamp)
     }
 
-    fn finish(&mut self, _: &mut Vec<LogSession>) {}
+    fn finish(&mut self, out: &mut Vec<LogSession>) {
+        out.extend(std::mem::take(&mut self.open).into_values());
+    }
 
     fn zone(&self) -> Zone {
         self.zone.map_or(Zone::Assumed, Zone::Stated)
@@ -126,6 +169,7 @@ impl<'a> Row<'a> {
             zone: stamped.zone?,
             request,
             status: Some(status).filter(|status| *status != "-"),
+            octets: octets.parse().ok(),
             last: fields.next().and_then(|more| more.rsplit(' ').next()),
         })
     }
@@ -258,8 +302,14 @@ pc.example.net - - [24/Nov/2026:03:50:26 +0100] "\x16\x03\x01garbage" 400 157 "-
         };
         assert_eq!(
             ports(&[line("36662"), line("1024")].concat()),
-            [Some(36662), Some(1024)]
+            [Some(1024), Some(36662)]
         );
+        let (sessions, ..) = read(&[line("36662"), line("1024"), line("36662")].concat());
+        let lines: Vec<usize> = sessions
+            .iter()
+            .map(|session| session.events.len())
+            .collect();
+        assert_eq!(lines, [1, 2], "lines of one port are one connection");
         assert_eq!(ports(&[line("36662"), line("12")].concat()), [None, None]);
         assert_eq!(ports(&[line("36662"), line("0.5")].concat()), [None, None]);
     }

@@ -153,6 +153,7 @@ impl Told {
             response: None,
             request_bytes: row.number("cs-bytes").map(|octets| octets + 2),
             response_bytes: row.number("sc-bytes"),
+            body_octets: None,
             taken: row
                 .number("time-taken")
                 .and_then(|millis| i64::try_from(millis).ok())

@@ -193,6 +193,8 @@ pub struct LogCommand {
     pub request_bytes: Option<u64>,
     /// Octets of the reply with line ends.
     pub response_bytes: Option<u64>,
+    /// Octets of the reply's body, where the log counts only that.
+    pub body_octets: Option<u64>,
     /// Time the server spent on it.
     pub taken: Option<Span>,
 }

@@ -241,6 +241,7 @@ impl Order {
             response: Some(reply.to_owned()),
             request_bytes: None,
             response_bytes: with_end,
+            body_octets: None,
             taken: None,
         });
     }

@@ -251,6 +251,7 @@ impl Serving {
             response: Some(reply.to_owned()),
             request_bytes: None,
             response_bytes: u64::try_from(reply.len() + 2).ok(),
+            body_octets: None,
             taken: None,
         })
     }

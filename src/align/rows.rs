@@ -1,0 +1,173 @@
+//! Logs of which each line is a session of its own, as web servers write them: a line belongs to one exchange of a
+//! connection that may have many.
+
+use crate::model::{Event, Exchange, LogCommand, LogSession, Side, Span, WireSession};
+
+use super::evidence::Evidence;
+use super::moment::Window;
+
+/// Octets that the head of a reply may have.
+const HEAD: u64 = 2048;
+/// A server may write its line a little after its last word.
+const LATE: Span = Span::millis(50);
+/// Worth of a request line that is the same, and of a body whose size fits a hidden reply.
+const REQUEST_SAME: f64 = 3.0;
+const BODY_FITS: f64 = 2.0;
+
+/// The command of a session that is one line; `None` when the session is more than that.
+pub(super) fn single(log: &LogSession) -> Option<&LogCommand> {
+    match log.events.as_slice() {
+        [event] if log.implied.is_empty() && log.octets.is_none() => match &event.what {
+            Event::Command(command) => Some(command),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// A place on the wire where one request was answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slot<'a> {
+    pub(super) window: Window,
+    exchange: Option<&'a Exchange>,
+    asked: u64,
+    answered: u64,
+}
+
+/// The places of a connection, in order.
+pub(super) fn slots(wire: &WireSession) -> Vec<Slot<'_>> {
+    let clear = wire
+        .exchanges
+        .iter()
+        .filter(|exchange| !exchange.verb.is_greeting())
+        .filter_map(|exchange| {
+            let lo = exchange.start?;
+            Some(Slot {
+                window: Window {
+                    lo,
+                    hi: exchange.end.unwrap_or(wire.end).max(lo) + LATE,
+                },
+                exchange: Some(exchange),
+                asked: exchange.request_bytes.unwrap_or(0),
+                answered: exchange.response_bytes.unwrap_or(0),
+            })
+        });
+    let mut slots: Vec<Slot<'_>> = clear.collect();
+    for burst in &wire.bursts {
+        match (burst.side, slots.last_mut()) {
+            (Side::Client, _) => slots.push(Slot {
+                window: Window {
+                    lo: burst.start,
+                    hi: burst.end + LATE,
+                },
+                exchange: None,
+                asked: burst.plaintext,
+                answered: 0,
+            }),
+            (Side::Server, Some(slot)) if slot.exchange.is_none() => {
+                slot.answered += burst.plaintext;
+                slot.window.hi = burst.end + LATE;
+            }
+            (Side::Server, _) => {}
+        }
+    }
+    slots
+}
+
+impl Slot<'_> {
+    /// Adds what speaks for `command` having taken place here; false when it cannot have.
+    pub(super) fn weigh(&self, command: &LogCommand, evidence: &mut Evidence) -> bool {
+        match self.exchange {
+            Some(exchange) => clear(exchange, command, evidence),
+            None => self.hidden(command, evidence),
+        }
+    }
+
+    fn hidden(&self, command: &LogCommand, evidence: &mut Evidence) -> bool {
+        let line = u64::try_from(command.request.len()).unwrap_or(u64::MAX);
+        // A request has its line, that line's end, and an empty line at least; a masked line may have been shorter.
+        if self.asked < line.saturating_add(4) && !command.request.contains("***") {
+            return false;
+        }
+        let Some(body) = command.body_octets else {
+            return true;
+        };
+        if self.answered < body || self.answered > body.saturating_add(HEAD) {
+            return false;
+        }
+        evidence.score += BODY_FITS;
+        evidence.reasons.push(format!(
+            "a reply of {} octets where the log has a body of {body}",
+            self.answered
+        ));
+        true
+    }
+}
+
+fn clear(exchange: &Exchange, command: &LogCommand, evidence: &mut Evidence) -> bool {
+    let codes = exchange.code.as_ref().zip(command.code.as_ref());
+    if exchange.verb != command.verb || codes.is_some_and(|(seen, told)| seen != told) {
+        return false;
+    }
+    if exchange.request != command.request && !command.request.contains("***") {
+        return false;
+    }
+    evidence.score += REQUEST_SAME;
+    evidence
+        .reasons
+        .push(format!("the request {} in both", command.request));
+    true
+}
+
+/// Several lines of one connection as one session, in order.
+pub(super) fn together(logs: &[&LogSession]) -> Option<LogSession> {
+    let (first, rest) = logs.split_first()?;
+    let mut all = (*first).clone();
+    for log in rest {
+        all.events.extend(log.events.iter().cloned());
+    }
+    all.events.sort_by_key(|event| event.line);
+    Some(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Nanos, Verb};
+
+    fn hidden(asked: u64, answered: u64) -> Slot<'static> {
+        Slot {
+            window: Window {
+                lo: Nanos(0),
+                hi: Nanos(1),
+            },
+            exchange: None,
+            asked,
+            answered,
+        }
+    }
+
+    fn get(body: u64) -> LogCommand {
+        LogCommand {
+            verb: Verb::new("GET"),
+            request: "GET /index.html HTTP/1.1".into(),
+            body_octets: Some(body),
+            ..LogCommand::default()
+        }
+    }
+
+    #[test]
+    fn a_hidden_place_fits_by_its_sizes_alone() {
+        let fits = |slot: Slot<'_>, body| slot.weigh(&get(body), &mut Evidence::default());
+        assert!(fits(hidden(90, 13_700), 13_512));
+        assert!(
+            !fits(hidden(90, 13_000), 13_512),
+            "the reply is shorter than its body"
+        );
+        assert!(!fits(hidden(90, 20_000), 13_512), "no head is so long");
+        assert!(
+            !fits(hidden(20, 13_700), 13_512),
+            "the request line alone is longer"
+        );
+    }
+}
