@@ -8,6 +8,7 @@
 mod clf;
 mod csv;
 mod dovecot;
+mod exchange_mailbox;
 mod exchange_smtp;
 mod format;
 mod iis_http;
