@@ -11,6 +11,7 @@ mod dovecot;
 mod exchange_mailbox;
 mod exchange_smtp;
 mod format;
+mod iis_fixed;
 mod iis_http;
 mod iis_smtp;
 mod postfix;

@@ -1,6 +1,8 @@
 //! The list of log formats: one row each.
 
-use super::{Entry, clf, dovecot, exchange_mailbox, exchange_smtp, iis_http, iis_smtp, postfix};
+use super::{
+    Entry, clf, dovecot, exchange_mailbox, exchange_smtp, iis_fixed, iis_http, iis_smtp, postfix,
+};
 
 /// All formats, in alphabetical order.
 pub static FORMATS: &[Entry] = &[
@@ -8,6 +10,7 @@ pub static FORMATS: &[Entry] = &[
     dovecot::ENTRY,
     exchange_mailbox::ENTRY,
     exchange_smtp::ENTRY,
+    iis_fixed::ENTRY,
     iis_http::ENTRY,
     iis_smtp::ENTRY,
     postfix::ENTRY,

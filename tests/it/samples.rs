@@ -16,6 +16,7 @@ const SAMPLES: &[(&str, &str, usize)] = &[
     ("exchange2013-pop3.log", "exchange-mailbox", 2),
     ("exchange2013-smtp-receive.log", "exchange-smtp", 2),
     ("exchange2013-smtp-send.log", "exchange-smtp", 2),
+    ("iis-fixed-smtp.log", "iis-fixed", 3),
     ("iis-w3c-http.log", "iis-http", 5),
     ("nginx-combined.log", "clf", 26),
 ];
