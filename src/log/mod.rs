@@ -6,8 +6,12 @@
 //! [`MAX_LINE`] octets; each format bounds the sessions that it keeps open; unparsed lines are counted and the first few kept.
 
 mod clf;
+mod csv;
 mod dovecot;
+mod exchange_mailbox;
+mod exchange_smtp;
 mod format;
+mod iis_fixed;
 mod iis_http;
 mod iis_smtp;
 mod postfix;

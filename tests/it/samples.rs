@@ -12,6 +12,11 @@ const SAMPLES: &[(&str, &str, usize)] = &[
     ("apache-common.log", "clf", 7),
     ("dovecot-2.3.log", "dovecot", 6),
     ("dovecot-2.4.log", "dovecot", 3),
+    ("exchange2013-imap4.log", "exchange-mailbox", 2),
+    ("exchange2013-pop3.log", "exchange-mailbox", 2),
+    ("exchange2013-smtp-receive.log", "exchange-smtp", 2),
+    ("exchange2013-smtp-send.log", "exchange-smtp", 2),
+    ("iis-fixed-smtp.log", "iis-fixed", 3),
     ("iis-w3c-http.log", "iis-http", 5),
     ("nginx-combined.log", "clf", 26),
 ];

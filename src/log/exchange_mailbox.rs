@@ -1,0 +1,350 @@
+//! POP3 and IMAP4 protocol logs of Exchange 2013 and later.
+//!
+//! A row is a command that was answered, with the octets of both without the request's line end. The first row of a
+//! session is written when its greeting was sent, so that it does not tell when the connection was accepted.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use crate::model::{
+    Encryption, Ending, Event, LineRef, LogCommand, LogEvent, LogId, LogSession, Proto, Span,
+    Stamp, Verb, Zone, from_wire,
+};
+
+use super::{Builder, Entry, Head, Line, Parsed, Sureness, csv, stamp};
+
+/// Row of the registry.
+pub(super) const ENTRY: Entry = Entry {
+    name: "exchange-mailbox",
+    about: "Exchange 2013 and later, POP3 and IMAP4 protocol logs",
+    probe,
+    open: |id, head| Box::new(Exchange::new(id, head)),
+};
+
+/// Sessions that may be open at once.
+const MAX_OPEN: usize = 50_000;
+/// The columns of a file whose header is lost.
+const COLUMNS: &str =
+    "dateTime,sessionId,seqNumber,sIp,cIp,user,duration,rqsize,rpsize,command,parameters,context";
+
+fn probe(head: &Head<'_>) -> Sureness {
+    let mut table = Table::default();
+    let mut rows = 0;
+    let mut fits = 0;
+    for line in head.lines {
+        let text = from_wire(line);
+        if !table.directive(&text) {
+            rows += 1;
+            fits += usize::from(table.row(&text).is_some());
+        }
+    }
+    Sureness::share(fits, rows)
+}
+
+/// What the header says.
+struct Table {
+    columns: Vec<String>,
+    proto: Option<Proto>,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self {
+            columns: csv::values(COLUMNS),
+            proto: None,
+        }
+    }
+}
+
+/// A row under the columns in force.
+struct Row {
+    stamp: Stamp,
+    session: String,
+    local: SocketAddr,
+    peer: Option<SocketAddr>,
+    user: String,
+    command: String,
+    parameters: String,
+    context: String,
+    taken: Option<Span>,
+    octets: [Option<u64>; 2],
+}
+
+impl Table {
+    /// Takes in a line of the header; whether it was one.
+    fn directive(&mut self, line: &str) -> bool {
+        let Some(directive) = line.strip_prefix('#') else {
+            return false;
+        };
+        if let Some(columns) = directive.strip_prefix("Fields: ") {
+            self.columns = csv::values(columns);
+        }
+        if let Some(kind) = directive.strip_prefix("Log-type: ") {
+            let starts = |name: &str| kind.starts_with(name);
+            self.proto = match () {
+                () if starts("POP3") => Some(Proto("pop3")),
+                () if starts("IMAP4") => Some(Proto("imap")),
+                () => None,
+            };
+        }
+        true
+    }
+
+    fn row(&self, line: &str) -> Option<Row> {
+        let values = csv::values(line);
+        let value = |name: &str| {
+            let at = self.columns.iter().position(|column| column == name)?;
+            values.get(at).map(String::as_str)
+        };
+        let text = |name: &str| value(name).unwrap_or_default().to_owned();
+        let number = |name: &str| value(name)?.parse::<u64>().ok();
+        let stamped = stamp::iso(value("dateTime")?)?;
+        let row = Row {
+            stamp: stamped.stamp,
+            session: text("sessionId"),
+            local: value("sIp")?.parse().ok()?,
+            peer: value("cIp")?.parse().ok(),
+            user: text("user"),
+            command: text("command"),
+            parameters: text("parameters"),
+            context: text("context"),
+            taken: number("duration")
+                .and_then(|millis| i64::try_from(millis).ok())
+                .map(Span::millis),
+            octets: [number("rqsize"), number("rpsize")],
+        };
+        let is_id = row.session.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_whole = !row.session.is_empty() && !row.command.is_empty();
+        (stamped.rest.is_empty() && is_id && is_whole).then_some(row)
+    }
+
+    /// What a session of this row speaks.
+    fn proto(&self, row: &Row) -> Proto {
+        self.proto.unwrap_or(match row.local.port() {
+            110 | 995 | 1995 => Proto("pop3"),
+            _ => Proto("imap"),
+        })
+    }
+}
+
+/// One file.
+struct Exchange {
+    id: LogId,
+    table: Table,
+    /// By session id, which grows with time.
+    open: BTreeMap<String, LogSession>,
+}
+
+impl Exchange {
+    fn new(id: LogId, head: &Head<'_>) -> Self {
+        let mut table = Table::default();
+        for line in head.lines {
+            table.directive(&from_wire(line));
+        }
+        Self {
+            id,
+            table,
+            open: BTreeMap::new(),
+        }
+    }
+
+    fn begin(&self, row: &Row) -> LogSession {
+        let mut session = LogSession::new(self.id, self.table.proto(row));
+        session.local = Some(row.local.ip());
+        session.local_port = Some(row.local.port());
+        session.peer = row.peer.map(|peer| peer.ip());
+        session.peer_port = row.peer.map(|peer| peer.port());
+        session.every_command = row.command == "OpenSession";
+        session
+    }
+}
+
+impl Builder for Exchange {
+    fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
+        let text = from_wire(line.bytes);
+        if self.table.directive(&text) {
+            return Parsed::Aside(None);
+        }
+        let Some(row) = self.table.row(&text) else {
+            return Parsed::Failed;
+        };
+        // Ids are counted anew when the service starts.
+        let anew = row.command == "OpenSession";
+        let full = self.open.len() >= MAX_OPEN && !self.open.contains_key(&row.session);
+        if anew {
+            out.extend(self.open.remove(&row.session));
+        }
+        if full {
+            out.extend(self.open.pop_first().map(|(_, old)| old));
+        }
+        let begun = self.begin(&row);
+        let session = self.open.entry(row.session.clone()).or_insert(begun);
+        let what = event(session, &row);
+        let over = what == Event::Close;
+        session.events.push(LogEvent {
+            line: LineRef {
+                log: self.id,
+                line: line.number,
+            },
+            stamp: row.stamp,
+            what,
+        });
+        if over {
+            out.extend(self.open.remove(&row.session));
+        }
+        Parsed::Event(row.stamp)
+    }
+
+    fn finish(&mut self, out: &mut Vec<LogSession>) {
+        out.extend(std::mem::take(&mut self.open).into_values());
+    }
+
+    fn zone(&self) -> Zone {
+        Zone::Stated(Span::ZERO)
+    }
+}
+
+/// What a row tells of its session.
+fn event(session: &mut LogSession, row: &Row) -> Event {
+    match row.command.as_str() {
+        "OpenSession" => return Event::Note("session opened".to_owned()),
+        "CloseSession" => return Event::Close,
+        _ => {}
+    }
+    let verb = Verb::new(&row.command);
+    let accepted = row.context.starts_with("R=ok");
+    let typed = row.parameters.split(' ').next().unwrap_or_default();
+    match verb.as_str() {
+        "LOGIN" | "USER" => {
+            name(session, typed);
+            name(session, &row.user);
+        }
+        "AUTHENTICATE" | "AUTH" | "PASS" => name(session, &row.user),
+        "LOGOUT" | "QUIT" => session.ending = Ending::Quit,
+        "STARTTLS" | "STLS" if accepted => session.encryption = Some(Encryption::StartTls),
+        _ => {}
+    }
+    let [request_bytes, response_bytes] = row.octets;
+    Event::Command(LogCommand {
+        request: request(&row.command, &row.parameters, verb.as_str()),
+        verb,
+        code: code(session.proto, &row.context),
+        response: None,
+        request_bytes: request_bytes.map(|octets| octets.saturating_add(2)),
+        response_bytes,
+        taken: row.taken,
+    })
+}
+
+fn name(session: &mut LogSession, name: &str) {
+    if !name.is_empty() && session.names.len() < 4 && !session.names.iter().any(|n| n == name) {
+        session.names.push(name.to_owned());
+    }
+}
+
+/// The command as it was, but for its tag and for secrets.
+fn request(command: &str, parameters: &str, verb: &str) -> String {
+    let (first, rest) = parameters.split_once(' ').unwrap_or((parameters, ""));
+    match verb {
+        _ if parameters.is_empty() => command.to_owned(),
+        "PASS" => format!("{command} ***"),
+        "APOP" | "AUTH" | "AUTHENTICATE" | "LOGIN" if !rest.is_empty() => {
+            format!("{command} {first} ***")
+        }
+        _ => format!("{command} {parameters}"),
+    }
+}
+
+/// `R=ok;…` or `R="2 NO AUTHENTICATE failed.";…` as the protocol's word.
+fn code(proto: Proto, context: &str) -> Option<String> {
+    let result = context.strip_prefix("R=")?;
+    let is_pop3 = proto == Proto("pop3");
+    if result.split(';').next() == Some("ok") {
+        return Some(if is_pop3 { "+OK" } else { "OK" }.to_owned());
+    }
+    let mut words = result.trim_start_matches('"').split([' ', '"']);
+    let word = words.nth(usize::from(!is_pop3))?;
+    ["OK", "NO", "BAD", "-ERR", "+OK"]
+        .contains(&word)
+        .then(|| word.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IMAP: &str = r#"#Log-type: IMAP4 Log
+#Fields: dateTime,sessionId,seqNumber,sIp,cIp,user,duration,rqsize,rpsize,command,parameters,context
+2023-01-09T13:16:59.348Z,00000000000000E2,0,198.51.100.23:993,192.0.2.212:22162,,39,0,53,OpenSession,,
+2023-01-09T13:17:00.001Z,00000000000000E3,0,198.51.100.23:993,[2001:db8::1]:58423,,51,0,53,OpenSession,,
+2023-01-09T13:17:00.050Z,00000000000000E2,2,198.51.100.23:993,192.0.2.212:22162,bob,122,34,26,login,bob@example.com hunter2,"R=ok;Msg=""Proxy:MAIL01.example.com:1993:SSL;ProxySuccess"""
+2023-01-09T13:17:01.050Z,00000000000000E3,2,198.51.100.23:993,[2001:db8::1]:58423,example\carol,614,31,30,authenticate,PLAIN,"R=""2 NO AUTHENTICATE failed."";Msg=AuthFailed"
+2023-01-09T13:17:01.110Z,00000000000000E3,3,198.51.100.23:993,[2001:db8::1]:58423,example\carol,0,0,0,CloseSession,
+2023-01-09T13:17:05.400Z,00000000000000E2,3,198.51.100.23:993,192.0.2.212:22162,bob,0,8,40,logout,,R=ok
+2023-01-09T13:17:05.473Z,00000000000000E2,4,198.51.100.23:993,192.0.2.212:22162,bob,0,61,458,CloseSession,,
+2023-01-09T13:17:05.473Z,00000000000000E2,4,198.51
+2023-01-09T13:17:05.473Z,xyz,4,198.51.100.23:993,192.0.2.212:22162,bob,0,61,458,CloseSession,,
+nothing of the kind
+"#;
+
+    fn read(log: &str) -> (Vec<LogSession>, usize) {
+        let lines: Vec<&[u8]> = log.lines().map(str::as_bytes).collect();
+        let head = Head {
+            lines: &lines,
+            year: 2023,
+        };
+        let mut exchange = Exchange::new(LogId(0), &head);
+        let mut out = Vec::new();
+        let mut failed = 0;
+        for (bytes, number) in lines.iter().zip(1..) {
+            let parsed = exchange.line(Line { number, bytes }, &mut out);
+            failed += usize::from(parsed == Parsed::Failed);
+        }
+        exchange.finish(&mut out);
+        (out, failed)
+    }
+
+    fn commands(session: &LogSession) -> Vec<&LogCommand> {
+        let commands = session.events.iter().filter_map(|event| match &event.what {
+            Event::Command(command) => Some(command),
+            _ => None,
+        });
+        commands.collect()
+    }
+
+    #[test]
+    fn rows_go_to_the_session_of_their_id() {
+        let (sessions, failed) = read(IMAP);
+        assert_eq!((sessions.len(), failed), (2, 3));
+        let (carol, bob) = (&sessions[0], &sessions[1]);
+        assert_eq!((bob.peer_port, bob.local_port), (Some(22162), Some(993)));
+        assert_eq!((bob.ending, carol.ending), (Ending::Quit, Ending::Unknown));
+        assert_eq!(bob.names, ["bob@example.com", "bob"]);
+        let login = commands(bob)[0];
+        assert_eq!(login.request, "login bob@example.com ***");
+        assert_eq!(
+            (login.verb.as_str(), login.code.as_deref()),
+            ("LOGIN", Some("OK"))
+        );
+        assert_eq!(
+            (login.request_bytes, login.response_bytes),
+            (Some(36), Some(26))
+        );
+        assert_eq!(commands(carol)[0].code.as_deref(), Some("NO"));
+    }
+
+    #[test]
+    fn pop3_has_words_of_its_own() {
+        let (sessions, failed) = read(
+            "#Log-type: POP3 Log\n\
+             2023-01-09T13:20:00.260Z,11,2,198.51.100.23:995,192.0.2.60:50110,bob,96,12,34,pass,hunter2,R=ok\n\
+             2023-01-09T13:20:00.290Z,11,3,198.51.100.23:995,192.0.2.60:50110,bob,2,4,12,stat,,\"R=\"\"-ERR no\"\"\"\n",
+        );
+        assert_eq!((sessions.len(), failed), (1, 0));
+        let commands = commands(&sessions[0]);
+        assert_eq!(commands[0].request, "pass ***");
+        assert_eq!(commands[0].code.as_deref(), Some("+OK"));
+        assert_eq!(commands[1].code.as_deref(), Some("-ERR"));
+        assert!(!sessions[0].every_command);
+    }
+}
