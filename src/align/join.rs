@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::model::{
-    Event, Exchange, LogCommand, LogId, LogSession, LogSource, Nanos, Span, WireSession,
+    Event, Exchange, LogCommand, LogId, LogSession, LogSource, Nanos, Proto, Span, WireSession,
 };
 
 use super::assign::{Pair, assign};
@@ -231,7 +231,23 @@ impl View<'_> {
             return Some(first);
         }
         // What the pairs say of the addresses makes better pairs.
-        self.under(id, &Translation::learn(self.names(&first.1)))
+        let learnt = self.under(id, &Translation::learn(self.names(&first.1)))?;
+        self.bears_out(&learnt.1).then_some(learnt)
+    }
+
+    /// Whether so many pairs were found that addresses which all differ can be believed to be translated: most of what either side
+    /// has of this kind. By chance a few always fit.
+    fn bears_out(&self, chosen: &[Option<Verdict>]) -> bool {
+        let told: BTreeSet<Proto> = (0..self.mine.len())
+            .filter_map(|row| Some(self.log(row)?.proto))
+            .collect();
+        let seen = self
+            .wires
+            .iter()
+            .filter(|wire| told.contains(&wire.proto))
+            .count();
+        let found = pairs(chosen).iter().flatten().count();
+        found * 3 >= seen.min(self.mine.len()) * 2
     }
 
     /// Address on the wire and in the log of each pair claimed.

@@ -232,6 +232,7 @@ fn event(session: &mut LogSession, row: &Row) -> Event {
         response: None,
         request_bytes: request_bytes.map(|octets| octets.saturating_add(2)),
         response_bytes,
+        body_octets: None,
         taken: row.taken,
     })
 }
