@@ -14,6 +14,7 @@ mod format;
 mod iis_fixed;
 mod iis_http;
 mod iis_smtp;
+mod opensmtpd;
 mod postfix;
 mod read;
 pub mod registry;

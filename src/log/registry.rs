@@ -1,7 +1,8 @@
 //! The list of log formats: one row each.
 
 use super::{
-    Entry, clf, dovecot, exchange_mailbox, exchange_smtp, iis_fixed, iis_http, iis_smtp, postfix,
+    Entry, clf, dovecot, exchange_mailbox, exchange_smtp, iis_fixed, iis_http, iis_smtp, opensmtpd,
+    postfix,
 };
 
 /// All formats, in alphabetical order.
@@ -13,5 +14,6 @@ pub static FORMATS: &[Entry] = &[
     iis_fixed::ENTRY,
     iis_http::ENTRY,
     iis_smtp::ENTRY,
+    opensmtpd::ENTRY,
     postfix::ENTRY,
 ];

@@ -19,6 +19,7 @@ const SAMPLES: &[(&str, &str, usize)] = &[
     ("iis-fixed-smtp.log", "iis-fixed", 3),
     ("iis-w3c-http.log", "iis-http", 5),
     ("nginx-combined.log", "clf", 26),
+    ("opensmtpd.log", "opensmtpd", 2),
 ];
 
 #[test]

@@ -1,0 +1,274 @@
+//! What `OpenSMTPD`'s server tells of its sessions, in any syslog envelope.
+//!
+//! Every line has the session's id. Of the commands only those are logged that failed.
+
+use std::collections::BTreeMap;
+
+use crate::model::{
+    Encryption, Ending, Event, LineRef, LogCommand, LogEvent, LogId, LogSession, LoggedMessage,
+    LoggedTls, Proto, Span, TlsVersion, Verb, Zone, from_wire,
+};
+
+use super::syslog::{Envelope, Syslog};
+use super::{Builder, Entry, Head, Line, Parsed, Sureness};
+
+/// Row of the registry.
+pub(super) const ENTRY: Entry = Entry {
+    name: "opensmtpd",
+    about: "OpenSMTPD, in any syslog envelope",
+    probe,
+    open: |id, head| {
+        Box::new(OpenSmtpd {
+            id,
+            syslog: Syslog::new(head.year),
+            zone: None,
+            open: BTreeMap::new(),
+        })
+    },
+};
+
+/// Sessions that may be open at once.
+const MAX_OPEN: usize = 50_000;
+
+fn probe(head: &Head<'_>) -> Sureness {
+    let mut syslog = Syslog::new(head.year);
+    let fits = head
+        .lines
+        .iter()
+        .filter(|line| {
+            let text = from_wire(line);
+            let envelope = syslog.open(&text);
+            envelope.is_some_and(|envelope| told(&envelope).is_some())
+        })
+        .count();
+    Sureness::share(fits, head.lines.len())
+}
+
+/// One file.
+struct OpenSmtpd {
+    id: LogId,
+    syslog: Syslog,
+    zone: Option<Span>,
+    /// By session id, which is counted up.
+    open: BTreeMap<String, LogSession>,
+}
+
+/// A line of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Told<'a> {
+    session: &'a str,
+    /// `smtp` where it serves, `mta` where it delivers to another host, `mda` where to a mailbox.
+    part: &'a str,
+    event: &'a str,
+    values: &'a str,
+}
+
+/// `8b6f1d2a4c3e5f70 smtp connected address=…`; of old `8b6f1d2a4c3e5f70 smtp event=connected address=…`.
+fn told<'a>(envelope: &Envelope<'a>) -> Option<Told<'a>> {
+    let mut words = envelope.text.splitn(4, ' ');
+    let session = words.next()?;
+    let part = words.next()?;
+    let event = words.next()?;
+    let is_id = session.len() == 16 && session.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_own = envelope.program == "smtpd" && ["mda", "mta", "smtp"].contains(&part);
+    (is_id && is_own).then_some(Told {
+        session,
+        part,
+        event: event.strip_prefix("event=").unwrap_or(event),
+        values: words.next().unwrap_or_default(),
+    })
+}
+
+impl<'a> Told<'a> {
+    /// The value of a key, without its quotes.
+    fn get(&self, wanted: &str) -> Option<&'a str> {
+        let mut rest = self.values;
+        loop {
+            let (key, behind) = rest.split_once('=')?;
+            let quoted = behind.strip_prefix('"').and_then(|b| b.split_once('"'));
+            let (value, behind) =
+                quoted.unwrap_or_else(|| behind.split_once(' ').unwrap_or((behind, "")));
+            if key.trim_start() == wanted {
+                return Some(value);
+            }
+            rest = behind;
+        }
+    }
+}
+
+impl Builder for OpenSmtpd {
+    fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
+        let text = from_wire(line.bytes);
+        let Some(envelope) = self.syslog.open(&text) else {
+            return Parsed::Failed;
+        };
+        self.zone = self.zone.or(envelope.zone);
+        let aside = Parsed::Aside(Some(envelope.stamp));
+        let Some(told) = told(&envelope).filter(|told| told.part == "smtp") else {
+            return aside;
+        };
+        if told.event == "connected" {
+            let mut session = LogSession::new(self.id, Proto("smtp"));
+            session.peer = told
+                .get("address")
+                .and_then(|address| address.trim_matches(['[', ']']).parse().ok());
+            if session.peer.is_none() && told.get("address") != Some("local") {
+                return Parsed::Failed;
+            }
+            if self.open.len() >= MAX_OPEN {
+                out.extend(self.open.pop_first().map(|(_, old)| old));
+            }
+            out.extend(self.open.insert(told.session.to_owned(), session));
+        }
+        let Some(session) = self.open.get_mut(told.session) else {
+            // The log begins in the middle of this session.
+            return aside;
+        };
+        let what = event(session, &told);
+        let over = what == Event::Close;
+        session.events.push(LogEvent {
+            line: LineRef {
+                log: self.id,
+                line: line.number,
+            },
+            stamp: envelope.stamp,
+            what,
+        });
+        if over {
+            out.extend(self.open.remove(told.session));
+        }
+        Parsed::Event(envelope.stamp)
+    }
+
+    fn finish(&mut self, out: &mut Vec<LogSession>) {
+        out.extend(std::mem::take(&mut self.open).into_values());
+    }
+
+    fn zone(&self) -> Zone {
+        self.zone.map_or(Zone::Assumed, Zone::Stated)
+    }
+}
+
+/// What a line tells of its session.
+fn event(session: &mut LogSession, told: &Told<'_>) -> Event {
+    match told.event {
+        "connected" => Event::Open,
+        "tls" => {
+            // `TLSv1.3:TLS_AES_256_GCM_SHA384:256`
+            let mut parts = told.get("ciphers").unwrap_or_default().split(':');
+            session.tls = Some(LoggedTls {
+                version: parts.next().and_then(TlsVersion::from_name),
+                cipher: parts.next().map(str::to_owned),
+            });
+            Event::TlsDone
+        }
+        "authentication" => {
+            let accepted = told.get("result") == Some("ok");
+            let user = told.get("user").filter(|_| accepted);
+            session.names.extend(user.map(str::to_owned));
+            Event::Note(format!("authentication {}", told.values))
+        }
+        "message" => {
+            session.messages.push(LoggedMessage {
+                // The size is that of the file, with other line ends and more headers.
+                wire_bytes: None,
+                recipients: told.get("nrcpt").and_then(|count| count.parse().ok()),
+                message_id: None,
+            });
+            Event::Note(format!("message {}", told.values))
+        }
+        "failed-command" => {
+            let text = told.get("command").unwrap_or_default();
+            let result = told.get("result").unwrap_or_default();
+            let code = result.get(..3);
+            Event::Command(LogCommand {
+                verb: Verb::new(text.split(' ').next().unwrap_or_default()),
+                request: masked(text),
+                code: code.map(str::to_owned),
+                response: Some(result.to_owned()),
+                ..LogCommand::default()
+            })
+        }
+        "disconnected" => {
+            session.ending = match told.get("reason") {
+                Some("quit") => Ending::Quit,
+                Some("timeout") => Ending::Timeout,
+                Some(reason) if reason == "disconnect" || reason.starts_with("io-error") => {
+                    Ending::Lost
+                }
+                _ => Ending::Unknown,
+            };
+            if session.tls.is_none() {
+                session.encryption = Some(Encryption::None);
+            }
+            Event::Close
+        }
+        other => Event::Note(other.to_owned()),
+    }
+}
+
+/// A command line as it was, but for secrets.
+fn masked(text: &str) -> String {
+    let mut words = text.splitn(3, ' ');
+    match (words.next(), words.next(), words.next()) {
+        (Some(verb), Some(mechanism), Some(_)) if verb.eq_ignore_ascii_case("AUTH") => {
+            format!("{verb} {mechanism} ***")
+        }
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOG: &str = r#"Nov 24 10:00:01 mail smtpd[812]: 8b6f1d2a4c3e5f70 smtp connected address=192.0.2.10 host=client.example.net
+Nov 24 10:00:01 mail smtpd[812]: 8b6f1d2a4c3e5f70 smtp tls ciphers=TLSv1.3:TLS_AES_256_GCM_SHA384:256
+Nov 24 10:00:01 mail smtpd[812]: 8b6f1d2b77aa01c2 smtp event=connected address=[2001:db8::31] host=pc31.example.net
+Nov 24 10:00:02 mail smtpd[812]: 8b6f1d2b77aa01c2 smtp authentication user=carol result=ok
+Nov 24 10:00:02 mail smtpd[812]: 8b6f1d2a4c3e5f70 smtp failed-command command="RCPT TO:<nobody@example.com>" result="550 Invalid recipient: <nobody@example.com>"
+Nov 24 10:00:02 mail smtpd[812]: 8b6f1d2b77aa01c2 smtp failed-command command="AUTH PLAIN c2VjcmV0" result="535 no"
+Nov 24 10:00:02 mail smtpd[812]: 8b6f1d2a4c3e5f70 smtp message msgid=7c7a1e0e size=1234 nrcpt=1 proto=ESMTP
+Nov 24 10:00:03 mail smtpd[812]: 8b6f1d2a4c3e5f70 smtp disconnected reason=quit
+Nov 24 10:00:03 mail smtpd[812]: 8b6f1d2c0f31b9a4 mta connected
+Nov 24 10:00:20 mail smtpd[812]: 8b6f1d2b77aa01c2 smtp disconnected reason="io-error: reset"
+Nov 24 10:00:20 mail
+nothing of the kind
+Nov 24 10:00:01 mail smtpd[812]: 8b6f1d2a4c3e5f71 smtp connected address=192.0.2
+"#;
+
+    #[test]
+    fn lines_go_to_the_session_of_their_id() {
+        let lines: Vec<&[u8]> = LOG.lines().map(str::as_bytes).collect();
+        let head = Head {
+            lines: &lines,
+            year: 2026,
+        };
+        assert!(probe(&head) > Sureness(700));
+        let mut builder = (ENTRY.open)(LogId(0), &head);
+        let mut out = Vec::new();
+        let mut failed = 0;
+        for (bytes, number) in lines.iter().zip(1..) {
+            let parsed = builder.line(Line { number, bytes }, &mut out);
+            failed += usize::from(parsed == Parsed::Failed);
+        }
+        builder.finish(&mut out);
+        assert_eq!((out.len(), failed), (2, 3));
+        let (sent, carol) = (&out[0], &out[1]);
+        assert_eq!((sent.events.len(), sent.ending), (5, Ending::Quit));
+        let version = sent.tls.as_ref().and_then(|tls| tls.version);
+        assert_eq!(version, Some(TlsVersion::TLS_1_3));
+        assert_eq!(sent.messages[0].recipients, Some(1));
+        let Event::Command(refused) = &sent.events[2].what else {
+            panic!("{sent:?}");
+        };
+        assert_eq!(refused.request, "RCPT TO:<nobody@example.com>");
+        assert_eq!(refused.code.as_deref(), Some("550"));
+        assert_eq!(carol.peer, "2001:db8::31".parse().ok());
+        assert_eq!(
+            (carol.ending, carol.encryption),
+            (Ending::Lost, Some(Encryption::None))
+        );
+        assert!(!format!("{carol:?}").contains("c2VjcmV0"));
+    }
+}
