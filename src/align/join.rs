@@ -91,15 +91,23 @@ pub fn align(
     let mut alignment = Alignment::default();
     let mut of_wire: BTreeMap<usize, Vec<Verdict>> = BTreeMap::new();
     let mut of_log: BTreeMap<usize, Match> = BTreeMap::new();
-    for source in sources {
-        let view = View {
-            wires,
-            logs,
-            mine: sessions_of(source.id, logs),
-            background: &background,
-            origin,
-        };
-        let Some((clock, verdicts)) = view.run(source.id) else {
+    let views: Vec<(LogId, View<'_>)> = sources
+        .iter()
+        .map(|source| {
+            let view = View {
+                wires,
+                logs,
+                mine: sessions_of(source.id, logs),
+                background: &background,
+                origin,
+            };
+            (source.id, view)
+        })
+        .collect();
+    // What one log bears out of a translation holds for the others.
+    let translation = views.iter().find_map(|(id, view)| view.translation(*id));
+    for (id, view) in &views {
+        let Some((clock, verdicts)) = view.run(*id, translation.as_ref()) else {
             let why = view.why_no_clock();
             of_log.extend(view.mine.iter().map(|&log| {
                 (
@@ -224,15 +232,25 @@ struct Weighed {
 }
 
 impl View<'_> {
-    fn run(&self, id: LogId) -> Option<(Clock, Vec<Option<Verdict>>)> {
-        let translation = Translation::suspect(self.wires, self.logs, &self.mine);
-        let first = self.under(id, &translation)?;
-        if translation.is_none() {
-            return Some(first);
+    /// Clock and pairs; where no address of the log occurs on the wire, only by a translation that is known.
+    fn run(&self, id: LogId, known: Option<&Translation>) -> Option<(Clock, Vec<Option<Verdict>>)> {
+        match Translation::suspect(self.wires, self.logs, &self.mine) {
+            Translation::Any => self.under(id, known?),
+            translation => self.under(id, &translation),
         }
+    }
+
+    /// The translation that this log's sessions speak for, if they do.
+    fn translation(&self, id: LogId) -> Option<Translation> {
+        let suspected = Translation::suspect(self.wires, self.logs, &self.mine);
+        if suspected.is_none() {
+            return None;
+        }
+        let first = self.under(id, &suspected)?;
         // What the pairs say of the addresses makes better pairs.
-        let learnt = self.under(id, &Translation::learn(self.names(&first.1)))?;
-        self.bears_out(&learnt.1).then_some(learnt)
+        let learnt = Translation::learn(self.names(&first.1));
+        let second = self.under(id, &learnt)?;
+        self.bears_out(&second.1).then_some(learnt)
     }
 
     /// Whether so many pairs were found that addresses which all differ can be believed to be translated: most of what either side
