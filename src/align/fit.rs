@@ -47,7 +47,8 @@ const GRID_SAMPLE: usize = 2000;
 
 /// The line that satisfies most constraints, with bounds; `None` without constraints.
 ///
-/// The bounds hold as long as no more than one constraint in fifty of those satisfied is a wrong pair.
+/// The bounds hold as long as no more than one constraint in fifty of those satisfied is a wrong pair, and even if all that are not
+/// satisfied should be right ones.
 pub(super) fn fit(constraints: &[Constraint]) -> Option<Line> {
     let (drift, offset) = best_drift(constraints)?;
     let inside: Vec<Constraint> = constraints
@@ -58,19 +59,23 @@ pub(super) fn fit(constraints: &[Constraint]) -> Option<Line> {
     let region = Region::of(&inside, offset, drift);
     let (mut lo, mut hi) = region.range(|vertex| vertex.0);
     let (drift_lo, drift_hi) = region.range(|vertex| vertex.1);
-    // A few wrong pairs may have narrowed the region: widen it to where nearly as many agree.
-    let spare = inside.len() / 50;
-    if let Some((wide_lo, wide_hi)) =
-        stab(constraints, drift, inside.len() - spare).filter(|_| spare > 0)
-    {
+    let exact = hi - lo;
+    let likeliest = f64::midpoint(lo, hi);
+    // A few wrong pairs may have narrowed the region, and those that disagree may be the right ones: widen it to where
+    // so many fewer agree.
+    let spare = inside.len() / 50 + (constraints.len() - inside.len());
+    let level = inside.len().saturating_sub(spare).max(1);
+    if let Some((wide_lo, wide_hi)) = stab(constraints, drift, level).filter(|_| spare > 0) {
         lo = lo.min(wide_lo);
         hi = hi.max(wide_hi);
     }
+    let span = constraints.iter().map(|c| c.at.abs()).fold(1.0, f64::max);
+    let looser = (hi - lo - exact) / span;
     Some(Line {
-        offset: f64::midpoint(lo, hi),
-        offset_bound: (hi - lo) / 2.0,
+        offset: likeliest,
+        offset_bound: (hi - likeliest).max(likeliest - lo),
         drift: f64::midpoint(drift_lo, drift_hi),
-        drift_bound: (drift_hi - drift_lo) / 2.0,
+        drift_bound: ((drift_hi - drift_lo) / 2.0 + looser).min(2.0 * MAX_DRIFT),
         satisfied: inside.len(),
     })
 }
