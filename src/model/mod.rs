@@ -7,7 +7,9 @@ mod capture_source;
 mod damage;
 mod endpoint;
 mod exchange;
+mod icmp;
 mod log_session;
+mod lookup;
 mod proto;
 mod text;
 mod time;
@@ -17,10 +19,12 @@ pub use capture_source::{CaptureSource, CaptureZone};
 pub use damage::{Damage, DamageLog};
 pub use endpoint::{Conversation, Endpoint, Side, Transport};
 pub use exchange::{Burst, Exchange, LineRef, Verb};
+pub use icmp::{IcmpError, IcmpReason};
 pub use log_session::{
     Ending, Event, LogCommand, LogEvent, LogId, LogSession, LogSource, LoggedMessage, LoggedOctets,
     LoggedTls, Role, Tally, Zone,
 };
+pub use lookup::{Lookup, LookupOutcome, RecordType};
 pub use proto::{Encryption, Proto, Seen};
 pub use text::from_wire;
 pub use time::{LogTime, Nanos, Span, Stamp};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Burst, Conversation, Encryption, Exchange, Nanos, Proto, Side};
+use super::{Burst, Conversation, Encryption, Exchange, IcmpError, Lookup, Nanos, Proto, Side};
 
 /// Number of a packet, from 1, in the order in which the capture inputs were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +39,10 @@ pub struct WireSession {
     pub bursts: Vec<Burst>,
     /// Names the client gave: HELO argument, user.
     pub names: Vec<String>,
+    /// ICMP errors that quote a packet of it. The first 16.
+    pub icmp_errors: Vec<IcmpError>,
+    /// Names looked up in it, where it is one with a name server.
+    pub lookups: Vec<Lookup>,
     /// Departures from the protocol, in words for a person.
     pub notes: Vec<String>,
 }

@@ -254,6 +254,8 @@ fn session(connection: Connection, driver: Driver) -> WireSession {
         exchanges: dialogue.exchanges,
         bursts: dialogue.bursts,
         names: dialogue.names,
+        icmp_errors: Vec::new(),
+        lookups: Vec::new(),
         notes: dialogue.notes,
     }
 }

@@ -85,6 +85,8 @@ fn wire(chance: &mut Chance, start: Nanos, port: u16) -> WireSession {
         exchanges,
         bursts: Vec::new(),
         names: Vec::new(),
+        icmp_errors: Vec::new(),
+        lookups: Vec::new(),
         notes: Vec::new(),
     }
 }
