@@ -2,7 +2,7 @@
 
 use crate::capture::LinkType;
 
-use super::Passed;
+use super::{Passed, wireless};
 
 /// What lies under a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub(super) fn outermost(link_type: LinkType, packet: &[u8]) -> Result<Under<'_>,
         LinkType::LINUX_SLL => ethertype_at(packet, 14, 16),
         LinkType::LINUX_SLL2 => ethertype_at(packet, 0, 20),
         LinkType::PPP | LinkType::PPP_HDLC => Ok(Under::Ppp(packet)),
+        LinkType(105) => logical_link(wireless::data_of(packet)?),
+        LinkType(127) => logical_link(wireless::data_of(wireless::under_radiotap(packet)?)?),
         _ => Err(Passed::UnknownLinkType),
     }
 }
@@ -58,12 +60,17 @@ pub(super) fn descend(under: Under<'_>) -> Result<Under<'_>, Passed> {
 fn ethernet(frame: &[u8]) -> Result<Under<'_>, Passed> {
     match u16_at(frame, 12)? {
         // IEEE 802.3: a length, then 802.2; SNAP carries an Ethernet type again (RFC 1042).
-        0..=1500 => match frame.get(14..20) {
-            Some([0xaa, 0xaa, 3, 0, 0, 0]) => ethertype_at(frame, 20, 22),
-            Some(_) => Err(Passed::NotIp),
-            None => Err(Passed::Truncated),
-        },
+        0..=1500 => logical_link(rest(frame, 14)?),
         number => Ok(Under::Ethertype(number, rest(frame, 14)?)),
+    }
+}
+
+/// IEEE 802.2 with SNAP: an Ethernet type (RFC 1042).
+fn logical_link(packet: &[u8]) -> Result<Under<'_>, Passed> {
+    match packet.get(..6) {
+        Some([0xaa, 0xaa, 3, 0, 0, 0]) => ethertype_at(packet, 6, 8),
+        Some(_) => Err(Passed::NotIp),
+        None => Err(Passed::Truncated),
     }
 }
 
@@ -180,6 +187,10 @@ mod tests {
             (
                 LinkType::ETHERNET,
                 ethernet(&[0, 12, 0xaa, 0xaa, 3, 0, 0, 0, 8, 0]),
+            ),
+            (
+                LinkType(105),
+                join(&[&[8, 1], &[0; 22], &[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], IP]),
             ),
             (LinkType::RAW, IP.to_vec()),
             (LinkType::NULL, join(&[&[2, 0, 0, 0], IP])),

@@ -11,6 +11,7 @@ mod frame;
 mod ip;
 mod transport;
 mod tunnel;
+mod wireless;
 
 pub use datagram::{
     Checksum, Datagram, Flags, Passed, Segment, SeqNo, TcpOptions, UdpDatagram, Upper,
