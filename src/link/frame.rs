@@ -41,6 +41,8 @@ pub(super) fn outermost(link_type: LinkType, packet: &[u8]) -> Result<Under<'_>,
         LinkType::LINUX_SLL => ethertype_at(packet, 14, 16),
         LinkType::LINUX_SLL2 => ethertype_at(packet, 0, 20),
         LinkType::PPP | LinkType::PPP_HDLC => Ok(Under::Ppp(packet)),
+        LinkType(6) => token_ring(packet),
+        LinkType(10) => fddi(packet),
         LinkType(105) => logical_link(wireless::data_of(packet)?),
         LinkType(127) => logical_link(wireless::data_of(wireless::under_radiotap(packet)?)?),
         _ => Err(Passed::UnknownLinkType),
@@ -62,6 +64,33 @@ fn ethernet(frame: &[u8]) -> Result<Under<'_>, Passed> {
         // IEEE 802.3: a length, then 802.2; SNAP carries an Ethernet type again (RFC 1042).
         0..=1500 => logical_link(rest(frame, 14)?),
         number => Ok(Under::Ethertype(number, rest(frame, 14)?)),
+    }
+}
+
+/// IEEE 802.5: control of access and of the frame, two addresses, perhaps a source route.
+fn token_ring(frame: &[u8]) -> Result<Under<'_>, Passed> {
+    const ROUTED: u8 = 0x80;
+    let (Some(control), Some(source), Some(route)) = (frame.get(1), frame.get(8), frame.get(14))
+    else {
+        return Err(Passed::Truncated);
+    };
+    if control & 0xc0 != 0x40 {
+        return Err(Passed::NotIp);
+    }
+    let route = if source & ROUTED == 0 {
+        0
+    } else {
+        usize::from(route & 0x1f)
+    };
+    logical_link(rest(frame, 14 + route)?)
+}
+
+/// ANSI X3.139: control of the frame, two addresses.
+fn fddi(frame: &[u8]) -> Result<Under<'_>, Passed> {
+    match frame.first() {
+        Some(control) if control & 0x70 == 0x50 => logical_link(rest(frame, 13)?),
+        Some(_) => Err(Passed::NotIp),
+        None => Err(Passed::Truncated),
     }
 }
 
@@ -187,6 +216,23 @@ mod tests {
             (
                 LinkType::ETHERNET,
                 ethernet(&[0, 12, 0xaa, 0xaa, 3, 0, 0, 0, 8, 0]),
+            ),
+            (
+                LinkType(6),
+                join(&[&[0x10, 0x40], &[0; 12], &[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], IP]),
+            ),
+            (
+                LinkType(6),
+                join(&[
+                    &[0x10, 0x40, 0, 0, 0, 0, 0, 0, 0x80, 0, 0, 0, 0, 0],
+                    &[0x02, 0x30],
+                    &[0xaa, 0xaa, 3, 0, 0, 0, 8, 0],
+                    IP,
+                ]),
+            ),
+            (
+                LinkType(10),
+                join(&[&[0x57], &[0; 12], &[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], IP]),
             ),
             (
                 LinkType(105),
