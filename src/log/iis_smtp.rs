@@ -10,7 +10,7 @@ use crate::model::{
     LoggedMessage, Proto, Span, Verb, Zone, from_wire,
 };
 
-use super::w3c::{Row, W3c, W3cLine};
+use super::w3c::{self, Row, W3c, W3cLine};
 use super::{Builder, Entry, Head, Line, Parsed, Sureness};
 
 /// Row of the registry.
@@ -29,21 +29,7 @@ const MAX_OPEN: usize = 50_000;
 const DATA_SLACK: u64 = 11;
 
 fn probe(head: &Head<'_>) -> Sureness {
-    let mut w3c = W3c::default();
-    let mut rows = 0;
-    let mut fits = 0;
-    for line in head.lines {
-        let text = from_wire(line);
-        match w3c.line(&text) {
-            Some(W3cLine::Directive) => {}
-            Some(W3cLine::Row(row)) => {
-                rows += 1;
-                fits += usize::from(is_smtp(&row));
-            }
-            None => rows += 1,
-        }
-    }
-    Sureness::share(fits, rows)
+    w3c::share(head, is_smtp)
 }
 
 fn is_smtp(row: &Row<'_>) -> bool {

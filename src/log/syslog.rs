@@ -2,9 +2,10 @@
 //!
 //! RFC 3164 as files have it and as it goes over a wire, RFC 5424, and the RFC 3339 stamps of rsyslog and journald.
 
-use crate::model::{Span, Stamp};
+use crate::model::{Span, Stamp, from_wire};
 
 use super::stamp::{self, Stamped};
+use super::{Head, Sureness};
 
 /// A line taken out of its envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +85,18 @@ impl Syslog {
             _ => Some(stamp::without_year(line, self.year.saturating_sub(1))?.0),
         }
     }
+}
+
+/// How much of a head are lines that `is_ours` takes.
+pub(super) fn share(head: &Head<'_>, is_ours: impl Fn(&Envelope<'_>) -> bool) -> Sureness {
+    let mut syslog = Syslog::new(head.year);
+    let fits = head.lines.iter().filter(|line| {
+        let text = from_wire(line);
+        syslog
+            .open(&text)
+            .is_some_and(|envelope| is_ours(&envelope))
+    });
+    Sureness::share(fits.count(), head.lines.len())
 }
 
 /// `<22>` taken off, and whether it was there.
