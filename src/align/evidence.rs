@@ -10,6 +10,7 @@ use crate::model::{Encryption, Endpoint, LogSession, Proto, Role, Side, TlsVersi
 
 use super::sequence::Laid;
 use super::translation::Translation;
+use super::turn;
 
 /// Worth of a command that agrees in word and code, or of a size that agrees to the octet.
 const AGREEING: f64 = 0.5;
@@ -287,9 +288,10 @@ impl Evidence {
             return;
         };
         let (mut received, mut sent) = (0, 0);
-        let fits = turns(wire).iter().rev().any(|&(asked, answered)| {
+        let fits = turn::octets(wire).iter().rev().any(|&(asked, answered)| {
             sent += answered;
-            let fits = sent == told.sent && received == told.received;
+            let most = told.received.saturating_add(told.unread);
+            let fits = sent == told.sent && (told.received..=most).contains(&received);
             received += asked;
             fits
         });
@@ -365,26 +367,6 @@ fn sent_sizes(wire: &WireSession) -> Vec<u64> {
         .filter(|burst| burst.side == Side::Client)
         .map(|burst| burst.plaintext);
     clear.chain(hidden).collect()
-}
-
-/// Octets of each request and its reply, in the clear and hidden.
-fn turns(wire: &WireSession) -> Vec<(u64, u64)> {
-    let clear = wire.exchanges.iter().map(|exchange| {
-        let octets = |side: Option<u64>| side.unwrap_or(0);
-        (
-            octets(exchange.request_bytes),
-            octets(exchange.response_bytes),
-        )
-    });
-    let mut turns: Vec<(u64, u64)> = clear.collect();
-    for burst in &wire.bursts {
-        match (burst.side, turns.last_mut()) {
-            (Side::Server, Some((_, answered))) => *answered += burst.plaintext,
-            (Side::Server, None) => turns.push((0, burst.plaintext)),
-            (Side::Client, _) => turns.push((burst.plaintext, 0)),
-        }
-    }
-    turns
 }
 
 /// Whether two spellings name one cipher: IANA's `TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384` and OpenSSL's

@@ -588,6 +588,16 @@ fn shared(constraints: impl Iterator<Item = Constraint>) -> Option<Constraint> {
         at: one.at.min(other.at),
         lo: one.lo.max(other.lo),
         hi: one.hi.min(other.hi),
+        late: if one.lo > other.lo {
+            one.late
+        } else {
+            other.late
+        },
+        tick: if one.hi < other.hi {
+            one.tick
+        } else {
+            other.tick
+        },
     })?;
     (all.lo <= all.hi).then_some(all)
 }

@@ -150,6 +150,8 @@ pub struct LoggedOctets {
     pub received: u64,
     /// To the client.
     pub sent: u64,
+    /// Octets of the last request that the server may have left uncounted.
+    pub unread: u64,
 }
 
 /// A line that belongs to a session.

@@ -372,6 +372,8 @@ fn octets(words: &str) -> Option<LoggedOctets> {
     Some(LoggedOctets {
         received: number("in=")?,
         sent: number("out=")?,
+        // A LOGOUT is carried out before its line's end is read.
+        unread: if words.contains("Logged out") { 2 } else { 0 },
     })
 }
 
