@@ -446,6 +446,7 @@ impl View<'_> {
         let mut weighed = Vec::new();
         for (row, wires) in candidates.by_row.iter().enumerate() {
             let Some(log) = self.log(row) else { continue };
+            let usual = evidence::usual(wires.iter().filter_map(|&at| self.wires.get(at)), log);
             for &at in wires {
                 let Some(wire) = self.wires.get(at) else {
                     continue;
@@ -465,7 +466,8 @@ impl View<'_> {
                 }
                 let window = clock.resolution.as_seconds_f64() + 2.0 * slack;
                 let laid = sequence::lay(wire, log);
-                let mut evidence = evidence::weigh(self.background, wire, log, &laid, window);
+                let mut evidence =
+                    evidence::weigh(self.background, wire, log, &laid, &usual, window);
                 if miss > 0.0 {
                     // Ten times less likely for each tenth of a second beyond what the clock allows.
                     evidence.score -= 23.0 * miss;
