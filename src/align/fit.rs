@@ -40,6 +40,14 @@ impl Line {
             satisfied: 0,
         }
     }
+
+    /// What the clock of another log tells, which is known to within `bound` seconds.
+    pub(super) const fn near(bound: f64) -> Self {
+        Self {
+            offset_bound: bound,
+            ..Self::vague()
+        }
+    }
 }
 
 /// Clocks that are kept at all run within this of each other (NTP slews at most 500 ppm).

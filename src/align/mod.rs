@@ -11,6 +11,8 @@ mod evidence;
 mod fit;
 mod join;
 mod moment;
+mod order;
+mod overhead;
 mod rows;
 mod sequence;
 mod translation;

@@ -63,6 +63,13 @@ pub(super) fn slots(wire: &WireSession) -> Vec<Slot<'_>> {
 }
 
 impl Slot<'_> {
+    /// Octets of request and reply, where encryption hides the rest.
+    pub(super) fn hidden_octets(&self) -> Option<(u64, u64)> {
+        self.exchange
+            .is_none()
+            .then_some((self.asked, self.answered))
+    }
+
     /// Adds what speaks for `command` having taken place here; false when it cannot have.
     pub(super) fn weigh(&self, command: &LogCommand, evidence: &mut Evidence) -> bool {
         match self.exchange {
@@ -97,7 +104,12 @@ fn clear(exchange: &Exchange, command: &LogCommand, evidence: &mut Evidence) -> 
     if exchange.verb != command.verb || codes.is_some_and(|(seen, told)| seen != told) {
         return false;
     }
-    if exchange.request != command.request && !command.request.contains("***") {
+    // Some logs leave out the version at the end of a request line.
+    let same = exchange
+        .request
+        .strip_prefix(command.request.as_str())
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(" HTTP/"));
+    if !same && !command.request.contains("***") {
         return false;
     }
     evidence.score += REQUEST_SAME;
