@@ -5,7 +5,6 @@
 //! named by the user. No format knows that packets exist. Bounds: a line is read up to
 //! [`MAX_LINE`] octets; each format bounds the sessions that it keeps open; unparsed lines are counted and the first few kept.
 
-mod clf;
 mod csv;
 mod dovecot;
 mod exchange_mailbox;
@@ -20,6 +19,8 @@ mod read;
 pub mod registry;
 mod stamp;
 mod syslog;
+#[cfg(test)]
+mod testing;
 mod w3c;
 mod web;
 
