@@ -35,6 +35,17 @@ pub(super) struct Args {
     #[arg(short = 'l', long = "log", value_name = "[FORMAT:]LOG", num_args = 1.., action = clap::ArgAction::Append)]
     pub(super) logs: Vec<String>,
 
+    /// A web server's own format, as nginx's log_format or Apache's LogFormat has it; -l NAME:LOG reads a log in it, and logs
+    /// without a named format are tried
+    ///
+    /// Example: --log-format 'timed=$remote_addr:$remote_port [$time_local] "$request" $status $request_time' -l timed:access.log
+    #[arg(long, value_name = "NAME=FORMAT")]
+    pub(super) log_format: Vec<String>,
+
+    /// A format of your own, defined in this TOML file (see docs/own-format.md); also as -l FILE.toml:LOG
+    #[arg(long, value_name = "FILE")]
+    pub(super) log_definition: Vec<PathBuf>,
+
     /// Listen on this interface (`any` for all) until interrupted, instead of reading files
     #[cfg(feature = "live")]
     #[arg(

@@ -14,6 +14,7 @@ mod iis_fixed;
 mod iis_http;
 mod iis_smtp;
 mod opensmtpd;
+mod own;
 mod postfix;
 mod read;
 pub mod registry;
@@ -25,4 +26,5 @@ mod w3c;
 mod web;
 
 pub use format::{Builder, Entry, Head, Line, MAX_LINE, Parsed, Sureness};
-pub use read::{LogError, read};
+pub use own::{DefinitionError, FormatError, OwnFormat};
+pub use read::{Chosen, How, LogError, read, read_as};

@@ -5,7 +5,7 @@ use memchr::memchr;
 use crate::model::{DamageLog, LogId, LogSession, LogSource, Stamp, from_wire};
 
 use super::registry::FORMATS;
-use super::{Builder, Entry, Head, Line, MAX_LINE, Parsed, Sureness};
+use super::{Builder, Entry, Head, Line, MAX_LINE, OwnFormat, Parsed, Sureness};
 
 /// Lines that a format is told by.
 const HEAD_LINES: usize = 50;
@@ -33,6 +33,51 @@ pub enum LogError {
     },
 }
 
+/// A format that the user names.
+#[derive(Clone)]
+pub enum Chosen {
+    /// A row of the registry.
+    Known(&'static Entry),
+    /// One of the user's own.
+    Own(OwnFormat),
+}
+
+/// How a log is to be read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct How<'a> {
+    /// Its format, where the user names it; else it is told by the first lines.
+    pub format: Option<&'a Chosen>,
+    /// Formats of the user, which go before those of the registry where they fit as well.
+    pub own: &'a [OwnFormat],
+    /// For stamps without a year.
+    pub year: i32,
+}
+
+impl std::fmt::Debug for Chosen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Known(entry) => entry.name,
+            Self::Own(own) => own.name(),
+        })
+    }
+}
+
+impl Chosen {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Known(entry) => entry.name,
+            Self::Own(_) => "own",
+        }
+    }
+
+    fn open(&self, id: LogId, head: &Head<'_>) -> Box<dyn Builder> {
+        match self {
+            Self::Known(entry) => (entry.open)(id, head),
+            Self::Own(own) => own.open(id),
+        }
+    }
+}
+
 /// Reads the log in `bytes`, in `format` or in the one that fits its first lines best.
 ///
 /// `year` is for stamps without one; `progress` hears now and then how many bytes are read.
@@ -47,6 +92,26 @@ pub fn read(
     year: i32,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(LogSource, Vec<LogSession>), LogError> {
+    let format = format.map(Chosen::Known);
+    let how = How {
+        format: format.as_ref(),
+        own: &[],
+        year,
+    };
+    read_as(id, file, bytes, how, progress)
+}
+
+/// Reads the log in `bytes`; `progress` hears now and then how many of them are read.
+///
+/// # Errors
+/// When there is nothing to read, or no format fits.
+pub fn read_as(
+    id: LogId,
+    file: &str,
+    bytes: &[u8],
+    how: How<'_>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(LogSource, Vec<LogSession>), LogError> {
     let transcoded = utf8(bytes);
     let bytes = transcoded.as_deref().unwrap_or(bytes);
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
@@ -57,16 +122,17 @@ pub fn read(
         .collect();
     let head = Head {
         lines: &lines,
-        year,
+        year: how.year,
     };
     let first = lines.first().ok_or(LogError::Empty)?;
-    let entry = format
-        .or_else(|| detect(&head))
-        .ok_or_else(|| LogError::Unknown {
+    let chosen = match how.format {
+        Some(chosen) => chosen.clone(),
+        None => detect(&head, how.own).ok_or_else(|| LogError::Unknown {
             first: excerpt(first),
-        })?;
-    let mut builder = (entry.open)(id, &head);
-    let mut reading = Reading::new(id, file, entry.name, &*builder);
+        })?,
+    };
+    let mut builder = chosen.open(id, &head);
+    let mut reading = Reading::new(id, file, chosen.name(), &*builder);
     let mut sessions = Vec::new();
     for (at, (left, line)) in Lines(bytes).enumerate() {
         let number = u64::try_from(at + 1).unwrap_or(u64::MAX);
@@ -82,15 +148,23 @@ pub fn read(
 }
 
 /// The format that can read most of the head; none when that is little.
-fn detect(head: &Head<'_>) -> Option<&'static Entry> {
-    FORMATS
+fn detect(head: &Head<'_>, own: &[OwnFormat]) -> Option<Chosen> {
+    let own = own
         .iter()
-        .map(|entry| ((entry.probe)(head), entry))
+        .map(|own| (own.probe(head), Chosen::Own(own.clone())));
+    let known = FORMATS
+        .iter()
+        .map(|entry| ((entry.probe)(head), Chosen::Known(entry)));
+    let fitting: Vec<_> = own
+        .chain(known)
         .filter(|(sureness, _)| *sureness >= ENOUGH)
-        // Of equals the first in the list.
+        .collect();
+    // Of equals the first in the list.
+    let best = fitting
+        .into_iter()
         .rev()
-        .max_by_key(|(sureness, _)| *sureness)
-        .map(|(_, entry)| entry)
+        .max_by_key(|(sureness, _)| *sureness);
+    best.map(|(_, chosen)| chosen)
 }
 
 /// Counts of a file that is being read.

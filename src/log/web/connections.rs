@@ -55,11 +55,18 @@ impl Request {
 
     /// What names its connection; `None` when nothing does.
     fn key(&self) -> Option<Key> {
-        let end = self.peer.zip(self.peer_port);
-        (end.is_some() || self.serial.is_some()).then(|| Key {
-            end,
-            serial: self.serial.clone(),
-        })
+        let serial = self.serial.clone().map(Key::Serial);
+        serial.or_else(|| Some(Key::End(self.peer.zip(self.peer_port)?)))
+    }
+
+    /// Whether it can be of `session`, whose key is the same.
+    fn follows(&self, session: &LogSession) -> bool {
+        let fits = |known: Option<IpAddr>, told: Option<IpAddr>| {
+            known.zip(told).is_none_or(|(known, told)| known == told)
+        };
+        let last = session.events.last();
+        last.is_some_and(|last| self.stamp.at.since(last.stamp.at).abs() < SILENCE)
+            && fits(session.peer, self.peer)
     }
 
     /// A connection of which one line tells the beginning and, with its own stamp, the end.
@@ -79,6 +86,19 @@ impl Request {
         session
     }
 
+    /// Adds what `session` does not yet know.
+    fn complete(self, session: &mut LogSession) {
+        session.peer = session.peer.or(self.peer);
+        session.peer_port = session.peer_port.or(self.peer_port);
+        session.local = session.local.or(self.local);
+        session.local_port = session.local_port.or(self.local_port);
+        session.encryption = session.encryption.or(self.encryption);
+        session.tls = session.tls.take().or(self.tls);
+        let is_new = |name: &String| !session.names.contains(name);
+        let name = self.user.filter(is_new);
+        session.names.extend(name);
+    }
+
     fn session(self, event: LogEvent) -> LogSession {
         let mut session = LogSession::new(event.line.log, self.proto);
         session.peer = self.peer;
@@ -94,9 +114,11 @@ impl Request {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
-    end: Option<(IpAddr, u16)>,
-    serial: Option<String>,
+enum Key {
+    /// The client's address and port.
+    End((IpAddr, u16)),
+    /// The server's own number of the connection.
+    Serial(String),
 }
 
 /// The connections of one log.
@@ -134,19 +156,25 @@ impl Connections {
             session.events.extend(note);
             return out.push(session);
         };
-        if let Some(session) = self.open.get_mut(&key)
-            && let Some(last) = session.events.last()
-            && event.stamp.at.since(last.stamp.at).abs() < SILENCE
-        {
-            session.events.push(event);
-            return session.events.extend(note);
+        let is_over = event.what == Event::Close;
+        match self.open.get_mut(&key) {
+            Some(session) if request.follows(session) => {
+                session.events.push(event);
+                session.events.extend(note);
+                request.complete(session);
+            }
+            _ => {
+                if self.open.len() >= MAX_OPEN {
+                    self.finish(out);
+                }
+                let mut session = request.session(event);
+                session.events.extend(note);
+                out.extend(self.open.insert(key.clone(), session));
+            }
         }
-        if self.open.len() >= MAX_OPEN {
-            self.finish(out);
+        if is_over {
+            out.extend(self.open.remove(&key));
         }
-        let mut session = request.session(event);
-        session.events.extend(note);
-        out.extend(self.open.insert(key, session));
     }
 
     /// No more lines will come.

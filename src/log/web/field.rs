@@ -285,7 +285,7 @@ fn digits(text: &str, with_point: bool) -> (&str, &str) {
 }
 
 /// A number of `unit`s, or of seconds where it has a point: how long that is, and its last digit.
-pub(super) fn decimal(text: &str, unit: Span) -> Option<(Span, Span)> {
+pub(in crate::log) fn decimal(text: &str, unit: Span) -> Option<(Span, Span)> {
     let whole = |text: &str| {
         let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         is_number.then(|| text.parse::<i64>().ok()).flatten()
