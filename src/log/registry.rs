@@ -1,9 +1,6 @@
 //! The list of log formats: one row each.
 
-use super::{
-    Entry, dovecot, exchange_mailbox, exchange_smtp, iis_fixed, iis_http, iis_smtp, opensmtpd,
-    postfix, web,
-};
+use super::{Entry, dovecot, exchange_mailbox, exchange_smtp, iis, opensmtpd, postfix, web};
 
 /// All formats, in alphabetical order.
 pub static FORMATS: &[Entry] = &[
@@ -14,9 +11,12 @@ pub static FORMATS: &[Entry] = &[
     exchange_mailbox::ENTRY,
     exchange_smtp::ENTRY,
     web::haproxy::ENTRY,
-    iis_fixed::ENTRY,
-    iis_http::ENTRY,
-    iis_smtp::ENTRY,
+    iis::httperr::ENTRY,
+    iis::fixed::ENTRY,
+    iis::http::ENTRY,
+    iis::ncsa::ENTRY,
+    iis::odbc::ENTRY,
+    iis::smtp::ENTRY,
     opensmtpd::ENTRY,
     postfix::ENTRY,
     web::traefik::ENTRY,
