@@ -7,6 +7,7 @@
 
 mod csv;
 mod dovecot;
+mod envelope;
 mod exchange_mailbox;
 mod exchange_smtp;
 mod format;

@@ -104,6 +104,10 @@ impl Builder for Clf {
 impl<'a> Row<'a> {
     pub(super) fn read(line: &'a str) -> Option<Self> {
         let (who, rest) = line.split_once(" [")?;
+        // A syslog envelope is the reader's to take off.
+        if who.contains(": ") {
+            return None;
+        }
         let stamped = stamp::common(rest)?;
         let rest = stamped.rest.strip_prefix("] \"")?;
         let (request, rest) = quoted(rest)?;
@@ -169,7 +173,13 @@ fn client(who: &str) -> Option<(Option<IpAddr>, Option<&str>)> {
     let (second, behind) = rest.split_once(' ')?;
     let (peer, user) = match (address(first), address(second)) {
         (None, Some(peer)) if first.contains(':') => (Some(peer), behind.split_once(' ')?.1),
-        (peer, _) => (peer, behind),
+        (peer @ Some(_), _) => (peer, behind),
+        // A name in the client's place has no name of identd behind it; other lines have words there.
+        (None, _) if second == "-" => (None, behind),
+        (None, _) => {
+            let (ident, user) = behind.split_once(' ')?;
+            (first.contains(':') && ident == "-").then_some((None, user))?
+        }
     };
     Some((
         peer,
