@@ -19,6 +19,13 @@ Examples:
 Exit status: 0 done · 1 done, errors found in the traffic · 2 wrong usage
              3 done, but some input was damaged or unusable · 4 nothing could be done";
 
+/// What `--log-format` takes.
+const LOG_FORMAT: &str = "\
+A web server's own log format, as nginx's log_format or Apache's LogFormat has it
+
+NAME: in front of a log names it; logs without a named format are tried as well. Example:
+  --log-format 'timed=$remote_addr:$remote_port [$time_local] \"$request\" $status $request_time' -l timed:access.log";
+
 /// Puts a packet capture and a server's log on one clock and joins them, session by session and command by command.
 #[derive(Debug, Parser)]
 #[command(name = "bothends", version, about, after_help = EXAMPLES, args_conflicts_with_subcommands = true, arg_required_else_help = true)]
@@ -35,11 +42,8 @@ pub(super) struct Args {
     #[arg(short = 'l', long = "log", value_name = "[FORMAT:]LOG", num_args = 1.., action = clap::ArgAction::Append)]
     pub(super) logs: Vec<String>,
 
-    /// A web server's own format, as nginx's log_format or Apache's LogFormat has it; -l NAME:LOG reads a log in it, and logs
-    /// without a named format are tried
-    ///
-    /// Example: --log-format 'timed=$remote_addr:$remote_port [$time_local] "$request" $status $request_time' -l timed:access.log
-    #[arg(long, value_name = "NAME=FORMAT")]
+    /// A web server's own log format, in the words of nginx or Apache; NAME: in front of a log names it
+    #[arg(long, value_name = "NAME=FORMAT", long_help = LOG_FORMAT)]
     pub(super) log_format: Vec<String>,
 
     /// A format of your own, defined in this TOML file (see docs/own-format.md); also as -l FILE.toml:LOG

@@ -13,6 +13,7 @@ const SAMPLES: &[(&str, &str, usize)] = &[
     ("caddy.log", "caddy", 1),
     ("dovecot-2.3.log", "dovecot", 6),
     ("dovecot-2.4.log", "dovecot", 3),
+    ("envelope-journald.json.log", "postfix", 2),
     ("envoy.log", "envoy", 5),
     ("exchange2013-imap4.log", "exchange-mailbox", 2),
     ("exchange2013-pop3.log", "exchange-mailbox", 2),

@@ -1,5 +1,6 @@
 //! A file of definitions (TOML): a regular expression or a list of fields, and how times are written.
 
+use chrono::format::{Fixed, Item, StrftimeItems};
 use regex::Regex;
 use serde::Deserialize;
 
@@ -218,12 +219,12 @@ impl Definition {
         })?;
         let optional =
             |key, text: Option<String>| text.map(|text| source.regex(key, &text)).transpose();
-        let zone = written.zone.as_deref().map(|zone| match stamp::zone(zone) {
-            Some((zone, "")) => Ok(zone),
-            _ => {
+        let zone = written.zone.as_deref().map(|zone| {
+            let east = stamp::zone(zone).filter(|(_, rest)| rest.is_empty());
+            east.map(|(east, _)| east).ok_or_else(|| {
                 let what = format!("'{zone}' is no zone");
-                Err(source.error("zone", what, "write it as +HH:MM east of UTC, or Z"))
-            }
+                source.error("zone", what, "write it as +HH:MM east of UTC, or Z")
+            })
         });
         Ok(Self {
             time: TimeForm::parse(&written.time).ok_or_else(|| {
@@ -262,7 +263,6 @@ impl TimeForm {
         if let Some(unit) = unit {
             return Some(Self::Epoch(unit));
         }
-        use chrono::format::{Fixed, Item, StrftimeItems};
         let items: Vec<Item<'_>> = StrftimeItems::new(text).collect();
         if items.contains(&Item::Error)
             || !items

@@ -144,13 +144,12 @@ impl Row {
 fn values(mut text: &str) -> Option<Vec<String>> {
     let mut values = Vec::new();
     while let Some(rest) = text.strip_prefix(' ') {
-        let (value, behind) = match rest.strip_prefix('"') {
-            Some(rest) => quoted(rest)?,
-            None => {
-                let end = rest.find(' ').unwrap_or(rest.len());
-                let (value, behind) = rest.split_at_checked(end)?;
-                (value.to_owned(), behind)
-            }
+        let (value, behind) = if let Some(rest) = rest.strip_prefix('"') {
+            quoted(rest)?
+        } else {
+            let end = rest.find(' ').unwrap_or(rest.len());
+            let (value, behind) = rest.split_at_checked(end)?;
+            (value.to_owned(), behind)
         };
         values.push(value);
         text = behind;

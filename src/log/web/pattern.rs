@@ -154,14 +154,12 @@ fn of_nginx(format: &str) -> Vec<Piece> {
     let mut rest = format;
     while let Some((literal, behind)) = rest.split_once('$') {
         push_literal(&mut pieces, literal);
-        let (name, behind) = match behind.strip_prefix('{').and_then(|b| b.split_once('}')) {
-            Some(braced) => braced,
-            None => {
-                let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-                let end = behind.find(|c| !is_part(c)).unwrap_or(behind.len());
-                behind.split_at_checked(end).unwrap_or((behind, ""))
-            }
-        };
+        let braced = behind.strip_prefix('{').and_then(|b| b.split_once('}'));
+        let (name, behind) = braced.unwrap_or_else(|| {
+            let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let end = behind.find(|c| !is_part(c)).unwrap_or(behind.len());
+            behind.split_at_checked(end).unwrap_or((behind, ""))
+        });
         pieces.push(Piece::Field(nginx(name), format!("${name}")));
         rest = behind;
     }
@@ -269,12 +267,15 @@ fn apache(directive: &Directive, pieces: &mut Vec<Piece>) -> Result<(), PatternE
         None => format!("%{}", directive.letters),
     };
     let field = match (directive.letters.as_str(), argument) {
-        ("t", _) => return Ok(apache_time(argument, &name, pieces)),
+        ("t", _) => {
+            apache_time(argument, &name, pieces);
+            return Ok(());
+        }
         ("a", "c") => Field::SocketPeer,
         ("a" | "h", _) => Field::Peer,
         ("A", _) => Field::Local,
         ("b" | "B", _) => Field::BodyBytes,
-        ("D", _) => Field::Taken(Span::MICROSECOND),
+        ("D", _) | ("T", "us") => Field::Taken(Span::MICROSECOND),
         ("H", _) => Field::Version,
         ("L", "c") => Field::Serial,
         ("m", _) => Field::Method,
@@ -284,7 +285,6 @@ fn apache(directive: &Directive, pieces: &mut Vec<Piece>) -> Result<(), PatternE
         ("r", _) => Field::Request,
         ("s", _) => Field::Status,
         ("T", "ms") => Field::Taken(Span::MILLISECOND),
-        ("T", "us") => Field::Taken(Span::MICROSECOND),
         ("T", _) => Field::Taken(Span::SECOND),
         ("u", _) => Field::User,
         ("U", _) => Field::Path,
