@@ -147,6 +147,14 @@ pub(super) enum Command {
     },
     /// List the log formats that are known
     Formats,
+    /// Tell how to make a server log what a comparison needs, and what that costs
+    Logging {
+        /// Which server; all are listed when it is left out
+        server: Option<String>,
+        /// Captures of its traffic, for an estimate of a day's log
+        #[arg(short = 'r', long = "read", value_name = "CAPTURE", num_args = 1..)]
+        captures: Vec<PathBuf>,
+    },
     /// Print the man page (roff)
     Man,
     /// List the protocols that are decoded

@@ -5,6 +5,7 @@
 //! named by the user. No format knows that packets exist. Bounds: a line is read up to
 //! [`MAX_LINE`] octets; each format bounds the sessions that it keeps open; unparsed lines are counted and the first few kept.
 
+pub mod advice;
 mod csv;
 mod dovecot;
 mod envelope;

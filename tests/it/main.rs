@@ -13,6 +13,7 @@ mod corpus;
 mod damage;
 mod dialogue;
 mod formats;
+mod logging;
 mod own_format;
 mod program;
 mod rooms;
