@@ -52,7 +52,11 @@ fn aside(what: &Command) -> Result<()> {
         }
         Command::Formats => lists::formats(&mut out)?,
         Command::Logging { server, captures } => {
-            logging::logging(server.as_deref(), captures, &mut out).map_err(Usage)?;
+            let told = logging::logging(server.as_deref(), captures, &mut out);
+            told.map_err(|error| match error.is::<io::Error>() {
+                true => error,
+                false => Usage(error).into(),
+            })?;
         }
         Command::Man => clap_mangen::Man::new(command()).render(&mut out)?,
         Command::Protocols => lists::protocols(&mut out)?,
