@@ -446,6 +446,7 @@ impl View<'_> {
         let mut weighed = Vec::new();
         for (row, wires) in candidates.by_row.iter().enumerate() {
             let Some(log) = self.log(row) else { continue };
+            let usual = evidence::usual(wires.iter().filter_map(|&at| self.wires.get(at)), log);
             for &at in wires {
                 let Some(wire) = self.wires.get(at) else {
                     continue;
@@ -465,7 +466,8 @@ impl View<'_> {
                 }
                 let window = clock.resolution.as_seconds_f64() + 2.0 * slack;
                 let laid = sequence::lay(wire, log);
-                let mut evidence = evidence::weigh(self.background, wire, log, &laid, window);
+                let mut evidence =
+                    evidence::weigh(self.background, wire, log, &laid, &usual, window);
                 if miss > 0.0 {
                     // Ten times less likely for each tenth of a second beyond what the clock allows.
                     evidence.score -= 23.0 * miss;
@@ -588,6 +590,16 @@ fn shared(constraints: impl Iterator<Item = Constraint>) -> Option<Constraint> {
         at: one.at.min(other.at),
         lo: one.lo.max(other.lo),
         hi: one.hi.min(other.hi),
+        late: if one.lo > other.lo {
+            one.late
+        } else {
+            other.late
+        },
+        tick: if one.hi < other.hi {
+            one.tick
+        } else {
+            other.tick
+        },
     })?;
     (all.lo <= all.hi).then_some(all)
 }

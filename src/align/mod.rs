@@ -14,6 +14,7 @@ mod moment;
 mod rows;
 mod sequence;
 mod translation;
+mod turn;
 mod vote;
 
 pub use clock::{Clock, Step};
