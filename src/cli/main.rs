@@ -53,9 +53,12 @@ fn aside(what: &Command) -> Result<()> {
         Command::Formats => lists::formats(&mut out)?,
         Command::Logging { server, captures } => {
             let told = logging::logging(server.as_deref(), captures, &mut out);
-            told.map_err(|error| match error.is::<io::Error>() {
-                true => error,
-                false => Usage(error).into(),
+            told.map_err(|error| {
+                if error.is::<io::Error>() {
+                    error
+                } else {
+                    Usage(error).into()
+                }
             })?;
         }
         Command::Man => clap_mangen::Man::new(command()).render(&mut out)?,
