@@ -148,6 +148,8 @@ impl Background {
 
     fn proto_fits(&self, wire: &WireSession, log: &LogSession) -> bool {
         wire.proto == log.proto
+            // A proxy that only passes octets on does not say what they are.
+            || log.proto == Proto::UNKNOWN
             || ([Proto::UNKNOWN, Proto::TLS].contains(&wire.proto)
                 && self
                     .serves
@@ -170,8 +172,14 @@ impl Background {
                 .filter(|_| log.encryption.is_some()),
         };
         // What TLS hides from the first byte may be of this protocol too.
-        let count: u32 = [Some(log.proto), Some(Proto::TLS), Some(Proto::UNKNOWN)]
-            .into_iter()
+        let hidden = [Some(log.proto), Some(Proto::TLS), Some(Proto::UNKNOWN)];
+        let protos = match log.proto {
+            Proto::UNKNOWN => &[None][..],
+            _ => &hidden,
+        };
+        let count: u32 = protos
+            .iter()
+            .copied()
             .filter_map(|proto| self.kinds.get(&Kind { proto, ..kind }))
             .sum();
         let count = f64::from(count.max(1));

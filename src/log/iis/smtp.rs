@@ -10,11 +10,11 @@ use crate::model::{
     LoggedMessage, Proto, Span, Verb, Zone, from_wire,
 };
 
-use super::w3c::{self, Row, W3c, W3cLine};
-use super::{Builder, Entry, Head, Line, Parsed, Sureness};
+use super::super::w3c::{self, Row, W3c, W3cLine};
+use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
 
 /// Row of the registry.
-pub(super) const ENTRY: Entry = Entry {
+pub(in crate::log) const ENTRY: Entry = Entry {
     name: "iis-smtp",
     about: "IIS and Exchange 2000/2003 SMTP virtual server, W3C extended",
     probe,
@@ -381,13 +381,30 @@ impl Serving {
             .win32
             .and_then(|millis| i64::try_from(millis).ok())
             .map(Span::millis);
-        // When the client just went away, the row repeats the counts of the one before it.
-        if told.command.request_bytes == Some(6) {
-            self.session.ending = Ending::Quit;
-            Event::Command(told.command.clone())
-        } else {
-            self.session.ending = Ending::Lost;
-            Event::Close
+        self.session.ending = self.ending(told);
+        match self.session.ending {
+            Ending::Quit => Event::Command(told.command.clone()),
+            _ => Event::Close,
+        }
+    }
+
+    /// When the client just went away, the last row repeats the counts of the one before it.
+    fn ending(&self, told: &Told) -> Ending {
+        let before = self
+            .session
+            .events
+            .iter()
+            .rev()
+            .find_map(|event| match &event.what {
+                Event::Command(command) => command.response_bytes,
+                _ => None,
+            });
+        match told.command.request_bytes {
+            Some(6) => Ending::Quit,
+            Some(_) => Ending::Lost,
+            // Formats without the octets received leave those sent to tell.
+            None if before.is_some() && before != told.command.response_bytes => Ending::Quit,
+            None => Ending::Unknown,
         }
     }
 }
