@@ -6,10 +6,13 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::model::{Encryption, Endpoint, LogSession, Proto, Role, Side, TlsVersion, WireSession};
+use crate::model::{
+    Encryption, Endpoint, LogSession, LoggedSize, Proto, Role, Side, TlsVersion, WireSession,
+};
 
 use super::sequence::Laid;
 use super::translation::Translation;
+use super::turn;
 
 /// Worth of a command that agrees in word and code, or of a size that agrees to the octet.
 const AGREEING: f64 = 0.5;
@@ -145,6 +148,8 @@ impl Background {
 
     fn proto_fits(&self, wire: &WireSession, log: &LogSession) -> bool {
         wire.proto == log.proto
+            // A proxy that only passes octets on does not say what they are.
+            || log.proto == Proto::UNKNOWN
             || ([Proto::UNKNOWN, Proto::TLS].contains(&wire.proto)
                 && self
                     .serves
@@ -167,8 +172,14 @@ impl Background {
                 .filter(|_| log.encryption.is_some()),
         };
         // What TLS hides from the first byte may be of this protocol too.
-        let count: u32 = [Some(log.proto), Some(Proto::TLS), Some(Proto::UNKNOWN)]
-            .into_iter()
+        let hidden = [Some(log.proto), Some(Proto::TLS), Some(Proto::UNKNOWN)];
+        let protos = match log.proto {
+            Proto::UNKNOWN => &[None][..],
+            _ => &hidden,
+        };
+        let count: u32 = protos
+            .iter()
+            .copied()
             .filter_map(|proto| self.kinds.get(&Kind { proto, ..kind }))
             .sum();
         let count = f64::from(count.max(1));
@@ -184,6 +195,7 @@ pub(super) fn weigh(
     wire: &WireSession,
     log: &LogSession,
     laid: &Laid,
+    usual: &[f64],
     window: f64,
 ) -> Evidence {
     let mut evidence = Evidence {
@@ -195,6 +207,7 @@ pub(super) fn weigh(
     evidence.names(wire, log);
     evidence.messages(wire, log);
     evidence.octets(wire, log);
+    evidence.sizes(wire, log, usual);
     evidence.commands(wire, laid);
     evidence
 }
@@ -287,9 +300,10 @@ impl Evidence {
             return;
         };
         let (mut received, mut sent) = (0, 0);
-        let fits = turns(wire).iter().rev().any(|&(asked, answered)| {
+        let fits = turn::octets(wire).iter().rev().any(|&(asked, answered)| {
             sent += answered;
-            let fits = sent == told.sent && received == told.received;
+            let most = told.received.saturating_add(told.unread);
+            let fits = sent == told.sent && (told.received..=most).contains(&received);
             received += asked;
             fits
         });
@@ -301,6 +315,31 @@ impl Evidence {
             ));
         } else {
             self.score += OCTETS_DIFFER;
+        }
+    }
+
+    /// Sizes that the log names, by how much more often they are found in the right session than in any.
+    fn sizes(&mut self, wire: &WireSession, log: &LogSession, usual: &[f64]) {
+        if damaged(wire) {
+            return;
+        }
+        for (size, &usual) in log.sizes.iter().zip(usual) {
+            let right = f64::from(size.percent.min(99)) / 100.0;
+            let Some(holds) = holds(wire, size) else {
+                continue;
+            };
+            if holds {
+                let gain = (right / usual).ln();
+                self.score += gain;
+                if gain > 0.5 {
+                    self.reasons.push(format!(
+                        "{} of {} octets, as logged",
+                        size.what, size.octets
+                    ));
+                }
+            } else {
+                self.score += ((1.0 - right) / (1.0 - usual)).ln();
+            }
         }
     }
 
@@ -323,6 +362,76 @@ impl Evidence {
             )),
         }
     }
+}
+
+/// For each size that `log` names, in which share of the sessions that it may be it is found.
+pub(super) fn usual<'w>(
+    wires: impl Iterator<Item = &'w WireSession>,
+    log: &LogSession,
+) -> Vec<f64> {
+    /// Sessions looked at.
+    const SAMPLE: usize = 200;
+    let mut found = vec![0.5; log.sizes.len()];
+    let mut of = 1.0;
+    if log.sizes.is_empty() {
+        return found;
+    }
+    for wire in wires.filter(|wire| !damaged(wire)).take(SAMPLE) {
+        of += 1.0;
+        for (count, size) in found.iter_mut().zip(&log.sizes) {
+            *count += holds(wire, size).map_or(0.5, |holds| f64::from(u8::from(holds)));
+        }
+    }
+    found.iter().map(|count| count / of).collect()
+}
+
+/// Whether some requests or replies of `wire` have the size together that the log tells; `None` when there are too many
+/// to say.
+fn holds(wire: &WireSession, size: &LoggedSize) -> Option<bool> {
+    let turns = turn::octets(wire).into_iter();
+    let mut octets: Vec<u64> = turns
+        .map(|(asked, answered)| match size.side {
+            Side::Client => asked,
+            Side::Server => answered,
+        })
+        .filter(|&octets| octets > 0 && octets <= size.octets)
+        .collect();
+    octets.sort_unstable();
+    let mut tries = MAX_TRIES;
+    let found = add_up(&octets, size.count, size.octets, &mut tries);
+    (found || tries > 0).then_some(found)
+}
+
+/// Sums looked at for one size.
+const MAX_TRIES: u32 = 5000;
+
+/// Whether `count` of the ascending `octets` add up to `total`, as far as `tries` go.
+fn add_up(octets: &[u64], count: u32, total: u64, tries: &mut u32) -> bool {
+    let Some(rest) = count.checked_sub(1) else {
+        return total == 0;
+    };
+    if rest == 0 {
+        return octets.binary_search(&total).is_ok();
+    }
+    let mut ahead = octets;
+    while let Some((&last, before)) = ahead.split_last() {
+        let Some(left) = tries.checked_sub(1) else {
+            return false;
+        };
+        *tries = left;
+        // What is largest times how many are wanted is the most that can be had.
+        if last.saturating_mul(u64::from(count)) < total {
+            return false;
+        }
+        if total
+            .checked_sub(last)
+            .is_some_and(|total| add_up(before, rest, total, tries))
+        {
+            return true;
+        }
+        ahead = before;
+    }
+    false
 }
 
 /// Whether the capture has holes in the session or lacks its beginning.
@@ -367,26 +476,6 @@ fn sent_sizes(wire: &WireSession) -> Vec<u64> {
     clear.chain(hidden).collect()
 }
 
-/// Octets of each request and its reply, in the clear and hidden.
-fn turns(wire: &WireSession) -> Vec<(u64, u64)> {
-    let clear = wire.exchanges.iter().map(|exchange| {
-        let octets = |side: Option<u64>| side.unwrap_or(0);
-        (
-            octets(exchange.request_bytes),
-            octets(exchange.response_bytes),
-        )
-    });
-    let mut turns: Vec<(u64, u64)> = clear.collect();
-    for burst in &wire.bursts {
-        match (burst.side, turns.last_mut()) {
-            (Side::Server, Some((_, answered))) => *answered += burst.plaintext,
-            (Side::Server, None) => turns.push((0, burst.plaintext)),
-            (Side::Client, _) => turns.push((burst.plaintext, 0)),
-        }
-    }
-    turns
-}
-
 /// Whether two spellings name one cipher: IANA's `TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384` and OpenSSL's
 /// `ECDHE-RSA-AES256-GCM-SHA384`.
 fn same_cipher(iana: &str, logged: &str) -> bool {
@@ -404,7 +493,18 @@ fn same_cipher(iana: &str, logged: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::same_cipher;
+    use super::*;
+
+    #[test]
+    fn sizes_add_up_or_do_not_or_are_too_many_to_say() {
+        let mut tries = MAX_TRIES;
+        assert!(add_up(&[5, 13, 452, 3234], 2, 3686, &mut tries));
+        assert!(!add_up(&[5, 13, 452, 3234], 2, 3687, &mut tries));
+        assert!(!add_up(&[5, 13, 452, 3234], 3, 3686, &mut tries));
+        assert!(add_up(&[13], 1, 13, &mut tries));
+        let many = [10; 60];
+        assert!(!add_up(&many, 30, 295, &mut tries) && tries == 0);
+    }
 
     #[test]
     fn ciphers_are_the_same_in_both_spellings() {

@@ -10,6 +10,10 @@ pub(super) struct Constraint {
     pub(super) at: f64,
     pub(super) lo: f64,
     pub(super) hi: f64,
+    /// How much of the interval is there only because a line may be written late, at its lower end, and because stamps
+    /// may lag, at its upper.
+    pub(super) late: f64,
+    pub(super) tick: f64,
 }
 
 /// A line through the constraints: `offset + drift × at`, each with its bound.
@@ -36,6 +40,14 @@ impl Line {
             satisfied: 0,
         }
     }
+
+    /// What the clock of another log tells, which is known to within `bound` seconds.
+    pub(super) const fn near(bound: f64) -> Self {
+        Self {
+            offset_bound: bound,
+            ..Self::vague()
+        }
+    }
 }
 
 /// Clocks that are kept at all run within this of each other (NTP slews at most 500 ppm).
@@ -60,7 +72,7 @@ pub(super) fn fit(constraints: &[Constraint]) -> Option<Line> {
     let (mut lo, mut hi) = region.range(|vertex| vertex.0);
     let (drift_lo, drift_hi) = region.range(|vertex| vertex.1);
     let exact = hi - lo;
-    let likeliest = f64::midpoint(lo, hi);
+    let likeliest = likeliest(&inside, drift).map_or(f64::midpoint(lo, hi), |at| at.clamp(lo, hi));
     // A few wrong pairs may have narrowed the region, and those that disagree may be the right ones: widen it to where
     // so many fewer agree.
     let spare = inside.len() / 50 + (constraints.len() - inside.len());
@@ -78,6 +90,21 @@ pub(super) fn fit(constraints: &[Constraint]) -> Option<Line> {
         drift_bound: ((drift_hi - drift_lo) / 2.0 + looser).min(2.0 * MAX_DRIFT),
         satisfied: inside.len(),
     })
+}
+
+/// The offset that most constraints share, were every line written in time by an exact clock.
+fn likeliest(constraints: &[Constraint], drift: f64) -> Option<f64> {
+    let prompt: Vec<Constraint> = constraints
+        .iter()
+        .map(|c| Constraint {
+            lo: c.lo + if c.late > 1.0 { 0.0 } else { c.late },
+            hi: c.hi - c.tick,
+            ..*c
+        })
+        .filter(|c| c.lo <= c.hi)
+        .collect();
+    let (_, lo, hi) = depth(&prompt, drift)?;
+    Some(f64::midpoint(lo, hi))
 }
 
 /// The drift at which most constraints share a point, and the middle of what they share there.
@@ -238,6 +265,8 @@ mod tests {
                     at,
                     lo: stamp - at - 0.002,
                     hi: stamp + 1.0 - at,
+                    late: 0.0,
+                    tick: 0.0,
                 }
             })
             .collect()

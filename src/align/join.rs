@@ -12,6 +12,8 @@ use super::assign::{Pair, assign};
 use super::clock::Clock;
 use super::evidence::{self, Background, Evidence};
 use super::fit::{Constraint, Line, fit};
+use super::order::Order;
+use super::overhead::Overheads;
 use super::translation::Translation;
 use super::vote::{self, Candidates};
 use super::{moment, rows, sequence};
@@ -106,8 +108,29 @@ pub fn align(
         .collect();
     // What one log bears out of a translation holds for the others.
     let translation = views.iter().find_map(|(id, view)| view.translation(*id));
-    for (id, view) in &views {
-        let Some((clock, verdicts)) = view.run(*id, translation.as_ref()) else {
+    let mut found: Vec<Option<Settled>> = views
+        .iter()
+        .map(|(id, view)| view.run(*id, translation.as_ref(), &[]))
+        .collect();
+    // Logs of one host are written by one clock: what is known of one may put another on its feet.
+    let known: Vec<Clock> = found
+        .iter()
+        .flatten()
+        .map(|(clock, _)| clock.clone())
+        .collect();
+    for ((id, view), found) in views.iter().zip(&mut found) {
+        let share = found.as_ref().map_or(0, |(_, chosen)| claimed(chosen));
+        if share * 10 < view.mine.len() * 8 {
+            let again = view.run(*id, translation.as_ref(), &known);
+            if again.as_ref().map_or(0.0, |(_, chosen)| worth(chosen))
+                > found.as_ref().map_or(0.0, |(_, chosen)| worth(chosen))
+            {
+                *found = again;
+            }
+        }
+    }
+    for ((_, view), found) in views.iter().zip(found) {
+        let Some((clock, verdicts)) = found else {
             let why = view.why_no_clock();
             of_log.extend(view.mine.iter().map(|&log| {
                 (
@@ -206,7 +229,19 @@ fn joined_wire(at: usize, wire: &WireSession, logs: &[LogSession], verdicts: &[V
 struct Verdict {
     log: usize,
     wire: usize,
+    /// Where a log has a line for each exchange: which one.
+    place: Option<usize>,
     sureness: Match,
+}
+
+/// A clock, and for each session of its log what it was joined with.
+type Settled = (Clock, Vec<Option<Verdict>>);
+
+/// What earlier rounds taught of a log that has a line for each exchange.
+#[derive(Default)]
+struct Learnt {
+    order: Order,
+    overheads: Overheads,
 }
 
 /// One log against the capture.
@@ -233,10 +268,10 @@ struct Weighed {
 
 impl View<'_> {
     /// Clock and pairs; where no address of the log occurs on the wire, only by a translation that is known.
-    fn run(&self, id: LogId, known: Option<&Translation>) -> Option<(Clock, Vec<Option<Verdict>>)> {
+    fn run(&self, id: LogId, known: Option<&Translation>, clocks: &[Clock]) -> Option<Settled> {
         match Translation::suspect(self.wires, self.logs, &self.mine) {
-            Translation::Any => self.under(id, known?),
-            translation => self.under(id, &translation),
+            Translation::Any => self.under(id, known?, clocks),
+            translation => self.under(id, &translation, clocks),
         }
     }
 
@@ -246,10 +281,10 @@ impl View<'_> {
         if suspected.is_none() {
             return None;
         }
-        let first = self.under(id, &suspected)?;
+        let first = self.under(id, &suspected, &[])?;
         // What the pairs say of the addresses makes better pairs.
         let learnt = Translation::learn(self.names(&first.1));
-        let second = self.under(id, &learnt)?;
+        let second = self.under(id, &learnt, &[])?;
         self.bears_out(&second.1).then_some(learnt)
     }
 
@@ -264,8 +299,7 @@ impl View<'_> {
             .iter()
             .filter(|wire| told.contains(&wire.proto))
             .count();
-        let found = pairs(chosen).iter().flatten().count();
-        found * 3 >= seen.min(self.mine.len()) * 2
+        claimed(chosen) * 3 >= seen.min(self.mine.len()) * 2
     }
 
     /// Address on the wire and in the log of each pair claimed.
@@ -284,7 +318,8 @@ impl View<'_> {
             })
     }
 
-    fn under(&self, id: LogId, translation: &Translation) -> Option<(Clock, Vec<Option<Verdict>>)> {
+    /// Clock and pairs under a translation; begun from `clocks` of other logs, or without any from a vote.
+    fn under(&self, id: LogId, translation: &Translation, clocks: &[Clock]) -> Option<Settled> {
         let candidates = Candidates::find(
             self.wires,
             self.logs,
@@ -292,21 +327,33 @@ impl View<'_> {
             self.background,
             translation,
         );
-        let coarse = vote::coarse(&candidates)?;
         let resolution = self
             .mine
             .iter()
             .filter_map(|&log| self.logs.get(log)?.events.first())
             .map(|event| event.stamp.resolution)
             .max()?;
+        if !clocks.is_empty() {
+            return clocks
+                .iter()
+                .filter(|clock| clock.log != id)
+                .map(|other| {
+                    let line = Line::near(other.bound.as_seconds_f64());
+                    let begun = Clock::from_line(id, self.origin, other.offset, resolution, &line);
+                    self.settle(&candidates, begun, other.offset)
+                })
+                .filter(|(_, chosen)| claimed(chosen) > 0)
+                .max_by(|(_, one), (_, other)| worth(one).total_cmp(&worth(other)));
+        }
+        let coarse = vote::coarse(&candidates)?;
         let lone = fit(&self.lone_constraints(&candidates, coarse));
         // Two beginnings, as either may mislead: the sessions that can have one partner only, and the vote itself.
         let beginnings = [lone, Some(Line::vague())];
-        let mut best: Option<(Clock, Vec<Option<Verdict>>)> = None;
+        let mut best: Option<Settled> = None;
         for line in beginnings.iter().flatten() {
             let clock = Clock::from_line(id, self.origin, coarse, resolution, line);
             let settled = self.settle(&candidates, clock, coarse);
-            let explains = pairs(&settled.1).iter().flatten().count();
+            let explains = claimed(&settled.1);
             if best
                 .as_ref()
                 .is_none_or(|best| worth(&settled.1) > worth(&best.1))
@@ -322,20 +369,22 @@ impl View<'_> {
     }
 
     /// Pairs and clock found from each other until neither changes.
-    fn settle(
-        &self,
-        candidates: &Candidates,
-        mut clock: Clock,
-        coarse: Span,
-    ) -> (Clock, Vec<Option<Verdict>>) {
-        let mut chosen = self.choose(candidates, &clock);
+    fn settle(&self, candidates: &Candidates, mut clock: Clock, coarse: Span) -> Settled {
+        let mut learnt = Learnt::default();
+        // What is possible teaches the first round, what was chosen those that follow.
+        if self.has_rows() {
+            let possible = self.weigh_all(candidates, &clock, &learnt);
+            learnt.overheads = self.overheads(&possible);
+        }
+        let mut chosen = self.choose(candidates, &clock, &learnt);
         // Wrong pairs of a rough clock fall away under a better one, which then knows better still.
         for _ in 0..ROUNDS {
             let Some(line) = fit(&self.paired_constraints(&chosen, coarse)) else {
                 break;
             };
             clock = Clock::from_line(clock.log, self.origin, coarse, clock.resolution, &line);
-            let better = self.choose(candidates, &clock);
+            learnt.order = self.order(&chosen);
+            let better = self.choose(candidates, &clock, &learnt);
             let settled = nearly_same(&better, &chosen);
             chosen = better;
             if settled {
@@ -376,11 +425,13 @@ impl View<'_> {
                 continue;
             };
             if let (Some(wire), Some(log)) = (self.wires.get(verdict.wire), self.log(row)) {
-                let events = moment::constraints(wire, log, coarse, self.origin);
-                if rows::single(log).is_some() {
-                    constraints.extend(shared(events));
+                if let (Some(place), Some(event)) = (verdict.place, log.events.first()) {
+                    let slot = rows::slots(wire).into_iter().nth(place);
+                    constraints
+                        .extend(slot.map(|s| s.window.constraint(event, coarse, self.origin)));
                     continue;
                 }
+                let events = moment::constraints(wire, log, coarse, self.origin);
                 let commands = self.command_constraints(wire, log, coarse);
                 constraints.extend(shared(events.chain(commands)));
             }
@@ -417,9 +468,14 @@ impl View<'_> {
     }
 
     /// The assignment of greatest total score under `clock`.
-    fn choose(&self, candidates: &Candidates, clock: &Clock) -> Vec<Option<Verdict>> {
+    fn choose(
+        &self,
+        candidates: &Candidates,
+        clock: &Clock,
+        learnt: &Learnt,
+    ) -> Vec<Option<Verdict>> {
         let mut verdicts: Vec<Option<Verdict>> = (0..self.mine.len()).map(|_| None).collect();
-        let weighed = self.weigh_all(candidates, clock);
+        let weighed = self.weigh_all(candidates, clock, learnt);
         for component in components(&weighed) {
             for choice in solve(&component) {
                 let Some(of) = component
@@ -434,6 +490,7 @@ impl View<'_> {
                     *slot = Some(Verdict {
                         log,
                         wire: of.wire,
+                        place: of.column.1,
                         sureness: judge(&of.evidence, choice.margin),
                     });
                 }
@@ -442,16 +499,57 @@ impl View<'_> {
         verdicts
     }
 
-    fn weigh_all(&self, candidates: &Candidates, clock: &Clock) -> Vec<Weighed> {
+    /// Where the single lines that were claimed lie on the wire.
+    fn order(&self, chosen: &[Option<Verdict>]) -> Order {
+        let known = chosen.iter().enumerate().filter_map(|(row, verdict)| {
+            let verdict = verdict
+                .as_ref()
+                .filter(|verdict| verdict.sureness.standing == Standing::Matched)?;
+            let slots = rows::slots(self.wires.get(verdict.wire)?);
+            let event = self.log(row)?.events.first()?;
+            Some((event.line.line, slots.get(verdict.place?)?.window))
+        });
+        Order::of(known.collect())
+    }
+
+    /// Whether the log has a line for each exchange.
+    fn has_rows(&self) -> bool {
+        self.log(0).is_some_and(|log| rows::single(log).is_some())
+    }
+
+    /// Lengths of hidden heads, as the pairs that are possible would have them: each line counts once.
+    fn overheads(&self, possible: &[Weighed]) -> Overheads {
+        let mut choices: BTreeMap<usize, u32> = BTreeMap::new();
+        for weighed in possible {
+            *choices.entry(weighed.row).or_default() += 1;
+        }
+        let mut overheads = Overheads::default();
+        for weighed in possible {
+            let octets = self.wires.get(weighed.wire).and_then(|wire| {
+                let slots = rows::slots(wire);
+                slots.get(weighed.column.1?)?.hidden_octets()
+            });
+            let command = self.log(weighed.row).and_then(rows::single);
+            if let (Some(octets), Some(command), Some(&of)) =
+                (octets, command, choices.get(&weighed.row))
+            {
+                overheads.learn(command, octets, 1.0 / f64::from(of));
+            }
+        }
+        overheads
+    }
+
+    fn weigh_all(&self, candidates: &Candidates, clock: &Clock, learnt: &Learnt) -> Vec<Weighed> {
         let mut weighed = Vec::new();
         for (row, wires) in candidates.by_row.iter().enumerate() {
             let Some(log) = self.log(row) else { continue };
+            let usual = evidence::usual(wires.iter().filter_map(|&at| self.wires.get(at)), log);
             for &at in wires {
                 let Some(wire) = self.wires.get(at) else {
                     continue;
                 };
                 if let Some(command) = rows::single(log) {
-                    self.weigh_row(row, at, command, clock, &mut weighed);
+                    self.weigh_row(row, at, command, (clock, learnt), &mut weighed);
                     continue;
                 }
                 let offset = clock.offset_at(wire.start);
@@ -465,7 +563,8 @@ impl View<'_> {
                 }
                 let window = clock.resolution.as_seconds_f64() + 2.0 * slack;
                 let laid = sequence::lay(wire, log);
-                let mut evidence = evidence::weigh(self.background, wire, log, &laid, window);
+                let mut evidence =
+                    evidence::weigh(self.background, wire, log, &laid, &usual, window);
                 if miss > 0.0 {
                     // Ten times less likely for each tenth of a second beyond what the clock allows.
                     evidence.score -= 23.0 * miss;
@@ -490,7 +589,7 @@ impl View<'_> {
         row: usize,
         at: usize,
         command: &LogCommand,
-        clock: &Clock,
+        (clock, learnt): (&Clock, &Learnt),
         out: &mut Vec<Weighed>,
     ) {
         let (Some(wire), Some(log)) = (self.wires.get(at), self.log(row)) else {
@@ -500,15 +599,20 @@ impl View<'_> {
             return;
         };
         let slack = clock.bound.as_seconds_f64() + TIME_SLACK;
-        let window = clock.resolution.as_seconds_f64() + 2.0 * slack;
+        let between = learnt.order.around(event.line.line);
+        let window = between.length().map_or(f64::INFINITY, Span::as_seconds_f64);
+        let window = window.min(clock.resolution.as_seconds_f64() + 2.0 * slack);
         for (slot, place) in rows::slots(wire).iter().enumerate() {
             let offset = clock.offset_at(place.window.lo);
             let (lo, hi) = place.window.offsets(event, offset);
-            if lo.max(-hi) > slack {
+            if lo.max(-hi) > slack || !between.allows(place.window) {
                 continue;
             }
             let mut evidence = evidence::weigh_row(self.background, wire, log, window);
             if place.weigh(command, &mut evidence) {
+                if let Some(octets) = place.hidden_octets() {
+                    evidence.score += learnt.overheads.gain(command, octets);
+                }
                 out.push(Weighed {
                     row,
                     wire: at,
@@ -551,6 +655,11 @@ impl View<'_> {
     }
 }
 
+/// How many log sessions were claimed.
+fn claimed(chosen: &[Option<Verdict>]) -> usize {
+    pairs(chosen).iter().flatten().count()
+}
+
 /// Which wire session each log session was claimed for.
 fn pairs(chosen: &[Option<Verdict>]) -> Vec<Option<usize>> {
     chosen
@@ -588,6 +697,16 @@ fn shared(constraints: impl Iterator<Item = Constraint>) -> Option<Constraint> {
         at: one.at.min(other.at),
         lo: one.lo.max(other.lo),
         hi: one.hi.min(other.hi),
+        late: if one.lo > other.lo {
+            one.late
+        } else {
+            other.late
+        },
+        tick: if one.hi < other.hi {
+            one.tick
+        } else {
+            other.tick
+        },
     })?;
     (all.lo <= all.hi).then_some(all)
 }

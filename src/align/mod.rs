@@ -11,9 +11,12 @@ mod evidence;
 mod fit;
 mod join;
 mod moment;
+mod order;
+mod overhead;
 mod rows;
 mod sequence;
 mod translation;
+mod turn;
 mod vote;
 
 pub use clock::{Clock, Step};

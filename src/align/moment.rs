@@ -12,10 +12,12 @@ use super::fit::Constraint;
 pub(super) struct Window {
     pub(super) lo: Nanos,
     pub(super) hi: Nanos,
+    /// How much later than `hi` its line may have been written.
+    late: Span,
 }
 
-/// A server that writes its log after its last effect passed does so within this.
-const LATE: Span = Span::millis(50);
+/// A server that writes its log after its last effect passed does so within this, unless it is short of time.
+pub(super) const LATE: Span = Span::millis(20);
 /// Servers stamp their lines by the clock of the last timer tick, which is up to 10 ms old on Linux (`CLOCK_REALTIME_COARSE` at 100 Hz) and up to
 /// 15.6 ms on Windows.
 const TICK: Span = Span::millis(16);
@@ -25,20 +27,40 @@ const BEYOND: Span = Span::seconds(86_400);
 impl Window {
     /// The offsets (log minus capture) that put `event`'s stamp on this window, in seconds relative to `coarse`.
     pub(super) fn offsets(self, event: &LogEvent, coarse: Span) -> (f64, f64) {
-        let stamp = Nanos(event.stamp.at.0) - coarse;
-        let earliest = stamp.since(self.hi);
-        let latest = (stamp + event.stamp.resolution + TICK).since(self.lo);
-        (earliest.as_seconds_f64(), latest.as_seconds_f64())
+        let constraint = self.constraint(event, coarse, self.lo);
+        (constraint.lo, constraint.hi)
     }
 
     /// What `event` on this window says of the clock, at its time since `origin`.
     pub(super) fn constraint(self, event: &LogEvent, coarse: Span, origin: Nanos) -> Constraint {
-        let (lo, hi) = self.offsets(event, coarse);
+        let stamp = Nanos(event.stamp.at.0) - coarse;
+        let earliest = stamp.since(self.hi + self.late);
+        let latest = (stamp + event.stamp.resolution + tick(event)).since(self.lo);
         Constraint {
             at: self.lo.since(origin).as_seconds_f64(),
-            lo,
-            hi,
+            lo: earliest.as_seconds_f64(),
+            hi: latest.as_seconds_f64(),
+            late: self.late.as_seconds_f64(),
+            tick: tick(event).as_seconds_f64(),
         }
+    }
+
+    /// Something that a server did between its cause at `lo` and its effect at `hi`, or just after.
+    pub(super) fn acted(lo: Nanos, hi: Nanos) -> Self {
+        Self {
+            lo,
+            hi: hi.max(lo),
+            late: LATE,
+        }
+    }
+}
+
+/// By how much a stamp may lag behind its clock: what is finer than a millisecond was not read off a timer tick.
+fn tick(event: &LogEvent) -> Span {
+    if event.stamp.resolution < Span::MILLISECOND {
+        Span::ZERO
+    } else {
+        TICK
     }
 }
 
@@ -58,8 +80,12 @@ fn opening(wire: &WireSession) -> Option<Window> {
         .into_iter()
         .flatten()
         .min()
-        .unwrap_or_else(|| over(wire));
-    Some(Window { lo: wire.start, hi })
+        .unwrap_or(wire.end);
+    Some(Window {
+        lo: wire.start,
+        hi,
+        late: Span::ZERO,
+    })
 }
 
 /// When the TLS handshake was done for the server.
@@ -68,10 +94,10 @@ fn tls_done(wire: &WireSession) -> Option<Window> {
     let lo = tls.server_hello.or(tls.client_hello)?;
     let first = wire.bursts.iter().map(|burst| burst.end).min();
     // The server may answer first and write its log afterwards.
-    Some(Window {
+    Some(Window::acted(
         lo,
-        hi: first.or(tls.finished).unwrap_or(wire.end).max(lo) + LATE,
-    })
+        first.or(tls.finished).unwrap_or(wire.end),
+    ))
 }
 
 /// When the server noticed the end: after the client's last word, and hardly later than the last packet.
@@ -92,17 +118,14 @@ fn closing(wire: &WireSession) -> Window {
         .flatten()
         .max()
         .unwrap_or(wire.start);
-    Window { lo, hi: over(wire) }
+    over(wire, lo)
 }
 
 /// When the server had dealt with a command.
 pub(super) fn answering(exchange: &Exchange) -> Option<Window> {
     let lo = exchange.asked.or(exchange.start)?;
     let hi = exchange.end.or(exchange.answered)?;
-    Some(Window {
-        lo,
-        hi: hi.max(lo) + LATE,
-    })
+    Some(Window::acted(lo, hi))
 }
 
 /// The whole of a session, open at an end that the capture does not show.
@@ -112,7 +135,7 @@ fn whole(wire: &WireSession) -> Window {
     } else {
         wire.start - BEYOND
     };
-    Window { lo, hi: over(wire) }
+    over(wire, lo)
 }
 
 /// Whether the capture holds the first packet.
@@ -120,10 +143,14 @@ pub(super) fn began(wire: &WireSession) -> bool {
     wire.history.contains(['S', 's', 'h', 'H'])
 }
 
-/// When the server can have noticed the end at the latest.
-fn over(wire: &WireSession) -> Nanos {
+/// From `lo` to when the server can have noticed the end at the latest.
+fn over(wire: &WireSession, lo: Nanos) -> Window {
     let ended = wire.history.contains(['F', 'f', 'R', 'r']);
-    wire.end + if ended { LATE } else { BEYOND }
+    Window {
+        lo,
+        hi: wire.end.max(lo),
+        late: if ended { LATE } else { BEYOND },
+    }
 }
 
 /// The window of an event of `log` on `wire`, as narrow as it can be told before the commands are

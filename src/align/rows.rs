@@ -1,15 +1,14 @@
 //! Logs of which each line is a session of its own, as web servers write them: a line belongs to one exchange of a
 //! connection that may have many.
 
-use crate::model::{Event, Exchange, LogCommand, LogSession, Side, Span, WireSession};
+use crate::model::{Event, Exchange, LogCommand, LogSession, WireSession};
 
 use super::evidence::Evidence;
 use super::moment::Window;
+use super::turn::turns;
 
 /// Octets that the head of a reply may have.
 const HEAD: u64 = 2048;
-/// A server may write its line a little after its last word.
-const LATE: Span = Span::millis(50);
 /// Worth of a request line that is the same, and of a body whose size fits a hidden reply.
 const REQUEST_SAME: f64 = 3.0;
 const BODY_FITS: f64 = 2.0;
@@ -43,38 +42,34 @@ pub(super) fn slots(wire: &WireSession) -> Vec<Slot<'_>> {
         .filter_map(|exchange| {
             let lo = exchange.start?;
             Some(Slot {
-                window: Window {
-                    lo,
-                    hi: exchange.end.unwrap_or(wire.end).max(lo) + LATE,
-                },
+                window: Window::acted(lo, exchange.end.unwrap_or(wire.end)),
                 exchange: Some(exchange),
                 asked: exchange.request_bytes.unwrap_or(0),
                 answered: exchange.response_bytes.unwrap_or(0),
             })
         });
-    let mut slots: Vec<Slot<'_>> = clear.collect();
-    for burst in &wire.bursts {
-        match (burst.side, slots.last_mut()) {
-            (Side::Client, _) => slots.push(Slot {
-                window: Window {
-                    lo: burst.start,
-                    hi: burst.end + LATE,
-                },
-                exchange: None,
-                asked: burst.plaintext,
-                answered: 0,
-            }),
-            (Side::Server, Some(slot)) if slot.exchange.is_none() => {
-                slot.answered += burst.plaintext;
-                slot.window.hi = burst.end + LATE;
-            }
-            (Side::Server, _) => {}
-        }
-    }
-    slots
+    let hidden = turns(&wire.bursts).into_iter().filter_map(|turn| {
+        let asked = turn.asked?;
+        let last = turn.answered.unwrap_or(asked);
+        let (asked_octets, answered_octets) = turn.octets();
+        Some(Slot {
+            window: Window::acted(asked.start, last.end),
+            exchange: None,
+            asked: asked_octets,
+            answered: answered_octets,
+        })
+    });
+    clear.chain(hidden).collect()
 }
 
 impl Slot<'_> {
+    /// Octets of request and reply, where encryption hides the rest.
+    pub(super) fn hidden_octets(&self) -> Option<(u64, u64)> {
+        self.exchange
+            .is_none()
+            .then_some((self.asked, self.answered))
+    }
+
     /// Adds what speaks for `command` having taken place here; false when it cannot have.
     pub(super) fn weigh(&self, command: &LogCommand, evidence: &mut Evidence) -> bool {
         match self.exchange {
@@ -109,7 +104,12 @@ fn clear(exchange: &Exchange, command: &LogCommand, evidence: &mut Evidence) -> 
     if exchange.verb != command.verb || codes.is_some_and(|(seen, told)| seen != told) {
         return false;
     }
-    if exchange.request != command.request && !command.request.contains("***") {
+    // Some logs leave out the version at the end of a request line.
+    let same = exchange
+        .request
+        .strip_prefix(command.request.as_str())
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(" HTTP/"));
+    if !same && !command.request.contains("***") {
         return false;
     }
     evidence.score += REQUEST_SAME;
@@ -137,10 +137,7 @@ mod tests {
 
     fn hidden(asked: u64, answered: u64) -> Slot<'static> {
         Slot {
-            window: Window {
-                lo: Nanos(0),
-                hi: Nanos(1),
-            },
+            window: Window::acted(Nanos(0), Nanos(1)),
             exchange: None,
             asked,
             answered,

@@ -2,9 +2,10 @@
 //! where TLS hides them. Both sides keep their order (a monotone alignment by dynamic programme).
 
 use crate::model::{
-    Burst, Encryption, Event, Exchange, LineRef, LogCommand, LogSession, Seen, Side, Verb,
-    WireSession,
+    Encryption, Event, Exchange, LineRef, LogCommand, LogSession, Seen, Verb, WireSession,
 };
+
+use super::turn::{Turn, turns};
 
 /// Cells of a dynamic programme; beyond that the sides are laid in order without it.
 const MAX_CELLS: usize = 1 << 22;
@@ -25,13 +26,6 @@ pub(super) struct Laid {
 struct Told<'a> {
     command: &'a LogCommand,
     line: Option<LineRef>,
-}
-
-/// A run from the client and the server's run that follows: one hidden exchange, unless commands were pipelined.
-#[derive(Clone, Copy, Default)]
-struct Turn<'a> {
-    asked: Option<&'a Burst>,
-    answered: Option<&'a Burst>,
 }
 
 /// Lays the commands of `log` on `wire`.
@@ -225,25 +219,6 @@ fn from_log(told: Told<'_>) -> Exchange {
         line: told.line,
         ..Exchange::new(command.verb.clone(), command.request.clone(), Seen::Log)
     }
-}
-
-/// Encrypted runs as turns.
-fn turns(bursts: &[Burst]) -> Vec<Turn<'_>> {
-    let mut turns: Vec<Turn<'_>> = Vec::new();
-    for burst in bursts {
-        match (burst.side, turns.last_mut()) {
-            (Side::Server, Some(turn)) if turn.answered.is_none() => turn.answered = Some(burst),
-            (Side::Server, _) => turns.push(Turn {
-                asked: None,
-                answered: Some(burst),
-            }),
-            (Side::Client, _) => turns.push(Turn {
-                asked: Some(burst),
-                answered: None,
-            }),
-        }
-    }
-    turns
 }
 
 impl Turn<'_> {

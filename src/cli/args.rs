@@ -19,6 +19,13 @@ Examples:
 Exit status: 0 done · 1 done, errors found in the traffic · 2 wrong usage
              3 done, but some input was damaged or unusable · 4 nothing could be done";
 
+/// What `--log-format` takes.
+const LOG_FORMAT: &str = "\
+A web server's own log format, as nginx's log_format or Apache's LogFormat has it
+
+NAME: in front of a log names it; logs without a named format are tried as well. Example:
+  --log-format 'timed=$remote_addr:$remote_port [$time_local] \"$request\" $status $request_time' -l timed:access.log";
+
 /// Puts a packet capture and a server's log on one clock and joins them, session by session and command by command.
 #[derive(Debug, Parser)]
 #[command(name = "bothends", version, about, after_help = EXAMPLES, args_conflicts_with_subcommands = true, arg_required_else_help = true)]
@@ -34,6 +41,14 @@ pub(super) struct Args {
     /// Server logs, folders or patterns; FORMAT: in front names the format (see `bothends formats`)
     #[arg(short = 'l', long = "log", value_name = "[FORMAT:]LOG", num_args = 1.., action = clap::ArgAction::Append)]
     pub(super) logs: Vec<String>,
+
+    /// A web server's own log format, in the words of nginx or Apache; NAME: in front of a log names it
+    #[arg(long, value_name = "NAME=FORMAT", long_help = LOG_FORMAT)]
+    pub(super) log_format: Vec<String>,
+
+    /// A format of your own, defined in this TOML file (see docs/own-format.md); also as -l FILE.toml:LOG
+    #[arg(long, value_name = "FILE")]
+    pub(super) log_definition: Vec<PathBuf>,
 
     /// Listen on this interface (`any` for all) until interrupted, instead of reading files
     #[cfg(feature = "live")]
@@ -132,6 +147,14 @@ pub(super) enum Command {
     },
     /// List the log formats that are known
     Formats,
+    /// Tell how to make a server log what a comparison needs, and what that costs
+    Logging {
+        /// Which server; all are listed when it is left out
+        server: Option<String>,
+        /// Captures of its traffic, for an estimate of a day's log
+        #[arg(short = 'r', long = "read", value_name = "CAPTURE", num_args = 1..)]
+        captures: Vec<PathBuf>,
+    },
     /// Print the man page (roff)
     Man,
     /// List the protocols that are decoded

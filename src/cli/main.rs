@@ -15,7 +15,7 @@ use crate::report::escape::terminal;
 use crate::report::registry::OUTPUTS;
 
 use super::args::{Args, Color, Command, command};
-use super::{exit, lists, plan};
+use super::{exit, lists, logging, plan};
 
 /// Does what the arguments of this process say.
 pub fn main() -> ExitCode {
@@ -51,6 +51,16 @@ fn aside(what: &Command) -> Result<()> {
             clap_complete::generate(*shell, &mut command(), "bothends", &mut out);
         }
         Command::Formats => lists::formats(&mut out)?,
+        Command::Logging { server, captures } => {
+            let told = logging::logging(server.as_deref(), captures, &mut out);
+            told.map_err(|error| {
+                if error.is::<io::Error>() {
+                    error
+                } else {
+                    Usage(error).into()
+                }
+            })?;
+        }
         Command::Man => clap_mangen::Man::new(command()).render(&mut out)?,
         Command::Protocols => lists::protocols(&mut out)?,
     }

@@ -5,6 +5,7 @@
 mod args;
 mod exit;
 mod lists;
+mod logging;
 mod main;
 mod plan;
 

@@ -1,13 +1,14 @@
 //! What was typed becomes what is to do; nothing is opened here.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use chrono::{DateTime, NaiveDateTime};
 
 use crate::log::registry::FORMATS;
+use crate::log::{Chosen, OwnFormat};
 use crate::model::{Nanos, Span};
-use crate::pipeline::{LogFormat, LogInput, Options, ZoneRule};
+use crate::pipeline::{LogInput, Options, ZoneRule};
 use crate::report::Selection;
 
 use super::args::Args;
@@ -20,6 +21,12 @@ pub(super) fn options(args: &Args) -> Result<Options> {
     if args.captures.is_empty() && args.logs.is_empty() && !listens(args) {
         bail!("nothing to read: give a capture with -r, a log with -l, or both");
     }
+    let own_formats = own_formats(args)?;
+    let logs = args
+        .logs
+        .iter()
+        .map(|log| log_input(log, &own_formats))
+        .collect::<Result<_>>()?;
     Ok(Options {
         captures: args.captures.clone(),
         #[cfg(feature = "live")]
@@ -32,7 +39,8 @@ pub(super) fn options(args: &Args) -> Result<Options> {
                 count: args.count,
                 ..Default::default()
             }),
-        logs: args.logs.iter().map(|log| log_input(log)).collect(),
+        logs,
+        own_formats,
         capture_zone: args.capture_zone.as_deref().map(zone).transpose()?,
         log_zones: args
             .log_zone
@@ -61,22 +69,50 @@ const fn listens(_: &Args) -> bool {
     false
 }
 
-/// `postfix:/var/log/mail.log`, where `postfix` is a known format; else a path.
-fn log_input(text: &str) -> LogInput {
-    let named = text.split_once(':').and_then(|(name, path)| {
-        let entry = FORMATS.iter().find(|entry| entry.name == name)?;
-        Some((LogFormat(entry), path))
-    });
-    match named {
-        Some((format, path)) => LogInput {
-            path: PathBuf::from(path),
-            format: Some(format),
-        },
-        None => LogInput {
-            path: PathBuf::from(text),
-            format: None,
-        },
-    }
+/// The formats that the user describes.
+fn own_formats(args: &Args) -> Result<Vec<OwnFormat>> {
+    let patterns = args
+        .log_format
+        .iter()
+        .map(|text| Ok(OwnFormat::from_pattern(text)?));
+    let definitions = args.log_definition.iter().map(|path| definition(path));
+    patterns.chain(definitions).collect()
+}
+
+fn definition(path: &Path) -> Result<OwnFormat> {
+    let failed = || format!("cannot read the definition '{}'", path.display());
+    let text = std::fs::read_to_string(path).with_context(failed)?;
+    Ok(OwnFormat::from_definition(
+        &path.display().to_string(),
+        &text,
+    )?)
+}
+
+/// `postfix:/var/log/mail.log`, where `postfix` is a known format or one of `own`, or names a file of definitions; else a path.
+fn log_input(text: &str, own: &[OwnFormat]) -> Result<LogInput> {
+    let plain = LogInput {
+        path: PathBuf::from(text),
+        format: None,
+    };
+    let Some((name, path)) = text.split_once(':') else {
+        return Ok(plain);
+    };
+    let is_definition = Path::new(name)
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("toml"));
+    let format = if let Some(own) = own.iter().find(|own| own.name() == name) {
+        Chosen::Own(own.clone())
+    } else if let Some(entry) = FORMATS.iter().find(|entry| entry.name == name) {
+        Chosen::Known(entry)
+    } else if is_definition {
+        Chosen::Own(definition(Path::new(name))?)
+    } else {
+        return Ok(plain);
+    };
+    Ok(LogInput {
+        path: PathBuf::from(path),
+        format: Some(format),
+    })
 }
 
 fn zone_rule(text: &str) -> Result<ZoneRule> {

@@ -11,7 +11,8 @@ use crate::model::{
     Stamp, Verb, Zone, from_wire,
 };
 
-use super::{Builder, Entry, Head, Line, Parsed, Sureness, csv, stamp};
+use super::csv::Table;
+use super::{Builder, Entry, Head, Line, Parsed, Sureness, stamp};
 
 /// Row of the registry.
 pub(super) const ENTRY: Entry = Entry {
@@ -28,32 +29,7 @@ const COLUMNS: &str =
     "dateTime,sessionId,seqNumber,sIp,cIp,user,duration,rqsize,rpsize,command,parameters,context";
 
 fn probe(head: &Head<'_>) -> Sureness {
-    let mut table = Table::default();
-    let mut rows = 0;
-    let mut fits = 0;
-    for line in head.lines {
-        let text = from_wire(line);
-        if !table.directive(&text) {
-            rows += 1;
-            fits += usize::from(table.row(&text).is_some());
-        }
-    }
-    Sureness::share(fits, rows)
-}
-
-/// What the header says.
-struct Table {
-    columns: Vec<String>,
-    proto: Option<Proto>,
-}
-
-impl Default for Table {
-    fn default() -> Self {
-        Self {
-            columns: csv::values(COLUMNS),
-            proto: None,
-        }
-    }
+    Table::share(COLUMNS, head, |table, line| row(table, line).is_some())
 }
 
 /// A row under the columns in force.
@@ -70,60 +46,36 @@ struct Row {
     octets: [Option<u64>; 2],
 }
 
-impl Table {
-    /// Takes in a line of the header; whether it was one.
-    fn directive(&mut self, line: &str) -> bool {
-        let Some(directive) = line.strip_prefix('#') else {
-            return false;
-        };
-        if let Some(columns) = directive.strip_prefix("Fields: ") {
-            self.columns = csv::values(columns);
-        }
-        if let Some(kind) = directive.strip_prefix("Log-type: ") {
-            let starts = |name: &str| kind.starts_with(name);
-            self.proto = match () {
-                () if starts("POP3") => Some(Proto("pop3")),
-                () if starts("IMAP4") => Some(Proto("imap")),
-                () => None,
-            };
-        }
-        true
-    }
+fn row(table: &Table, line: &str) -> Option<Row> {
+    let values = table.row(line);
+    let number = |name: &str| values.get(name)?.parse::<u64>().ok();
+    let stamped = stamp::iso(values.get("dateTime")?)?;
+    let row = Row {
+        stamp: stamped.stamp,
+        session: values.text("sessionId"),
+        local: values.get("sIp")?.parse().ok()?,
+        peer: values.get("cIp")?.parse().ok(),
+        user: values.text("user"),
+        command: values.text("command"),
+        parameters: values.text("parameters"),
+        context: values.text("context"),
+        taken: number("duration")
+            .and_then(|millis| i64::try_from(millis).ok())
+            .map(Span::millis),
+        octets: [number("rqsize"), number("rpsize")],
+    };
+    let is_id = row.session.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_whole = !row.session.is_empty() && !row.command.is_empty();
+    (stamped.rest.is_empty() && is_id && is_whole).then_some(row)
+}
 
-    fn row(&self, line: &str) -> Option<Row> {
-        let values = csv::values(line);
-        let value = |name: &str| {
-            let at = self.columns.iter().position(|column| column == name)?;
-            values.get(at).map(String::as_str)
-        };
-        let text = |name: &str| value(name).unwrap_or_default().to_owned();
-        let number = |name: &str| value(name)?.parse::<u64>().ok();
-        let stamped = stamp::iso(value("dateTime")?)?;
-        let row = Row {
-            stamp: stamped.stamp,
-            session: text("sessionId"),
-            local: value("sIp")?.parse().ok()?,
-            peer: value("cIp")?.parse().ok(),
-            user: text("user"),
-            command: text("command"),
-            parameters: text("parameters"),
-            context: text("context"),
-            taken: number("duration")
-                .and_then(|millis| i64::try_from(millis).ok())
-                .map(Span::millis),
-            octets: [number("rqsize"), number("rpsize")],
-        };
-        let is_id = row.session.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let is_whole = !row.session.is_empty() && !row.command.is_empty();
-        (stamped.rest.is_empty() && is_id && is_whole).then_some(row)
-    }
-
-    /// What a session of this row speaks.
-    fn proto(&self, row: &Row) -> Proto {
-        self.proto.unwrap_or(match row.local.port() {
-            110 | 995 | 1995 => Proto("pop3"),
-            _ => Proto("imap"),
-        })
+/// What a session of this row speaks: as the header says, else by the port.
+fn proto(kind: &str, row: &Row) -> Proto {
+    match row.local.port() {
+        _ if kind.starts_with("POP3") => Proto("pop3"),
+        _ if kind.starts_with("IMAP4") => Proto("imap"),
+        110 | 995 | 1995 => Proto("pop3"),
+        _ => Proto("imap"),
     }
 }
 
@@ -137,19 +89,15 @@ struct Exchange {
 
 impl Exchange {
     fn new(id: LogId, head: &Head<'_>) -> Self {
-        let mut table = Table::default();
-        for line in head.lines {
-            table.directive(&from_wire(line));
-        }
         Self {
             id,
-            table,
+            table: Table::new(COLUMNS, head),
             open: BTreeMap::new(),
         }
     }
 
     fn begin(&self, row: &Row) -> LogSession {
-        let mut session = LogSession::new(self.id, self.table.proto(row));
+        let mut session = LogSession::new(self.id, proto(self.table.kind(), row));
         session.local = Some(row.local.ip());
         session.local_port = Some(row.local.port());
         session.peer = row.peer.map(|peer| peer.ip());
@@ -165,7 +113,7 @@ impl Builder for Exchange {
         if self.table.directive(&text) {
             return Parsed::Aside(None);
         }
-        let Some(row) = self.table.row(&text) else {
+        let Some(row) = row(&self.table, &text) else {
             return Parsed::Failed;
         };
         // Ids are counted anew when the service starts.

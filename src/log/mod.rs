@@ -5,23 +5,26 @@
 //! named by the user. No format knows that packets exist. Bounds: a line is read up to
 //! [`MAX_LINE`] octets; each format bounds the sessions that it keeps open; unparsed lines are counted and the first few kept.
 
-mod clf;
+pub mod advice;
 mod csv;
 mod dovecot;
+mod envelope;
 mod exchange_mailbox;
 mod exchange_smtp;
 mod format;
-mod iis_fixed;
-mod iis_http;
-mod iis_smtp;
+mod iis;
 mod opensmtpd;
+mod own;
 mod postfix;
 mod read;
 pub mod registry;
 mod stamp;
 mod syslog;
+#[cfg(test)]
+mod testing;
 mod w3c;
 mod web;
 
 pub use format::{Builder, Entry, Head, Line, MAX_LINE, Parsed, Sureness};
-pub use read::{LogError, read};
+pub use own::{DefinitionError, FormatError, OwnFormat};
+pub use read::{Chosen, How, LogError, read, read_as};

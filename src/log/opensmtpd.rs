@@ -9,7 +9,7 @@ use crate::model::{
     LoggedTls, Proto, Span, TlsVersion, Verb, Zone, from_wire,
 };
 
-use super::syslog::{Envelope, Syslog};
+use super::syslog::{self, Envelope, Syslog};
 use super::{Builder, Entry, Head, Line, Parsed, Sureness};
 
 /// Row of the registry.
@@ -31,17 +31,7 @@ pub(super) const ENTRY: Entry = Entry {
 const MAX_OPEN: usize = 50_000;
 
 fn probe(head: &Head<'_>) -> Sureness {
-    let mut syslog = Syslog::new(head.year);
-    let fits = head
-        .lines
-        .iter()
-        .filter(|line| {
-            let text = from_wire(line);
-            let envelope = syslog.open(&text);
-            envelope.is_some_and(|envelope| told(&envelope).is_some())
-        })
-        .count();
-    Sureness::share(fits, head.lines.len())
+    syslog::share(head, |envelope| told(envelope).is_some())
 }
 
 /// One file.

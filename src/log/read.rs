@@ -4,8 +4,9 @@ use memchr::memchr;
 
 use crate::model::{DamageLog, LogId, LogSession, LogSource, Stamp, from_wire};
 
+use super::envelope::{Stack, Unwrapped, as_lines};
 use super::registry::FORMATS;
-use super::{Builder, Entry, Head, Line, MAX_LINE, Parsed, Sureness};
+use super::{Builder, Entry, Head, Line, MAX_LINE, OwnFormat, Parsed, Sureness};
 
 /// Lines that a format is told by.
 const HEAD_LINES: usize = 50;
@@ -33,6 +34,58 @@ pub enum LogError {
     },
 }
 
+/// A format that the user names.
+#[derive(Clone)]
+pub enum Chosen {
+    /// A row of the registry.
+    Known(&'static Entry),
+    /// One of the user's own.
+    Own(OwnFormat),
+}
+
+/// How a log is to be read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct How<'a> {
+    /// Its format, where the user names it; else it is told by the first lines.
+    pub format: Option<&'a Chosen>,
+    /// Formats of the user, which go before those of the registry where they fit as well.
+    pub own: &'a [OwnFormat],
+    /// For stamps without a year.
+    pub year: i32,
+}
+
+impl std::fmt::Debug for Chosen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Known(entry) => entry.name,
+            Self::Own(own) => own.name(),
+        })
+    }
+}
+
+impl Chosen {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Known(entry) => entry.name,
+            Self::Own(_) => "own",
+        }
+    }
+
+    fn probe(&self, head: &Head<'_>) -> Sureness {
+        match self {
+            Self::Known(entry) => (entry.probe)(head),
+            Self::Own(own) => own.probe(head),
+        }
+    }
+
+    fn open(&self, id: LogId, head: &Head<'_>) -> Box<dyn Builder> {
+        match self {
+            Self::Known(entry) => (entry.open)(id, head),
+            Self::Own(own) => own.open(id),
+        }
+    }
+}
+
 /// Reads the log in `bytes`, in `format` or in the one that fits its first lines best.
 ///
 /// `year` is for stamps without one; `progress` hears now and then how many bytes are read.
@@ -47,7 +100,27 @@ pub fn read(
     year: i32,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(LogSource, Vec<LogSession>), LogError> {
-    let transcoded = utf8(bytes);
+    let format = format.map(Chosen::Known);
+    let how = How {
+        format: format.as_ref(),
+        own: &[],
+        year,
+    };
+    read_as(id, file, bytes, how, progress)
+}
+
+/// Reads the log in `bytes`; `progress` hears now and then how many of them are read.
+///
+/// # Errors
+/// When there is nothing to read, or no format fits.
+pub fn read_as(
+    id: LogId,
+    file: &str,
+    bytes: &[u8],
+    how: How<'_>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(LogSource, Vec<LogSession>), LogError> {
+    let transcoded = utf8(bytes).or_else(|| as_lines(bytes));
     let bytes = transcoded.as_deref().unwrap_or(bytes);
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let lines: Vec<&[u8]> = Lines(bytes)
@@ -55,22 +128,16 @@ pub fn read(
         .filter(|line| !line.is_empty())
         .take(HEAD_LINES)
         .collect();
-    let head = Head {
-        lines: &lines,
-        year,
-    };
     let first = lines.first().ok_or(LogError::Empty)?;
-    let entry = format
-        .or_else(|| detect(&head))
-        .ok_or_else(|| LogError::Unknown {
-            first: excerpt(first),
-        })?;
-    let mut builder = (entry.open)(id, &head);
-    let mut reading = Reading::new(id, file, entry.name, &*builder);
+    let opened = open(id, &lines, how).ok_or_else(|| LogError::Unknown {
+        first: excerpt(first),
+    })?;
+    let (chosen, mut builder, mut stack) = opened;
+    let mut reading = Reading::new(id, file, chosen, &*builder);
     let mut sessions = Vec::new();
     for (at, (left, line)) in Lines(bytes).enumerate() {
         let number = u64::try_from(at + 1).unwrap_or(u64::MAX);
-        reading.line(number, line, &mut *builder, &mut sessions);
+        reading.line(number, line, &mut stack, &mut *builder, &mut sessions);
         if number.is_multiple_of(STRIDE) {
             progress(u64::try_from(bytes.len() - left).unwrap_or(u64::MAX));
         }
@@ -81,16 +148,59 @@ pub fn read(
     Ok((reading.source, sessions))
 }
 
+/// A format's name, a builder for its lines, and the envelopes around them.
+type Opened = (&'static str, Box<dyn Builder>, Stack);
+
+/// Finds the format of a file, with or without envelopes around its lines.
+fn open(id: LogId, lines: &[&[u8]], how: How<'_>) -> Option<Opened> {
+    let mut stack = Stack::default();
+    let mut inside: Vec<Vec<u8>> = Vec::new();
+    loop {
+        let within: Vec<&[u8]> = inside.iter().map(Vec::as_slice).collect();
+        let lines = if inside.is_empty() { lines } else { &within };
+        let head = Head {
+            lines,
+            year: how.year,
+        };
+        let chosen = match how.format {
+            Some(chosen) => Some(chosen.clone()).filter(|chosen| chosen.probe(&head) >= ENOUGH),
+            None => detect(&head, how.own),
+        };
+        if let Some(chosen) = chosen {
+            return Some((chosen.name(), chosen.open(id, &head), stack));
+        }
+        inside = match stack.deepen(lines) {
+            Some(inside) if !inside.is_empty() => inside,
+            _ => break,
+        };
+    }
+    // The user knows better, whatever the first lines are.
+    let chosen = how.format?;
+    let head = Head {
+        lines,
+        year: how.year,
+    };
+    Some((chosen.name(), chosen.open(id, &head), Stack::default()))
+}
+
 /// The format that can read most of the head; none when that is little.
-fn detect(head: &Head<'_>) -> Option<&'static Entry> {
-    FORMATS
+fn detect(head: &Head<'_>, own: &[OwnFormat]) -> Option<Chosen> {
+    let own = own
         .iter()
-        .map(|entry| ((entry.probe)(head), entry))
+        .map(|own| (own.probe(head), Chosen::Own(own.clone())));
+    let known = FORMATS
+        .iter()
+        .map(|entry| ((entry.probe)(head), Chosen::Known(entry)));
+    let fitting: Vec<_> = own
+        .chain(known)
         .filter(|(sureness, _)| *sureness >= ENOUGH)
-        // Of equals the first in the list.
+        .collect();
+    // Of equals the first in the list.
+    let best = fitting
+        .into_iter()
         .rev()
-        .max_by_key(|(sureness, _)| *sureness)
-        .map(|(_, entry)| entry)
+        .max_by_key(|(sureness, _)| *sureness);
+    best.map(|(_, chosen)| chosen)
 }
 
 /// Counts of a file that is being read.
@@ -121,6 +231,7 @@ impl Reading {
         &mut self,
         number: u64,
         bytes: &[u8],
+        stack: &mut Stack,
         builder: &mut dyn Builder,
         sessions: &mut Vec<LogSession>,
     ) {
@@ -128,10 +239,18 @@ impl Reading {
         if bytes.is_empty() {
             return;
         }
-        let parsed = if bytes.len() > MAX_LINE {
-            Parsed::Failed
-        } else {
-            builder.line(Line { number, bytes }, sessions)
+        let parsed = match stack.open(bytes.get(..MAX_LINE).unwrap_or(bytes)) {
+            _ if bytes.len() > MAX_LINE => Parsed::Failed,
+            Unwrapped::Line([]) | Unwrapped::Part => Parsed::Aside(None),
+            Unwrapped::Line(inner) if inner.len() > MAX_LINE => Parsed::Failed,
+            Unwrapped::Line(inner) => builder.line(
+                Line {
+                    number,
+                    bytes: inner,
+                },
+                sessions,
+            ),
+            Unwrapped::Unopened => Parsed::Failed,
         };
         match parsed {
             Parsed::Aside(stamp) => self.stamp(stamp),
@@ -213,6 +332,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::Span;
 
     const POSTFIX: &str = "Nov 24 03:29:09 mail postfix/smtpd[7]: connect from unknown[192.0.2.10]\nrubbish\nNov 24 03:29:10 mail postfix/smtpd[7]: disconnect from unknown[192.0.2.10] quit=1 commands=1\n";
 
@@ -248,6 +368,61 @@ mod tests {
             );
             assert_eq!(source.unparsed_first, [(2, "rubbish".to_owned())]);
         }
+    }
+
+    #[test]
+    fn the_same_lines_in_every_envelope() {
+        let clf =
+            "192.0.2.10 - - [24/Nov/2026:03:49:17 +0000] \"GET / HTTP/1.1\" 200 13 \"-\" \"x\"";
+        let json = clf.replace('"', "\\\"");
+        let journal = |message: &str| {
+            format!(
+                "{{\"__REALTIME_TIMESTAMP\":\"1795491820629511\",\"_HOSTNAME\":\"w\",\"SYSLOG_IDENTIFIER\":\"nginx\",\"_PID\":\"7\",\"MESSAGE\":\"{message}\"}}"
+            )
+        };
+        let (half, rest) = clf.split_at(30);
+        for line in [
+            clf.to_owned(),
+            format!("<190>Nov 24 03:49:17 web nginx: {clf}"),
+            format!("<190>1 2026-11-24T03:49:17Z web nginx 7 - - {clf}"),
+            format!("2026-11-24T03:49:17.1Z web nginx[7]: {clf}"),
+            format!("2026-11-24T03:43:40.629303112Z stdout F {clf}"),
+            format!(
+                "2026-11-24T03:43:40.6Z stdout P {half}\n2026-11-24T03:43:40.6Z stderr F hello\n2026-11-24T03:43:40.7Z stdout F {rest}"
+            ),
+            format!(
+                "{{\"log\":\"{json}\\n\",\"stream\":\"stdout\",\"time\":\"2026-11-24T03:49:17.7Z\"}}"
+            ),
+            journal(&json),
+            format!(
+                "__CURSOR=x\n__REALTIME_TIMESTAMP=1795491820629511\nSYSLOG_IDENTIFIER=nginx\nMESSAGE={clf}\n"
+            ),
+        ] {
+            let (source, sessions) = told(format!("{line}\n{line}\n").as_bytes());
+            assert_eq!((source.format, sessions.len()), ("clf", 2), "{line}");
+            assert_eq!(sessions[0].peer, "192.0.2.10".parse().ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_journal_tells_the_time_of_lines_that_have_none() {
+        let export = [
+            b"__CURSOR=a\n__REALTIME_TIMESTAMP=1795491820629511\n_SOURCE_REALTIME_TIMESTAMP=1795491820629303\nSYSLOG_IDENTIFIER=postfix/smtpd\n_PID=7\nMESSAGE\n".as_slice(),
+            &36u64.to_le_bytes(),
+            b"connect from unknown[192.0.2.10]:1\n \n\n__CURSOR=b\n__REALTIME_TIMESTAMP=1795491821629511\nSYSLOG_IDENTIFIER=postfix/smtpd\n_PID=7\nMESSAGE=disconnect from unknown[192.0.2.10]:1 quit=1 commands=1\n\n",
+        ]
+        .concat();
+        let (source, sessions) = told(&export);
+        assert_eq!((source.format, sessions.len()), ("postfix", 1));
+        let lines: Vec<u64> = sessions[0]
+            .events
+            .iter()
+            .map(|event| event.line.line)
+            .collect();
+        assert_eq!(lines, [1, 10], "the lines on which the entries begin");
+        let stamp = sessions[0].events[0].stamp;
+        assert_eq!(stamp.at.to_rfc3339(), "2026-11-24T03:43:40.629303000Z");
+        assert_eq!(stamp.resolution, Span::MICROSECOND);
     }
 
     #[test]

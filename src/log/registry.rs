@@ -1,19 +1,23 @@
 //! The list of log formats: one row each.
 
-use super::{
-    Entry, clf, dovecot, exchange_mailbox, exchange_smtp, iis_fixed, iis_http, iis_smtp, opensmtpd,
-    postfix,
-};
+use super::{Entry, dovecot, exchange_mailbox, exchange_smtp, iis, opensmtpd, postfix, web};
 
 /// All formats, in alphabetical order.
 pub static FORMATS: &[Entry] = &[
-    clf::ENTRY,
+    web::caddy::ENTRY,
+    web::clf::ENTRY,
     dovecot::ENTRY,
+    web::envoy::ENTRY,
     exchange_mailbox::ENTRY,
     exchange_smtp::ENTRY,
-    iis_fixed::ENTRY,
-    iis_http::ENTRY,
-    iis_smtp::ENTRY,
+    web::haproxy::ENTRY,
+    iis::httperr::ENTRY,
+    iis::fixed::ENTRY,
+    iis::http::ENTRY,
+    iis::ncsa::ENTRY,
+    iis::odbc::ENTRY,
+    iis::smtp::ENTRY,
     opensmtpd::ENTRY,
     postfix::ENTRY,
+    web::traefik::ENTRY,
 ];

@@ -117,7 +117,7 @@ fn fraction(text: &str) -> Option<(Span, Span, &str)> {
 }
 
 /// `Z`, `+01:00` or `+0100`.
-fn zone(text: &str) -> Option<(Span, &str)> {
+pub(super) fn zone(text: &str) -> Option<(Span, &str)> {
     if let Some(rest) = text.strip_prefix('Z') {
         return Some((Span::ZERO, rest));
     }

@@ -2,9 +2,10 @@
 //!
 //! RFC 3164 as files have it and as it goes over a wire, RFC 5424, and the RFC 3339 stamps of rsyslog and journald.
 
-use crate::model::{Span, Stamp};
+use crate::model::{Span, Stamp, from_wire};
 
 use super::stamp::{self, Stamped};
+use super::{Head, Sureness};
 
 /// A line taken out of its envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,12 +39,18 @@ impl Syslog {
             return rfc5424(rest);
         }
         let stamped = self.stamped(line)?;
-        let (_host, rest) = word(stamped.rest.trim_start_matches(' '))?;
+        let rest = stamped.rest.trim_start_matches(' ');
+        let (first, behind) = word(rest)?;
+        // A program that writes to the wire itself may leave its host out.
+        let rest = if first.ends_with("]:") { rest } else { behind };
+        // An RFC 5424 message in a file of rsyslog has no colon behind the process id.
         let (tag, text) = rest
-            .split_once(": ")
+            .split_once("] ")
+            .filter(|(tag, _)| tag.contains('[') && !tag.contains(' '))
+            .or_else(|| rest.split_once(": "))
             .or_else(|| Some((rest.strip_suffix(':')?, "")))?;
         let (program, pid) = match tag.split_once('[') {
-            Some((program, pid)) => (program, pid.strip_suffix(']')?),
+            Some((program, pid)) => (program, pid.strip_suffix(']').unwrap_or(pid)),
             None => (tag, ""),
         };
         if program.contains(' ') {
@@ -84,6 +91,18 @@ impl Syslog {
             _ => Some(stamp::without_year(line, self.year.saturating_sub(1))?.0),
         }
     }
+}
+
+/// How much of a head are lines that `is_ours` takes.
+pub(super) fn share(head: &Head<'_>, is_ours: impl Fn(&Envelope<'_>) -> bool) -> Sureness {
+    let mut syslog = Syslog::new(head.year);
+    let fits = head.lines.iter().filter(|line| {
+        let text = from_wire(line);
+        syslog
+            .open(&text)
+            .is_some_and(|envelope| is_ours(&envelope))
+    });
+    Sureness::share(fits.count(), head.lines.len())
 }
 
 /// `<22>` taken off, and whether it was there.
@@ -152,6 +171,8 @@ mod tests {
                 "<22>Nov 24 03:43:40 mail postfix/smtpd[21489]: connect",
                 None,
             ),
+            ("Nov 24 03:43:40 mail postfix/smtpd[21489] connect", None),
+            ("<22>Nov 24 03:43:40 postfix/smtpd[21489]: connect", None),
             (
                 "<22>1 2026-11-24T03:43:40Z mail postfix/smtpd 21489 - - connect",
                 Some(Span::ZERO),

@@ -1,9 +1,9 @@
 //! W3C extended log files (WD-logfile-960323), as IIS writes them: columns are named by `#Fields:` lines, which may change in
 //! mid-file; times are UTC.
 
-use crate::model::{LogTime, Span, Stamp};
+use crate::model::{LogTime, Span, Stamp, from_wire};
 
-use super::stamp;
+use super::{Head, Sureness, stamp};
 
 /// The columns and the date in force.
 #[derive(Clone, Debug, Default)]
@@ -86,6 +86,24 @@ impl W3c {
         self.last = Some(time);
         self.date
     }
+}
+
+/// How much of a head are rows that `is_ours` takes.
+pub(super) fn share(head: &Head<'_>, is_ours: impl Fn(&Row<'_>) -> bool) -> Sureness {
+    let mut w3c = W3c::default();
+    let mut rows = 0;
+    let mut fits = 0;
+    for line in head.lines {
+        match w3c.line(&from_wire(line)) {
+            Some(W3cLine::Directive) => {}
+            Some(W3cLine::Row(row)) => {
+                rows += 1;
+                fits += usize::from(is_ours(&row));
+            }
+            None => rows += 1,
+        }
+    }
+    Sureness::share(fits, rows)
 }
 
 impl<'a> Row<'a> {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{DamageLog, Encryption, LineRef, LogTime, Proto, Span, Stamp, TlsVersion, Verb};
+use super::{DamageLog, Encryption, LineRef, LogTime, Proto, Side, Span, Stamp, TlsVersion, Verb};
 
 /// Which input log, in the order given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,6 +106,8 @@ pub struct LogSession {
     pub messages: Vec<LoggedMessage>,
     /// Octets that the log says passed after login.
     pub octets: Option<LoggedOctets>,
+    /// Sizes that must be found among what passed.
+    pub sizes: Vec<LoggedSize>,
     /// How it ended.
     pub ending: Ending,
     /// Length of the session where the log states it.
@@ -150,6 +152,23 @@ pub struct LoggedOctets {
     pub received: u64,
     /// To the client.
     pub sent: u64,
+    /// Octets of the last request that the server may have left uncounted.
+    pub unread: u64,
+}
+
+/// Octets that some requests or replies of a session have together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedSize {
+    /// What they are, in words for a person.
+    pub what: String,
+    /// Who sent them.
+    pub side: Side,
+    /// How many of them there are; at least one.
+    pub count: u32,
+    /// Octets of all together with line ends.
+    pub octets: u64,
+    /// In how many of a hundred sessions they are there when the log says so: clients differ in the commands that they use.
+    pub percent: u8,
 }
 
 /// A line that belongs to a session.
@@ -218,6 +237,7 @@ impl LogSession {
             implied: Vec::new(),
             messages: Vec::new(),
             octets: None,
+            sizes: Vec::new(),
             ending: Ending::default(),
             duration: None,
             every_command: false,

@@ -22,7 +22,7 @@ pub use exchange::{Burst, Exchange, LineRef, Verb};
 pub use icmp::{IcmpError, IcmpReason};
 pub use log_session::{
     Ending, Event, LogCommand, LogEvent, LogId, LogSession, LogSource, LoggedMessage, LoggedOctets,
-    LoggedTls, Role, Tally, Zone,
+    LoggedSize, LoggedTls, Role, Tally, Zone,
 };
 pub use lookup::{Lookup, LookupOutcome, RecordType};
 pub use proto::{Encryption, Proto, Seen};

@@ -1,10 +1,9 @@
 //! Logs become log sessions.
 
 use crate::input::Input;
-use crate::log;
+use crate::log::{self, Chosen, How};
 use crate::model::{LogId, LogSession, LogSource, LogTime, Span, Zone};
 
-use super::options::LogFormat;
 use super::{PipelineError, Progress, ZoneRule};
 
 /// What the logs gave.
@@ -17,8 +16,8 @@ pub(super) struct Told {
 
 /// Reads all logs, one after the other.
 pub(super) fn read(
-    inputs: &[(Input, Option<LogFormat>)],
-    year: i32,
+    inputs: &[(Input, Option<Chosen>)],
+    how: How<'_>,
     rules: &[ZoneRule],
     progress: &mut Progress,
 ) -> Told {
@@ -27,8 +26,11 @@ pub(super) fn read(
         progress.begin(&input.name);
         let id = LogId(u16::try_from(at).unwrap_or(u16::MAX));
         let size = u64::try_from(input.bytes.len()).unwrap_or(u64::MAX);
-        let entry = format.map(|format| format.0);
-        let read = log::read(id, &input.name, &input.bytes, entry, year, &mut |at| {
+        let how = How {
+            format: format.as_ref(),
+            ..how
+        };
+        let read = log::read_as(id, &input.name, &input.bytes, how, &mut |at| {
             progress.at(at);
         });
         progress.end(size);

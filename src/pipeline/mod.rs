@@ -12,6 +12,6 @@ mod run;
 mod zones;
 
 pub use error::PipelineError;
-pub use options::{LogFormat, LogInput, Options, ZoneRule};
+pub use options::{LogInput, Options, ZoneRule};
 pub use progress::{Progress, Show};
 pub use run::{Run, run};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::flow::Limits;
-use crate::log::Entry;
+use crate::log::{Chosen, OwnFormat};
 use crate::model::Span;
 use crate::report::Selection;
 
@@ -17,6 +17,8 @@ pub struct Options {
     pub live: Option<crate::capture::LiveRequest>,
     /// Logs.
     pub logs: Vec<LogInput>,
+    /// Formats that the user describes.
+    pub own_formats: Vec<OwnFormat>,
     /// Zone of captures that keep wall-clock time.
     pub capture_zone: Option<Span>,
     /// Zones of logs, the last that fits counts.
@@ -29,17 +31,13 @@ pub struct Options {
     pub selection: Selection,
 }
 
-/// A log to read.
-#[derive(Clone, Copy)]
-pub struct LogFormat(pub &'static Entry);
-
 /// A log, folder or pattern as given.
 #[derive(Clone, Debug)]
 pub struct LogInput {
     /// Where.
     pub path: PathBuf,
     /// What it is, where the user says so.
-    pub format: Option<LogFormat>,
+    pub format: Option<Chosen>,
 }
 
 /// The zone of one log or of all.
@@ -49,10 +47,4 @@ pub struct ZoneRule {
     pub file: Option<String>,
     /// East of UTC.
     pub east: Span,
-}
-
-impl std::fmt::Debug for LogFormat {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.0.name)
-    }
 }

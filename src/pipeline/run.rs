@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use crate::align::align;
 use crate::input::{Input, expand};
+use crate::log::{Chosen, How};
 use crate::model::Nanos;
 use crate::report::Account;
 
-use super::options::LogFormat;
 use super::{Options, PipelineError, Progress, captures, logs, zones};
 
 /// What a run gave.
@@ -25,10 +25,10 @@ pub struct Run {
 pub fn run(options: &Options, progress: &mut Progress) -> Run {
     let mut failures = Vec::new();
     let captures = open(&options.captures, &mut failures);
-    let mut told_logs: Vec<(Input, Option<LogFormat>)> = Vec::new();
+    let mut told_logs: Vec<(Input, Option<Chosen>)> = Vec::new();
     for log in &options.logs {
         let opened = open(std::slice::from_ref(&log.path), &mut failures);
-        told_logs.extend(opened.into_iter().map(|input| (input, log.format)));
+        told_logs.extend(opened.into_iter().map(|input| (input, log.format.clone())));
     }
     let inputs = captures
         .iter()
@@ -46,7 +46,12 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         .or_else(|| wires.origin.map(Nanos::year))
         .or_else(|| told_logs.iter().find_map(|(input, _)| input.modified_year))
         .unwrap_or(1970);
-    let told = logs::read(&told_logs, year, &options.log_zones, progress);
+    let how = How {
+        format: None,
+        own: &options.own_formats,
+        year,
+    };
+    let told = logs::read(&told_logs, how, &options.log_zones, progress);
     failures.extend(told.failures);
     progress.begin("aligning");
     let origin = wires.origin.unwrap_or_default();

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::align::{Clock, Standing};
 use crate::model::{
-    CaptureSource, CaptureZone, Exchange, LineRef, LogSource, Nanos, Side, Span, TlsSummary, Zone,
+    CaptureSource, CaptureZone, Exchange, LineRef, LogSource, LogTime, Nanos, Side, Span,
+    TlsSummary, Zone,
 };
 
 use super::account::Shown;
@@ -134,6 +135,11 @@ fn log_record(source: &LogSource) -> Log<'_> {
         Zone::Inferred(east) => (east, "inferred"),
         Zone::Stated(east) => (east, "stated"),
     };
+    let utc = |at: LogTime| match source.zone {
+        Zone::Inferred(east) => (at - east).to_rfc3339(),
+        // What is stated or given was reckoned with when the log was read.
+        _ => at.to_rfc3339(),
+    };
     Log {
         r#type: "log",
         file: &source.file,
@@ -143,8 +149,8 @@ fn log_record(source: &LogSource) -> Log<'_> {
         lines: source.lines,
         events: source.events,
         unparsed_lines: source.unparsed,
-        first: source.first.map(|at| (at - zone).to_rfc3339()),
-        last: source.last.map(|at| (at - zone).to_rfc3339()),
+        first: source.first.map(utc),
+        last: source.last.map(utc),
         damaged: (!source.damage.is_empty()).then(|| source.damage.to_string()),
     }
 }

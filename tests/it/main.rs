@@ -13,6 +13,8 @@ mod corpus;
 mod damage;
 mod dialogue;
 mod formats;
+mod logging;
+mod own_format;
 mod program;
 mod rooms;
 mod samples;

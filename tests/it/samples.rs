@@ -10,16 +10,24 @@ use bothends::model::LogId;
 const SAMPLES: &[(&str, &str, usize)] = &[
     ("apache-combined-logio.log", "clf", 7),
     ("apache-common.log", "clf", 7),
+    ("caddy.log", "caddy", 1),
     ("dovecot-2.3.log", "dovecot", 6),
     ("dovecot-2.4.log", "dovecot", 3),
+    ("envelope-journald.json.log", "postfix", 2),
+    ("envoy.log", "envoy", 5),
     ("exchange2013-imap4.log", "exchange-mailbox", 2),
     ("exchange2013-pop3.log", "exchange-mailbox", 2),
     ("exchange2013-smtp-receive.log", "exchange-smtp", 2),
     ("exchange2013-smtp-send.log", "exchange-smtp", 2),
+    ("haproxy.log", "haproxy", 7),
+    ("httperr.log", "httperr", 5),
     ("iis-fixed-smtp.log", "iis-fixed", 3),
+    ("iis-ncsa-smtp.log", "iis-ncsa", 3),
+    ("iis-odbc-smtp.csv", "iis-odbc", 3),
     ("iis-w3c-http.log", "iis-http", 5),
     ("nginx-combined.log", "clf", 26),
     ("opensmtpd.log", "opensmtpd", 2),
+    ("traefik.json.log", "traefik", 2),
 ];
 
 #[test]
@@ -38,5 +46,23 @@ fn samples_are_told_by_their_lines() {
             "{name}: {:?}",
             source.unparsed_first
         );
+    }
+}
+
+/// A format is told by its first lines alone: comments, and five rows.
+#[test]
+fn samples_cut_short_are_told_too() {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/reference/log-samples");
+    if !beside.is_dir() {
+        eprintln!("skipped: no {}", beside.display());
+        return;
+    }
+    for &(name, format, _) in SAMPLES {
+        let bytes = std::fs::read(beside.join(name)).unwrap();
+        let lines: Vec<&[u8]> = bytes.split_inclusive(|&byte| byte == b'\n').collect();
+        let header = lines.iter().take_while(|line| line[0] == b'#').count();
+        let cut = lines[..lines.len().min(header + 5)].concat();
+        let told = read(LogId(0), name, &cut, None, 2026, &mut |_| {});
+        assert_eq!(told.unwrap().0.format, format, "{name}");
     }
 }

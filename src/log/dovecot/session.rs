@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use crate::model::{
-    Encryption, Event, LineRef, LogEvent, LogId, LogSession, LogTime, LoggedOctets, Proto, Span,
-    Stamp, Zone, from_wire,
+    Encryption, Event, LineRef, LogEvent, LogId, LogSession, LogTime, LoggedOctets, LoggedSize,
+    Proto, Side, Span, Stamp, Zone, from_wire,
 };
 
 use super::super::syslog::Syslog;
@@ -177,6 +177,7 @@ impl Dovecot {
         session.encryption = clear.then_some(Encryption::None);
         if !told.user.is_empty() {
             session.names.push(told.user.to_owned());
+            session.sizes.extend(user_command(proto, told));
         }
         Some(session)
     }
@@ -234,6 +235,7 @@ impl Dovecot {
         }
         session.ending = ending(words);
         session.octets = octets(words);
+        session.sizes.extend(sizes(words));
         out.push(session);
         Parsed::Event(stamp)
     }
@@ -372,7 +374,56 @@ fn octets(words: &str) -> Option<LoggedOctets> {
     Some(LoggedOctets {
         received: number("in=")?,
         sent: number("out=")?,
+        // A LOGOUT is carried out before its line's end is read.
+        unread: if words.contains("Logged out") { 2 } else { 0 },
     })
+}
+
+/// The USER command of POP3, which a client that logs in by PLAIN mostly uses (the other way is AUTH).
+fn user_command(proto: Proto, told: &Elements<'_>) -> Option<LoggedSize> {
+    let is_plain = proto == Proto("pop3") && told.method == "PLAIN";
+    is_plain.then(|| LoggedSize {
+        what: format!("a USER command for {}", told.user),
+        side: Side::Client,
+        count: 1,
+        octets: (told.user.len() + "USER \r\n".len()) as u64,
+        percent: 80,
+    })
+}
+
+/// `top=0/0, retr=2/6441, del=0/2, size=6403`: what POP3's replies must have had.
+fn sizes(words: &str) -> Vec<LoggedSize> {
+    let pair = |key: &str| -> Option<(u32, u64)> {
+        let word = words
+            .split([' ', ','])
+            .find_map(|word| word.strip_prefix(key))?;
+        let (count, octets) = word.split_once('/')?;
+        Some((count.parse().ok()?, octets.parse().ok()?))
+    };
+    let mut sizes = Vec::new();
+    if let Some((count, octets)) = pair("retr=").filter(|&(count, _)| count > 0) {
+        sizes.push(LoggedSize {
+            what: format!("{count} retrieved messages"),
+            side: Side::Server,
+            count,
+            // The dot behind each message is not counted.
+            octets: octets.saturating_add(3 * u64::from(count)),
+            percent: 95,
+        });
+    }
+    let size = words
+        .split([' ', ','])
+        .find_map(|word| word.strip_prefix("size="));
+    if let (Some((_, messages)), Some(octets)) = (pair("del="), size) {
+        sizes.push(LoggedSize {
+            what: format!("a reply to STAT with {messages} messages"),
+            side: Side::Server,
+            count: 1,
+            octets: format!("+OK {messages} {octets}\r\n").len() as u64,
+            percent: 70,
+        });
+    }
+    sizes
 }
 
 #[cfg(test)]

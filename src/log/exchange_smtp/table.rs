@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 
 use crate::model::{LineRef, LogId, LogSession, Role, Span, Stamp, Zone, from_wire};
 
-use super::super::{Builder, Entry, Head, Line, Parsed, Sureness, csv, stamp};
+use super::super::csv::Table;
+use super::super::{Builder, Entry, Head, Line, Parsed, Sureness, stamp};
 use super::serving::{Serving, Told};
 
 /// Row of the registry.
@@ -22,26 +23,11 @@ const MAX_OPEN: usize = 50_000;
 const COLUMNS: &str = "date-time,connector-id,session-id,sequence-number,local-endpoint,remote-endpoint,event,data,context";
 
 fn probe(head: &Head<'_>) -> Sureness {
-    let mut table = Table::default();
-    let mut rows = 0;
-    let mut fits = 0;
-    for line in head.lines {
-        let text = from_wire(line);
-        if table.directive(&text) {
-            continue;
-        }
-        rows += 1;
-        fits += usize::from(!table.other && table.row(&text).is_some());
-    }
-    Sureness::share(fits, rows)
-}
-
-/// What the header says.
-struct Table {
-    columns: Vec<String>,
-    role: Role,
-    /// A log of another protocol in the same columns.
-    other: bool,
+    Table::share(COLUMNS, head, |table, line| {
+        // Other protocols are logged in the same columns.
+        let is_smtp = table.kind().is_empty() || table.kind().contains("SMTP");
+        is_smtp && row(table, line).is_some()
+    })
 }
 
 /// A row under the columns in force.
@@ -55,57 +41,31 @@ struct Row {
     context: String,
 }
 
-impl Default for Table {
-    fn default() -> Self {
-        Self {
-            columns: csv::values(COLUMNS),
-            role: Role::Server,
-            other: false,
-        }
-    }
+fn row(table: &Table, line: &str) -> Option<Row> {
+    let values = table.row(line);
+    let stamped = stamp::iso(values.get("date-time")?)?;
+    let session = values.get("session-id")?;
+    let mut event = values.get("event")?.chars();
+    let row = Row {
+        stamp: stamped.stamp,
+        session: session.to_owned(),
+        local: values.get("local-endpoint")?.parse().ok(),
+        remote: values.get("remote-endpoint")?.parse().ok(),
+        event: event.next()?,
+        data: values.get("data")?.trim_start().to_owned(),
+        context: values.text("context"),
+    };
+    let is_id = !session.is_empty() && session.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_event = event.next().is_none() && "+-<>*".contains(row.event);
+    (stamped.rest.is_empty() && is_id && is_event).then_some(row)
 }
 
-impl Table {
-    /// Takes in a line of the header; whether it was one.
-    fn directive(&mut self, line: &str) -> bool {
-        let Some(directive) = line.strip_prefix('#') else {
-            return false;
-        };
-        if let Some(columns) = directive.strip_prefix("Fields: ") {
-            self.columns = csv::values(columns);
-        }
-        if let Some(kind) = directive.strip_prefix("Log-type: ") {
-            self.other = !kind.contains("SMTP");
-            self.role = if kind.contains("Send") {
-                Role::Client
-            } else {
-                Role::Server
-            };
-        }
-        true
-    }
-
-    fn row(&self, line: &str) -> Option<Row> {
-        let values = csv::values(line);
-        let value = |name: &str| {
-            let at = self.columns.iter().position(|column| column == name)?;
-            values.get(at).map(String::as_str)
-        };
-        let stamped = stamp::iso(value("date-time")?)?;
-        let session = value("session-id")?;
-        let mut event = value("event")?.chars();
-        let row = Row {
-            stamp: stamped.stamp,
-            session: session.to_owned(),
-            local: value("local-endpoint")?.parse().ok(),
-            remote: value("remote-endpoint")?.parse().ok(),
-            event: event.next()?,
-            data: value("data")?.trim_start().to_owned(),
-            context: value("context").unwrap_or_default().to_owned(),
-        };
-        let is_id = !session.is_empty() && session.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let is_event = event.next().is_none() && "+-<>*".contains(row.event);
-        (stamped.rest.is_empty() && is_id && is_event).then_some(row)
+/// Whether the server took mail or sent it, as the header says.
+fn role(kind: &str) -> Role {
+    if kind.contains("Send") {
+        Role::Client
+    } else {
+        Role::Server
     }
 }
 
@@ -119,13 +79,9 @@ struct Exchange {
 
 impl Exchange {
     fn new(id: LogId, head: &Head<'_>) -> Self {
-        let mut table = Table::default();
-        for line in head.lines {
-            table.directive(&from_wire(line));
-        }
         Self {
             id,
-            table,
+            table: Table::new(COLUMNS, head),
             open: BTreeMap::new(),
         }
     }
@@ -137,13 +93,13 @@ impl Builder for Exchange {
         if self.table.directive(&text) {
             return Parsed::Aside(None);
         }
-        let Some(row) = self.table.row(&text) else {
+        let Some(row) = row(&self.table, &text) else {
             return Parsed::Failed;
         };
         if !self.open.contains_key(&row.session) && self.open.len() >= MAX_OPEN {
             out.extend(self.open.pop_first().map(|(_, old)| old.into_session()));
         }
-        let role = self.table.role;
+        let role = role(self.table.kind());
         let serving = self
             .open
             .entry(row.session.clone())

@@ -7,7 +7,7 @@ use crate::model::{
     LoggedTls, Proto, Span, Tally, Verb, Zone, from_wire,
 };
 
-use super::super::syslog::{Envelope, Syslog};
+use super::super::syslog::{self, Envelope, Syslog};
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
 use super::implied::{self, Message, Told};
 use super::line::{About, Client, Count, Said, about, said};
@@ -24,18 +24,7 @@ pub(in super::super) const ENTRY: Entry = Entry {
 const MAX_OPEN: usize = 100_000;
 
 fn probe(head: &Head<'_>) -> Sureness {
-    let mut syslog = Syslog::new(head.year);
-    let fits = head
-        .lines
-        .iter()
-        .filter(|line| {
-            let text = from_wire(line);
-            syslog
-                .open(&text)
-                .is_some_and(|envelope| is_postfix(envelope.program))
-        })
-        .count();
-    Sureness::share(fits, head.lines.len())
+    syslog::share(head, |envelope| is_postfix(envelope.program))
 }
 
 /// `postfix/smtpd`, `postfix-in/smtps/smtpd`.

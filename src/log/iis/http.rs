@@ -7,11 +7,11 @@ use std::net::IpAddr;
 
 use crate::model::{Event, LineRef, LogEvent, LogId, LogSession, Proto, Span, Zone, from_wire};
 
-use super::w3c::{Row, W3c, W3cLine};
-use super::{Builder, Entry, Head, Line, Parsed, Sureness, web};
+use super::super::w3c::{self, Row, W3c, W3cLine};
+use super::super::{Builder, Entry, Head, Line, Parsed, Sureness, web};
 
 /// Row of the registry.
-pub(super) const ENTRY: Entry = Entry {
+pub(in crate::log) const ENTRY: Entry = Entry {
     name: "iis-http",
     about: "IIS web sites, W3C extended",
     probe,
@@ -24,20 +24,7 @@ pub(super) const ENTRY: Entry = Entry {
 };
 
 fn probe(head: &Head<'_>) -> Sureness {
-    let mut w3c = W3c::default();
-    let mut rows = 0;
-    let mut fits = 0;
-    for line in head.lines {
-        match w3c.line(&from_wire(line)) {
-            Some(W3cLine::Directive) => {}
-            Some(W3cLine::Row(row)) => {
-                rows += 1;
-                fits += usize::from(is_http(&row));
-            }
-            None => rows += 1,
-        }
-    }
-    Sureness::share(fits, rows)
+    w3c::share(head, is_http)
 }
 
 /// Other services of IIS write the same columns.
@@ -115,11 +102,11 @@ fn event(row: &Row<'_>) -> Option<Event> {
     Some(what)
 }
 
-fn address(text: &str) -> Option<IpAddr> {
+pub(super) fn address(text: &str) -> Option<IpAddr> {
     text.split('%').next()?.parse().ok()
 }
 
-fn port(row: &Row<'_>, field: &str) -> Option<u16> {
+pub(super) fn port(row: &Row<'_>, field: &str) -> Option<u16> {
     row.get(field)?.parse().ok().filter(|port| *port != 0)
 }
 

@@ -3,20 +3,21 @@
 //! Fifteen values without a header, in the server's local time, month first. They are those of a W3C extended log in
 //! another order, and are read as such.
 
-use crate::model::{LogId, LogSession, Zone, from_wire};
+use crate::model::{LogSession, Zone, from_wire};
 
-use super::{Builder, Entry, Head, Line, Parsed, Sureness, iis_http, iis_smtp, stamp};
+use super::super::{Builder, Entry, Head, Line, Parsed, Sureness, stamp};
+use super::services::{Service, Services};
 
 /// Row of the registry.
-pub(super) const ENTRY: Entry = Entry {
+pub(in crate::log) const ENTRY: Entry = Entry {
     name: "iis-fixed",
     about: "Microsoft IIS log file format, of mail servers and web sites",
     probe,
-    open: |id, head| Box::new(IisFixed::new(id, head)),
+    open: |id, head| Box::new(IisFixed(Services::new(COLUMNS, id, head))),
 };
 
 /// The columns by their names in W3C extended logs; the octets received stand before those sent.
-const COLUMNS: &[u8] = b"#Fields: c-ip cs-username date time s-sitename s-computername s-ip time-taken cs-bytes sc-bytes sc-status sc-win32-status cs-method cs-uri-stem cs-uri-query";
+const COLUMNS: &str = "c-ip cs-username date time s-sitename s-computername s-ip time-taken cs-bytes sc-bytes sc-status sc-win32-status cs-method cs-uri-stem cs-uri-query";
 
 fn probe(head: &Head<'_>) -> Sureness {
     let fits = head
@@ -28,46 +29,33 @@ fn probe(head: &Head<'_>) -> Sureness {
 }
 
 /// One file.
-struct IisFixed {
-    mail: Box<dyn Builder>,
-    web: Box<dyn Builder>,
-}
+struct IisFixed(Services);
 
-/// A row in the shape of a W3C extended log.
+/// A row, its date as in a W3C extended log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Row {
-    is_mail: bool,
-    text: String,
+struct Row<'a> {
+    service: Service,
+    date: String,
+    values: Vec<&'a str>,
 }
 
-impl Row {
-    fn read(line: &str) -> Option<Self> {
+impl<'a> Row<'a> {
+    fn read(line: &'a str) -> Option<Self> {
         let line = line.trim_end().strip_suffix(',')?;
-        let mut values: Vec<&str> = line.splitn(15, ',').map(str::trim).collect();
-        let (time, service) = (*values.get(3)?, *values.get(4)?);
-        stamp::clock(time)?;
-        let is_mail = service.starts_with("SMTPSVC");
-        if values.len() != 15 || !(is_mail || service.starts_with("W3SVC")) {
-            return None;
-        }
+        let values: Vec<&str> = line.splitn(15, ',').map(str::trim).collect();
+        stamp::clock(values.get(3)?)?;
+        let service = Service::of(values.get(4)?)?;
         let date = date(values.get(2)?)?;
-        *values.get_mut(2)? = &date;
-        let text: Vec<String> = values
-            .into_iter()
-            .map(|value| match value {
-                "" => "-".to_owned(),
-                value => value.replace(' ', "+"),
-            })
-            .collect();
-        Some(Self {
-            is_mail,
-            text: text.join(" "),
+        (values.len() == 15).then_some(Self {
+            service,
+            date,
+            values,
         })
     }
 }
 
 /// `10/8/2006` or `10/8/06` as `2006-10-08`.
-fn date(text: &str) -> Option<String> {
+pub(super) fn date(text: &str) -> Option<String> {
     let mut parts = text.splitn(3, '/').map(str::parse::<u16>);
     let month = parts.next()?.ok()?;
     let day = parts.next()?.ok()?;
@@ -79,42 +67,20 @@ fn date(text: &str) -> Option<String> {
     Some(format!("{year:04}-{month:02}-{day:02}"))
 }
 
-impl IisFixed {
-    fn new(id: LogId, head: &Head<'_>) -> Self {
-        let mut fixed = Self {
-            mail: (iis_smtp::ENTRY.open)(id, head),
-            web: (iis_http::ENTRY.open)(id, head),
-        };
-        let columns = Line {
-            number: 0,
-            bytes: COLUMNS,
-        };
-        let mut none = Vec::new();
-        fixed.mail.line(columns, &mut none);
-        fixed.web.line(columns, &mut none);
-        fixed
-    }
-}
-
 impl Builder for IisFixed {
     fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
-        let Some(row) = Row::read(&from_wire(line.bytes)) else {
+        let text = from_wire(line.bytes);
+        let Some(mut row) = Row::read(&text) else {
             return Parsed::Failed;
         };
-        let line = Line {
-            number: line.number,
-            bytes: row.text.as_bytes(),
-        };
-        if row.is_mail {
-            self.mail.line(line, out)
-        } else {
-            self.web.line(line, out)
+        if let Some(date) = row.values.get_mut(2) {
+            *date = &row.date;
         }
+        self.0.row(line.number, row.service, row.values, out)
     }
 
     fn finish(&mut self, out: &mut Vec<LogSession>) {
-        self.mail.finish(out);
-        self.web.finish(out);
+        self.0.finish(out);
     }
 
     fn zone(&self) -> Zone {
@@ -125,7 +91,7 @@ impl Builder for IisFixed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Ending, Event, Span};
+    use crate::model::{Ending, Event, LogId, Span};
 
     const LOG: &str = "\
 203.0.113.77, gw.example, 10/8/2006, 23:00:15, SMTPSVC1, MAIL01, 198.51.100.25, 0, 22, 43, 250, 0, HELO, -, +gw.example,
@@ -147,7 +113,7 @@ nothing of the kind
             year: 2006,
         };
         assert!(probe(&head) > Sureness(700));
-        let mut fixed = IisFixed::new(LogId(0), &head);
+        let mut fixed = IisFixed(Services::new(COLUMNS, LogId(0), &head));
         let mut out = Vec::new();
         let mut failed = 0;
         for (bytes, number) in lines.iter().zip(1..) {

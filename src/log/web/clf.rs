@@ -7,17 +7,16 @@
 //! the body, with some formats of Apache the head as well: it is compared with nothing. Nor is the port of a virtual host, which
 //! may be what the client named and not what it connected to.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::model::{
-    Event, LineRef, LogEvent, LogId, LogSession, Proto, Span, Stamp, Zone, from_wire,
-};
+use crate::model::{Event, LogId, LogSession, Span, Stamp, Zone, from_wire};
 
-use super::{Builder, Entry, Head, Line, Parsed, Sureness, stamp, web};
+use super::super::{Builder, Entry, Head, Line, Parsed, Sureness, stamp};
+use super::escape::quoted;
+use super::{Connections, Request, asked};
 
 /// Row of the registry.
-pub(super) const ENTRY: Entry = Entry {
+pub(in crate::log) const ENTRY: Entry = Entry {
     name: "clf",
     about: "common and combined log format of web servers",
     probe,
@@ -28,39 +27,35 @@ fn probe(head: &Head<'_>) -> Sureness {
     let fits = head
         .lines
         .iter()
-        .filter(|line| Row::read(&from_wire(line)).is_some())
+        .filter(|line| {
+            let text = from_wire(line);
+            Row::read(&text).is_some_and(|row| !row.is_traefik())
+        })
         .count();
     Sureness::share(fits, head.lines.len())
 }
 
-/// A port that was silent for so long is another connection's.
-const SILENCE: Span = Span::seconds(300);
-/// Connections kept open.
-const MAX_OPEN: usize = 100_000;
-
 /// One file.
 struct Clf {
-    id: LogId,
     /// Whether lines end with the client's port.
     ports: bool,
     zone: Option<Span>,
-    /// Connections whose ports may come again.
-    open: BTreeMap<(IpAddr, u16), LogSession>,
+    connections: Connections,
 }
 
 /// A line taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Row<'a> {
+pub(super) struct Row<'a> {
     peer: Option<IpAddr>,
     user: Option<&'a str>,
     stamp: Stamp,
-    zone: Span,
+    pub(super) zone: Span,
     request: String,
     status: Option<&'a str>,
     /// Octets of the reply, the head counted or not.
     octets: Option<u64>,
-    /// The last field behind those of the format.
-    last: Option<&'a str>,
+    /// What is behind the fields of the common format.
+    pub(super) more: &'a str,
 }
 
 impl Clf {
@@ -74,38 +69,10 @@ impl Clf {
             }
         }
         Self {
-            id,
             ports: rows > 0 && rows == ports,
             zone: None,
-            open: BTreeMap::new(),
+            connections: Connections::new(id),
         }
-    }
-}
-
-impl Clf {
-    /// Adds a line to its connection, where a port names that.
-    fn take(&mut self, row: &Row<'_>, event: LogEvent, out: &mut Vec<LogSession>) {
-        let port = row.port().filter(|_| self.ports);
-        let connection = row.peer.zip(port);
-        let known = connection.and_then(|key| self.open.get_mut(&key));
-        if let Some(session) = known
-            && let Some(last) = session.events.last()
-            && event.stamp.at.since(last.stamp.at).abs() < SILENCE
-        {
-            return session.events.push(event);
-        }
-        let mut session = LogSession::new(self.id, Proto("http"));
-        session.peer = row.peer;
-        session.peer_port = port;
-        session.names.extend(row.user.map(str::to_owned));
-        session.events.push(event);
-        let Some(key) = connection else {
-            return out.push(session);
-        };
-        if self.open.len() >= MAX_OPEN {
-            out.extend(std::mem::take(&mut self.open).into_values());
-        }
-        out.extend(self.open.insert(key, session));
     }
 }
 
@@ -116,25 +83,17 @@ impl Builder for Clf {
             return Parsed::Failed;
         };
         self.zone = Some(row.zone);
-        let mut what = web::asked(&row.request, row.status);
-        if let Event::Command(command) = &mut what {
-            command.body_octets = row.octets;
-        }
-        let event = LogEvent {
-            line: LineRef {
-                log: self.id,
-                line: line.number,
-            },
-            stamp: row.stamp,
-            what,
+        let request = Request {
+            peer_port: row.port().filter(|_| self.ports),
+            ..row.told()
         };
         let stamp = row.stamp;
-        self.take(&row, event, out);
+        self.connections.take(line, request, out);
         Parsed::Event(stamp)
     }
 
     fn finish(&mut self, out: &mut Vec<LogSession>) {
-        out.extend(std::mem::take(&mut self.open).into_values());
+        self.connections.finish(out);
     }
 
     fn zone(&self) -> Zone {
@@ -143,8 +102,12 @@ impl Builder for Clf {
 }
 
 impl<'a> Row<'a> {
-    fn read(line: &'a str) -> Option<Self> {
+    pub(super) fn read(line: &'a str) -> Option<Self> {
         let (who, rest) = line.split_once(" [")?;
+        // A syslog envelope is the reader's to take off.
+        if who.contains(": ") {
+            return None;
+        }
         let stamped = stamp::common(rest)?;
         let rest = stamped.rest.strip_prefix("] \"")?;
         let (request, rest) = quoted(rest)?;
@@ -170,13 +133,36 @@ impl<'a> Row<'a> {
             request,
             status: Some(status).filter(|status| *status != "-"),
             octets: octets.parse().ok(),
-            last: fields.next().and_then(|more| more.rsplit(' ').next()),
+            more: fields.next().unwrap_or_default(),
         })
+    }
+
+    /// Whether Traefik's own fields follow: requests so far, router, server, and the time taken.
+    pub(super) fn is_traefik(&self) -> bool {
+        let last = self.more.rsplit(' ').next().unwrap_or_default();
+        let taken = last
+            .strip_suffix("ms")
+            .and_then(|ms| ms.parse::<u64>().ok());
+        taken.is_some() && self.more.matches('"').count() >= 4
     }
 
     /// The last field as a port.
     fn port(&self) -> Option<u16> {
-        self.last?.parse().ok().filter(|port| *port >= 1024)
+        let last = self.more.rsplit(' ').next()?;
+        last.parse().ok().filter(|port| *port >= 1024)
+    }
+
+    /// The request, of which only this line tells.
+    pub(super) fn told(&self) -> Request {
+        let mut what = asked(&self.request, self.status);
+        if let Event::Command(command) = &mut what {
+            command.body_octets = self.octets;
+        }
+        Request {
+            peer: self.peer,
+            user: self.user.map(str::to_owned),
+            ..Request::new(self.stamp, what)
+        }
     }
 }
 
@@ -187,47 +173,18 @@ fn client(who: &str) -> Option<(Option<IpAddr>, Option<&str>)> {
     let (second, behind) = rest.split_once(' ')?;
     let (peer, user) = match (address(first), address(second)) {
         (None, Some(peer)) if first.contains(':') => (Some(peer), behind.split_once(' ')?.1),
-        (peer, _) => (peer, behind),
+        (peer @ Some(_), _) => (peer, behind),
+        // A name in the client's place has no name of identd behind it; other lines have words there.
+        (None, _) if second == "-" => (None, behind),
+        (None, _) => {
+            let (ident, user) = behind.split_once(' ')?;
+            (first.contains(':') && ident == "-").then_some((None, user))?
+        }
     };
     Some((
         peer,
         Some(user).filter(|user| !["-", "", "\"\""].contains(user)),
     ))
-}
-
-/// The text up to the closing quote, escapes undone, and the rest.
-///
-/// nginx writes `\x22`, Apache `\"` and the like of C.
-fn quoted(text: &str) -> Option<(String, &str)> {
-    let mut octets = Vec::new();
-    let mut rest = text;
-    loop {
-        let (before, behind) = rest.split_at_checked(rest.find(['"', '\\'])?)?;
-        octets.extend_from_slice(before.as_bytes());
-        if let Some(behind) = behind.strip_prefix('"') {
-            return Some((from_wire(&octets), behind));
-        }
-        let behind = behind.strip_prefix('\\')?;
-        let hex = behind
-            .strip_prefix('x')
-            .and_then(|hex| hex.split_at_checked(2))
-            .and_then(|(digits, behind)| Some((u8::from_str_radix(digits, 16).ok()?, behind)));
-        if let Some((octet, behind)) = hex {
-            octets.push(octet);
-            rest = behind;
-            continue;
-        }
-        let mut characters = behind.chars();
-        match characters.next()? {
-            'b' => octets.push(8),
-            'n' => octets.push(b'\n'),
-            'r' => octets.push(b'\r'),
-            't' => octets.push(b'\t'),
-            'v' => octets.push(11),
-            other => octets.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes()),
-        }
-        rest = characters.as_str();
-    }
 }
 
 #[cfg(test)]

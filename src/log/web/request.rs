@@ -1,4 +1,4 @@
-//! What the logs of web servers have in common: one line is one request.
+//! The request line: a command, with its secrets masked.
 
 use crate::model::{Event, LogCommand, Verb};
 
@@ -9,7 +9,7 @@ const SECRET: [&str; 9] = [
 const SECRET_TOO: [&str; 4] = ["passwd", "sid", "signature", "token"];
 
 /// A request line and its status: a command, or a note when no client of HTTP sent that.
-pub(super) fn asked(line: &str, status: Option<&str>) -> Event {
+pub(in crate::log) fn asked(line: &str, status: Option<&str>) -> Event {
     let method = line.split(' ').next().unwrap_or_default();
     let is_method = !method.is_empty() && method.bytes().all(|byte| byte.is_ascii_uppercase());
     if !is_method || !line.contains(' ') {
@@ -22,6 +22,17 @@ pub(super) fn asked(line: &str, status: Option<&str>) -> Event {
         code: status.map(str::to_owned),
         ..LogCommand::default()
     })
+}
+
+/// The command of a request of which method, target and version are told apart.
+pub(in crate::log) fn command(
+    method: &str,
+    target: &str,
+    version: &str,
+    status: Option<&str>,
+) -> Event {
+    let line = format!("{method} {target} {version}");
+    asked(line.trim_end(), status)
 }
 
 /// A request line without the secrets in its URL.

@@ -10,11 +10,11 @@ use crate::model::{
     LoggedMessage, Proto, Span, Verb, Zone, from_wire,
 };
 
-use super::w3c::{Row, W3c, W3cLine};
-use super::{Builder, Entry, Head, Line, Parsed, Sureness};
+use super::super::w3c::{self, Row, W3c, W3cLine};
+use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
 
 /// Row of the registry.
-pub(super) const ENTRY: Entry = Entry {
+pub(in crate::log) const ENTRY: Entry = Entry {
     name: "iis-smtp",
     about: "IIS and Exchange 2000/2003 SMTP virtual server, W3C extended",
     probe,
@@ -29,21 +29,7 @@ const MAX_OPEN: usize = 50_000;
 const DATA_SLACK: u64 = 11;
 
 fn probe(head: &Head<'_>) -> Sureness {
-    let mut w3c = W3c::default();
-    let mut rows = 0;
-    let mut fits = 0;
-    for line in head.lines {
-        let text = from_wire(line);
-        match w3c.line(&text) {
-            Some(W3cLine::Directive) => {}
-            Some(W3cLine::Row(row)) => {
-                rows += 1;
-                fits += usize::from(is_smtp(&row));
-            }
-            None => rows += 1,
-        }
-    }
-    Sureness::share(fits, rows)
+    w3c::share(head, is_smtp)
 }
 
 fn is_smtp(row: &Row<'_>) -> bool {
@@ -395,13 +381,30 @@ impl Serving {
             .win32
             .and_then(|millis| i64::try_from(millis).ok())
             .map(Span::millis);
-        // When the client just went away, the row repeats the counts of the one before it.
-        if told.command.request_bytes == Some(6) {
-            self.session.ending = Ending::Quit;
-            Event::Command(told.command.clone())
-        } else {
-            self.session.ending = Ending::Lost;
-            Event::Close
+        self.session.ending = self.ending(told);
+        match self.session.ending {
+            Ending::Quit => Event::Command(told.command.clone()),
+            _ => Event::Close,
+        }
+    }
+
+    /// When the client just went away, the last row repeats the counts of the one before it.
+    fn ending(&self, told: &Told) -> Ending {
+        let before = self
+            .session
+            .events
+            .iter()
+            .rev()
+            .find_map(|event| match &event.what {
+                Event::Command(command) => command.response_bytes,
+                _ => None,
+            });
+        match told.command.request_bytes {
+            Some(6) => Ending::Quit,
+            Some(_) => Ending::Lost,
+            // Formats without the octets received leave those sent to tell.
+            None if before.is_some() && before != told.command.response_bytes => Ending::Quit,
+            None => Ending::Unknown,
         }
     }
 }

@@ -1,0 +1,118 @@
+//! The order of a log's lines as evidence: a server writes them in the order in which things happened, so that a line lies in
+//! time between those that are known before and behind it, however coarse its stamp.
+
+use crate::model::{Nanos, Span};
+
+use super::moment::{LATE, Window};
+
+/// Lines looked at on either side of one.
+const NEIGHBOURS: usize = 8;
+/// A log is taken to be in order when at most one in this many neighbours is not.
+const IN_ORDER: usize = 20;
+
+/// Lines whose place on the wire is known, in the order of the log.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    known: Vec<(u64, Window)>,
+}
+
+/// When a line can have been written: not before the one, not after the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Between {
+    pub(super) from: Option<Nanos>,
+    pub(super) to: Option<Nanos>,
+}
+
+impl Order {
+    /// From line numbers and the windows in which their events took place; empty where these are not in order.
+    pub(super) fn of(mut known: Vec<(u64, Window)>) -> Self {
+        known.sort_unstable_by_key(|&(line, _)| line);
+        let wrong = known
+            .iter()
+            .zip(known.iter().skip(1))
+            .filter(|((_, one), (_, next))| one.lo > next.hi + LATE)
+            .count();
+        if wrong * IN_ORDER > known.len() {
+            known.clear();
+        }
+        Self { known }
+    }
+
+    /// What the known lines around `line` say of it. The nearest but one on either side counts, so that one that is wrong does no harm.
+    pub(super) fn around(&self, line: u64) -> Between {
+        let at = self.known.partition_point(|&(known, _)| known < line);
+        let (before, behind) = self.known.split_at_checked(at).unwrap_or_default();
+        let behind = behind.iter().filter(|&&(known, _)| known != line);
+        let mut from: Vec<Nanos> = before
+            .iter()
+            .rev()
+            .take(NEIGHBOURS)
+            .map(|(_, window)| window.lo)
+            .collect();
+        let mut to: Vec<Nanos> = behind
+            .take(NEIGHBOURS)
+            .map(|(_, window)| window.hi)
+            .collect();
+        from.sort_unstable_by(|one, other| other.cmp(one));
+        to.sort_unstable();
+        Between {
+            from: from.get(1).copied(),
+            to: to.get(1).copied(),
+        }
+    }
+}
+
+impl Between {
+    /// Whether something in `window` may have been written there.
+    pub(super) fn allows(self, window: Window) -> bool {
+        self.from.is_none_or(|from| window.hi + LATE >= from)
+            && self.to.is_none_or(|to| window.lo <= to + LATE)
+    }
+
+    /// How much time it leaves, where both sides are known.
+    pub(super) fn length(self) -> Option<Span> {
+        let length = self.to?.since(self.from?);
+        Some(length.max(Span::ZERO) + LATE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Window {
+        let time = Nanos(0) + Span::millis(millis);
+        Window::acted(time, time + Span::millis(2))
+    }
+
+    #[test]
+    fn a_line_lies_between_its_neighbours() {
+        let order = Order::of(
+            (1..=10u32)
+                .map(|n| (u64::from(2 * n), at(100 * i64::from(n))))
+                .collect(),
+        );
+        let between = order.around(9);
+        assert!(between.allows(at(450)) && between.allows(at(400)));
+        assert!(!between.allows(at(700)) && !between.allows(at(200)));
+        assert_eq!(order.around(2).from, None);
+        assert_eq!(order.around(20).to, None);
+    }
+
+    #[test]
+    fn one_wrong_neighbour_does_no_harm() {
+        let mut known: Vec<(u64, Window)> = (1..=40u32)
+            .map(|n| (u64::from(2 * n), at(100 * i64::from(n))))
+            .collect();
+        known[20].1 = at(9000);
+        assert!(Order::of(known).around(45).allows(at(2250)));
+    }
+
+    #[test]
+    fn a_log_out_of_order_says_nothing() {
+        let known = (1..=10u32)
+            .map(|n| (u64::from(n), at(100 * (10 - i64::from(n)))))
+            .collect();
+        assert_eq!(Order::of(known).around(5), Between::default());
+    }
+}

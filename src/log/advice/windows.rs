@@ -1,0 +1,121 @@
+//! Servers of Microsoft.
+
+use crate::model::Proto;
+
+use super::{Advice, Cost, Level};
+
+pub(super) const IIS_SMTP: Advice = Advice {
+    server: "iis-smtp",
+    formats: &["iis-smtp", "iis-fixed", "iis-ncsa", "iis-odbc"],
+    protos: &[Proto("smtp"), Proto("nntp")],
+    levels: &[
+        Level {
+            name: "W3C extended, default fields",
+            turn_on: "virtual server > Properties > General > Enable logging > W3C Extended Log File Format",
+            shows: "time, client, command word and status",
+            hides: "arguments, names and octets, by which sessions are told apart",
+            cost: Cost {
+                session: 0,
+                exchange: 70,
+            },
+        },
+        Level {
+            name: "W3C extended, all fields",
+            turn_on: "the same, then Properties > Extended Properties: tick all",
+            shows: "every command with its argument, octets of command and reply, milliseconds, HELO name; the QUIT row tells the session's length",
+            hides: "the client's port, texts of replies, bodies",
+            cost: Cost {
+                session: 0,
+                exchange: 190,
+            },
+        },
+        Level {
+            name: "NCSA or Microsoft format",
+            turn_on: "the same list of formats; chosen where another program needs them",
+            shows: "NCSA: commands and octets sent; Microsoft: all values of W3C extended, in local time",
+            hides: "NCSA: octets received and the session's length",
+            cost: Cost {
+                session: 0,
+                exchange: 130,
+            },
+        },
+    ],
+    rotates: r"%windir%\System32\LogFiles\SMTPSVC1, daily at midnight of UTC; rows are written late, 64 KB at a time",
+    deleting: "the service holds the current file: stop the virtual server (net stop smtpsvc), or take only files of earlier days",
+};
+
+pub(super) const IIS_HTTP: Advice = Advice {
+    server: "iis-http",
+    formats: &["iis-http", "httperr"],
+    protos: &[Proto("http")],
+    levels: &[
+        Level {
+            name: "as installed",
+            turn_on: "IIS Manager > site > Logging > W3C",
+            shows: "each request with status and milliseconds, to the second",
+            hides: "the client's port, octets",
+            cost: Cost {
+                session: 0,
+                exchange: 260,
+            },
+        },
+        Level {
+            name: "useful",
+            turn_on: "Logging > Select Fields: add sc-bytes, cs-bytes, cs-version, cs-host\nAdd Field (IIS 8.5 and later): name c-port, source Server Variable, REMOTE_PORT",
+            shows: "octets inside TLS in both directions, and the client's port",
+            hides: "heads and bodies",
+            cost: Cost {
+                session: 0,
+                exchange: 310,
+            },
+        },
+        Level {
+            name: "HTTP.sys errors",
+            turn_on: "on as installed",
+            shows: "connections that HTTP.sys ended itself, with the client's port and the reason",
+            hides: "all that went well",
+            cost: Cost {
+                session: 20,
+                exchange: 0,
+            },
+        },
+    ],
+    rotates: r"%SystemDrive%\inetpub\logs\LogFiles\W3SVCn daily; System32\LogFiles\HTTPERR at 1 MB",
+    deleting: "HTTP.sys holds the current file: `netsh http flush logbuffer` writes it out; take files of earlier days, or stop the site first",
+};
+
+pub(super) const EXCHANGE_SMTP: Advice = Advice {
+    server: "exchange-smtp",
+    formats: &["exchange-smtp"],
+    protos: &[Proto("smtp")],
+    levels: &[Level {
+        name: "protocol log",
+        turn_on: "Set-ReceiveConnector NAME -ProtocolLoggingLevel Verbose\nSet-SendConnector NAME -ProtocolLoggingLevel Verbose",
+        shows: "every command and reply with the client's port, to a millisecond, also inside TLS",
+        hides: "bodies; what the firewall kept away",
+        cost: Cost {
+            session: 700,
+            exchange: 320,
+        },
+    }],
+    rotates: r"TransportRoles\Logs\…\ProtocolLog: a new file every hour and every 10 MB, kept for 30 days",
+    deleting: "the transport service holds the newest file only; older ones can go at once",
+};
+
+pub(super) const EXCHANGE_MAILBOX: Advice = Advice {
+    server: "exchange-mailbox",
+    formats: &["exchange-mailbox"],
+    protos: &[Proto("imap"), Proto("pop3")],
+    levels: &[Level {
+        name: "protocol log",
+        turn_on: "Set-ImapSettings -ProtocolLogEnabled $true\nSet-PopSettings -ProtocolLogEnabled $true\nRestart-Service MSExchangeIMAP4, MSExchangePOP3",
+        shows: "every command with the client's port, octets of request and reply, milliseconds",
+        hides: "texts of replies, bodies",
+        cost: Cost {
+            session: 260,
+            exchange: 160,
+        },
+    }],
+    rotates: r"Logging\Imap4 and Logging\Pop3: a new file every hour or day",
+    deleting: "the service holds the newest file: stop it first, or take older ones",
+};

@@ -1,0 +1,43 @@
+//! A log in one format, for the tests of formats.
+
+use crate::model::{LogId, LogSession, Zone};
+
+use super::{Entry, Head, Line, Parsed, Sureness};
+
+/// What a format made of a log.
+pub(super) struct Told {
+    pub(super) sureness: Sureness,
+    /// In the order of their first lines.
+    pub(super) sessions: Vec<LogSession>,
+    pub(super) failed: usize,
+    pub(super) aside: usize,
+    pub(super) zone: Zone,
+}
+
+/// Reads `log` in the format of `entry`, whatever its probe says.
+pub(super) fn read(entry: &Entry, log: &str, year: i32) -> Told {
+    let lines: Vec<&[u8]> = log.lines().map(str::as_bytes).collect();
+    let head = Head {
+        lines: &lines,
+        year,
+    };
+    let mut builder = (entry.open)(LogId(0), &head);
+    let mut told = Told {
+        sureness: (entry.probe)(&head),
+        sessions: Vec::new(),
+        failed: 0,
+        aside: 0,
+        zone: Zone::Assumed,
+    };
+    for (bytes, number) in lines.iter().zip(1..) {
+        match builder.line(Line { number, bytes }, &mut told.sessions) {
+            Parsed::Failed => told.failed += 1,
+            Parsed::Aside(_) => told.aside += 1,
+            Parsed::Event(_) => {}
+        }
+    }
+    builder.finish(&mut told.sessions);
+    told.sessions.sort_by_key(|session| session.events[0].line);
+    told.zone = builder.zone();
+    told
+}

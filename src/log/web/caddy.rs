@@ -1,0 +1,101 @@
+//! Access log of Caddy 2: JSON, stamped when the request was answered, with the client's port.
+
+use serde_json::Value;
+
+use crate::model::{Encryption, Event, LogTime, LoggedTls, Span, Stamp, TlsVersion};
+
+use super::super::Entry;
+use super::json::{self, JsonLines, Object};
+use super::{Request, command};
+
+/// Row of the registry.
+pub(in crate::log) const ENTRY: Entry = Entry {
+    name: "caddy",
+    about: "Caddy 2 access log, JSON",
+    probe: |head| json::share(head, request),
+    open: |id, _| JsonLines::open(id, request),
+};
+
+fn request(line: &Object) -> Option<Request> {
+    let status = line.number("status")?;
+    let stamp = stamp(line)?;
+    let mut what = command(
+        &line.text("request/method")?,
+        &line.text("request/uri")?,
+        &line.text("request/proto").unwrap_or_default(),
+        Some(&format!("{status:03}")),
+    );
+    if let Event::Command(command) = &mut what {
+        command.body_octets = line.number("size");
+        command.taken = line.seconds("duration");
+    }
+    let peer = line.address("request/remote_ip");
+    let port = line.number("request/remote_port");
+    let end = line
+        .end("request/remote_addr")
+        .or_else(|| peer.zip(port.and_then(|port| u16::try_from(port).ok())));
+    let tls = line.get("request/tls");
+    let version = tls
+        .and_then(|tls| tls.get("version"))
+        .and_then(Value::as_u64)
+        .and_then(|version| u16::try_from(version).ok());
+    Some(Request {
+        peer: end.map(|(ip, _)| ip).or(peer),
+        peer_port: end.map(|(_, port)| port),
+        user: line.text("user_id"),
+        encryption: Some(if tls.is_some() {
+            Encryption::Implicit
+        } else {
+            Encryption::None
+        }),
+        tls: version.map(|version| LoggedTls {
+            version: Some(TlsVersion(version)),
+            cipher: None,
+        }),
+        ..Request::new(stamp, what)
+    })
+}
+
+/// Seconds since 1970, which the logger's binary fraction gives to a microsecond at best, or RFC 3339.
+fn stamp(line: &Object) -> Option<Stamp> {
+    let since = line.seconds("ts").map(|since| Stamp {
+        at: LogTime(since.0),
+        resolution: Span::MICROSECOND,
+    });
+    since.or_else(|| line.stamp("ts"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::read;
+    use super::*;
+
+    const LOG: &str = r#"{"level":"info","ts":1795492157.8680596,"logger":"http.log.access.log0","msg":"handled request","request":{"remote_ip":"192.0.2.10","remote_port":"47216","proto":"HTTP/1.1","method":"GET","host":"a","uri":"/index.html?password=x","headers":{"Authorization":["Basic abc"]}},"user_id":"ann","duration":0.006344316,"size":13,"status":200,"resp_headers":{}}
+{"level":"info","ts":1795492157.9,"logger":"http.log.access.log0","request":{"remote_addr":"[2001:db8::31]:51544","proto":"HTTP/2.0","method":"GET","uri":"/f.txt","tls":{"resumed":false,"version":772,"cipher_suite":4865}},"duration":0.1,"size":40527,"status":200}
+{"level":"error","ts":"2026-11-24T03:49:17.868Z","logger":"http.log.access.log0","request":{"remote_ip":"192.0.2.10","remote_port":"47216","proto":"HTTP/1.1","method":"GET","uri":"/nope"},"duration":0.00006,"size":0,"status":404}
+{"level":"info","ts":1795492157.9,"logger":"tls","msg":"cleaning storage unit"}
+{"level":"info","ts":17954921
+{"request":{"method":"GET","uri":"/"},"status":200}
+not JSON
+"#;
+
+    #[test]
+    fn requests_of_one_port_are_one_session() {
+        let told = read(&ENTRY, LOG, 2026);
+        assert_eq!((told.sessions.len(), told.failed, told.aside), (2, 3, 1));
+        let clear = &told.sessions[0];
+        assert_eq!((clear.events.len(), clear.peer_port), (2, Some(47216)));
+        assert_eq!(clear.encryption, Some(Encryption::None));
+        let Event::Command(get) = &clear.events[0].what else {
+            panic!("{clear:?}");
+        };
+        assert_eq!(get.request, "GET /index.html?password=*** HTTP/1.1");
+        assert_eq!(
+            (get.body_octets, get.code.as_deref()),
+            (Some(13), Some("200"))
+        );
+        let tls = told.sessions[1].tls.as_ref().unwrap();
+        assert_eq!(tls.version, Some(TlsVersion::TLS_1_3));
+        assert!(!format!("{:?}", told.sessions).contains("abc"));
+    }
+}

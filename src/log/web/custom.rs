@@ -1,0 +1,215 @@
+//! Logs in a format that the user gives in the words of nginx or Apache.
+
+use std::sync::Arc;
+
+use crate::model::{LogId, LogSession, Span, Zone, from_wire};
+
+use super::super::{Builder, Head, Line, Parsed, Sureness};
+use super::pattern::Pattern;
+use super::{Connections, Request};
+
+pub(in crate::log) use super::pattern::PatternError;
+
+/// A format of the user.
+#[derive(Clone, Debug)]
+pub(in crate::log) struct Custom(Arc<Pattern>);
+
+impl Custom {
+    /// From nginx's `log_format` or Apache's `LogFormat`.
+    pub(in crate::log) fn parse(format: &str) -> Result<Self, PatternError> {
+        Pattern::parse(format).map(|pattern| Self(Arc::new(pattern)))
+    }
+
+    /// How much of a head is in this format.
+    pub(in crate::log) fn probe(&self, head: &Head<'_>) -> Sureness {
+        let fits = head
+            .lines
+            .iter()
+            .filter(|line| self.request(&from_wire(line)).is_some());
+        Sureness::share(fits.count(), head.lines.len())
+    }
+
+    /// A builder for one file.
+    pub(in crate::log) fn open(&self, id: LogId) -> Box<dyn Builder> {
+        Box::new(Reader {
+            custom: self.clone(),
+            zone: None,
+            connections: Connections::new(id),
+        })
+    }
+
+    fn request(&self, line: &str) -> Option<(Request, Option<Span>)> {
+        let values = self.0.read(line)?;
+        let zone = values.zone();
+        Some((values.request()?, zone))
+    }
+}
+
+/// One file.
+struct Reader {
+    custom: Custom,
+    zone: Option<Span>,
+    connections: Connections,
+}
+
+impl Builder for Reader {
+    fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
+        let Some((request, zone)) = self.custom.request(&from_wire(line.bytes)) else {
+            return Parsed::Failed;
+        };
+        self.zone = zone.or(self.zone);
+        let stamp = request.stamp;
+        self.connections.take(line, request, out);
+        Parsed::Event(stamp)
+    }
+
+    fn finish(&mut self, out: &mut Vec<LogSession>) {
+        self.connections.finish(out);
+    }
+
+    fn zone(&self) -> Zone {
+        self.zone.map_or(Zone::Assumed, Zone::Stated)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{Encryption, Event, LogCommand, TlsVersion};
+
+    const NGINX: &str = r#"$remote_addr:$remote_port $server_addr:$server_port $msec $request_time $connection $connection_requests $pid $status $bytes_sent $body_bytes_sent $request_length $ssl_protocol/$ssl_cipher $ssl_session_reused "$request" "$http_user_agent""#;
+    const APACHE: &str = r#"%a:%{remote}p %A:%{local}p %{%Y-%m-%dT%H:%M:%S}t.%{usec_frac}t%{%z}t %{begin:usec}t %D %T %k %X %L %P %{tid}P %>s %I %O %S %B \"%r\" \"%{User-Agent}i\""#;
+
+    fn read(format: &str, log: &str) -> (Vec<LogSession>, usize) {
+        let mut reader = Custom::parse(format).unwrap().open(LogId(0));
+        let mut out = Vec::new();
+        let mut failed = 0;
+        for (line, number) in log.lines().zip(1..) {
+            let bytes = line.as_bytes();
+            let parsed = reader.line(Line { number, bytes }, &mut out);
+            failed += usize::from(parsed == Parsed::Failed);
+        }
+        reader.finish(&mut out);
+        out.sort_by_key(|session| session.events[0].line);
+        (out, failed)
+    }
+
+    fn command(session: &LogSession, at: usize) -> &LogCommand {
+        match &session.events[at].what {
+            Event::Command(command) => command,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn nginx_names_the_connection_and_counts_what_tls_hides() {
+        let log = r#"192.0.2.10:39534 198.51.100.80:80 1795492157.798 0.000 1 1 14953 200 248 13 85 -/- - "GET /index.html HTTP/1.1" "lab/1 \x22q\x22"
+192.0.2.31:42706 198.51.100.80:443 1795492157.889 0.012 4 1 14953 200 248 13 81 TLSv1.2/ECDHE-RSA-AES256-GCM-SHA384 . "GET /index.html?token=abc HTTP/1.1" "lab/2"
+192.0.2.10:39534 198.51.100.80:80 1795492157.799 0.000 1 2 14953 404 308 153 83 -/- - "GET /nope HTTP/1.1" "-"
+2001:db8::31:42706 2001:db8::80:443 1795492157.900 0.012 5 1 14953 400 248 13 81 -/- . "\x16\x03" "-"
+192.0.2.10:39534 198.51.100.80:80 1795492157.799 x 1 2 14953 404 308 153 83 -/- - "GET /nope HTTP/1.1" "-"
+192.0.2.10:39534 198.51.100.80:80 1795492157.799 0.000 1
+rubbish
+"#;
+        let (sessions, failed) = read(NGINX, log);
+        assert_eq!((sessions.len(), failed), (3, 3));
+        assert_eq!(sessions[0].events.len(), 2, "one connection");
+        assert_eq!(sessions[0].encryption, Some(Encryption::None));
+        let hidden = &sessions[1];
+        assert_eq!(
+            (hidden.peer_port, hidden.local_port),
+            (Some(42706), Some(443))
+        );
+        assert_eq!(
+            hidden.tls.as_ref().and_then(|tls| tls.version),
+            TlsVersion::from_name("TLSv1.2")
+        );
+        let get = command(hidden, 0);
+        assert_eq!(get.request, "GET /index.html?token=*** HTTP/1.1");
+        assert_eq!(
+            (get.request_bytes, get.response_bytes, get.body_octets),
+            (Some(81), Some(248), Some(13))
+        );
+        assert_eq!(get.taken, Some(Span::millis(12)));
+        let stamp = hidden.events[0].stamp;
+        assert_eq!(stamp.resolution, Span::MILLISECOND);
+        assert_eq!(stamp.at.to_rfc3339(), "2026-11-24T03:49:17.889000000Z");
+        assert_eq!(sessions[2].peer, "2001:db8::31".parse().ok());
+    }
+
+    #[test]
+    fn apache_stamps_the_beginning_and_the_time_taken_leads_to_the_end() {
+        let log = r#"192.0.2.10:39793 198.51.100.80:8080 2026-11-24T03:50:25.866465+0000 1795492225866465 864 0 0 + - 15326 140658903840448 200 103 214 317 13 "GET /index.html HTTP/1.1" "lab/1 \"q\" \xe9"
+192.0.2.31:58253 198.51.100.80:8080 2026-11-24T03:50:25.873029+0000 1795492225873029 199 0 0 + - 15327 140659053475520 200 103 214 317 13 "GET /index.html HTTP/1.1" "lab/1"
+192.0.2.10:39793 198.51.100.80:8080 2026-11-24T03:50:25.867631+0000 1795492225867631 72 0 1 + - 15326 140658895447744 200 98 40734 40832 40527 "GET /f.txt HTTP/1.1" "-"
+192.0.2.10:39793 198.51.100.80:8080 2026-11-24T03:50:25
+"#;
+        let (sessions, failed) = read(APACHE, log);
+        assert_eq!((sessions.len(), failed), (2, 1));
+        let get = command(&sessions[0], 0);
+        assert_eq!((get.request_bytes, get.body_octets), (None, Some(13)));
+        assert_eq!(
+            sessions[0].events[0].stamp.at.to_rfc3339(),
+            "2026-11-24T03:50:25.867329000Z",
+            "864 µs after the beginning"
+        );
+        assert_eq!(command(&sessions[0], 1).request, "GET /f.txt HTTP/1.1");
+    }
+
+    #[test]
+    fn combined_in_both_tongues_json_and_lists_of_upstreams() {
+        for (format, line) in [
+            (
+                r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" $upstream_response_time $request_time"#,
+                r#"192.0.2.10 - ann lee [24/Nov/2026:03:50:25 +0000] "GET / HTTP/1.1" 200 13 "-" 0.001, 0.002 : 0.1 0.2"#,
+            ),
+            (
+                r#"%h %l %u %t "%r" %>s %b "%{Referer}i" %{ms}T"#,
+                r#"192.0.2.10 - ann lee [24/Nov/2026:03:50:25 +0000] "GET / HTTP/1.1" 200 13 "-" 200"#,
+            ),
+            (
+                r#"{"t":"$time_iso8601","c":"$remote_addr","u":"$remote_user","r":"$request","s":$status,"b":$body_bytes_sent,"rt":$request_time}"#,
+                r#"{"t":"2026-11-24T03:50:25+00:00","c":"192.0.2.10","u":"ann lee","r":"GET / HTTP/1.1","s":200,"b":13,"rt":0.2}"#,
+            ),
+            (
+                r"%t %m %U%%%q %H %>s %B %a %u %{ms}T",
+                r"[24/Nov/2026:03:50:25 +0000] GET /%- HTTP/1.1 200 13 192.0.2.10 ann 200",
+            ),
+        ] {
+            let (sessions, failed) = read(format, line);
+            assert_eq!((sessions.len(), failed), (1, 0), "{format}");
+            let get = command(&sessions[0], 0);
+            assert_eq!(get.request, "GET / HTTP/1.1", "{format}");
+            assert_eq!(get.taken, Some(Span::millis(200)), "{format}");
+            assert_eq!(sessions[0].peer, "192.0.2.10".parse().ok());
+            assert!(sessions[0].names[0].starts_with("ann"), "{format}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_back_is_refused_with_the_remedy() {
+        for (format, word) in [
+            ("$remote_addr [$time_local]", "request"),
+            ("$remote_addr $request", "time"),
+            ("%t %y \"%r\"", "'%y'"),
+            ("$remote_addr$request [$time_local]", "between"),
+        ] {
+            let error = Custom::parse(format).unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_format_and_any_line_are_survived(format in any::<String>(), line in any::<String>()) {
+            for format in [format.clone(), format!("$msec {format} $request"), format!("%t {format} %r")] {
+                if let Ok(custom) = Custom::parse(&format) {
+                    let read = custom.request(&line);
+                    prop_assert!(read.is_none_or(|(request, _)| request.stamp.resolution > Span::ZERO));
+                }
+            }
+        }
+    }
+}
