@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! input ─► capture ─► link ─► flow ─► protocol ─┐
-//!                                               ├─► align ─► report
+//!                                               ├─► align ─► diagnose ─► report
 //! input ─► log ─────────────────────────────────┘
 //! ```
 //!
@@ -15,6 +15,7 @@
 pub mod align;
 pub mod capture;
 pub mod cli;
+pub mod diagnose;
 pub mod flow;
 pub mod input;
 pub mod link;

@@ -1,5 +1,6 @@
 //! Errors that routers and hosts report about a conversation (RFC 792, RFC 4443).
 
+use std::fmt;
 use std::net::IpAddr;
 
 use super::{Nanos, PacketNo};
@@ -36,4 +37,21 @@ pub struct IcmpError {
     pub by: IpAddr,
     /// What it says.
     pub reason: IcmpReason,
+}
+
+/// In the words of RFC 792 and RFC 1812.
+impl fmt::Display for IcmpReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NetUnreachable => f.write_str("network unreachable"),
+            Self::HostUnreachable => f.write_str("host unreachable"),
+            Self::PortUnreachable => f.write_str("port unreachable"),
+            Self::ProtocolUnreachable => f.write_str("protocol unreachable"),
+            Self::Prohibited => f.write_str("administratively prohibited"),
+            Self::TooBig(0) => f.write_str("packet too big"),
+            Self::TooBig(mtu) => write!(f, "packet too big, the next link takes {mtu} octets"),
+            Self::TimeExceeded => f.write_str("time exceeded"),
+            Self::Other(kind, code) => write!(f, "ICMP type {kind} code {code}"),
+        }
+    }
 }

@@ -7,6 +7,7 @@ mod capture_source;
 mod damage;
 mod endpoint;
 mod exchange;
+mod finding;
 mod icmp;
 mod log_session;
 mod lookup;
@@ -19,6 +20,7 @@ pub use capture_source::{CaptureSource, CaptureZone};
 pub use damage::{Damage, DamageLog};
 pub use endpoint::{Conversation, Endpoint, Side, Transport};
 pub use exchange::{Burst, Exchange, LineRef, Verb};
+pub use finding::{Evidence, Finding, Severity};
 pub use icmp::{IcmpError, IcmpReason};
 pub use log_session::{
     Ending, Event, LogCommand, LogEvent, LogId, LogSession, LogSource, LoggedMessage, LoggedOctets,

@@ -8,8 +8,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("capture", &["model", "input"]),
     (
         "cli",
-        &["model", "pipeline", "report", "log", "protocol", "capture"],
+        &[
+            "model", "pipeline", "report", "log", "protocol", "capture", "diagnose",
+        ],
     ),
+    ("diagnose", &["model", "align"]),
     ("flow", &["model", "link"]),
     ("input", &["model"]),
     ("link", &["model", "capture"]),
@@ -18,7 +21,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "pipeline",
         &[
-            "model", "input", "capture", "link", "flow", "protocol", "log", "align", "report",
+            "model", "input", "capture", "link", "flow", "protocol", "log", "align", "diagnose",
+            "report",
         ],
     ),
     ("protocol", &["model", "link", "flow"]),

@@ -1,0 +1,72 @@
+//! Clients that end lines by LF alone.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::model::{Finding, Severity};
+
+use super::View;
+use super::group::{Group, Words, counted};
+use super::registry::Rule;
+use super::view::place;
+
+pub(super) const RULE: Rule = Rule {
+    code: "bare-lf",
+    about: "the client ends lines by LF alone",
+    decided: "Requests in the clear whose line ends by LF without CR, which SMTP forbids (RFC 5321 section 2.3.8) and by which messages have \
+              been smuggled.",
+    example: "192.0.2.10 ended 4 lines by LF alone",
+    find,
+};
+
+fn find(view: View<'_>) -> Vec<Finding> {
+    let mut groups: BTreeMap<IpAddr, Group> = BTreeMap::new();
+    for (case, wire) in view.on_wire() {
+        for exchange in &case.joined.exchanges {
+            if exchange.notes.iter().any(|note| note.contains("bare LF")) {
+                let group = groups.entry(wire.conversation.client.ip).or_default();
+                group.add(&case, exchange.start, place(exchange));
+            }
+        }
+    }
+    groups
+        .into_iter()
+        .map(|(client, group)| {
+            let message = format!(
+                "{client} ended {} by LF alone",
+                counted(group.count, "line")
+            );
+            group.finding(Words {
+                code: RULE.code,
+                severity: Severity::Warning,
+                endpoint: None,
+                message,
+                not: None,
+                next: "mend the client; on the server, see that it refuses bare LF in messages"
+                    .into(),
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Scene, exchange, wire};
+    use super::*;
+
+    #[test]
+    fn lines_are_counted_by_client() {
+        let mut bare = wire(25, 0, "SF", "ShAdDaFf");
+        for _ in 0..3 {
+            bare.exchanges.push(exchange(0, "EHLO a", "250 ok", 1));
+        }
+        for exchange in bare.exchanges.iter_mut().take(2) {
+            exchange
+                .notes
+                .push("request line ended by a bare LF".into());
+        }
+        let mut scene = Scene::default();
+        scene.add(bare);
+        assert_eq!(scene.find(find)[0].count, 2);
+    }
+}

@@ -1,0 +1,91 @@
+//! Captures that lack something.
+
+use crate::model::{Evidence, Finding, Severity};
+
+use super::View;
+use super::group::{Group, Words, counted};
+use super::registry::Rule;
+
+pub(super) const RULE: Rule = Rule {
+    code: "capture-incomplete",
+    about: "drops, snap length, holes, late start",
+    decided: "Packets that the capturing machine says it lost, packets cut by the snap length, holes that were acknowledged and that nothing \
+              filled, and connections whose beginning is not there.",
+    example: "the capture lacks packets: 12 holes of 14,480 octets in 9 sessions; 3 connections began before it",
+    find,
+};
+
+fn find(view: View<'_>) -> Vec<Finding> {
+    let dropped: u64 = view.captures.iter().map(|source| source.dropped).sum();
+    let cut: u64 = view.captures.iter().map(|source| source.truncated).sum();
+    let (mut holes, mut octets, mut late) = (0u64, 0u64, 0u64);
+    let mut holed = Group::default();
+    for (case, wire) in view.on_wire() {
+        let gaps: u64 = wire.counts.0.iter().map(|direction| direction.gaps).sum();
+        if gaps > 0 {
+            holes += gaps;
+            octets += wire
+                .counts
+                .0
+                .iter()
+                .map(|direction| direction.missing)
+                .sum::<u64>();
+            holed.add(&case, None, Some(Evidence::Packet(wire.first_packet)));
+        }
+        late += u64::from(!wire.history.contains(['S', 's', 'h', 'H']) && !wire.history.is_empty());
+    }
+    let mut parts = Vec::new();
+    if dropped > 0 {
+        parts.push(format!(
+            "{} lost by the capturing machine",
+            counted(dropped, "packet")
+        ));
+    }
+    if cut > 0 {
+        parts.push(format!("{} not captured whole", counted(cut, "packet")));
+    }
+    if holes > 0 {
+        let sessions = counted(holed.count, "session");
+        parts.push(format!(
+            "{} of {octets} octets in {sessions}",
+            counted(holes, "hole")
+        ));
+    }
+    if late > 0 {
+        parts.push(format!("{} began before it", counted(late, "connection")));
+    }
+    if parts.is_empty() {
+        return Vec::new();
+    }
+    let only_late = dropped + cut + holes == 0;
+    vec![holed.finding(Words {
+        code: RULE.code,
+        severity: if only_late { Severity::Info } else { Severity::Warning },
+        endpoint: None,
+        message: format!("the capture lacks packets: {}", parts.join("; ")),
+        not: (holes > 0).then(|| "not loss on the network: the other side acknowledged what is missing".into()),
+        next: "capture with a larger buffer, whole packets (snap length 0) and a filter, or nearer to the server".into(),
+    })]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Scene, wire};
+    use super::*;
+
+    #[test]
+    fn a_whole_capture_says_nothing_and_holes_are_counted() {
+        let mut scene = Scene::default();
+        scene.add(wire(25, 0, "SF", "ShAdDaFf"));
+        assert!(scene.find(find).is_empty());
+        let mut holed = wire(25, 1, "SF", "ShAdDagFf");
+        holed.counts.0[0].gaps = 2;
+        holed.counts.0[0].missing = 99;
+        scene.add(holed);
+        assert!(
+            scene.find(find)[0]
+                .message
+                .contains("2 holes of 99 octets in 1 session")
+        );
+    }
+}

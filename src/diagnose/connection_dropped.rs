@@ -1,0 +1,140 @@
+//! Connections to which nobody answered.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Endpoint, Evidence, Finding, Severity, Span, WireSession};
+
+use super::View;
+use super::group::{Group, Words, counted, listed, server};
+use super::registry::Rule;
+
+pub(super) const RULE: Rule = Rule {
+    code: "connection-dropped",
+    about: "SYN repeated, no answer: a filter on the way, or the host dead",
+    decided: "Connections of which the capture has SYNs only (state S0) and no ICMP error, where the SYN was sent again or the capture \
+              went on for three seconds after it. Ports of the host that answer others tell a filter from a dead host; \
+              connections that it took and never greeted tell a full queue of its listener.",
+    example: "198.51.100.25 port 25 never answered 2 connections of 192.0.2.10: 8 SYNs, waited for up to 7.0 s",
+    find,
+};
+
+/// After this without an answer a SYN is taken for lost, were it sent once only: servers answer within a second.
+const WAITED: Span = Span::seconds(3);
+
+fn find(view: View<'_>) -> Vec<Finding> {
+    let mut groups: BTreeMap<Endpoint, (Group, u64, Span)> = BTreeMap::new();
+    for (case, wire) in view.on_wire() {
+        if !unanswered(view, wire) {
+            continue;
+        }
+        let (group, syns, waited) = groups.entry(wire.conversation.server).or_default();
+        group.add(&case, None, Some(Evidence::Packet(wire.first_packet)));
+        *syns += u64::from(wire.handshake.syns);
+        *waited = (*waited).max(wire.end.since(wire.start));
+    }
+    groups
+        .into_iter()
+        .map(|(endpoint, (group, syns, waited))| {
+            let message = format!(
+                "{} never answered {} of {}: {}, waited for up to {:.1} s",
+                server(endpoint),
+                counted(group.count, "connection"),
+                listed(&group.clients),
+                counted(syns, "SYN"),
+                waited.as_seconds_f64()
+            );
+            let (not, next) = why(view, endpoint);
+            group.finding(Words {
+                code: RULE.code,
+                severity: Severity::Error,
+                endpoint: Some(endpoint),
+                message,
+                not: Some(not),
+                next,
+            })
+        })
+        .collect()
+}
+
+fn unanswered(view: View<'_>, wire: &WireSession) -> bool {
+    let watched = view
+        .end()
+        .is_some_and(|end| end.since(wire.start) >= WAITED);
+    wire.conn_state == "S0"
+        && wire.handshake.syns > 0
+        && wire.icmp_errors.is_empty()
+        && (wire.handshake.syns > 1 || watched)
+}
+
+/// What it is not, and what to look at.
+fn why(view: View<'_>, endpoint: Endpoint) -> (String, String) {
+    let ungreeted = view.wires.iter().filter(|wire| {
+        let silent = wire.counts.0.iter().all(|direction| direction.bytes == 0);
+        wire.conversation.server == endpoint && wire.history.contains('h') && silent
+    });
+    let ungreeted = ungreeted.count();
+    let served = view.served(endpoint);
+    let ports = view.open_ports(endpoint.ip);
+    if ungreeted > 0 {
+        return (
+            format!(
+                "not a filter: the host took {ungreeted} connections to this port and its server never spoke to them"
+            ),
+            "look whether the server still accepts: the queue of its listener may be full (ss -ltn shows Recv-Q above Send-Q)".into(),
+        );
+    }
+    if !served.is_empty() {
+        return (
+            format!(
+                "not a dead host: it answers {} on this port",
+                listed(served)
+            ),
+            "look for a filter by client address, and for loss on the way of these clients".into(),
+        );
+    }
+    if !ports.is_empty() {
+        return (
+            format!("not a dead host: its port {} answers", listed(ports)),
+            format!(
+                "look for a filter that drops port {} on the way or on the host: one that refuses would answer",
+                endpoint.port
+            ),
+        );
+    }
+    (
+        "not a refusal: a live host without a listener answers RST".into(),
+        format!(
+            "find out whether {} is up (ping, neighbour table) before looking for a filter: nothing of it was seen",
+            endpoint.ip
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Scene, wire};
+    use super::*;
+
+    fn syns(mut wire: WireSession, count: u32) -> WireSession {
+        wire.handshake.syns = count;
+        wire
+    }
+
+    #[test]
+    fn a_filter_is_told_by_the_ports_that_answer() {
+        let mut scene = Scene::default();
+        scene.add(syns(wire(25, 0, "S0", "S"), 4));
+        scene.add(wire(110, 1, "SF", "ShAdDaFf"));
+        let found = scene.find(find);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].not.as_ref().unwrap().contains("port 110 answers"));
+    }
+
+    #[test]
+    fn a_lone_syn_at_the_end_of_the_capture_says_nothing() {
+        let mut scene = Scene::default();
+        scene.add(wire(110, 0, "SF", "ShAdDaFf"));
+        scene.add(syns(wire(25, 1, "S0", "S"), 1));
+        assert!(scene.find(find).is_empty());
+    }
+}

@@ -1,0 +1,89 @@
+//! Conversations that ended in the middle of a message or page.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Endpoint, Finding, Severity, Side};
+
+use super::View;
+use super::group::{Group, Words, counted, listed, server};
+use super::registry::Rule;
+use super::view::{End, ended_by, place};
+
+pub(super) const RULE: Rule = Rule {
+    code: "dropped-in-transfer",
+    about: "connection ended in mid-message; who ended it",
+    decided: "Requests and replies in the clear that break off inside a message or a body, in connections that the capture saw end and that \
+              it has no holes in. Who sent the first FIN or RST ended it.",
+    example: "2 transfers with 198.51.100.25 port 25 broke off: the client (192.0.2.10) reset the connection",
+    find,
+};
+
+fn find(view: View<'_>) -> Vec<Finding> {
+    let mut groups: BTreeMap<(Endpoint, Side, End), Group> = BTreeMap::new();
+    for (case, wire) in view.on_wire() {
+        let whole = wire.counts.0.iter().all(|direction| direction.gaps == 0);
+        let Some((side, end)) = ended_by(wire).filter(|_| whole) else {
+            continue;
+        };
+        let broken = case.joined.exchanges.iter().find(|exchange| {
+            exchange
+                .notes
+                .iter()
+                .any(|note| note.contains("ends in mid-"))
+        });
+        if let Some(exchange) = broken {
+            let key = (wire.conversation.server, side, end);
+            groups
+                .entry(key)
+                .or_default()
+                .add(&case, Some(wire.end), place(exchange));
+        }
+    }
+    groups
+        .into_iter()
+        .map(|((endpoint, side, end), group)| {
+            let who = match side {
+                Side::Client => format!("the client ({})", listed(&group.clients)),
+                Side::Server => "the server".to_owned(),
+            };
+            let how = match end {
+                End::Closed => "closed",
+                End::Reset => "reset",
+            };
+            let message = format!(
+                "{} with {} broke off: {who} {how} the connection",
+                counted(group.count, "transfer"),
+                server(endpoint)
+            );
+            group.finding(Words {
+                code: RULE.code,
+                severity: Severity::Error,
+                endpoint: Some(endpoint),
+                message,
+                not: Some("not a hole in the capture: every octet up to the end is there".into()),
+                next: "look for a crash, a time limit or a size limit of the side that ended it; a reset may also come from a box between".into(),
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Scene, exchange, wire};
+    use super::*;
+
+    #[test]
+    fn the_side_that_ended_it_is_named_and_holes_excuse() {
+        let mut broken = wire(25, 0, "RSTO", "ShAdDaR");
+        let mut body = exchange(0, "<body 99 bytes>", "", 0);
+        body.notes.push("ends in mid-message".into());
+        broken.exchanges.push(body);
+        let mut scene = Scene::default();
+        scene.add(broken.clone());
+        broken.counts.of_mut(Side::Client).gaps = 1;
+        scene.add(broken);
+        let found = scene.find(find);
+        assert_eq!((found.len(), found[0].count), (1, 1));
+        assert!(found[0].message.contains("the client (192.0.2.10) reset"));
+    }
+}

@@ -1,0 +1,88 @@
+//! Addresses where nobody is at home.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::model::{Evidence, Finding, IcmpReason, Severity};
+
+use super::View;
+use super::group::{Group, Words, counted, listed};
+use super::registry::Rule;
+
+pub(super) const RULE: Rule = Rule {
+    code: "host-dead",
+    about: "the address answers nothing on any port (host unreachable)",
+    decided: "Addresses of which a router says host unreachable, as its neighbour look-up went unanswered, and of which the capture has \
+              no packet at all.",
+    example: "198.51.100.99 is dead: 192.0.2.1 says host unreachable to 2 connections of 192.0.2.10",
+    find,
+};
+
+fn find(view: View<'_>) -> Vec<Finding> {
+    let mut groups: BTreeMap<(IpAddr, IpAddr), Group> = BTreeMap::new();
+    for (case, wire) in view.on_wire() {
+        let host = wire.conversation.server.ip;
+        let said = wire
+            .icmp_errors
+            .iter()
+            .find(|error| error.reason == IcmpReason::HostUnreachable);
+        if let Some(error) = said.filter(|_| !alive(view, host)) {
+            let group = groups.entry((host, error.by)).or_default();
+            group.add(&case, Some(error.at), Some(Evidence::Packet(error.packet)));
+        }
+    }
+    groups
+        .into_iter()
+        .map(|((host, by), group)| {
+            let message = format!(
+                "{host} is dead: {by} says host unreachable to {} of {}",
+                counted(group.count, "connection"),
+                listed(&group.clients)
+            );
+            group.finding(Words {
+                code: RULE.code,
+                severity: Severity::Error,
+                endpoint: None,
+                message,
+                not: Some(format!(
+                    "not a filter: {by} forwards to it and gets no answer from its link"
+                )),
+                next: format!("see whether {host} is up, and whether the address is the right one"),
+            })
+        })
+        .collect()
+}
+
+/// Whether the capture has any packet from `host`.
+fn alive(view: View<'_>, host: IpAddr) -> bool {
+    view.wires.iter().any(|wire| {
+        let [from_client, from_server] = &wire.counts.0;
+        (wire.conversation.server.ip == host && from_server.packets > 0)
+            || (wire.conversation.client.ip == host && from_client.packets > 0)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Scene, wire};
+    use super::*;
+    use crate::model::{IcmpError, PacketNo, Side};
+
+    #[test]
+    fn a_host_that_sent_anything_is_not_dead() {
+        let mut unreachable = wire(25, 0, "S0", "S");
+        unreachable.icmp_errors.push(IcmpError {
+            at: unreachable.start,
+            packet: PacketNo(2),
+            by: [192, 0, 2, 1].into(),
+            reason: IcmpReason::HostUnreachable,
+        });
+        let mut scene = Scene::default();
+        scene.add(unreachable.clone());
+        assert_eq!(scene.find(find).len(), 1);
+        let mut answered = wire(110, 5, "SF", "ShAdDaFf");
+        answered.counts.of_mut(Side::Server).packets = 4;
+        scene.add(answered);
+        assert!(scene.find(find).is_empty());
+    }
+}

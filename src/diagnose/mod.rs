@@ -1,0 +1,38 @@
+//! What went wrong, who did it, and the proof: findings from the joined view.
+//!
+//! Comes in: sessions of both sides, how they were joined, what is known of the inputs. Goes out: findings, worst first. A
+//! rule is one file and one row in [`registry`]; it says nothing rather than guess. Nothing here prints.
+
+mod bare_lf;
+mod capture_incomplete;
+mod client_retry_loop;
+mod command_rejected;
+mod connection_dropped;
+mod connection_refused;
+mod connection_rejected;
+mod dns_failed;
+mod dns_wrong_address;
+mod dropped_in_transfer;
+mod group;
+mod host_dead;
+mod log_incomplete;
+mod login_refused;
+mod mailbox_refetched;
+mod polling_too_often;
+pub mod registry;
+mod rhythm;
+mod server_error;
+mod shares;
+mod slow_client;
+mod slow_network;
+mod slow_server;
+mod talk_before_greeting;
+#[cfg(test)]
+mod testing;
+mod timeout_idle;
+mod tls_failed;
+mod view;
+mod views_differ;
+
+pub use registry::diagnose;
+pub use view::View;

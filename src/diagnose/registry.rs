@@ -1,0 +1,91 @@
+//! The list of rules: one row each.
+
+use crate::model::Finding;
+
+use super::{
+    View, bare_lf, capture_incomplete, client_retry_loop, command_rejected, connection_dropped,
+    connection_refused, connection_rejected, dns_failed, dns_wrong_address, dropped_in_transfer,
+    host_dead, log_incomplete, login_refused, mailbox_refetched, polling_too_often, server_error,
+    slow_client, slow_network, slow_server, talk_before_greeting, timeout_idle, tls_failed,
+    views_differ,
+};
+
+/// A row of the registry.
+pub struct Rule {
+    /// Stable name of what it finds.
+    pub code: &'static str,
+    /// What that is, in a few words.
+    pub about: &'static str,
+    /// How it is decided, for a person who doubts it.
+    pub decided: &'static str,
+    /// A finding of its kind, in its words.
+    pub example: &'static str,
+    /// Finds it.
+    pub find: fn(View<'_>) -> Vec<Finding>,
+}
+
+/// All rules, in alphabetical order.
+pub static RULES: &[Rule] = &[
+    bare_lf::RULE,
+    capture_incomplete::RULE,
+    client_retry_loop::RULE,
+    command_rejected::RULE,
+    connection_dropped::RULE,
+    connection_refused::RULE,
+    connection_rejected::RULE,
+    dns_failed::RULE,
+    dns_wrong_address::RULE,
+    dropped_in_transfer::RULE,
+    host_dead::RULE,
+    log_incomplete::RULE,
+    login_refused::RULE,
+    mailbox_refetched::RULE,
+    polling_too_often::RULE,
+    server_error::RULE,
+    slow_client::RULE,
+    slow_network::RULE,
+    slow_server::RULE,
+    talk_before_greeting::RULE,
+    timeout_idle::RULE,
+    tls_failed::RULE,
+    views_differ::RULE,
+];
+
+/// Everything that the rules find, worst first, then most frequent, then first.
+pub fn diagnose(view: View<'_>) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| (rule.find)(view)).collect();
+    findings.sort_by(|one, other| {
+        (
+            other.severity,
+            other.count,
+            one.first,
+            one.code,
+            &one.message,
+        )
+            .cmp(&(
+                one.severity,
+                one.count,
+                other.first,
+                other.code,
+                &other.message,
+            ))
+    });
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_are_listed_by_name_and_told_in_full() {
+        assert!(RULES.is_sorted_by_key(|rule| rule.code));
+        for rule in RULES {
+            assert!(
+                rule.decided.len() > 40 && rule.example.len() > 20,
+                "{}",
+                rule.code
+            );
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Servers that take long to answer.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Endpoint, Exchange, Finding, Severity, Span, WireSession};
+
+use super::View;
+use super::group::{Group, Words, counted, server};
+use super::login_refused::is_refused;
+use super::registry::Rule;
+use super::shares::{percentile, round_trip};
+use super::view::place;
+
+pub(super) const RULE: Rule = Rule {
+    code: "slow-server",
+    about: "the server itself takes long to answer, by command, with percentiles",
+    decided: "Response times less the round trip of the handshake, in sessions without retransmissions and holes. Three or more replies to one \
+              command, a fifth of them at least, that took a second or more. Left out are refused logins, which servers delay on purpose, commands that wait by \
+              design (IDLE), replies that tell of a timeout, and transfers.",
+    example: "198.51.100.25 port 25 took a second or more for 4 of 4 replies to RCPT: median 2.0 s, 95th percentile 2.0 s; the round trip takes 0.2 ms",
+    find,
+};
+
+/// What a person notices.
+const SLOW: Span = Span::seconds(1);
+/// Replies that must be slow, and of how many one.
+const TIMES: usize = 3;
+const OF: usize = 5;
+
+#[derive(Default)]
+struct Replies {
+    group: Group,
+    thought: Vec<Span>,
+    trips: Vec<Span>,
+    slow: usize,
+}
+
+fn find(view: View<'_>) -> Vec<Finding> {
+    let mut by_command: BTreeMap<(Endpoint, String), Replies> = BTreeMap::new();
+    for (case, wire) in view.on_wire().filter(|(_, wire)| is_smooth(wire)) {
+        let trip = round_trip(wire).unwrap_or(Span::ZERO);
+        for exchange in &case.joined.exchanges {
+            let Some(taken) = exchange.response_time().filter(|_| counts(exchange)) else {
+                continue;
+            };
+            let key = (wire.conversation.server, named(exchange));
+            let replies = by_command.entry(key).or_default();
+            let thought = taken - trip;
+            replies.thought.push(thought);
+            replies.trips.push(trip);
+            if thought >= SLOW {
+                replies.slow += 1;
+                replies.group.add(&case, exchange.start, place(exchange));
+            }
+        }
+    }
+    by_command
+        .into_iter()
+        .filter(|(_, replies)| replies.slow >= TIMES && replies.slow * OF >= replies.thought.len())
+        .map(|((endpoint, verb), replies)| tell(endpoint, &verb, replies))
+        .collect()
+}
+
+fn tell(endpoint: Endpoint, verb: &str, mut replies: Replies) -> Finding {
+    let all = u64::try_from(replies.thought.len()).unwrap_or(u64::MAX);
+    let message = format!(
+        "{} took a second or more for {} of {} to {verb}: median {:.1} s, 95th percentile {:.1} s; the round trip takes {:.1} ms",
+        server(endpoint),
+        replies.slow,
+        counted(all, "reply").replace("replys", "replies"),
+        percentile(&mut replies.thought, 50).as_seconds_f64(),
+        percentile(&mut replies.thought, 95).as_seconds_f64(),
+        percentile(&mut replies.trips, 50).as_millis_f64(),
+    );
+    replies.group.finding(Words {
+        code: RULE.code,
+        severity: Severity::Warning,
+        endpoint: Some(endpoint),
+        message,
+        not: Some("not the network: nothing was lost, and the round trip is taken off".into()),
+        next: "see what the server waits for at this command: a name look-up, a policy service, a filter, a database or its disk".into(),
+    })
+}
+
+/// Whether response times of a session are the server's own.
+fn is_smooth(wire: &WireSession) -> bool {
+    wire.counts
+        .0
+        .iter()
+        .all(|direction| direction.retransmissions == 0 && direction.gaps == 0)
+}
+
+/// What a command is called; hidden ones have no name.
+fn named(exchange: &Exchange) -> String {
+    match exchange.verb.as_str() {
+        "" => "hidden requests".into(),
+        crate::model::Verb::BODY => "a message".into(),
+        // What a web server is slow with is a page.
+        "GET" | "HEAD" | "POST" => {
+            let page = exchange
+                .request
+                .split(['?', ' '])
+                .nth(1)
+                .unwrap_or_default();
+            format!("{} {page}", exchange.verb)
+        }
+        verb => verb.to_owned(),
+    }
+}
+
+fn counts(exchange: &Exchange) -> bool {
+    let waits = ["IDLE"].contains(&exchange.verb.as_str());
+    let timed_out = exchange.code.as_deref() == Some("421");
+    !waits && !timed_out && !is_refused(exchange) && exchange.notes.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Scene, exchange, wire};
+    use super::*;
+
+    fn scene(millis: i64, retransmissions: u64) -> Scene {
+        let mut scene = Scene::default();
+        for second in 0..4 {
+            let mut wire = wire(25, second, "SF", "ShAdDaFf");
+            wire.exchanges.push(exchange(
+                second,
+                "RCPT TO:<a@example.com>",
+                "250 Ok",
+                millis,
+            ));
+            wire.counts.0[1].retransmissions = retransmissions;
+            scene.add(wire);
+        }
+        scene
+    }
+
+    #[test]
+    fn long_thought_is_told_and_loss_excuses() {
+        let found = scene(2000, 0).find(find);
+        assert!(
+            found[0]
+                .message
+                .contains("4 of 4 replies to RCPT: median 2.0 s"),
+            "{}",
+            found[0].message
+        );
+        assert!(scene(2000, 2).find(find).is_empty());
+        assert!(scene(300, 0).find(find).is_empty());
+    }
+}

@@ -1,0 +1,131 @@
+//! Connections that the server closed for silence.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Ending, Endpoint, Evidence, Finding, Nanos, Severity, Side, Span};
+
+use super::View;
+use super::group::{Group, Words, counted, listed, server};
+use super::registry::Rule;
+use super::view::{Case, End, ended_by, place};
+
+pub(super) const RULE: Rule = Rule {
+    code: "timeout-idle",
+    about: "the server closed for silence",
+    decided: "Sessions in which the server says so (421 with a timeout, BYE for inactivity), those whose log says so, and connections \
+              that a server closed after all was answered and at least three seconds of silence.",
+    example: "198.51.100.25 port 25 closed 2 connections of 192.0.2.10 for silence, after up to 300.0 s",
+    find,
+};
+
+/// Silence after which the end is for silence.
+const SILENCE: Span = Span::seconds(3);
+
+fn find(view: View<'_>) -> Vec<Finding> {
+    let mut groups: BTreeMap<(Option<Endpoint>, bool), (Group, Span)> = BTreeMap::new();
+    for case in view.cases() {
+        if let Some((said, silent, place)) = timed_out(&case) {
+            let (group, longest) = groups.entry((case.server(), said)).or_default();
+            group.add(&case, case.wire.map(|wire| wire.end), place);
+            *longest = (*longest).max(silent);
+        }
+    }
+    groups
+        .into_iter()
+        .map(|((endpoint, said), (group, longest))| {
+            let who = endpoint.map_or_else(|| "the server".into(), server);
+            let after = if longest > Span::ZERO {
+                format!(", after up to {:.1} s", longest.as_seconds_f64())
+            } else {
+                String::new()
+            };
+            let message = format!(
+                "{who} closed {} of {} for silence{after}",
+                counted(group.count, "connection"),
+                listed(&group.clients)
+            );
+            group.finding(Words {
+                code: RULE.code,
+                // A kept connection that is closed without a word has done nobody harm.
+                severity: if said { Severity::Warning } else { Severity::Info },
+                endpoint,
+                message,
+                not: Some("not a fault of the network: the server's end came in order".into()),
+                next: "see why the client stayed silent: it waits for something, or holds connections that it does not need".into(),
+            })
+        })
+        .collect()
+}
+
+/// Whether the server says that it was for silence, how long that was, and where to see it.
+fn timed_out(case: &Case<'_>) -> Option<(bool, Span, Option<Evidence>)> {
+    let last = |at: fn(&crate::model::Exchange) -> Option<Nanos>| {
+        case.joined.exchanges.iter().filter_map(at).max()
+    };
+    let silent = case
+        .wire
+        .zip(last(|exchange| {
+            exchange.end.filter(|_| !says_timeout(exchange))
+        }))
+        .map_or(Span::ZERO, |(wire, last)| wire.end.since(last));
+    let said = case
+        .joined
+        .exchanges
+        .iter()
+        .find(|exchange| says_timeout(exchange));
+    if let Some(exchange) = said {
+        return Some((true, silent, place(exchange)));
+    }
+    let noted = case
+        .wire
+        .is_some_and(|wire| wire.notes.iter().any(|note| is_timeout(note)));
+    if noted || case.log.is_some_and(|log| log.ending == Ending::Timeout) {
+        let line = case.log.and_then(|log| log.events.last());
+        return Some((true, silent, line.map(|event| Evidence::Line(event.line))));
+    }
+    let wire = case.wire?;
+    let orderly = ended_by(wire) == Some((Side::Server, End::Closed));
+    let clear = wire.bursts.is_empty() && !wire.exchanges.is_empty();
+    let answered = wire.exchanges.iter().all(|exchange| exchange.end.is_some());
+    (orderly && clear && answered && silent >= SILENCE).then_some((false, silent, None))
+}
+
+fn says_timeout(exchange: &crate::model::Exchange) -> bool {
+    exchange.response.as_deref().is_some_and(is_timeout)
+}
+
+fn is_timeout(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let ends = text.contains("421") || text.contains("* bye") || text.contains("400 ");
+    ends && ["timeout", "timed out", "inactiv", "idle"]
+        .iter()
+        .any(|word| text.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Scene, at, exchange, wire};
+    use super::*;
+
+    #[test]
+    fn a_word_of_the_server_counts_and_so_does_a_long_silence() {
+        let mut said = wire(25, 0, "SF", "ShAdDafF");
+        said.notes.push(
+            "a reply without a command, in packet 24: 421 4.4.2 Error: timeout exceeded".into(),
+        );
+        let mut silent = wire(80, 20, "SF", "ShADadfF");
+        silent
+            .exchanges
+            .push(exchange(20, "GET / HTTP/1.1", "HTTP/1.1 200 OK", 5));
+        silent.end = at(30);
+        let mut prompt = silent.clone();
+        prompt.end = at(21);
+        let mut scene = Scene::default();
+        for wire in [said, silent, prompt] {
+            scene.add(wire);
+        }
+        let found = scene.find(find);
+        assert_eq!(found.len(), 2);
+        assert_eq!(found.iter().map(|finding| finding.count).sum::<u64>(), 2);
+    }
+}

@@ -1,0 +1,155 @@
+//! What rules look at.
+
+use std::net::IpAddr;
+
+use crate::align::{Alignment, Joined};
+use crate::model::{
+    CaptureSource, Endpoint, Event, Evidence, Exchange, LogSession, LogSource, Nanos, Side,
+    WireSession,
+};
+
+/// All that is known when rules are asked.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// Input captures.
+    pub captures: &'a [CaptureSource],
+    /// Input logs.
+    pub sources: &'a [LogSource],
+    /// Conversations on the wire.
+    pub wires: &'a [WireSession],
+    /// Conversations in the logs.
+    pub logs: &'a [LogSession],
+    /// Who is whom, and the clocks.
+    pub alignment: &'a Alignment,
+}
+
+/// One conversation as it is known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Case<'a> {
+    /// Index among the account's sessions.
+    pub(super) number: usize,
+    pub(super) joined: &'a Joined,
+    pub(super) wire: Option<&'a WireSession>,
+    /// The first of the log sessions that are it.
+    pub(super) log: Option<&'a LogSession>,
+}
+
+impl<'a> View<'a> {
+    /// All conversations.
+    pub(super) fn cases(self) -> impl Iterator<Item = Case<'a>> {
+        let all = self.alignment.sessions.iter().enumerate();
+        all.map(move |(number, joined)| Case {
+            number,
+            joined,
+            wire: joined.wire.and_then(|wire| self.wires.get(wire)),
+            log: joined.logs.first().and_then(|&log| self.logs.get(log)),
+        })
+    }
+
+    /// Conversations that the capture saw.
+    pub(super) fn on_wire(self) -> impl Iterator<Item = (Case<'a>, &'a WireSession)> {
+        self.cases()
+            .filter_map(|case| case.wire.map(|wire| (case, wire)))
+    }
+
+    /// The last moment of any capture.
+    pub(super) fn end(self) -> Option<Nanos> {
+        self.captures.iter().filter_map(|source| source.last).max()
+    }
+
+    /// Ports of `host` that took connections.
+    pub(super) fn open_ports(self, host: IpAddr) -> Vec<u16> {
+        let mut ports: Vec<u16> = self
+            .wires
+            .iter()
+            .filter(|wire| wire.conversation.server.ip == host && established(wire))
+            .map(|wire| wire.conversation.server.port)
+            .collect();
+        ports.sort_unstable();
+        ports.dedup();
+        ports
+    }
+
+    /// Clients to whom `server` answered.
+    pub(super) fn served(self, server: Endpoint) -> Vec<IpAddr> {
+        let mut clients: Vec<IpAddr> = self
+            .wires
+            .iter()
+            .filter(|wire| wire.conversation.server == server && established(wire))
+            .map(|wire| wire.conversation.client.ip)
+            .collect();
+        clients.sort_unstable();
+        clients.dedup();
+        clients
+    }
+}
+
+impl<'a> Case<'a> {
+    pub(super) fn client(&self) -> Option<IpAddr> {
+        match (self.wire, self.log) {
+            (Some(wire), _) => Some(wire.conversation.client.ip),
+            (None, Some(log)) => log.peer,
+            (None, None) => None,
+        }
+    }
+
+    pub(super) fn server(&self) -> Option<Endpoint> {
+        self.wire.map(|wire| wire.conversation.server)
+    }
+
+    /// Moment of the first packet.
+    pub(super) fn start(&self) -> Option<Nanos> {
+        self.wire.map(|wire| wire.start)
+    }
+
+    /// The user or greeting name, as either side has it.
+    pub(super) fn name(&self) -> Option<&'a str> {
+        let logged = self.log.and_then(|log| log.names.last());
+        let seen = self.wire.and_then(|wire| wire.names.last());
+        logged.or(seen).map(String::as_str)
+    }
+
+    /// What the log's lines say that are no commands, with where they say it.
+    pub(super) fn notes(&self) -> impl Iterator<Item = (&'a str, Evidence)> + use<'a> {
+        let events = self
+            .log
+            .map(|log| log.events.as_slice())
+            .unwrap_or_default();
+        events.iter().filter_map(|event| match &event.what {
+            Event::Note(text) => Some((text.as_str(), Evidence::Line(event.line))),
+            _ => None,
+        })
+    }
+}
+
+/// Where an exchange is to be seen: its reply, else its request, else its log line.
+pub(super) fn place(exchange: &Exchange) -> Option<Evidence> {
+    let [asked, answered] = exchange.packets;
+    answered
+        .or(asked)
+        .map(Evidence::Packet)
+        .or(exchange.line.map(Evidence::Line))
+}
+
+/// Whether the server took the connection.
+pub(super) fn established(wire: &WireSession) -> bool {
+    wire.history.contains('h') || wire.counts.0.iter().all(|direction| direction.bytes > 0)
+}
+
+/// Who ended a conversation first, by FIN or RST.
+pub(super) fn ended_by(wire: &WireSession) -> Option<(Side, End)> {
+    wire.history.chars().find_map(|letter| match letter {
+        'F' => Some((Side::Client, End::Closed)),
+        'f' => Some((Side::Server, End::Closed)),
+        'R' => Some((Side::Client, End::Reset)),
+        'r' => Some((Side::Server, End::Reset)),
+        _ => None,
+    })
+}
+
+/// How one side ended a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum End {
+    Closed,
+    Reset,
+}
