@@ -121,7 +121,7 @@ class Services:
         os.chmod(self.work, 0o755)
         self.values = {"work": self.work, "mail": MAIL, "web": WEB, "slow": SLOW, "strict": STRICT,
                        "recipients": " ".join("%s=x" % user for user in USERS)}
-        self.marks = {}
+        self.marks, self.nginx = {}, None
 
     def path(self, *names):
         return os.path.join(self.work, *names)
@@ -144,8 +144,8 @@ class Services:
         run("openssl", "req", "-new", "-key", self.path("key.pem"), "-out", self.path("csr"), "-subj", "/CN=www.example.com")
         os.mkdir(self.path("ca"))
         open(self.path("ca", "index"), "w").close()
-        self.write("ca.cnf", "[ca]\ndefault_ca=x\n[x]\ndatabase=%s\nnew_certs_dir=%s\npolicy=p\ndefault_md=sha256\n"
-                   "[p]\ncommonName=supplied\n" % (self.path("ca", "index"), self.path("ca")))
+        self.write("ca.cnf", "[ca]\ndefault_ca=x\n[x]\ndatabase=%s\nnew_certs_dir=%s\npolicy=p\nserial=%s\ndefault_md=sha256\n"
+                   "[p]\ncommonName=supplied\n" % (self.path("ca", "index"), self.path("ca"), self.path("ca", "serial")))
         run("openssl", "ca", "-batch", "-selfsign", "-config", self.path("ca.cnf"), "-keyfile", self.path("key.pem"), "-in", self.path("csr"),
             "-out", self.path("expired.pem"), "-rand_serial", "-notext", "-startdate", "20240101000000Z", "-enddate", "20250101000000Z",
             stderr=subprocess.DEVNULL)
@@ -217,5 +217,6 @@ class Services:
     def stop(self):
         self.net.server.run("postfix", "-c", self.path("postfix"), "stop", check=False, stderr=subprocess.DEVNULL)
         run("doveadm", "-c", self.path("dovecot.conf"), "stop", check=False, stderr=subprocess.DEVNULL)
-        stop(self.nginx)
+        if self.nginx:
+            stop(self.nginx)
         shutil.rmtree(self.work, ignore_errors=True)
