@@ -415,8 +415,8 @@ def bare_lf(stage):
         talk.reply()
         for line in (b"EHLO client.example.net\n", b"MAIL FROM:<a@example.net>\n", b"RCPT TO:<user1@example.com>\n", b"DATA\n",
                      message("bare").replace(b"\r\n", b"\n") + b"\r\n.\r\n", b"QUIT\n"):
-            talk.send(line)
             with contextlib.suppress(*GONE):
+                talk.send(line)
                 talk.reply()
         talk.close()
 
@@ -433,13 +433,15 @@ def bad_order(stage):
     talk.close()
     talk = stage.talk(port=110)
     talk.line()
-    for line in ("STAT", "RETR 1", "QUIT"):
-        talk.pop(line)
+    with contextlib.suppress(*GONE):
+        for line in ("STAT", "RETR 1", "QUIT"):
+            talk.pop(line)
     talk.close()
     talk = stage.talk(port=143)
     talk.line()
-    for number, line in enumerate(("SELECT INBOX", "FETCH 1 BODY[]", "FROBNICATE", "LOGOUT")):
-        talk.imap("b%d" % number, line)
+    with contextlib.suppress(*GONE):
+        for number, line in enumerate(("SELECT INBOX", "FETCH 1 BODY[]", "FROBNICATE", "LOGOUT")):
+            talk.imap("b%d" % number, line)
     talk.close()
 
 
