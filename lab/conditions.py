@@ -1,0 +1,572 @@
+"""Conditions that go wrong in known ways: each made for real, captured, and told what a diagnosis should find."""
+import contextlib
+import json
+import os
+import socket
+import ssl
+import sys
+import threading
+import time
+
+from net import (CLIENT, MAIL, NAMES, NOBODY, OTHER_CLIENT, SLOW, STRICT, WEB, Net, SlowWire, capture)
+from services import USERS, Services
+from talk import Names, Server, Talk, mail, message, resolve, trusting
+
+CONDITIONS = {}
+GONE = (OSError, EOFError)
+
+
+def condition(name, fires, why, side="client", only="", sessions=None, interface="eth0"):
+    """Names a function that makes one condition; `sessions` counts what a reader of the capture must see, by protocol."""
+    def keep(make):
+        CONDITIONS[name] = dict(make=make, fires=fires, why=why, side=side, only=only, sessions=sessions or {}, interface=interface)
+        return make
+    return keep
+
+
+class Stage:
+    """What a condition works with: the net, the servers, and short ways to the usual clients."""
+
+    def __init__(self, net, services):
+        self.net, self.services, self.client, self.server, self.router = net, services, net.client, net.server, net.router
+
+    def talk(self, address=MAIL, port=25, **options):
+        return Talk(self.client, address, port, **options)
+
+    def web(self, *paths, port=80, pause=0, **options):
+        talk = Talk(self.client, WEB, port, **options)
+        for path in paths:
+            talk.send(("GET %s HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: lab\r\n\r\n" % path).encode())
+            head = []
+            while line := talk.line():
+                head.append(line)
+            length = next(int(line.split(":")[1]) for line in head if line.lower().startswith("content-length"))
+            while len(talk.held) < length:
+                talk.held += talk.socket.recv(65536)
+            talk.held = talk.held[length:]
+            time.sleep(pause)
+        talk.close()
+
+    def pop(self, user, password, *commands, port=110, **options):
+        """A POP3 session: gives the answer to PASS."""
+        talk = self.talk(port=port, **options)
+        talk.line()
+        talk.pop("USER " + user)
+        answer = talk.pop("PASS " + password)
+        if answer.startswith("+OK"):
+            for command in commands:
+                talk.pop(command, block=command.split()[0] in ("RETR", "LIST", "UIDL", "CAPA"))
+        talk.pop("QUIT")
+        talk.close()
+        return answer
+
+    def imap(self, user, password, *commands, pause=0):
+        talk = self.talk(port=143)
+        talk.line()
+        answer = talk.imap("a0", "LOGIN %s %s" % (user, password))
+        for number, command in enumerate(commands if " OK" in answer else (), 1):
+            talk.imap("a%d" % number, command)
+            time.sleep(pause)
+        talk.imap("a99", "LOGOUT")
+        talk.close()
+        return answer
+
+    def refused(self, address=MAIL, port=25, timeout=3, **options):
+        """Tries to connect where it must fail."""
+        try:
+            self.talk(address, port, timeout=timeout, **options).close()
+        except OSError:
+            return
+        raise AssertionError("%s:%d let us in" % (address, port))
+
+
+# What works.
+
+@condition("clean", [], "SMTP, POP3, IMAP and HTTP that work, in the clear and in TLS", side="server",
+           sessions={"smtp": 2, "pop3": 2, "imap": 1, "http": 1, "tls": 1})
+def clean(stage):
+    stage.services.fill("user1", [600, 900])
+    mail(stage.talk())
+    talk = stage.talk()
+    talk.reply()
+    talk.ask("EHLO client.example.net")
+    talk.ask("STARTTLS")
+    talk.tls(trusting())
+    talk.ask("EHLO client.example.net")
+    mail(talk, greet=False)
+    stage.pop("user1", "secret1", "STAT", "LIST", "RETR 1")
+    stage.pop("user1", "secret1", "STAT", "UIDL")
+    stage.imap("user1", "secret1", "SELECT INBOX", "FETCH 1:* (FLAGS)")
+    stage.web("/small.txt", "/small.txt?again")
+    talk = stage.talk(WEB, 443).tls(trusting(), "www.example.com")
+    talk.send(b"GET /small.txt HTTP/1.1\r\nHost: www.example.com\r\nConnection: close\r\n\r\n")
+    talk.rest()
+    talk.close()
+
+
+# No connection.
+
+@condition("closed", ["connection-refused"], "nothing listens on port 2525: the host answers SYN with RST, three times a second apart")
+def closed(stage):
+    for _ in range(3):
+        stage.refused(port=2525)
+        time.sleep(1)
+
+
+@condition("filtered", ["connection-dropped"], "the router drops SYN to port 25 without a word while POP3 of the same host works")
+def filtered(stage):
+    stage.router.filter("forward", "tcp dport 25 drop")
+    stage.pop("user1", "secret1", "STAT")
+    stage.refused(timeout=8)
+
+
+@condition("rejected", ["connection-rejected"], "the server's own filter answers SYN with ICMP administratively prohibited (3/13)")
+def rejected(stage):
+    stage.server.filter("input", "tcp dport 25 reject with icmp type admin-prohibited")
+    for _ in range(2):
+        stage.refused()
+        time.sleep(1)
+
+
+@condition("rejected-by-router", ["connection-rejected"], "the router 192.0.2.1, not the server, answers SYN with ICMP administratively prohibited")
+def rejected_by_router(stage):
+    stage.router.filter("forward", "tcp dport 25 reject with icmp type admin-prohibited")
+    for _ in range(2):
+        stage.refused()
+        time.sleep(1)
+
+
+@condition("dead-host", ["host-dead"], "192.0.2.99, on the client's own link, belongs to nobody: ARP is asked and not answered, so no SYN leaves", side="client")
+def dead_host(stage):
+    for _ in range(2):
+        stage.refused("192.0.2.99", timeout=6)
+        time.sleep(1)
+
+
+@condition("dead-host-behind-router", ["host-dead"], "198.51.100.99 belongs to nobody: the router's ARP is unanswered and it says host unreachable (3/1)")
+def dead_host_behind_router(stage):
+    for port in (25, 110):
+        stage.refused(NOBODY, port, timeout=6)
+
+
+@condition("dead-host-at-server-link", ["host-dead"], "the same seen on the server's link: the router's ARP for 198.51.100.99 goes unanswered", side="server")
+def dead_host_at_server_link(stage):
+    for port in (25, 110):
+        stage.refused(NOBODY, port, timeout=6)
+
+
+@condition("backlog-full", ["connection-dropped"], "a listener that never accepts, its queue full: two connections get no greeting, further SYN no answer", side="server")
+def backlog_full(stage):
+    listener = stage.server.socket()
+    listener.bind((MAIL, 2527))
+    listener.listen(1)
+    held = [stage.talk(port=2527) for _ in range(2)]
+    for _ in range(2):
+        stage.refused(port=2527, timeout=4)
+    for talk in held:
+        talk.close()
+    listener.close()
+
+
+# Names.
+
+def _looked_up(stage, name, port=25):
+    address = resolve(stage.client, NAMES, name)
+    if isinstance(address, str):
+        stage.refused(address, port, timeout=5)
+    return address
+
+
+@condition("dns-nxdomain", ["dns-failed"], "the name server says NXDOMAIN, also with the search domain; the client gives up")
+def dns_nxdomain(stage):
+    with Names(stage.server, NAMES, lambda kind: 3):
+        for name in ("mial.example.com", "mial.example.com.example.net"):
+            resolve(stage.client, NAMES, name, number=len(name))
+            resolve(stage.client, NAMES, name, kind=28, number=len(name) + 1)
+
+
+@condition("dns-servfail", ["dns-failed"], "the name server says SERVFAIL; the client asks again and gives up")
+def dns_servfail(stage):
+    with Names(stage.server, NAMES, lambda kind: 2):
+        for number in (7, 8):
+            resolve(stage.client, NAMES, "mail.example.com", number=number)
+
+
+@condition("dns-noanswer", ["dns-failed"], "the name server hears the question three times and does not answer")
+def dns_noanswer(stage):
+    with Names(stage.server, NAMES, lambda kind: None):
+        resolve(stage.client, NAMES, "mail.example.com")
+
+
+@condition("dns-stale", ["dns-wrong-address", "connection-refused"], "the name server gives 198.51.100.26, where no mail server listens: connection refused")
+def dns_stale(stage):
+    with Names(stage.server, NAMES, lambda kind: WEB):
+        _looked_up(stage, "mail.example.com")
+
+
+@condition("dns-stale-dead", ["dns-wrong-address", "host-dead"], "the name server gives 198.51.100.99, which belongs to nobody: host unreachable")
+def dns_stale_dead(stage):
+    with Names(stage.server, NAMES, lambda kind: NOBODY):
+        _looked_up(stage, "mail.example.com")
+
+
+# Slowness.
+
+@condition("slow-server", ["slow-server"], "Postfix waits 2 s before each reply to RCPT and 1 s before that to DATA; the network takes microseconds", side="server",
+           sessions={"smtp": 3})
+def slow_server(stage):
+    for _ in range(3):
+        mail(stage.talk(SLOW), recipients=("user1@example.com", "user2@example.com"))
+
+
+@condition("slow-web", ["slow-server"], "nginx waits 1.5 s for what it fetches /slow from; /small.txt is quick", side="server", sessions={"http": 2})
+def slow_web(stage):
+    def slow(connection):
+        connection.recv(4096)
+        time.sleep(1.5)
+        connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nslow\n")
+    with Server(stage.server, "127.0.0.1", 8000, slow):
+        for _ in range(2):
+            stage.web("/small.txt", "/slow", "/slow", "/small.txt")
+
+
+@condition("slow-network", ["slow-network"], "150 ms each way and 5 % of the packets lost between client and router; the server answers at once",
+           sessions={"smtp": 2, "http": 2})
+def slow_network(stage):
+    with SlowWire(stage.net, delay=0.15, loss=0.05, seed=5):
+        with _capture(stage, "client"):
+            for _ in range(2):
+                mail(stage.talk(), body=message("far", 9000))
+                stage.web("/small.txt", "/large.txt")
+
+
+@condition("slow-client", ["slow-client"], "the client waits 2 s before each command; server and network are quick", side="server", sessions={"smtp": 2})
+def slow_client(stage):
+    threads = [threading.Thread(target=lambda: mail(stage.talk(), pause=2)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.3)
+    for thread in threads:
+        thread.join()
+
+
+@condition("zero-window", ["slow-client"], "the reader of a 60 kB page stops reading for 5 s: its window goes to nothing and the server probes it", side="server",
+           sessions={"http": 1})
+def zero_window(stage):
+    talk = stage.talk(WEB, 80, receive_buffer=4096)
+    talk.send(b"GET /large.txt HTTP/1.1\r\nHost: www.example.com\r\nConnection: close\r\n\r\n")
+    time.sleep(5)
+    talk.rest()
+    talk.close()
+
+
+# On the way.
+
+@condition("blackhole-mtu", ["mtu-black-hole"], "the router's next link takes 1000 bytes, and its ICMP fragmentation needed is dropped: the small mail passes, "
+           "the large one stops at its first full segments", sessions={"smtp": 2})
+def blackhole_mtu(stage):
+    stage.router.run("ip", "link", "set", "to-server", "mtu", 1000)
+    stage.router.filter("output", "icmp type destination-unreachable drop")
+    mail(stage.talk())
+    with contextlib.suppress(*GONE):
+        mail(stage.talk(timeout=9), body=message("large", 12000))
+
+
+@condition("reset-middlebox", ["reset-in-middle"], "the router answers the line DATA with a reset in the server's name (another TTL than the server's), and "
+           "what the server then sends with a reset in the client's", sessions={"smtp": 2})
+def reset_middlebox(stage):
+    # A reset is made for the packet that is refused, so each side gets its own when it next speaks.
+    stage.router.filter("forward", "meta l4proto tcp ct mark 7 reject with tcp reset",
+                        "tcp dport 25 @ih,0,32 0x44415441 ct mark set 7 reject with tcp reset")
+    for _ in range(2):
+        with contextlib.suppress(*GONE):
+            mail(stage.talk())
+    time.sleep(7)
+
+
+# Clients that do not let go.
+
+@condition("polling", ["polling-too-often"], "a POP3 client asks each 2 s and finds nothing new", side="server", sessions={"pop3": 12})
+def polling(stage):
+    stage.services.fill("user2", [])
+    for _ in range(12):
+        stage.pop("user2", "secret2", "STAT")
+        time.sleep(2)
+
+
+@condition("guessing", ["login-refused"], "one client tries several users with many passwords, POP3 and IMAP", side="server", sessions={"pop3": 12, "imap": 4})
+def guessing(stage):
+    def guess(user):
+        for password in ("123456", "password", "letmein"):
+            stage.pop(user, password)
+        stage.imap(user, "qwerty")
+    threads = [threading.Thread(target=guess, args=(user,)) for user in ("admin", "root", "user1", "info")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+@condition("stale-password", ["login-refused", "client-retry-loop"], "one client, one user, the same wrong password each 4 s", side="server", sessions={"pop3": 8})
+def stale_password(stage):
+    for _ in range(8):
+        began = time.monotonic()
+        stage.pop("user3", "old-secret")
+        time.sleep(max(0, 4 - (time.monotonic() - began)))
+
+
+@condition("refetch", ["mailbox-refetched"], "a POP3 client fetches every message of the mailbox each time and deletes none", side="server", sessions={"pop3": 5})
+def refetch(stage):
+    stage.services.fill("user4", [500, 700, 900, 1200, 1500])
+    for _ in range(5):
+        stage.pop("user4", "secret4", "STAT", "UIDL", *("RETR %d" % n for n in range(1, 6)))
+        time.sleep(3)
+
+
+@condition("imap-poll", ["polling-too-often"], "an IMAP client asks NOOP or SELECT each second where IDLE is offered", side="server", sessions={"imap": 1})
+def imap_poll(stage):
+    stage.imap("user5", "secret5", "SELECT INBOX", *(["NOOP", "NOOP", "SELECT INBOX"] * 7), pause=1)
+
+
+@condition("retry-loop", ["client-retry-loop", "command-rejected"], "one client offers the same mail to the same unknown recipient each 2 s", side="server",
+           sessions={"smtp": 8})
+def retry_loop(stage):
+    for _ in range(8):
+        mail(stage.talk(), recipients=("nobody@example.com",))
+        time.sleep(2)
+
+
+# Broken off.
+
+@condition("drop-in-data", ["dropped-in-transfer"], "the client ends in mid-message: once with FIN, once with RST; the server ends a third in mid-RETR",
+           side="server", sessions={"smtp": 2, "pop3": 1})
+def drop_in_data(stage):
+    for end in (Talk.close, Talk.abort):
+        talk = stage.talk()
+        talk.reply()
+        for line in ("EHLO client.example.net", "MAIL FROM:<a@example.net>", "RCPT TO:<user1@example.com>", "DATA"):
+            talk.ask(line)
+        talk.send(message("cut off", 5000))
+        time.sleep(0.3)
+        end(talk)
+
+    def dies(connection):
+        replies = (b"+OK ready\r\n", b"+OK\r\n", b"+OK logged in\r\n", b"+OK 9000 octets\r\n" + message("cut off", 4000))
+        for reply in replies:
+            connection.sendall(reply)
+            connection.recv(4096) if reply is not replies[-1] else time.sleep(0.5)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    with Server(stage.server, STRICT, 110, dies), contextlib.suppress(*GONE):
+        talk = stage.talk(STRICT, 110)
+        talk.line()
+        for line in ("USER user1", "PASS secret1"):
+            talk.pop(line)
+        talk.pop("RETR 1", block=True)
+
+
+@condition("delivered-unknown", ["delivered-unknown"], "the server's 250 to the message never arrives (the router drops it and all that follows): the server has the "
+           "mail, the client does not know, and sends it again", side="server", sessions={"smtp": 2})
+def delivered_unknown(stage):
+    # The first eight bytes of "250 2.0.0 Ok: queued as".
+    stage.router.filter("forward", "meta l4proto tcp ct mark 7 drop", "tcp sport 25 @ih,0,64 0x32353020322e302e ct mark set 7 drop")
+    with contextlib.suppress(*GONE):
+        mail(stage.talk(timeout=4))
+    stage.router.clear()
+    stage.router.filter("forward", "meta l4proto tcp ct mark 7 drop")
+    time.sleep(1)
+    mail(stage.talk())
+
+
+@condition("idle-timeout", ["timeout-idle"], "the client goes silent after EHLO: Postfix says 421 after 6 s; nginx closes a kept connection after 4 s", side="server",
+           sessions={"smtp": 1, "http": 1})
+def idle_timeout(stage):
+    talk = stage.talk()
+    talk.reply()
+    talk.ask("EHLO client.example.net")
+    web = stage.talk(WEB, 80)
+    web.send(b"GET /small.txt HTTP/1.1\r\nHost: www.example.com\r\n\r\n")
+    web.rest()
+    talk.rest()
+    web.close()
+    talk.close()
+
+
+# Clients that break the rules.
+
+@condition("talk-before-banner", ["talk-before-greeting"], "the client speaks before the greeting; Postfix holds the greeting back 1 s and refuses it", side="server",
+           sessions={"smtp": 2})
+def talk_before_banner(stage):
+    for _ in range(2):
+        talk = stage.talk(STRICT)
+        talk.say("EHLO client.example.net")
+        talk.say("MAIL FROM:<a@example.net>")
+        with contextlib.suppress(*GONE):
+            for _ in range(3):
+                talk.reply()
+            talk.ask("QUIT")
+        talk.close()
+
+
+@condition("bare-lf", ["bare-line-feed"], "the client ends lines with LF alone; Postfix refuses the message (smtpd_forbid_bare_newline = reject)", side="server",
+           sessions={"smtp": 2})
+def bare_lf(stage):
+    for _ in range(2):
+        talk = stage.talk(STRICT)
+        talk.reply()
+        for line in (b"EHLO client.example.net\n", b"MAIL FROM:<a@example.net>\n", b"RCPT TO:<user1@example.com>\n", b"DATA\n",
+                     message("bare").replace(b"\r\n", b"\n") + b"\r\n.\r\n", b"QUIT\n"):
+            with contextlib.suppress(*GONE):
+                talk.send(line)
+                talk.reply()
+        talk.close()
+
+
+@condition("bad-order", ["command-rejected"], "commands out of order and unknown, until Postfix has had too many errors; POP3 and IMAP before login", side="server",
+           sessions={"smtp": 1, "pop3": 1, "imap": 1})
+def bad_order(stage):
+    talk = stage.talk()
+    talk.reply()
+    with contextlib.suppress(*GONE):
+        for line in ("RCPT TO:<user1@example.com>", "DATA", "EHLO client.example.net", "XYZZY", "MAIL FROM:<a@example.net>", "MAIL FROM:<b@example.net>",
+                     "DATA", "MAIL TO:<user1@example.com>", "TURN", "SEND", "VRFY", "AUTH PLAIN", "XYZZY", "XYZZY"):
+            talk.ask(line)
+    talk.close()
+    talk = stage.talk(port=110)
+    talk.line()
+    with contextlib.suppress(*GONE):
+        for line in ("STAT", "RETR 1", "QUIT"):
+            talk.pop(line)
+    talk.close()
+    talk = stage.talk(port=143)
+    talk.line()
+    with contextlib.suppress(*GONE):
+        for number, line in enumerate(("SELECT INBOX", "FETCH 1 BODY[]", "FROBNICATE", "LOGOUT")):
+            talk.imap("b%d" % number, line)
+    talk.close()
+
+
+@condition("oversize", ["command-rejected"], "a message too large: refused at MAIL where its SIZE says so, else after the body (552)", side="server", sessions={"smtp": 2})
+def oversize(stage):
+    talk = stage.talk()
+    talk.reply()
+    for line in ("EHLO client.example.net", "MAIL FROM:<a@example.net> SIZE=5000000", "QUIT"):
+        talk.ask(line)
+    talk.close()
+    mail(stage.talk(), body=message("too large", 66000))
+
+
+# TLS that fails.
+
+def _handshake(stage, port, context, address=WEB, name="www.example.com"):
+    talk = stage.talk(address, port)
+    try:
+        talk.tls(context, name)
+    except GONE:
+        talk.close()
+        return
+    raise AssertionError("the handshake passed")
+
+
+@condition("tls-old", ["tls-failed"], "the client offers TLS 1.0 only: protocol_version alert, on 443 of nginx and after STARTTLS of Postfix", side="server",
+           sessions={"smtp": 1, "tls": 2})
+def tls_old(stage):
+    context = trusting()
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1
+    for _ in range(2):
+        _handshake(stage, 443, context)
+    talk = stage.talk()
+    talk.reply()
+    talk.ask("EHLO client.example.net")
+    talk.ask("STARTTLS")
+    with contextlib.suppress(*GONE):
+        talk.tls(context)
+    talk.close()
+
+
+@condition("tls-no-cipher", ["tls-failed"], "the client offers TLS 1.2 with one cipher that nginx does not take: handshake_failure alert", side="server",
+           sessions={"tls": 2})
+def tls_no_cipher(stage):
+    context = trusting(maximum_version=ssl.TLSVersion.TLSv1_2)
+    context.set_ciphers("AES128-SHA")
+    for _ in range(2):
+        _handshake(stage, 443, context)
+
+
+@condition("tls-expired", ["tls-failed"], "the certificate on 8443 ended on 2025-01-01: the client says certificate_expired, in the clear in TLS 1.2 and hidden in 1.3",
+           side="server", sessions={"tls": 2})
+def tls_expired(stage):
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        context = ssl.create_default_context(cafile=stage.services.path("expired.pem"))
+        context.check_hostname = False
+        context.maximum_version = version
+        _handshake(stage, 8443, context)
+
+
+@condition("plain-on-tls-port", ["tls-failed"], "a client speaks HTTP and SMTP in the clear on ports where TLS is spoken at once", side="server")
+def plain_on_tls_port(stage):
+    talk = stage.talk(WEB, 443)
+    talk.send(b"GET /small.txt HTTP/1.1\r\nHost: www.example.com\r\nConnection: close\r\n\r\n")
+    talk.rest()
+    talk.close()
+    talk = stage.talk(MAIL, 465)
+    talk.say("EHLO client.example.net")
+    with contextlib.suppress(*GONE):
+        talk.rest()
+    talk.close()
+
+
+def _capture(stage, side, only="", interface="eth0"):
+    return capture(getattr(stage.net, side), os.path.join(stage.folder, "wire.pcapng"), interface, only)
+
+
+# The client's link is replaced while this one is made, so it captures by itself.
+CAPTURES_ITSELF = {"slow-network"}
+
+
+def make(stage, name, out):
+    spec = CONDITIONS[name]
+    stage.folder = os.path.join(out, name)
+    os.makedirs(stage.folder, exist_ok=True)
+    for old in os.listdir(stage.folder):
+        os.remove(os.path.join(stage.folder, old))
+    stage.net.reset()
+    stage.services.mark()
+    with contextlib.nullcontext() if name in CAPTURES_ITSELF else _capture(stage, spec["side"], spec["only"], spec["interface"]):
+        spec["make"](stage)
+        time.sleep(0.5)
+    stage.net.reset()
+    time.sleep(0.5)
+    stage.services.keep(stage.folder)
+    with open(os.path.join(stage.folder, "expect.json"), "w") as file:
+        json.dump(dict(fires=spec["fires"], why=spec["why"], side=spec["side"], sessions=spec["sessions"]), file, indent=1)
+        file.write("\n")
+
+
+def main():
+    *names, out = sys.argv[1:] or sys.exit("conditions.sh [NAME…] OUT")
+    for name in set(names) - set(CONDITIONS):
+        sys.exit("no condition %s; there are: %s" % (name, " ".join(CONDITIONS)))
+    net = Net()
+    services = Services(net)
+    failed = []
+    try:
+        services.start()
+        stage = Stage(net, services)
+        for name in names or CONDITIONS:
+            began = time.monotonic()
+            try:
+                make(stage, name, out)
+                wire = os.path.getsize(os.path.join(out, name, "wire.pcapng"))
+                print("%-26s %6.1f s %7d bytes  %s" % (name, time.monotonic() - began, wire, " ".join(sorted(os.listdir(stage.folder)))), flush=True)
+            except Exception as error:
+                failed.append(name)
+                print("%-26s FAILED %s: %s" % (name, type(error).__name__, error), flush=True)
+    finally:
+        services.stop()
+        net.delete()
+    sys.exit(bool(failed))
+
+
+if __name__ == "__main__":
+    main()
