@@ -145,6 +145,15 @@ pub(super) enum Command {
         /// bash, zsh, fish, elvish or powershell
         shell: clap_complete::Shell,
     },
+    /// List what can be found, or tell how one is decided
+    Findings {
+        /// Tell how this finding is decided
+        #[arg(long, value_name = "CODE")]
+        explain: Option<String>,
+        /// As Markdown, for documentation
+        #[arg(long)]
+        markdown: bool,
+    },
     /// List the log formats that are known
     Formats,
     /// Tell how to make a server log what a comparison needs, and what that costs

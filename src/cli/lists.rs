@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use crate::diagnose::registry::{RULES, Rule};
 use crate::log::registry::FORMATS;
 use crate::protocol::registry::PROTOCOLS;
 
@@ -10,6 +11,48 @@ pub(super) fn formats(out: &mut dyn Write) -> io::Result<()> {
     for entry in FORMATS {
         writeln!(out, "{:<20} {}", entry.name, entry.about)?;
     }
+    Ok(())
+}
+
+/// Writes what can be found, with an example of each.
+pub(super) fn findings(markdown: bool, out: &mut dyn Write) -> io::Result<()> {
+    if markdown {
+        writeln!(
+            out,
+            "| code | says | decided by | example |\n|---|---|---|---|"
+        )?;
+    }
+    for rule in RULES {
+        if markdown {
+            let Rule {
+                code,
+                about,
+                decided,
+                example,
+                ..
+            } = rule;
+            writeln!(out, "| `{code}` | {about} | {decided} | {example} |")?;
+        } else {
+            writeln!(
+                out,
+                "{:<22} {}\n{:22} {}",
+                rule.code, rule.about, "", rule.example
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes how one finding is decided.
+pub(super) fn explain(code: &str, out: &mut dyn Write) -> anyhow::Result<()> {
+    let Some(rule) = RULES.iter().find(|rule| rule.code == code) else {
+        anyhow::bail!("there is no finding '{code}': bothends findings lists them");
+    };
+    writeln!(
+        out,
+        "{}: {}\n\n{}\n\nFor example: {}",
+        rule.code, rule.about, rule.decided, rule.example
+    )?;
     Ok(())
 }
 

@@ -50,6 +50,10 @@ fn aside(what: &Command) -> Result<()> {
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut command(), "bothends", &mut out);
         }
+        Command::Findings { explain, markdown } => match explain {
+            Some(code) => lists::explain(code, &mut out)?,
+            None => lists::findings(*markdown, &mut out)?,
+        },
         Command::Formats => lists::formats(&mut out)?,
         Command::Logging { server, captures } => {
             let told = logging::logging(server.as_deref(), captures, &mut out);

@@ -18,12 +18,12 @@ pub(super) const RULE: Rule = Rule {
 fn find(view: View<'_>) -> Vec<Finding> {
     let dropped: u64 = view.captures.iter().map(|source| source.dropped).sum();
     let cut: u64 = view.captures.iter().map(|source| source.truncated).sum();
-    let (mut holes, mut octets, mut late) = (0u64, 0u64, 0u64);
+    let (mut gaps, mut octets, mut late) = (0u64, 0u64, 0u64);
     let mut holed = Group::default();
     for (case, wire) in view.on_wire() {
-        let gaps: u64 = wire.counts.0.iter().map(|direction| direction.gaps).sum();
-        if gaps > 0 {
-            holes += gaps;
+        let here: u64 = wire.counts.0.iter().map(|direction| direction.gaps).sum();
+        if here > 0 {
+            gaps += here;
             octets += wire
                 .counts
                 .0
@@ -44,11 +44,11 @@ fn find(view: View<'_>) -> Vec<Finding> {
     if cut > 0 {
         parts.push(format!("{} not captured whole", counted(cut, "packet")));
     }
-    if holes > 0 {
+    if gaps > 0 {
         let sessions = counted(holed.count, "session");
         parts.push(format!(
             "{} of {octets} octets in {sessions}",
-            counted(holes, "hole")
+            counted(gaps, "hole")
         ));
     }
     if late > 0 {
@@ -57,13 +57,13 @@ fn find(view: View<'_>) -> Vec<Finding> {
     if parts.is_empty() {
         return Vec::new();
     }
-    let only_late = dropped + cut + holes == 0;
+    let only_late = dropped + cut + gaps == 0;
     vec![holed.finding(Words {
         code: RULE.code,
         severity: if only_late { Severity::Info } else { Severity::Warning },
         endpoint: None,
         message: format!("the capture lacks packets: {}", parts.join("; ")),
-        not: (holes > 0).then(|| "not loss on the network: the other side acknowledged what is missing".into()),
+        not: (gaps > 0).then(|| "not loss on the network: the other side acknowledged what is missing".into()),
         next: "capture with a larger buffer, whole packets (snap length 0) and a filter, or nearer to the server".into(),
     })]
 }

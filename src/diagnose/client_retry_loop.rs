@@ -102,9 +102,9 @@ mod tests {
         (0..5).for_each(|n| scene.add(attempt(2 * n)));
         assert_eq!(scene.find(find).len(), 1);
         let mut scene = Scene::default();
-        [0, 1, 40, 43, 300]
-            .into_iter()
-            .for_each(|second| scene.add(attempt(second)));
+        for second in [0, 1, 40, 43, 300] {
+            scene.add(attempt(second));
+        }
         assert!(scene.find(find).is_empty());
         let mut scene = Scene::default();
         (0..3).for_each(|n| scene.add(attempt(2 * n)));

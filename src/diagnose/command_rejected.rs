@@ -109,17 +109,18 @@ fn kind(proto: Proto, exchange: &Exchange) -> Option<Kind> {
         .unwrap_or_default()
         .to_ascii_lowercase();
     match (proto.0, code) {
-        ("smtp" | "nntp" | "lmtp", "500" | "501" | "502" | "504") => Some(Kind::Unknown),
+        ("imap", "BAD") | ("smtp" | "nntp" | "lmtp", "500" | "501" | "502" | "504") => {
+            Some(Kind::Unknown)
+        }
+        ("pop3", "-ERR") if text.contains("unknown") => Some(Kind::Unknown),
         ("smtp" | "nntp" | "lmtp", "503") => Some(Kind::OutOfOrder),
-        (
+        ("imap", "NO")
+        | ("pop3", "-ERR")
+        | (
             "smtp" | "lmtp",
-            "550" | "551" | "552" | "553" | "554" | "555" | "556" | "530" | "571",
+            "530" | "550" | "551" | "552" | "553" | "554" | "555" | "556" | "571",
         ) => Some(Kind::Refused),
         ("smtp" | "lmtp", "450" | "451" | "452" | "454") => Some(Kind::Deferred),
-        ("imap", "BAD") => Some(Kind::Unknown),
-        ("imap", "NO") => Some(Kind::Refused),
-        ("pop3", "-ERR") if text.contains("unknown") => Some(Kind::Unknown),
-        ("pop3", "-ERR") => Some(Kind::Refused),
         _ => None,
     }
 }

@@ -22,6 +22,9 @@ pub(super) const RULE: Rule = Rule {
 /// Time that a name server is given.
 const PATIENCE: crate::model::Span = crate::model::Span::seconds(2);
 
+/// Who asked, for what, and how it ended.
+type Key<'a> = (IpAddr, &'a str, LookupOutcome);
+
 fn find(view: View<'_>) -> Vec<Finding> {
     let found: BTreeSet<(IpAddr, &str)> = lookups(view)
         .filter(|(_, _, lookup)| {
@@ -29,7 +32,6 @@ fn find(view: View<'_>) -> Vec<Finding> {
         })
         .map(|(client, _, lookup)| (client, lookup.name.as_str()))
         .collect();
-    type Key<'a> = (IpAddr, &'a str, LookupOutcome);
     let mut groups: BTreeMap<Key<'_>, (Group, BTreeSet<IpAddr>, u64)> = BTreeMap::new();
     for (case, wire) in view.on_wire() {
         for lookup in &wire.lookups {

@@ -149,7 +149,9 @@ mod tests {
         let mut scene = Scene::default();
         scene.add_both(talk(0), line(0, 1));
         scene.add_both(talk(30), line(30, 2));
-        silent.iter().for_each(|&second| scene.add(talk(second)));
+        for &second in silent {
+            scene.add(talk(second));
+        }
         scene.alignment.clocks.push(Clock {
             log: LogId(0),
             offset: Span::ZERO,

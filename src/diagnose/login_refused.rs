@@ -136,8 +136,8 @@ mod tests {
     #[test]
     fn many_names_are_guessing_and_one_name_an_old_password() {
         let mut scene = Scene::default();
-        for (second, name) in ["admin", "root", "test"].iter().enumerate() {
-            scene.add(attempt(second as i64, name, "-ERR [AUTH] no"));
+        for (second, name) in [(0, "admin"), (1, "root"), (2, "test")] {
+            scene.add(attempt(second, name, "-ERR [AUTH] no"));
         }
         let found = scene.find(find);
         assert!(

@@ -30,10 +30,10 @@ fn find(view: View<'_>) -> Vec<Finding> {
         .on_wire()
         .filter(|(_, wire)| wire.proto == Proto("pop3"))
     {
-        let fetched = fetched(&case);
-        if let (Some(user), true) = (case.name(), fetched.len() >= MESSAGES) {
+        let messages = fetched(&case);
+        if let (Some(user), true) = (case.name(), messages.len() >= MESSAGES) {
             let key = (wire.conversation.client.ip, wire.conversation.server, user);
-            fetches.entry(key).or_default().push((case, fetched));
+            fetches.entry(key).or_default().push((case, messages));
         }
     }
     fetches

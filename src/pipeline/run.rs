@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use crate::align::align;
+use crate::diagnose::{View, diagnose};
 use crate::input::{Input, expand};
 use crate::log::{Chosen, How};
-use crate::model::Nanos;
+use crate::model::{Finding, Nanos, Severity};
 use crate::report::Account;
 
 use super::{Options, PipelineError, Progress, captures, logs, zones};
@@ -25,22 +26,19 @@ pub struct Run {
 pub fn run(options: &Options, progress: &mut Progress) -> Run {
     let mut failures = Vec::new();
     let captures = open(&options.captures, &mut failures);
-    let mut told_logs: Vec<(Input, Option<Chosen>)> = Vec::new();
-    for log in &options.logs {
-        let opened = open(std::slice::from_ref(&log.path), &mut failures);
-        told_logs.extend(opened.into_iter().map(|input| (input, log.format.clone())));
-    }
-    let inputs = captures
-        .iter()
-        .chain(told_logs.iter().map(|(input, _)| input));
-    for input in inputs {
-        progress.expect(u64::try_from(input.bytes.len()).unwrap_or(u64::MAX));
-    }
+    expect(captures.iter(), progress);
     progress.begin("captures");
     let opened = captures::open(&captures, &mut failures);
     #[cfg(feature = "live")]
     let opened = with_live(opened, options, &mut failures);
     let mut wires = captures::read(opened, options.capture_zone, options.limits, progress);
+    // Only now: while an interface is listened to, logs grow.
+    let mut told_logs: Vec<(Input, Option<Chosen>)> = Vec::new();
+    for log in &options.logs {
+        let opened = open(std::slice::from_ref(&log.path), &mut failures);
+        told_logs.extend(opened.into_iter().map(|input| (input, log.format.clone())));
+    }
+    expect(told_logs.iter().map(|(input, _)| input), progress);
     let year = options
         .year
         .or_else(|| wires.origin.map(Nanos::year))
@@ -66,10 +64,18 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         logs: told.sessions,
         alignment,
         capture_zone,
+        findings: Vec::new(),
         overruns: wires.overruns,
         selection: options.selection.clone(),
         exit: 0,
     };
+    account.findings = diagnose(View {
+        captures: &account.captures,
+        sources: &account.sources,
+        wires: &account.wires,
+        logs: &account.logs,
+        alignment: &account.alignment,
+    });
     account.exit = exit_status(&account, &failures);
     Run { account, failures }
 }
@@ -96,14 +102,24 @@ fn with_live<'m>(
     opened
 }
 
-/// 0 all well, 3 something damaged or unusable, 4 nothing usable at all.
+/// How much there is to read.
+fn expect<'a>(inputs: impl Iterator<Item = &'a Input>, progress: &mut Progress) {
+    for input in inputs {
+        progress.expect(u64::try_from(input.bytes.len()).unwrap_or(u64::MAX));
+    }
+}
+
+/// 0 nothing wrong found, 1 something is wrong in the traffic, 3 something damaged or unusable, 4 nothing usable at all.
+///
+/// What is wrong with the input is told first, as it casts doubt on the findings.
 fn exit_status(account: &Account, failures: &[PipelineError]) -> u8 {
     if account.captures.is_empty() && account.sources.is_empty() {
         4
     } else if account.damaged() || !failures.is_empty() {
         3
     } else {
-        0
+        let wrong = |finding: &Finding| finding.severity == Severity::Error;
+        u8::from(account.findings.iter().any(wrong))
     }
 }
 

@@ -1,12 +1,12 @@
 //! All that a run found out, ready to be written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::align::{Alignment, Clock, Joined};
 use crate::model::{
-    CaptureSource, Encryption, LogId, LogSession, LogSource, Nanos, Proto, Role, Seen, Span,
-    WireSession,
+    CaptureSource, Encryption, Finding, LogId, LogSession, LogSource, Nanos, Proto, Role, Seen,
+    Span, WireSession,
 };
 
 /// What was read and how it was joined.
@@ -24,6 +24,8 @@ pub struct Account {
     pub alignment: Alignment,
     /// East of UTC: taken off all times of the capture's clock when they are shown.
     pub capture_zone: Span,
+    /// What a person should know, worst first.
+    pub findings: Vec<Finding>,
     /// Bounds that were hit, in words.
     pub overruns: Vec<String>,
     /// Which sessions to show.
@@ -63,6 +65,11 @@ pub(super) struct Shown<'a> {
     pub(super) log: Option<&'a LogSession>,
 }
 
+/// Name of the session at `index` of the account.
+pub(super) fn session_id(index: usize) -> String {
+    format!("s{}", index + 1)
+}
+
 impl Account {
     /// The sessions that are selected, in order, numbered among all.
     pub(super) fn shown(&self) -> impl Iterator<Item = Shown<'_>> {
@@ -74,6 +81,14 @@ impl Account {
             log: joined.logs.first().and_then(|&log| self.logs.get(log)),
         })
         .filter(|shown| self.selected(shown))
+    }
+
+    /// Findings about sessions that are selected, and about none in particular.
+    pub(super) fn found(&self) -> impl Iterator<Item = &Finding> {
+        let shown: BTreeSet<usize> = self.shown().map(|shown| shown.number - 1).collect();
+        self.findings.iter().filter(move |finding| {
+            finding.sessions.is_empty() || finding.sessions.iter().any(|at| shown.contains(at))
+        })
     }
 
     fn selected(&self, shown: &Shown<'_>) -> bool {
@@ -196,7 +211,7 @@ impl Shown<'_> {
 
     /// Name within the account: `s` and its number in order.
     pub(super) fn id(&self) -> String {
-        format!("s{}", self.number)
+        session_id(self.number - 1)
     }
 
     pub(super) fn proto(&self) -> Proto {

@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use crate::align::{Clock, Standing};
 use crate::model::{
-    CaptureSource, CaptureZone, Exchange, LineRef, LogSource, LogTime, Nanos, Side, Span,
-    TlsSummary, Zone,
+    CaptureSource, CaptureZone, Evidence, Exchange, Finding, LineRef, LogSource, LogTime, Nanos,
+    Side, Span, TlsSummary, Zone,
 };
 
-use super::account::Shown;
+use super::account::{Shown, session_id};
 use super::{Account, community_id};
 
 /// Writes the whole account.
@@ -34,6 +34,11 @@ pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
             exchanges += 1;
         }
     }
+    let mut findings = 0u64;
+    for finding in account.found() {
+        line(out, &finding_record(account, finding))?;
+        findings += 1;
+    }
     let totals = account.totals();
     let seen = |at: usize| {
         totals
@@ -53,7 +58,7 @@ pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
             sessions_wire: seen(1),
             sessions_log: seen(2),
             exchanges,
-            findings: 0,
+            findings,
             bounds_hit: &account.overruns,
             exit: account.exit,
         },
@@ -450,6 +455,56 @@ fn exchange_record<'a>(
 }
 
 #[derive(Serialize)]
+struct FindingRecord<'a> {
+    r#type: &'static str,
+    code: &'static str,
+    severity: &'static str,
+    sessions: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoint: Option<String>,
+    count: u64,
+    first: Option<String>,
+    last: Option<String>,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not: Option<&'a str>,
+    evidence: Vec<Place<'a>>,
+    next: &'a str,
+}
+
+/// Where to look.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Place<'a> {
+    LogLine(LogLine<'a>),
+    Packet(u64),
+    Time(String),
+}
+
+fn finding_record<'a>(account: &'a Account, finding: &'a Finding) -> FindingRecord<'a> {
+    let utc = |at: Nanos| account.utc(at).to_rfc3339();
+    let place = |place: &Evidence| match *place {
+        Evidence::Line(line) => Place::LogLine(log_line(account, line)),
+        Evidence::Packet(packet) => Place::Packet(packet.0),
+        Evidence::Time(at) => Place::Time(utc(at)),
+    };
+    FindingRecord {
+        r#type: "finding",
+        code: finding.code,
+        severity: finding.severity.name(),
+        sessions: finding.sessions.iter().map(|at| session_id(*at)).collect(),
+        endpoint: finding.endpoint.map(|end| end.to_string()),
+        count: finding.count,
+        first: finding.first.map(utc),
+        last: finding.last.map(utc),
+        message: &finding.message,
+        not: finding.not.as_deref(),
+        evidence: finding.evidence.iter().map(place).collect(),
+        next: &finding.next,
+    }
+}
+
+#[derive(Serialize)]
 struct Summary<'a> {
     r#type: &'static str,
     captures: usize,
@@ -460,7 +515,7 @@ struct Summary<'a> {
     sessions_wire: u64,
     sessions_log: u64,
     exchanges: u64,
-    findings: usize,
+    findings: u64,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     bounds_hit: &'a [String],
     exit: u8,

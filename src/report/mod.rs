@@ -7,6 +7,7 @@
 mod account;
 mod community_id;
 pub mod escape;
+mod findings;
 mod jsonl;
 mod ladder;
 pub mod registry;

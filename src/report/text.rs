@@ -2,11 +2,12 @@
 
 use std::io::{self, Write};
 
-use super::{Account, ladder, summary};
+use super::{Account, findings, ladder, summary};
 
 /// Writes the whole account.
 pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
     summary::write(account, out)?;
+    findings::write(account, out)?;
     let limit = account.selection.ladders.unwrap_or(usize::MAX);
     let mut left = 0u64;
     for (at, shown) in account.shown().enumerate() {
