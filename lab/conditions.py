@@ -393,7 +393,7 @@ def idle_timeout(stage):
 
 # Clients that break the rules.
 
-@condition("talk-before-banner", ["talk-before-greeting"], "the client speaks before the greeting; Postfix holds the greeting back 1 s and refuses it", side="server",
+@condition("talk-before-banner", ["talk-before-greeting", "command-rejected"], "the client speaks before the greeting; Postfix holds the greeting back 1 s and refuses it", side="server",
            sessions={"smtp": 2})
 def talk_before_banner(stage):
     for _ in range(2):
@@ -407,7 +407,7 @@ def talk_before_banner(stage):
         talk.close()
 
 
-@condition("bare-lf", ["bare-line-feed"], "the client ends lines with LF alone; Postfix refuses the message (smtpd_forbid_bare_newline = reject)", side="server",
+@condition("bare-lf", ["bare-lf", "command-rejected"], "a client ends its lines by LF alone; Postfix refuses each of them before any mail", side="server",
            sessions={"smtp": 2})
 def bare_lf(stage):
     for _ in range(2):

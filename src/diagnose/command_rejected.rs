@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
     about: "commands unknown, out of order or refused, by client",
     decided: "Replies 500 to 504 of SMTP and NNTP, BAD of IMAP, and -ERR of POP3 to what is not known, told as unknown or out of order; \
               replies 550 to 556 and 552 of SMTP, NO of IMAP and other -ERR of POP3 as refused. Logins are told as login-refused.",
-    example: "3 commands of 192.0.2.10 refused by 198.51.100.25 port 25: RCPT 550",
+    example: "3 commands of 192.0.2.10 rejected by 198.51.100.25 port 25 as not allowed: RCPT 550",
     find,
 };
 
@@ -32,9 +32,9 @@ enum Kind {
 impl Kind {
     const fn words(self) -> &'static str {
         match self {
-            Self::Deferred => "put off",
+            Self::Deferred => "to be tried later",
             Self::OutOfOrder => "out of order",
-            Self::Refused => "refused",
+            Self::Refused => "not allowed",
             Self::Unknown => "not known or not understood",
         }
     }
@@ -67,7 +67,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
         .map(|((client, endpoint, kind), (group, what))| {
             let by = endpoint.map_or(String::new(), |end| format!(" by {}", server(end)));
             let message = format!(
-                "{} of {client} {}{by}: {}",
+                "{} of {client} rejected{by} as {}: {}",
                 counted(group.count, "command"),
                 kind.words(),
                 listed(&what)

@@ -51,8 +51,9 @@ impl Group {
             self.first = Some(self.first.map_or(at, |first| first.min(at)));
             self.last = self.last.max(Some(at));
         }
+        let new = place.filter(|place| !self.evidence.contains(place));
         if self.evidence.len() < PLACES {
-            self.evidence.extend(place);
+            self.evidence.extend(new);
         }
     }
 

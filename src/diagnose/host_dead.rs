@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::model::{Evidence, Finding, IcmpReason, Severity};
+use crate::model::{Evidence, Finding, IcmpReason, Neighbour, Severity};
 
 use super::View;
 use super::group::{Group, Words, counted, listed};
@@ -11,9 +11,9 @@ use super::registry::Rule;
 
 pub(super) const RULE: Rule = Rule {
     code: "host-dead",
-    about: "the address answers nothing on any port (host unreachable)",
-    decided: "Addresses of which a router says host unreachable, as its neighbour look-up went unanswered, and of which the capture has \
-              no packet at all.",
+    about: "the address answers nothing on any port (ARP unanswered, host unreachable)",
+    decided: "Addresses of which the capture has no packet at all, and for which a host on their link asked by ARP three times or more without \
+              an answer, or of which a router says host unreachable.",
     example: "198.51.100.99 is dead: 192.0.2.1 says host unreachable to 2 connections of 192.0.2.10",
     find,
 };
@@ -31,26 +31,63 @@ fn find(view: View<'_>) -> Vec<Finding> {
             group.add(&case, Some(error.at), Some(Evidence::Packet(error.packet)));
         }
     }
-    groups
-        .into_iter()
-        .map(|((host, by), group)| {
-            let message = format!(
-                "{host} is dead: {by} says host unreachable to {} of {}",
-                counted(group.count, "connection"),
-                listed(&group.clients)
-            );
-            group.finding(Words {
-                code: RULE.code,
-                severity: Severity::Error,
-                endpoint: None,
-                message,
-                not: Some(format!(
-                    "not a filter: {by} forwards to it and gets no answer from its link"
-                )),
-                next: format!("see whether {host} is up, and whether the address is the right one"),
-            })
+    let silent = view
+        .neighbours
+        .iter()
+        .filter(|neighbour| neighbour.asked >= ASKED && !alive(view, neighbour.wanted))
+        // Told already, by the router that asked.
+        .filter(|neighbour| !groups.keys().any(|(host, _)| *host == neighbour.wanted))
+        .map(unanswered);
+    let mut findings: Vec<Finding> = silent.collect();
+    let told = groups.into_iter().map(|((host, by), group)| {
+        let message = format!(
+            "{host} is dead: {by} says host unreachable to {} of {}",
+            counted(group.count, "connection"),
+            listed(&group.clients)
+        );
+        group.finding(Words {
+            code: RULE.code,
+            severity: Severity::Error,
+            endpoint: None,
+            message,
+            not: Some(format!(
+                "not a filter: {by} forwards to it and gets no answer from its link"
+            )),
+            next: format!("see whether {host} is up, and whether the address is the right one"),
         })
-        .collect()
+    });
+    findings.extend(told);
+    findings
+}
+
+/// Questions by ARP from which on silence means that nobody is there: Linux asks three times.
+const ASKED: u64 = 3;
+
+/// An address that nobody on its link answers for.
+fn unanswered(neighbour: &Neighbour) -> Finding {
+    let Neighbour {
+        wanted,
+        by,
+        asked,
+        first,
+        last,
+        packet,
+    } = neighbour;
+    Finding {
+        code: RULE.code,
+        severity: Severity::Error,
+        sessions: Vec::new(),
+        endpoint: None,
+        count: *asked,
+        first: Some(*first),
+        last: Some(*last),
+        message: format!(
+            "{wanted} is dead: {by} asked for it on its link {asked} times and nobody answered"
+        ),
+        not: Some("not a filter: a host answers ARP whatever it filters".into()),
+        evidence: vec![Evidence::Packet(*packet)],
+        next: format!("see whether {wanted} is up, on this link, and the address meant"),
+    }
 }
 
 /// Whether the capture has any packet from `host`.

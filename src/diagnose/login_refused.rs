@@ -14,7 +14,7 @@ pub(super) const RULE: Rule = Rule {
     code: "login-refused",
     about: "logins refused, by client and user",
     decided: "Login commands that were answered by -ERR (POP3), NO (IMAP), 535 and kin (SMTP) or 481 (NNTP), on the wire or in the log, \
-              and log lines that tell of a failed authentication. Three or more names of one client are guessing; one name again and \
+              and log lines that tell of a failed authentication. Three or more names of one client that are more than it logs in as are guessing; one name again and \
               again is a password that the client has wrong.",
     example: "7 logins of 192.0.2.10 refused, as admin, root, test and 2 more: guessing",
     find,
@@ -32,6 +32,24 @@ struct Refused {
     protos: BTreeSet<Proto>,
 }
 
+/// Clients that logged in with success, and as how many.
+fn welcome(view: View<'_>) -> BTreeMap<IpAddr, BTreeSet<&str>> {
+    let mut welcome: BTreeMap<IpAddr, BTreeSet<&str>> = BTreeMap::new();
+    for case in view.cases().filter(|case| refusals(case).is_empty()) {
+        let seen = case.joined.exchanges.iter().any(|exchange| {
+            let code = exchange.code.as_deref().unwrap_or_default();
+            is_login(exchange) && ["+OK", "OK", "235", "281"].contains(&code)
+        });
+        let told = case
+            .notes()
+            .any(|(text, _)| text.starts_with("Login") || text.starts_with("Logged in"));
+        if let (Some(client), Some(name), true) = (case.client(), case.name(), seen || told) {
+            welcome.entry(client).or_default().insert(name);
+        }
+    }
+    welcome
+}
+
 fn find(view: View<'_>) -> Vec<Finding> {
     let mut by_client: BTreeMap<IpAddr, Refused> = BTreeMap::new();
     for case in view.cases() {
@@ -42,23 +60,31 @@ fn find(view: View<'_>) -> Vec<Finding> {
             let refused = by_client.entry(client).or_default();
             refused.group.add(&case, at, place);
             refused.names.extend(case.name().map(str::to_owned));
-            refused.protos.extend(case.wire.map(|wire| wire.proto));
+            let proto = case.wire.map(|wire| wire.proto);
+            refused
+                .protos
+                .extend(proto.or(case.log.map(|log| log.proto)));
         }
     }
+    let welcome = welcome(view);
     by_client
         .into_iter()
-        .map(|(client, refused)| tell(client, refused))
+        .map(|(client, refused)| {
+            let others = welcome.get(&client).map_or(0, BTreeSet::len);
+            tell(client, refused, others)
+        })
         .collect()
 }
 
-fn tell(client: IpAddr, refused: Refused) -> Finding {
+fn tell(client: IpAddr, refused: Refused, welcome: usize) -> Finding {
     let Refused {
         group,
         names,
         protos,
     } = refused;
-    let guessing = names.len() >= GUESSES;
-    let stale = !guessing && group.count >= AGAIN;
+    // Several names of which some are welcome are several people behind one address.
+    let guessing = names.len() >= GUESSES && welcome < names.len();
+    let stale = names.len() < GUESSES && group.count >= AGAIN;
     let how = match () {
         () if guessing => ": guessing",
         () if stale => ": a client that keeps a wrong password",
@@ -112,12 +138,15 @@ fn refusals(case: &Case<'_>) -> Vec<(Option<Nanos>, Option<Evidence>)> {
     told.take(1).map(|(_, line)| (None, Some(line))).collect()
 }
 
+fn is_login(exchange: &Exchange) -> bool {
+    let verb = exchange.verb.as_str();
+    ["APOP", "AUTH", "AUTHENTICATE", "AUTHINFO", "LOGIN", "PASS"].contains(&verb)
+}
+
 /// Whether an exchange is a login that was refused.
 pub(super) fn is_refused(exchange: &Exchange) -> bool {
-    let verb = exchange.verb.as_str();
-    let is_login = ["APOP", "AUTH", "AUTHENTICATE", "AUTHINFO", "LOGIN", "PASS"].contains(&verb);
     let code = exchange.code.as_deref().unwrap_or_default();
-    is_login && ["-ERR", "NO", "535", "534", "538", "481", "482"].contains(&code)
+    is_login(exchange) && ["-ERR", "NO", "535", "534", "538", "481", "482"].contains(&code)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::model::{Finding, Severity, Side, WireSession};
 use super::View;
 use super::group::{Group, Words, counted};
 use super::registry::Rule;
+use super::tls_failed::TLS_PORTS;
 use super::view::place;
 
 pub(super) const RULE: Rule = Rule {
@@ -57,6 +58,8 @@ fn spoke_first(wire: &WireSession) -> bool {
         && whole
         && wire.history.contains('h')
         && wire.tls.is_none()
+        // On a port of TLS the fault is another: the server waits for a hello.
+        && !TLS_PORTS.contains(&wire.conversation.server.port)
         && !wire.exchanges.is_empty()
         && wire.notes.iter().all(|note| !note.contains("PROXY"))
         && first == Some(Side::Client)

@@ -3,7 +3,8 @@
 use crate::align::{Alignment, Joined};
 use crate::model::{
     CaptureSource, Conversation, Counts, Encryption, Endpoint, Exchange, Finding, Handshake,
-    LogSession, LogSource, Nanos, PacketNo, Proto, Seen, Span, Transport, Verb, WireSession,
+    LogSession, LogSource, Nanos, Neighbour, PacketNo, Proto, Seen, Span, Transport, Verb,
+    WireSession,
 };
 
 use super::View;
@@ -15,6 +16,7 @@ pub(super) struct Scene {
     pub(super) sources: Vec<LogSource>,
     wires: Vec<WireSession>,
     logs: Vec<LogSession>,
+    pub(super) neighbours: Vec<Neighbour>,
     pub(super) alignment: Alignment,
 }
 
@@ -44,6 +46,7 @@ impl Scene {
             sources: &self.sources,
             wires: &self.wires,
             logs: &self.logs,
+            neighbours: &self.neighbours,
             alignment: &self.alignment,
         })
     }

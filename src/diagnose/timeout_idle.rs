@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Ending, Endpoint, Evidence, Finding, Nanos, Severity, Side, Span};
+use crate::model::{Ending, Endpoint, Evidence, Finding, Nanos, Severity, Side, Span, WireSession};
 
 use super::View;
 use super::group::{Group, Words, counted, listed, server};
@@ -20,6 +20,8 @@ pub(super) const RULE: Rule = Rule {
 
 /// Silence after which the end is for silence.
 const SILENCE: Span = Span::seconds(3);
+/// Segments sent again from which on a side spoke and was not heard.
+const UNHEARD: u64 = 3;
 
 fn find(view: View<'_>) -> Vec<Finding> {
     let mut groups: BTreeMap<(Option<Endpoint>, bool), (Group, Span)> = BTreeMap::new();
@@ -59,6 +61,16 @@ fn find(view: View<'_>) -> Vec<Finding> {
 
 /// Whether the server says that it was for silence, how long that was, and where to see it.
 fn timed_out(case: &Case<'_>) -> Option<(bool, Span, Option<Evidence>)> {
+    // What was sent again and again was not silence.
+    let unheard = |wire: &WireSession| {
+        wire.counts
+            .0
+            .iter()
+            .any(|one| one.retransmissions >= UNHEARD)
+    };
+    if case.wire.is_some_and(unheard) {
+        return None;
+    }
     let last = |at: fn(&crate::model::Exchange) -> Option<Nanos>| {
         case.joined.exchanges.iter().filter_map(at).max()
     };

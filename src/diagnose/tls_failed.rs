@@ -18,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 /// Ports where TLS begins with the first octet (the IANA registry: https, smtps submissions, nntps, imaps, pop3s).
-const TLS_PORTS: [u16; 5] = [443, 465, 563, 993, 995];
+pub(super) const TLS_PORTS: [u16; 5] = [443, 465, 563, 993, 995];
 /// How the notes of a session begin that tell of it.
 const FAILED: &str = "TLS handshake failed: ";
 

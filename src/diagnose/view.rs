@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use crate::align::{Alignment, Joined};
 use crate::model::{
-    CaptureSource, Endpoint, Event, Evidence, Exchange, LogSession, LogSource, Nanos, Side,
-    WireSession,
+    CaptureSource, Endpoint, Event, Evidence, Exchange, LogSession, LogSource, Nanos, Neighbour,
+    Side, WireSession,
 };
 
 /// All that is known when rules are asked.
@@ -19,6 +19,8 @@ pub struct View<'a> {
     pub wires: &'a [WireSession],
     /// Conversations in the logs.
     pub logs: &'a [LogSession],
+    /// Addresses asked for on a link that nobody answered for.
+    pub neighbours: &'a [Neighbour],
     /// Who is whom, and the clocks.
     pub alignment: &'a Alignment,
 }

@@ -6,8 +6,12 @@
 
 mod event;
 mod key;
+mod neighbours;
 mod table;
 mod tcp;
+mod udp;
 
 pub use event::{Connection, Limits, StreamEvent};
+pub use neighbours::Neighbours;
 pub use table::{FlowEvent, FlowId, FlowTable, Overruns};
+pub use udp::{UdpEvent, UdpId, UdpTable};

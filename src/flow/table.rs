@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use hashbrown::HashMap;
 use slotmap::{SlotMap, new_key_type};
 
-use crate::link::{Datagram, Flags, Segment, Upper};
-use crate::model::{Conversation, Endpoint, Nanos, PacketNo, Side, Span, Transport};
+use crate::link::{Datagram, Flags, Quote, Segment, Upper};
+use crate::model::{Conversation, Endpoint, IcmpError, Nanos, PacketNo, Side, Span, Transport};
 
 use super::key::FlowKey;
 use super::tcp::{Arrival, Phase, TcpConnection};
@@ -53,7 +53,11 @@ pub struct FlowTable {
 struct Flow {
     key: FlowKey,
     tcp: TcpConnection,
+    icmp_errors: Vec<IcmpError>,
 }
+
+/// ICMP errors kept of one connection.
+const MAX_ERRORS: usize = 16;
 
 /// After how long without a packet a connection is taken for over.
 const fn silence(phase: Phase) -> Span {
@@ -140,6 +144,19 @@ impl FlowTable {
         true
     }
 
+    /// Notes an ICMP error; whether it quotes a connection that is open.
+    pub fn quoted(&mut self, quote: &Quote, error: IcmpError) -> bool {
+        let key = FlowKey::new(quote.source, quote.destination, quote.transport);
+        let id = self.by_key.get(&key).copied();
+        let Some(flow) = id.and_then(|id| self.flows.get_mut(id)) else {
+            return false;
+        };
+        if flow.icmp_errors.len() < MAX_ERRORS {
+            flow.icmp_errors.push(error);
+        }
+        true
+    }
+
     /// The capture is over: closes all connections, oldest first.
     pub fn finish(&mut self, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) {
         while let Some(id) = self.rounds.pop_front() {
@@ -189,7 +206,11 @@ impl FlowTable {
             transport: Transport::Tcp,
         };
         let tcp = TcpConnection::new(conversation, arrival, segment, from_server);
-        let id = self.flows.insert(Flow { key, tcp });
+        let id = self.flows.insert(Flow {
+            key,
+            tcp,
+            icmp_errors: Vec::new(),
+        });
         self.by_key.insert(key, id);
         self.rounds.push_back(id);
         out(id, FlowEvent::Opened(conversation));
@@ -245,7 +266,11 @@ impl FlowTable {
         flow.tcp.flush(&self.limits, &mut |event| {
             out(id, FlowEvent::Stream(event));
         });
-        out(id, FlowEvent::Closed(Box::new(flow.tcp.record())));
+        let record = Connection {
+            icmp_errors: flow.icmp_errors,
+            ..flow.tcp.record()
+        };
+        out(id, FlowEvent::Closed(Box::new(record)));
     }
 }
 

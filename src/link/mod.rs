@@ -4,16 +4,20 @@
 //! from the packet, or a [`Passed`] reason that is counted. State is kept for fragments only. Bounds:
 //! 16 headers deep, 8 tunnels deep, 512 datagrams in fragments for 30 seconds.
 
+mod arp;
 mod datagram;
 mod decode;
 mod fragments;
 mod frame;
+mod icmp;
 mod ip;
 mod transport;
 mod tunnel;
 mod wireless;
 
+pub use arp::{Neighbourly, neighbourly};
 pub use datagram::{
     Checksum, Datagram, Flags, Passed, Segment, SeqNo, TcpOptions, UdpDatagram, Upper,
 };
 pub use decode::LinkDecoder;
+pub use icmp::{Quote, quote};

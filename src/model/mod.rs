@@ -11,6 +11,7 @@ mod finding;
 mod icmp;
 mod log_session;
 mod lookup;
+mod neighbour;
 mod proto;
 mod text;
 mod time;
@@ -27,6 +28,7 @@ pub use log_session::{
     LoggedSize, LoggedTls, Role, Tally, Zone,
 };
 pub use lookup::{Lookup, LookupOutcome, RecordType};
+pub use neighbour::Neighbour;
 pub use proto::{Encryption, Proto, Seen};
 pub use text::from_wire;
 pub use time::{LogTime, Nanos, Span, Stamp};

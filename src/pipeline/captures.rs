@@ -5,11 +5,17 @@ use std::collections::BTreeSet;
 use slotmap::SecondaryMap;
 
 use crate::capture::{CaptureClock, LinkType, Merged, Reader, Record};
-use crate::flow::{Connection, FlowEvent, FlowId, FlowTable, Limits};
+use crate::flow::{
+    Connection, FlowEvent, FlowId, FlowTable, Limits, Neighbours, UdpEvent, UdpId, UdpTable,
+};
 use crate::input::Input;
-use crate::link::{LinkDecoder, Passed};
-use crate::model::{CaptureSource, CaptureZone, DamageLog, Nanos, PacketNo, Span, WireSession};
-use crate::protocol::Driver;
+use crate::link::{LinkDecoder, Passed, Upper, neighbourly, quote};
+use crate::model::{
+    CaptureSource, CaptureZone, DamageLog, IcmpError, Nanos, Neighbour, PacketNo, Proto, Span,
+    WireSession,
+};
+use crate::protocol::dns::{DnsDialogue, is_server_port};
+use crate::protocol::{Dialogue, Driver};
 
 use super::{PipelineError, Progress};
 
@@ -22,6 +28,8 @@ pub(super) struct Wires {
     pub(super) sources: Vec<CaptureSource>,
     /// In the order of their first packets.
     pub(super) sessions: Vec<WireSession>,
+    /// Addresses that nobody answered for.
+    pub(super) neighbours: Vec<Neighbour>,
     /// Time of the first packet.
     pub(super) origin: Option<Nanos>,
     pub(super) overruns: Vec<String>,
@@ -98,7 +106,7 @@ pub(super) fn read(
         wires.sources.push(source);
     }
     wires.origin = wires.sources.iter().filter_map(|source| source.first).min();
-    (wires.sessions, wires.overruns) = followed.finish();
+    (wires.sessions, wires.neighbours, wires.overruns) = followed.finish();
     wires
 }
 
@@ -155,13 +163,18 @@ impl Tally {
 struct Followed {
     link: LinkDecoder,
     table: FlowTable,
+    udp: UdpTable,
     readers: Readers,
+    neighbours: Neighbours,
+    /// ICMP errors about nothing known.
+    unquoted: u64,
 }
 
 /// One protocol driver for each open connection.
 #[derive(Default)]
 struct Readers {
     open: SecondaryMap<FlowId, Driver>,
+    name_service: SecondaryMap<UdpId, DnsDialogue>,
     sessions: Vec<WireSession>,
 }
 
@@ -170,7 +183,10 @@ impl Followed {
         Self {
             link: LinkDecoder::default(),
             table: FlowTable::new(limits),
+            udp: UdpTable::default(),
             readers: Readers::default(),
+            neighbours: Neighbours::default(),
+            unquoted: 0,
         }
     }
 
@@ -178,9 +194,40 @@ impl Followed {
     fn packet(&mut self, record: &Record, number: PacketNo, bytes: &[u8]) -> Option<Passed> {
         let datagram = match self.link.decode(record, bytes) {
             Ok(datagram) => datagram,
-            Err(passed) => return Some(passed),
+            Err(passed) => {
+                if let Some(said) = neighbourly(record.link_type, bytes) {
+                    self.neighbours.heard(record.time, number, said);
+                }
+                return Some(passed);
+            }
         };
         let readers = &mut self.readers;
+        match &datagram.upper {
+            Upper::Icmp(_) => {
+                if let Some(quote) = quote(&datagram) {
+                    let error = IcmpError {
+                        at: record.time,
+                        packet: number,
+                        by: datagram.source,
+                        reason: quote.reason,
+                    };
+                    let known = self.table.quoted(&quote, error) || self.udp.quoted(&quote, error);
+                    self.unquoted += u64::from(!known);
+                }
+                return None;
+            }
+            Upper::Udp(udp)
+                if is_server_port(udp.source_port) || is_server_port(udp.destination_port) =>
+            {
+                let when = (record.time, number);
+                self.udp
+                    .push(when, &datagram, udp, is_server_port, &mut |id, event| {
+                        readers.take_udp(id, event);
+                    });
+                return None;
+            }
+            _ => {}
+        }
         self.table
             .push(record.time, number, &datagram, &mut |id, event| {
                 readers.take(id, event);
@@ -188,9 +235,11 @@ impl Followed {
         None
     }
 
-    fn finish(mut self) -> (Vec<WireSession>, Vec<String>) {
+    fn finish(mut self) -> (Vec<WireSession>, Vec<Neighbour>, Vec<String>) {
         let readers = &mut self.readers;
         self.table.finish(&mut |id, event| readers.take(id, event));
+        self.udp
+            .finish(&mut |id, event| readers.take_udp(id, event));
         let mut sessions = self.readers.sessions;
         sessions.sort_by_key(|session| session.first_packet);
         let overruns = self.table.overruns();
@@ -207,17 +256,45 @@ impl Followed {
                 self.link.unfinished(),
                 "fragmented datagrams never completed",
             ),
+            (
+                self.unquoted,
+                "ICMP errors about conversations that are not in the capture",
+            ),
         ];
         let told = told
             .iter()
             .filter(|(count, _)| *count > 0)
             .map(|(count, words)| format!("{count} {words}"))
             .collect();
-        (sessions, told)
+        (sessions, self.neighbours.unanswered(), told)
     }
 }
 
 impl Readers {
+    /// Of UDP only name service is read.
+    fn take_udp(&mut self, id: UdpId, event: UdpEvent<'_>) {
+        match event {
+            UdpEvent::Datagram {
+                side,
+                at,
+                packet,
+                bytes,
+            } => {
+                if !self.name_service.contains_key(id) {
+                    self.name_service.insert(id, DnsDialogue::default());
+                }
+                if let Some(dialogue) = self.name_service.get_mut(id) {
+                    dialogue.datagram(side, at, packet, bytes);
+                }
+            }
+            UdpEvent::Closed(connection) => {
+                let dialogue = self.name_service.remove(id).filter(DnsDialogue::is_any);
+                self.sessions
+                    .extend(dialogue.map(|dialogue| look_ups(*connection, dialogue)));
+            }
+        }
+    }
+
     fn take(&mut self, id: FlowId, event: FlowEvent<'_>) {
         match event {
             FlowEvent::Opened(conversation) => {
@@ -230,15 +307,32 @@ impl Readers {
             }
             FlowEvent::Closed(connection) => {
                 if let Some(driver) = self.open.remove(id) {
-                    self.sessions.push(session(*connection, driver));
+                    let (proto, dialogue) = driver.finish();
+                    self.sessions.push(session(*connection, proto, dialogue));
                 }
             }
         }
     }
 }
 
-fn session(connection: Connection, driver: Driver) -> WireSession {
-    let (proto, dialogue) = driver.finish();
+/// A conversation with a name server.
+fn look_ups(connection: Connection, dns: DnsDialogue) -> WireSession {
+    let notes = dns.notes();
+    WireSession {
+        lookups: dns.lookups,
+        ..session(
+            connection,
+            Proto("dns"),
+            Dialogue {
+                exchanges: dns.exchanges,
+                notes,
+                ..Dialogue::default()
+            },
+        )
+    }
+}
+
+fn session(connection: Connection, proto: Proto, dialogue: Dialogue) -> WireSession {
     WireSession {
         conversation: connection.conversation,
         proto,
@@ -254,7 +348,7 @@ fn session(connection: Connection, driver: Driver) -> WireSession {
         exchanges: dialogue.exchanges,
         bursts: dialogue.bursts,
         names: dialogue.names,
-        icmp_errors: Vec::new(),
+        icmp_errors: connection.icmp_errors,
         lookups: Vec::new(),
         notes: dialogue.notes,
     }

@@ -62,6 +62,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         sources,
         wires: wires.sessions,
         logs: told.sessions,
+        neighbours: wires.neighbours,
         alignment,
         capture_zone,
         findings: Vec::new(),
@@ -74,6 +75,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         sources: &account.sources,
         wires: &account.wires,
         logs: &account.logs,
+        neighbours: &account.neighbours,
         alignment: &account.alignment,
     });
     account.exit = exit_status(&account, &failures);

@@ -10,6 +10,7 @@
 
 mod decoder;
 mod detect;
+pub mod dns;
 mod dots;
 mod driver;
 mod http1;

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use crate::align::{Alignment, Clock, Joined};
 use crate::model::{
-    CaptureSource, Encryption, Finding, LogId, LogSession, LogSource, Nanos, Proto, Role, Seen,
-    Span, WireSession,
+    CaptureSource, Encryption, Finding, LogId, LogSession, LogSource, Nanos, Neighbour, Proto,
+    Role, Seen, Span, WireSession,
 };
 
 /// What was read and how it was joined.
@@ -20,6 +20,8 @@ pub struct Account {
     pub wires: Vec<WireSession>,
     /// Conversations in the logs.
     pub logs: Vec<LogSession>,
+    /// Addresses asked for on a link that nobody answered for.
+    pub neighbours: Vec<Neighbour>,
     /// Clocks, and who is whom.
     pub alignment: Alignment,
     /// East of UTC: taken off all times of the capture's clock when they are shown.

@@ -249,6 +249,17 @@ struct Session<'a> {
     r#match: MatchRecord<'a>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     notes: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    icmp_errors: Vec<IcmpRecord>,
+}
+
+/// An ICMP error about a session.
+#[derive(Serialize)]
+struct IcmpRecord {
+    at: String,
+    by: IpAddr,
+    reason: String,
+    packet: u64,
 }
 
 #[derive(Serialize)]
@@ -362,6 +373,16 @@ fn session_record<'a>(account: &'a Account, shown: &Shown<'a>) -> Session<'a> {
             candidates: lines(account, &shown.joined.candidates),
         },
         notes: wire.map_or(&[], |wire| &wire.notes),
+        icmp_errors: wire
+            .iter()
+            .flat_map(|wire| &wire.icmp_errors)
+            .map(|error| IcmpRecord {
+                at: account.utc(error.at).to_rfc3339(),
+                by: error.by,
+                reason: error.reason.to_string(),
+                packet: error.packet.0,
+            })
+            .collect(),
     }
 }
 

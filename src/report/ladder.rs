@@ -64,6 +64,9 @@ fn heading(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Res
             up.gaps + down.gaps,
             tls_text(wire)
         )?;
+        for error in wire.icmp_errors.iter().take(1) {
+            writeln!(out, "    icmp: {} said: {}", error.by, error.reason)?;
+        }
         for note in &wire.notes {
             writeln!(out, "    note: {}", terminal(note))?;
         }

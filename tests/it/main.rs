@@ -12,6 +12,7 @@ mod cases;
 mod corpus;
 mod damage;
 mod dialogue;
+mod findings;
 mod formats;
 mod logging;
 mod own_format;

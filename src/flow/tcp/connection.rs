@@ -185,6 +185,7 @@ impl TcpConnection {
             history: self.history.as_str().to_owned(),
             counts: self.counts,
             handshake: self.handshake,
+            icmp_errors: Vec::new(),
         }
     }
 

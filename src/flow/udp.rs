@@ -1,0 +1,257 @@
+//! Conversations over UDP: the datagrams between two endpoints, until they fall silent.
+
+use std::collections::VecDeque;
+
+use hashbrown::HashMap;
+use slotmap::{SlotMap, new_key_type};
+
+use crate::link::{Datagram, Quote, UdpDatagram};
+use crate::model::{
+    Conversation, Counts, Endpoint, Handshake, IcmpError, Nanos, PacketNo, Side, Span, Transport,
+};
+
+use super::Connection;
+use super::key::FlowKey;
+
+new_key_type! {
+    /// Name of a conversation over UDP while it is open; never used again for another.
+    pub struct UdpId;
+}
+
+/// What happened to a conversation.
+#[derive(Debug)]
+pub enum UdpEvent<'p> {
+    /// A datagram of it passed; also its first.
+    Datagram {
+        /// Who sent it.
+        side: Side,
+        /// When it passed.
+        at: Nanos,
+        /// Which packet carried it.
+        packet: PacketNo,
+        /// Its payload as captured.
+        bytes: &'p [u8],
+    },
+    /// It is over.
+    Closed(Box<Connection>),
+}
+
+/// Silence after which a conversation is over.
+const SILENCE: Span = Span::seconds(60);
+/// Conversations followed at once; the oldest is closed to make room.
+const MAX_OPEN: usize = 100_000;
+/// ICMP errors kept of one.
+const MAX_ERRORS: usize = 16;
+
+/// Conversations over UDP that are followed.
+#[derive(Debug, Default)]
+pub struct UdpTable {
+    by_key: HashMap<FlowKey, UdpId, foldhash::fast::RandomState>,
+    open: SlotMap<UdpId, Open>,
+    /// In the order in which they began.
+    order: VecDeque<UdpId>,
+}
+
+#[derive(Debug)]
+struct Open {
+    key: FlowKey,
+    record: Connection,
+}
+
+impl UdpTable {
+    /// Takes a datagram that `udp` is in; `is_server` says which port is the server's.
+    pub fn push(
+        &mut self,
+        (at, packet): (Nanos, PacketNo),
+        datagram: &Datagram<'_>,
+        udp: &UdpDatagram<'_>,
+        is_server: impl Fn(u16) -> bool,
+        out: &mut dyn FnMut(UdpId, UdpEvent<'_>),
+    ) {
+        let source = Endpoint {
+            ip: datagram.source,
+            port: udp.source_port,
+        };
+        let destination = Endpoint {
+            ip: datagram.destination,
+            port: udp.destination_port,
+        };
+        self.sweep(at, out);
+        let key = FlowKey::new(source, destination, Transport::Udp);
+        let known = self.by_key.get(&key).copied();
+        let id = known.unwrap_or_else(|| {
+            let from_server = is_server(udp.source_port) && !is_server(udp.destination_port);
+            let (client, server) = if from_server {
+                (destination, source)
+            } else {
+                (source, destination)
+            };
+            self.begin(key, client, server, at, packet)
+        });
+        let Some(open) = self.open.get_mut(id) else {
+            return;
+        };
+        let record = &mut open.record;
+        let side = if record.conversation.client == source {
+            Side::Client
+        } else {
+            Side::Server
+        };
+        record.end = record.end.max(at);
+        let counts = record.counts.of_mut(side);
+        if counts.packets == 0 {
+            record.history.push(match side {
+                Side::Client => 'D',
+                Side::Server => 'd',
+            });
+        }
+        counts.packets += 1;
+        counts.bytes += u64::from(udp.length);
+        out(
+            id,
+            UdpEvent::Datagram {
+                side,
+                at,
+                packet,
+                bytes: udp.payload,
+            },
+        );
+        if self.open.len() > MAX_OPEN
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.close(oldest, out);
+        }
+    }
+
+    /// Notes an ICMP error; whether it quotes a conversation that is open.
+    pub fn quoted(&mut self, quote: &Quote, error: IcmpError) -> bool {
+        let key = FlowKey::new(quote.source, quote.destination, quote.transport);
+        let Some(open) = self.by_key.get(&key).and_then(|&id| self.open.get_mut(id)) else {
+            return false;
+        };
+        if open.record.icmp_errors.len() < MAX_ERRORS {
+            open.record.icmp_errors.push(error);
+        }
+        true
+    }
+
+    /// The capture is over: closes all, oldest first.
+    pub fn finish(&mut self, out: &mut dyn FnMut(UdpId, UdpEvent<'_>)) {
+        while let Some(id) = self.order.pop_front() {
+            self.close(id, out);
+        }
+    }
+
+    fn begin(
+        &mut self,
+        key: FlowKey,
+        client: Endpoint,
+        server: Endpoint,
+        at: Nanos,
+        packet: PacketNo,
+    ) -> UdpId {
+        let record = Connection {
+            conversation: Conversation {
+                client,
+                server,
+                transport: Transport::Udp,
+            },
+            start: at,
+            end: at,
+            first_packet: packet,
+            conn_state: "OTH",
+            history: String::new(),
+            counts: Counts::default(),
+            handshake: Handshake::default(),
+            icmp_errors: Vec::new(),
+        };
+        let id = self.open.insert(Open { key, record });
+        self.by_key.insert(key, id);
+        self.order.push_back(id);
+        id
+    }
+
+    /// Looks at the oldest; closes it when it has fallen silent.
+    fn sweep(&mut self, now: Nanos, out: &mut dyn FnMut(UdpId, UdpEvent<'_>)) {
+        for _ in 0..2 {
+            let Some(id) = self.order.pop_front() else {
+                return;
+            };
+            match self.open.get(id) {
+                Some(open) if now.since(open.record.end) <= SILENCE => self.order.push_back(id),
+                _ => self.close(id, out),
+            }
+        }
+    }
+
+    fn close(&mut self, id: UdpId, out: &mut dyn FnMut(UdpId, UdpEvent<'_>)) {
+        let Some(Open { key, mut record }) = self.open.remove(id) else {
+            return;
+        };
+        self.by_key.remove(&key);
+        let sent = |side| record.counts.of(side).packets > 0;
+        // Zeek's words for UDP.
+        record.conn_state = match (sent(Side::Client), sent(Side::Server)) {
+            (true, true) => "SF",
+            (true, false) => "S0",
+            (false, _) => "SHR",
+        };
+        out(id, UdpEvent::Closed(Box::new(record)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::Upper;
+
+    fn push(table: &mut UdpTable, second: i64, from_client: bool, closed: &mut Vec<Connection>) {
+        let (source, destination, ports) = if from_client {
+            ([192, 0, 2, 10], [198, 51, 100, 53], (5000, 53))
+        } else {
+            ([198, 51, 100, 53], [192, 0, 2, 10], (53, 5000))
+        };
+        let udp = UdpDatagram {
+            source_port: ports.0,
+            destination_port: ports.1,
+            payload: b"x",
+            length: 1,
+        };
+        let datagram = Datagram {
+            source: source.into(),
+            destination: destination.into(),
+            ttl: 64,
+            upper: Upper::Udp(udp),
+        };
+        let at = (Nanos(0) + Span::seconds(second), PacketNo(1));
+        table.push(at, &datagram, &udp, |port| port == 53, &mut |_, event| {
+            if let UdpEvent::Closed(record) = event {
+                closed.push(*record);
+            }
+        });
+    }
+
+    #[test]
+    fn an_answer_belongs_to_its_question_and_silence_ends_it() {
+        let mut table = UdpTable::default();
+        let mut closed = Vec::new();
+        push(&mut table, 0, true, &mut closed);
+        push(&mut table, 1, false, &mut closed);
+        push(&mut table, 100, false, &mut closed);
+        assert_eq!(
+            (
+                closed.len(),
+                closed[0].conn_state,
+                closed[0].history.as_str()
+            ),
+            (1, "SF", "Dd")
+        );
+        table.finish(&mut |_, event| {
+            if let UdpEvent::Closed(record) = event {
+                closed.push(*record);
+            }
+        });
+        assert_eq!((closed.len(), closed[1].conn_state), (2, "SHR"));
+        assert_eq!(closed[1].conversation.server.port, 53);
+    }
+}
