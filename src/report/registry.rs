@@ -6,7 +6,7 @@ use super::{Account, jsonl, text};
 
 /// A row of the registry.
 pub struct Entry {
-    /// Name, as given with `--format`.
+    /// Name, by which the program asks for it.
     pub name: &'static str,
     /// What it is, in a few words.
     pub about: &'static str,
