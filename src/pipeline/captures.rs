@@ -260,6 +260,10 @@ impl Followed {
                 self.unquoted,
                 "ICMP errors about conversations that are not in the capture",
             ),
+            (
+                self.neighbours.dropped(),
+                "addresses heard of by ARP and not remembered, as there were too many",
+            ),
         ];
         let told = told
             .iter()
