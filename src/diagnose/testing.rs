@@ -93,6 +93,7 @@ pub(super) fn wire(port: u16, second: i64, conn_state: &'static str, history: &s
         names: Vec::new(),
         icmp_errors: Vec::new(),
         lookups: Vec::new(),
+        led_by: None,
         notes: Vec::new(),
     }
 }

@@ -27,7 +27,7 @@ pub use log_session::{
     Ending, Event, LogCommand, LogEvent, LogId, LogSession, LogSource, LoggedMessage, LoggedOctets,
     LoggedSize, LoggedTls, Role, Tally, Zone,
 };
-pub use lookup::{Lookup, LookupOutcome, RecordType};
+pub use lookup::{LedBy, Lookup, LookupOutcome, RecordType};
 pub use neighbour::Neighbour;
 pub use proto::{Encryption, Proto, Seen};
 pub use text::from_wire;

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{Burst, Conversation, Encryption, Exchange, IcmpError, Lookup, Nanos, Proto, Side};
+use super::{
+    Burst, Conversation, Encryption, Exchange, IcmpError, LedBy, Lookup, Nanos, Proto, Side,
+};
 
 /// Number of a packet, from 1, in the order in which the capture inputs were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +45,8 @@ pub struct WireSession {
     pub icmp_errors: Vec<IcmpError>,
     /// Names looked up in it, where it is one with a name server.
     pub lookups: Vec<Lookup>,
+    /// The look-up that gave the client the address it connects to, where that is plain.
+    pub led_by: Option<LedBy>,
     /// Departures from the protocol, in words for a person.
     pub notes: Vec<String>,
 }

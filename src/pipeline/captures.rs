@@ -14,7 +14,7 @@ use crate::model::{
     CaptureSource, CaptureZone, DamageLog, IcmpError, Nanos, Neighbour, PacketNo, Proto, Span,
     WireSession,
 };
-use crate::protocol::dns::{DnsDialogue, is_server_port};
+use crate::protocol::dns::{self, DnsDialogue, is_server_port};
 use crate::protocol::{Dialogue, Driver};
 
 use super::{PipelineError, Progress};
@@ -242,6 +242,7 @@ impl Followed {
             .finish(&mut |id, event| readers.take_udp(id, event));
         let mut sessions = self.readers.sessions;
         sessions.sort_by_key(|session| session.first_packet);
+        dns::tie(&mut sessions);
         let overruns = self.table.overruns();
         let told = [
             (
@@ -292,9 +293,11 @@ impl Readers {
                 }
             }
             UdpEvent::Closed(connection) => {
-                let dialogue = self.name_service.remove(id).filter(DnsDialogue::is_any);
+                let server = connection.conversation.server.ip;
+                let dialogue = self.name_service.remove(id);
+                let told = dialogue.and_then(|dialogue| dialogue.finish(server));
                 self.sessions
-                    .extend(dialogue.map(|dialogue| look_ups(*connection, dialogue)));
+                    .extend(told.map(|told| session(*connection, Proto("dns"), told)));
             }
         }
     }
@@ -319,23 +322,6 @@ impl Readers {
     }
 }
 
-/// A conversation with a name server.
-fn look_ups(connection: Connection, dns: DnsDialogue) -> WireSession {
-    let notes = dns.notes();
-    WireSession {
-        lookups: dns.lookups,
-        ..session(
-            connection,
-            Proto("dns"),
-            Dialogue {
-                exchanges: dns.exchanges,
-                notes,
-                ..Dialogue::default()
-            },
-        )
-    }
-}
-
 fn session(connection: Connection, proto: Proto, dialogue: Dialogue) -> WireSession {
     WireSession {
         conversation: connection.conversation,
@@ -353,7 +339,8 @@ fn session(connection: Connection, proto: Proto, dialogue: Dialogue) -> WireSess
         bursts: dialogue.bursts,
         names: dialogue.names,
         icmp_errors: connection.icmp_errors,
-        lookups: Vec::new(),
+        lookups: dialogue.lookups,
+        led_by: None,
         notes: dialogue.notes,
     }
 }

@@ -245,12 +245,21 @@ struct Session<'a> {
     tls: Option<Tls<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     names: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lookup: Option<LookupRecord<'a>>,
     log_lines: Vec<LogLine<'a>>,
     r#match: MatchRecord<'a>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     notes: &'a [String],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     icmp_errors: Vec<IcmpRecord>,
+}
+
+/// The look-up that a connection was made from.
+#[derive(Serialize)]
+struct LookupRecord<'a> {
+    session: String,
+    name: &'a str,
 }
 
 /// An ICMP error about a session.
@@ -356,6 +365,10 @@ fn session_record<'a>(account: &'a Account, shown: &Shown<'a>) -> Session<'a> {
         }),
         tls: wire.and_then(|wire| wire.tls.as_ref()).map(tls_record),
         names: wire.map_or(&[], |wire| &wire.names),
+        lookup: shown.led_by.map(|led| LookupRecord {
+            session: led.id(),
+            name: led.name(),
+        }),
         log_lines: lines(account, &shown.joined.logs),
         r#match: MatchRecord {
             status: match shown.joined.verdict.standing {

@@ -64,6 +64,14 @@ fn heading(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Res
             up.gaps + down.gaps,
             tls_text(wire)
         )?;
+        if let Some(led) = shown.led_by {
+            writeln!(
+                out,
+                "    name: {}, looked up in {}",
+                terminal(led.name()),
+                led.id()
+            )?;
+        }
         for error in wire.icmp_errors.iter().take(1) {
             writeln!(out, "    icmp: {} said: {}", error.by, error.reason)?;
         }

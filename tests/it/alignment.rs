@@ -87,6 +87,7 @@ fn wire(chance: &mut Chance, start: Nanos, port: u16) -> WireSession {
         names: Vec::new(),
         icmp_errors: Vec::new(),
         lookups: Vec::new(),
+        led_by: None,
         notes: Vec::new(),
     }
 }
