@@ -164,6 +164,7 @@ impl UdpTable {
             counts: Counts::default(),
             handshake: Handshake::default(),
             icmp_errors: Vec::new(),
+            overlaps: Vec::new(),
         };
         let id = self.open.insert(Open { key, record });
         self.by_key.insert(key, id);

@@ -33,6 +33,6 @@ pub use proto::{Encryption, Proto, Seen};
 pub use text::from_wire;
 pub use time::{LogTime, Nanos, Span, Stamp};
 pub use wire_session::{
-    Certificate, Counts, Direction, Handshake, PacketNo, ServerName, TlsSummary, TlsVersion,
-    WireSession,
+    Certificate, Counts, Direction, Handshake, Overlap, PacketNo, ServerName, TlsSummary,
+    TlsVersion, WireSession,
 };

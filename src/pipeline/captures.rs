@@ -349,6 +349,7 @@ fn session(connection: Connection, proto: Proto, dialogue: Dialogue) -> WireSess
         bursts: dialogue.bursts,
         names: dialogue.names,
         icmp_errors: connection.icmp_errors,
+        overlaps: connection.overlaps,
         lookups: Vec::new(),
         notes: dialogue.notes,
     }

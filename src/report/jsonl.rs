@@ -8,10 +8,11 @@ use serde::Serialize;
 use crate::align::{Clock, Standing};
 use crate::model::{
     CaptureSource, CaptureZone, Evidence, Exchange, Finding, LineRef, LogSource, LogTime, Nanos,
-    Side, Span, TlsSummary, Zone,
+    Side, Span, TlsSummary, Transport, Zone,
 };
 
 use super::account::{Shown, session_id};
+use super::tcp::{TcpRecord, tcp_record};
 use super::{Account, community_id};
 
 /// Writes the whole account.
@@ -274,6 +275,8 @@ struct WireFields<'a> {
     content_gaps: u64,
     missing_bytes: u64,
     retransmissions: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tcp: Option<TcpRecord>,
 }
 
 #[derive(Serialize)]
@@ -352,6 +355,7 @@ fn session_record<'a>(account: &'a Account, shown: &Shown<'a>) -> Session<'a> {
                 content_gaps: client.gaps + server.gaps,
                 missing_bytes: client.missing + server.missing,
                 retransmissions: client.retransmissions + server.retransmissions,
+                tcp: (wire.conversation.transport == Transport::Tcp).then(|| tcp_record(wire)),
             }
         }),
         tls: wire.and_then(|wire| wire.tls.as_ref()).map(tls_record),

@@ -64,6 +64,10 @@ fn heading(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Res
             up.gaps + down.gaps,
             tls_text(wire)
         )?;
+        let words = super::tcp::tcp_words(wire);
+        if !words.is_empty() {
+            writeln!(out, "    tcp:  {}", words.join("; "))?;
+        }
         for error in wire.icmp_errors.iter().take(1) {
             writeln!(out, "    icmp: {} said: {}", error.by, error.reason)?;
         }

@@ -2,6 +2,9 @@
 
 mod connection;
 mod history;
+mod observer;
+mod recent;
+mod states;
 mod stream;
 
 pub(super) use connection::{Arrival, Phase, TcpConnection};
