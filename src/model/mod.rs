@@ -13,6 +13,7 @@ mod log_session;
 mod lookup;
 mod neighbour;
 mod proto;
+mod shows;
 mod text;
 mod time;
 mod wire_session;
@@ -30,6 +31,7 @@ pub use log_session::{
 pub use lookup::{Lookup, LookupOutcome, RecordType};
 pub use neighbour::Neighbour;
 pub use proto::{Encryption, Proto, Seen};
+pub use shows::{ClockStep, Marks, Shown, Shows};
 pub use text::from_wire;
 pub use time::{LogTime, Nanos, Span, Stamp};
 pub use wire_session::{

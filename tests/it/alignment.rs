@@ -6,7 +6,7 @@ use bothends::align::{Standing, align};
 use bothends::model::{
     Conversation, Counts, DamageLog, Encryption, Endpoint, Event, Exchange, Handshake, LineRef,
     LogCommand, LogEvent, LogId, LogSession, LogSource, LogTime, Nanos, PacketNo, Proto, Seen,
-    Span, Stamp, Transport, Verb, WireSession, Zone,
+    Shows, Span, Stamp, Transport, Verb, WireSession, Zone,
 };
 
 const SERVER: Endpoint = Endpoint {
@@ -132,6 +132,7 @@ fn source() -> LogSource {
         id: LogId(0),
         file: "smtp.log".into(),
         format: "made",
+        shows: Shows::NOTHING,
         zone: Zone::Assumed,
         lines: 0,
         events: 0,
