@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{Burst, Conversation, Encryption, Exchange, IcmpError, Lookup, Nanos, Proto, Side};
+use super::{
+    Burst, Conversation, Encryption, Exchange, IcmpError, Lookup, Nanos, Process, Proto, Side,
+};
 
 /// Number of a packet, from 1, in the order in which the capture inputs were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,6 +43,8 @@ pub struct WireSession {
     pub names: Vec<String>,
     /// ICMP errors that quote a packet of it. The first 16.
     pub icmp_errors: Vec<IcmpError>,
+    /// The program of the capturing machine that owned it, where the capture says so.
+    pub process: Option<Process>,
     /// Names looked up in it, where it is one with a name server.
     pub lookups: Vec<Lookup>,
     /// Departures from the protocol, in words for a person.

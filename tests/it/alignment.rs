@@ -86,6 +86,7 @@ fn wire(chance: &mut Chance, start: Nanos, port: u16) -> WireSession {
         bursts: Vec::new(),
         names: Vec::new(),
         icmp_errors: Vec::new(),
+        process: None,
         lookups: Vec::new(),
         notes: Vec::new(),
     }
