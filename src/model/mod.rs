@@ -12,6 +12,7 @@ mod icmp;
 mod log_session;
 mod lookup;
 mod neighbour;
+mod passage;
 mod proto;
 mod text;
 mod time;
@@ -29,6 +30,7 @@ pub use log_session::{
 };
 pub use lookup::{Lookup, LookupOutcome, RecordType};
 pub use neighbour::Neighbour;
+pub use passage::{Passage, Repeated, Reset, Way};
 pub use proto::{Encryption, Proto, Seen};
 pub use text::from_wire;
 pub use time::{LogTime, Nanos, Span, Stamp};

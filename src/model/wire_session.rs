@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{Burst, Conversation, Encryption, Exchange, IcmpError, Lookup, Nanos, Proto, Side};
+use super::{
+    Burst, Conversation, Encryption, Exchange, IcmpError, Lookup, Nanos, Passage, Proto, Side,
+};
 
 /// Number of a packet, from 1, in the order in which the capture inputs were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,6 +33,8 @@ pub struct WireSession {
     pub counts: Counts,
     /// How the connection was opened.
     pub handshake: Handshake,
+    /// How its packets fared on their way.
+    pub passage: Passage,
     /// The visible part of TLS.
     pub tls: Option<TlsSummary>,
     /// Commands and replies read in the clear, in order.
@@ -85,6 +89,8 @@ pub struct Handshake {
     pub syns: u32,
     /// First SYN with ACK.
     pub syn_ack: Option<Nanos>,
+    /// SYNs with ACK in all.
+    pub syn_acks: u32,
     /// The client's first acknowledgement after it.
     pub ack: Option<Nanos>,
 }
