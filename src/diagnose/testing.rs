@@ -3,7 +3,7 @@
 use crate::align::{Alignment, Joined};
 use crate::model::{
     CaptureSource, Conversation, Counts, Encryption, Endpoint, Exchange, Finding, Handshake,
-    LogSession, LogSource, Nanos, Neighbour, PacketNo, Proto, Seen, Span, Transport, Verb,
+    LogSession, LogSource, Nanos, Neighbour, PacketNo, Passage, Proto, Seen, Span, Transport, Verb,
     WireSession,
 };
 
@@ -87,6 +87,7 @@ pub(super) fn wire(port: u16, second: i64, conn_state: &'static str, history: &s
         history: history.into(),
         counts: Counts::default(),
         handshake: Handshake::default(),
+        passage: Passage::default(),
         tls: None,
         exchanges: Vec::new(),
         bursts: Vec::new(),

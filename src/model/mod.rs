@@ -12,6 +12,7 @@ mod icmp;
 mod log_session;
 mod lookup;
 mod neighbour;
+mod passage;
 mod process;
 mod proto;
 mod text;
@@ -30,6 +31,7 @@ pub use log_session::{
 };
 pub use lookup::{Lookup, LookupOutcome, RecordType};
 pub use neighbour::Neighbour;
+pub use passage::{Passage, Repeated, Reset, Way};
 pub use process::Process;
 pub use proto::{Encryption, Proto, Seen};
 pub use text::from_wire;

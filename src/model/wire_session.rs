@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::{
-    Burst, Conversation, Encryption, Exchange, IcmpError, Lookup, Nanos, Process, Proto, Side,
+    Burst, Conversation, Encryption, Exchange, IcmpError, Lookup, Nanos, Passage, Process, Proto,
+    Side,
 };
 
 /// Number of a packet, from 1, in the order in which the capture inputs were read.
@@ -33,6 +34,8 @@ pub struct WireSession {
     pub counts: Counts,
     /// How the connection was opened.
     pub handshake: Handshake,
+    /// How its packets fared on their way.
+    pub passage: Passage,
     /// The visible part of TLS.
     pub tls: Option<TlsSummary>,
     /// Commands and replies read in the clear, in order.
@@ -89,6 +92,8 @@ pub struct Handshake {
     pub syns: u32,
     /// First SYN with ACK.
     pub syn_ack: Option<Nanos>,
+    /// SYNs with ACK in all.
+    pub syn_acks: u32,
     /// The client's first acknowledgement after it.
     pub ack: Option<Nanos>,
 }

@@ -364,6 +364,7 @@ fn session(connection: Connection, proto: Proto, dialogue: Dialogue) -> WireSess
         history: connection.history,
         counts: connection.counts,
         handshake: connection.handshake,
+        passage: connection.passage,
         tls: dialogue.tls,
         exchanges: dialogue.exchanges,
         bursts: dialogue.bursts,
