@@ -1,6 +1,6 @@
 //! What the reassembly says of a connection.
 
-use crate::model::{Conversation, Counts, Handshake, IcmpError, Nanos, PacketNo, Side};
+use crate::model::{Conversation, Counts, Handshake, IcmpError, Nanos, PacketNo, Passage, Side};
 
 /// What one direction of a connection did, in stream order.
 ///
@@ -63,6 +63,8 @@ pub struct Connection {
     pub counts: Counts,
     /// How it was opened.
     pub handshake: Handshake,
+    /// How its packets fared on their way.
+    pub passage: Passage,
     /// ICMP errors that quote a packet of it. The first 16.
     pub icmp_errors: Vec<IcmpError>,
 }

@@ -12,6 +12,8 @@ mod icmp;
 mod log_session;
 mod lookup;
 mod neighbour;
+mod passage;
+mod process;
 mod proto;
 mod shows;
 mod text;
@@ -30,6 +32,8 @@ pub use log_session::{
 };
 pub use lookup::{Lookup, LookupOutcome, RecordType};
 pub use neighbour::Neighbour;
+pub use passage::{Passage, Repeated, Reset, Way};
+pub use process::Process;
 pub use proto::{Encryption, Proto, Seen};
 pub use shows::{ClockStep, Marks, Shown, Shows};
 pub use text::from_wire;

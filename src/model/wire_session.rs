@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use super::{Burst, Conversation, Encryption, Exchange, IcmpError, Lookup, Nanos, Proto, Side};
+use super::{
+    Burst, Conversation, Encryption, Exchange, IcmpError, Lookup, Nanos, Passage, Process, Proto,
+    Side,
+};
 
 /// Number of a packet, from 1, in the order in which the capture inputs were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,6 +34,8 @@ pub struct WireSession {
     pub counts: Counts,
     /// How the connection was opened.
     pub handshake: Handshake,
+    /// How its packets fared on their way.
+    pub passage: Passage,
     /// The visible part of TLS.
     pub tls: Option<TlsSummary>,
     /// Commands and replies read in the clear, in order.
@@ -41,6 +46,8 @@ pub struct WireSession {
     pub names: Vec<String>,
     /// ICMP errors that quote a packet of it. The first 16.
     pub icmp_errors: Vec<IcmpError>,
+    /// The program of the capturing machine that owned it, where the capture says so.
+    pub process: Option<Process>,
     /// Names looked up in it, where it is one with a name server.
     pub lookups: Vec<Lookup>,
     /// Departures from the protocol, in words for a person.
@@ -85,6 +92,8 @@ pub struct Handshake {
     pub syns: u32,
     /// First SYN with ACK.
     pub syn_ack: Option<Nanos>,
+    /// SYNs with ACK in all.
+    pub syn_acks: u32,
     /// The client's first acknowledgement after it.
     pub ack: Option<Nanos>,
 }

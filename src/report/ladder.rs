@@ -64,6 +64,10 @@ fn heading(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Res
             up.gaps + down.gaps,
             tls_text(wire)
         )?;
+        if let Some(process) = &wire.process {
+            let path = terminal(&process.path);
+            writeln!(out, "    owned by: {path}, process {}", process.id)?;
+        }
         for error in wire.icmp_errors.iter().take(1) {
             writeln!(out, "    icmp: {} said: {}", error.by, error.reason)?;
         }

@@ -10,6 +10,7 @@ use crate::model::{Conversation, Counts, Handshake, Nanos, PacketNo, Side, Span}
 
 use super::super::{Connection, Limits, StreamEvent};
 use super::history::{History, Letter, Progress, conn_state};
+use super::passage::Passing;
 use super::stream::{Octets, Stream, Taken};
 
 /// Segments that wait for what they acknowledge.
@@ -22,6 +23,8 @@ const PATIENCE: Span = Span::millis(100);
 pub(in super::super) struct Arrival {
     pub(in super::super) at: Nanos,
     pub(in super::super) packet: PacketNo,
+    /// Hops left of it.
+    pub(in super::super) hops: u8,
 }
 
 /// How far a connection is.
@@ -62,6 +65,7 @@ pub(in super::super) struct TcpConnection {
     history: History,
     progress: Progress,
     handshake: Handshake,
+    passing: Passing,
     first_syn: Option<SeqNo>,
     waiting: VecDeque<Waiting>,
     waiting_octets: usize,
@@ -88,6 +92,7 @@ impl TcpConnection {
             history,
             progress: Progress::default(),
             handshake: Handshake::default(),
+            passing: Passing::default(),
             first_syn: None,
             waiting: VecDeque::new(),
             waiting_octets: 0,
@@ -144,6 +149,7 @@ impl TcpConnection {
     ) {
         self.last = self.last.max(arrival.at);
         self.note(arrival, side, segment);
+        self.passing.segment(arrival, side, segment);
         let meta = self.meta(side, segment);
         if segment.flags.has(Flags::RST) {
             return self.reset(arrival, side, segment, out);
@@ -185,6 +191,7 @@ impl TcpConnection {
             history: self.history.as_str().to_owned(),
             counts: self.counts,
             handshake: self.handshake,
+            passage: self.passing.told(),
             icmp_errors: Vec::new(),
         }
     }
@@ -239,6 +246,7 @@ impl TcpConnection {
         if answers {
             self.progress.syn_ack = true;
             self.handshake.syn_ack.get_or_insert(arrival.at);
+            self.handshake.syn_acks = self.handshake.syn_acks.saturating_add(1);
         } else {
             self.progress.syn = true;
             self.first_syn.get_or_insert(segment.seq);

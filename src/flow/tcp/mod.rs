@@ -2,6 +2,7 @@
 
 mod connection;
 mod history;
+mod passage;
 mod stream;
 
 pub(super) use connection::{Arrival, Phase, TcpConnection};
