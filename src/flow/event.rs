@@ -1,6 +1,8 @@
 //! What the reassembly says of a connection.
 
-use crate::model::{Conversation, Counts, Handshake, IcmpError, Nanos, Overlap, PacketNo, Side};
+use crate::model::{
+    Conversation, Counts, Handshake, IcmpError, Nanos, Overlap, PacketNo, Passage, Side,
+};
 
 /// What one direction of a connection did, in stream order.
 ///
@@ -63,6 +65,8 @@ pub struct Connection {
     pub counts: Counts,
     /// How it was opened.
     pub handshake: Handshake,
+    /// How its packets fared on their way.
+    pub passage: Passage,
     /// ICMP errors that quote a packet of it. The first 16.
     pub icmp_errors: Vec<IcmpError>,
     /// Places where two copies of the same octets differ. The first 16.

@@ -123,7 +123,11 @@ impl FlowTable {
             port: segment.destination_port,
         };
         let key = FlowKey::new(source, destination, Transport::Tcp);
-        let arrival = Arrival { at, packet };
+        let arrival = Arrival {
+            at,
+            packet,
+            hops: datagram.ttl,
+        };
         let id = match self.current(&key, segment, at, out) {
             Some(id) => id,
             None => self.open_flow(key, source, destination, arrival, segment, out),

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::{
-    Burst, Conversation, Encryption, Exchange, IcmpError, Lookup, Nanos, Proto, Side, Span,
+    Burst, Conversation, Encryption, Exchange, IcmpError, Lookup, Nanos, Passage, Process, Proto,
+    Side, Span,
 };
 
 /// Number of a packet, from 1, in the order in which the capture inputs were read.
@@ -33,6 +34,8 @@ pub struct WireSession {
     pub counts: Counts,
     /// How the connection was opened.
     pub handshake: Handshake,
+    /// How its packets fared on their way.
+    pub passage: Passage,
     /// The visible part of TLS.
     pub tls: Option<TlsSummary>,
     /// Commands and replies read in the clear, in order.
@@ -45,6 +48,8 @@ pub struct WireSession {
     pub icmp_errors: Vec<IcmpError>,
     /// Places where two copies of the same octets differ. The first 16.
     pub overlaps: Vec<Overlap>,
+    /// The program of the capturing machine that owned it, where the capture says so.
+    pub process: Option<Process>,
     /// Names looked up in it, where it is one with a name server.
     pub lookups: Vec<Lookup>,
     /// Departures from the protocol, in words for a person.
@@ -126,6 +131,8 @@ pub struct Handshake {
     pub syns: u32,
     /// First SYN with ACK.
     pub syn_ack: Option<Nanos>,
+    /// SYNs with ACK in all.
+    pub syn_acks: u32,
     /// The client's first acknowledgement after it.
     pub ack: Option<Nanos>,
     /// Octets of data on the first SYN (Fast Open, RFC 7413).

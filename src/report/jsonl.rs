@@ -246,12 +246,21 @@ struct Session<'a> {
     tls: Option<Tls<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     names: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    process: Option<ProcessRecord<'a>>,
     log_lines: Vec<LogLine<'a>>,
     r#match: MatchRecord<'a>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     notes: &'a [String],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     icmp_errors: Vec<IcmpRecord>,
+}
+
+/// The program that owned a session.
+#[derive(Serialize)]
+struct ProcessRecord<'a> {
+    path: &'a str,
+    pid: u32,
 }
 
 /// An ICMP error about a session.
@@ -360,6 +369,12 @@ fn session_record<'a>(account: &'a Account, shown: &Shown<'a>) -> Session<'a> {
         }),
         tls: wire.and_then(|wire| wire.tls.as_ref()).map(tls_record),
         names: wire.map_or(&[], |wire| &wire.names),
+        process: wire
+            .and_then(|wire| wire.process.as_ref())
+            .map(|process| ProcessRecord {
+                path: &process.path,
+                pid: process.id,
+            }),
         log_lines: lines(account, &shown.joined.logs),
         r#match: MatchRecord {
             status: match shown.joined.verdict.standing {

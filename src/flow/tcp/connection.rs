@@ -11,6 +11,7 @@ use crate::model::{Conversation, Counts, Handshake, Nanos, Overlap, PacketNo, Si
 use super::super::{BadChecksums, Connection, Limits, StreamEvent};
 use super::history::{History, Letter};
 use super::observer::{Judged, Observer, Purpose};
+use super::passage::Passing;
 use super::states::{State, States};
 use super::stream::{Octets, Stream, Taken, Tally};
 
@@ -26,6 +27,8 @@ const USUAL_ROUND_TRIP: Span = Span::millis(3);
 pub(in super::super) struct Arrival {
     pub(in super::super) at: Nanos,
     pub(in super::super) packet: PacketNo,
+    /// Hops left of it.
+    pub(in super::super) hops: u8,
 }
 
 /// How far a connection is.
@@ -71,6 +74,7 @@ pub(in super::super) struct TcpConnection {
     /// Whether the receiver heeded a reset before both sides had closed.
     torn_down: bool,
     handshake: Handshake,
+    passing: Passing,
     first_syn: Option<SeqNo>,
     waiting: VecDeque<Waiting>,
     waiting_octets: usize,
@@ -95,6 +99,7 @@ impl TcpConnection {
             overlaps: Vec::new(),
             torn_down: false,
             handshake: Handshake::default(),
+            passing: Passing::default(),
             first_syn: None,
             waiting: VecDeque::new(),
             waiting_octets: 0,
@@ -163,6 +168,7 @@ impl TcpConnection {
             return self.note_bad_checksum(side);
         }
         let judged = self.note(arrival, side, segment);
+        self.passing.segment(arrival, side, segment);
         let meta = self.meta(side, segment, judged);
         if segment.flags.has(Flags::RST) {
             return self.reset(arrival, side, segment, out);
@@ -210,6 +216,7 @@ impl TcpConnection {
             history: self.history.as_str().to_owned(),
             counts: self.counts,
             handshake: self.handshake,
+            passage: self.passing.told(),
             icmp_errors: Vec::new(),
             overlaps: self.overlaps,
         }
@@ -265,6 +272,7 @@ impl TcpConnection {
         let handshake = &mut self.handshake;
         if segment.flags.has(Flags::ACK) {
             handshake.syn_ack.get_or_insert(arrival.at);
+            handshake.syn_acks = handshake.syn_acks.saturating_add(1);
         } else if side == Side::Server {
             handshake.simultaneous = handshake.syn.is_some();
         } else {

@@ -3,6 +3,7 @@
 mod connection;
 mod history;
 mod observer;
+mod passage;
 mod recent;
 mod states;
 mod stream;
