@@ -8,10 +8,11 @@ use serde::Serialize;
 use crate::align::{Clock, Standing};
 use crate::model::{
     CaptureSource, CaptureZone, Evidence, Exchange, Finding, LineRef, LogSource, LogTime, Nanos,
-    Side, Span, TlsSummary, Zone,
+    Side, Span, TlsSummary, Transport, Zone,
 };
 
 use super::account::{Shown, session_id};
+use super::tcp::{TcpRecord, tcp_record};
 use super::{Account, community_id};
 
 /// Writes the whole account.
@@ -247,6 +248,8 @@ struct Session<'a> {
     names: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     lookup: Option<LookupRecord<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    process: Option<ProcessRecord<'a>>,
     log_lines: Vec<LogLine<'a>>,
     r#match: MatchRecord<'a>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -260,6 +263,13 @@ struct Session<'a> {
 struct LookupRecord<'a> {
     session: String,
     name: &'a str,
+}
+
+/// The program that owned a session.
+#[derive(Serialize)]
+struct ProcessRecord<'a> {
+    path: &'a str,
+    pid: u32,
 }
 
 /// An ICMP error about a session.
@@ -283,6 +293,8 @@ struct WireFields<'a> {
     content_gaps: u64,
     missing_bytes: u64,
     retransmissions: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tcp: Option<TcpRecord>,
 }
 
 #[derive(Serialize)]
@@ -361,6 +373,7 @@ fn session_record<'a>(account: &'a Account, shown: &Shown<'a>) -> Session<'a> {
                 content_gaps: client.gaps + server.gaps,
                 missing_bytes: client.missing + server.missing,
                 retransmissions: client.retransmissions + server.retransmissions,
+                tcp: (wire.conversation.transport == Transport::Tcp).then(|| tcp_record(wire)),
             }
         }),
         tls: wire.and_then(|wire| wire.tls.as_ref()).map(tls_record),
@@ -369,6 +382,12 @@ fn session_record<'a>(account: &'a Account, shown: &Shown<'a>) -> Session<'a> {
             session: led.id(),
             name: led.name(),
         }),
+        process: wire
+            .and_then(|wire| wire.process.as_ref())
+            .map(|process| ProcessRecord {
+                path: &process.path,
+                pid: process.id,
+            }),
         log_lines: lines(account, &shown.joined.logs),
         r#match: MatchRecord {
             status: match shown.joined.verdict.standing {

@@ -106,8 +106,8 @@ fn lookup(all: &[WireSession], by: LedBy) -> Option<&Lookup> {
 mod tests {
     use super::*;
     use crate::model::{
-        Conversation, Counts, Encryption, Endpoint, Handshake, LookupOutcome, PacketNo, Proto,
-        RecordType, ServerName, TlsSummary, Transport,
+        Conversation, Endpoint, LookupOutcome, PacketNo, Proto, RecordType, ServerName, TlsSummary,
+        Transport,
     };
 
     const MAIL: [u8; 4] = [198, 51, 100, 25];
@@ -118,30 +118,12 @@ mod tests {
             port,
         };
         let start = Nanos(0) + Span::seconds(second);
-        WireSession {
-            conversation: Conversation {
-                client: end([192, 0, 2, 10], 40_000),
-                server: end(server, 25),
-                transport: Transport::Tcp,
-            },
-            proto: Proto("smtp"),
-            encryption: Encryption::None,
-            start,
-            end: start,
-            first_packet: PacketNo(1),
-            conn_state: "SF",
-            history: String::new(),
-            counts: Counts::default(),
-            handshake: Handshake::default(),
-            tls: None,
-            exchanges: Vec::new(),
-            bursts: Vec::new(),
-            names: Vec::new(),
-            icmp_errors: Vec::new(),
-            lookups: Vec::new(),
-            led_by: None,
-            notes: Vec::new(),
-        }
+        let ends = Conversation {
+            client: end([192, 0, 2, 10], 40_000),
+            server: end(server, 25),
+            transport: Transport::Tcp,
+        };
+        WireSession::new(ends, Proto("smtp"), start)
     }
 
     fn looked_up(name: &str, second: i64, ttl: i64) -> WireSession {
