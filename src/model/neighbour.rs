@@ -9,14 +9,14 @@ use super::{Nanos, PacketNo};
 pub struct Neighbour {
     /// The address asked for.
     pub wanted: IpAddr,
-    /// Who asked.
+    /// Who asked first.
     pub by: IpAddr,
-    /// Questions in a row, each a few seconds after the last: who has an answer does not ask again so soon.
+    /// How often it was asked for.
     pub asked: u64,
-    /// First of them.
+    /// First time.
     pub first: Nanos,
-    /// Last of them.
+    /// Last time.
     pub last: Nanos,
-    /// The packet of the first of them.
+    /// The packet of the first question.
     pub packet: PacketNo,
 }
