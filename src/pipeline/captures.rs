@@ -14,7 +14,7 @@ use crate::model::{
     CaptureSource, CaptureZone, DamageLog, IcmpError, Nanos, Neighbour, PacketNo, Proto, Span,
     WireSession,
 };
-use crate::protocol::dns::{self, DnsDialogue, is_server_port};
+use crate::protocol::dns::{DnsDialogue, is_server_port};
 use crate::protocol::{Dialogue, Driver};
 
 use super::owners::Owners;
@@ -256,7 +256,6 @@ impl Followed {
             .finish(&mut |id, event| readers.take_udp(id, event));
         let mut sessions = self.readers.sessions;
         sessions.sort_by_key(|session| session.first_packet);
-        dns::tie(&mut sessions);
         let overruns = self.table.overruns();
         let told = [
             (
@@ -274,10 +273,6 @@ impl Followed {
             (
                 self.unquoted,
                 "ICMP errors about conversations that are not in the capture",
-            ),
-            (
-                self.neighbours.dropped(),
-                "addresses heard of by ARP and not remembered, as there were too many",
             ),
         ];
         let told = told
@@ -307,13 +302,11 @@ impl Readers {
                 }
             }
             UdpEvent::Closed(connection) => {
-                let server = connection.conversation.server.ip;
+                let dialogue = self.name_service.remove(id).filter(DnsDialogue::is_any);
                 let process = self.owners.of(&connection.conversation);
-                let dialogue = self.name_service.remove(id);
-                let told = dialogue.and_then(|dialogue| dialogue.finish(server));
-                self.sessions.extend(told.map(|told| WireSession {
+                self.sessions.extend(dialogue.map(|dialogue| WireSession {
                     process,
-                    ..session(*connection, Proto("dns"), told)
+                    ..look_ups(*connection, dialogue)
                 }));
             }
         }
@@ -342,6 +335,23 @@ impl Readers {
     }
 }
 
+/// A conversation with a name server.
+fn look_ups(connection: Connection, dns: DnsDialogue) -> WireSession {
+    let notes = dns.notes();
+    WireSession {
+        lookups: dns.lookups,
+        ..session(
+            connection,
+            Proto("dns"),
+            Dialogue {
+                exchanges: dns.exchanges,
+                notes,
+                ..Dialogue::default()
+            },
+        )
+    }
+}
+
 fn session(connection: Connection, proto: Proto, dialogue: Dialogue) -> WireSession {
     WireSession {
         conversation: connection.conversation,
@@ -360,10 +370,8 @@ fn session(connection: Connection, proto: Proto, dialogue: Dialogue) -> WireSess
         bursts: dialogue.bursts,
         names: dialogue.names,
         icmp_errors: connection.icmp_errors,
-        lookups: dialogue.lookups,
-        led_by: None,
-        overlaps: connection.overlaps,
         process: None,
+        lookups: Vec::new(),
         notes: dialogue.notes,
     }
 }
