@@ -32,7 +32,7 @@ pub use log_session::{
     Ending, Event, LogCommand, LogEvent, LogId, LogSession, LogSource, LoggedMessage, LoggedOctets,
     LoggedSize, LoggedTls, Role, Tally, Zone,
 };
-pub use lookup::{Lookup, LookupOutcome, RecordType};
+pub use lookup::{LedBy, Lookup, LookupOutcome, RecordType};
 pub use neighbour::Neighbour;
 pub use passage::{Passage, Repeated, Reset, Way};
 pub use process::Process;
@@ -41,6 +41,6 @@ pub use shows::{ClockStep, Marks, Shown, Shows};
 pub use text::from_wire;
 pub use time::{LogTime, Nanos, Span, Stamp};
 pub use wire_session::{
-    Certificate, Counts, Direction, Handshake, PacketNo, ServerName, TlsSummary, TlsVersion,
-    WireSession,
+    Certificate, Counts, Direction, Handshake, Overlap, PacketNo, ServerName, TlsSummary,
+    TlsVersion, WireSession,
 };

@@ -8,10 +8,11 @@ use serde::Serialize;
 use crate::align::{Clock, Standing};
 use crate::model::{
     CaptureSource, CaptureZone, Evidence, Exchange, Finding, LineRef, LogSource, LogTime, Nanos,
-    Side, Span, TlsSummary, Zone,
+    Side, Span, TlsSummary, Transport, Zone,
 };
 
 use super::account::{Shown, session_id};
+use super::tcp::{TcpRecord, tcp_record};
 use super::{Account, community_id};
 
 /// Writes the whole account.
@@ -246,6 +247,8 @@ struct Session<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     names: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
+    lookup: Option<LookupRecord<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     process: Option<ProcessRecord<'a>>,
     log_lines: Vec<LogLine<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -255,6 +258,13 @@ struct Session<'a> {
     notes: &'a [String],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     icmp_errors: Vec<IcmpRecord>,
+}
+
+/// The look-up that a connection was made from.
+#[derive(Serialize)]
+struct LookupRecord<'a> {
+    session: String,
+    name: &'a str,
 }
 
 /// The program that owned a session.
@@ -285,6 +295,8 @@ struct WireFields<'a> {
     content_gaps: u64,
     missing_bytes: u64,
     retransmissions: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tcp: Option<TcpRecord>,
 }
 
 #[derive(Serialize)]
@@ -374,10 +386,15 @@ fn session_record<'a>(account: &'a Account, shown: &Shown<'a>) -> Session<'a> {
                 content_gaps: client.gaps + server.gaps,
                 missing_bytes: client.missing + server.missing,
                 retransmissions: client.retransmissions + server.retransmissions,
+                tcp: (wire.conversation.transport == Transport::Tcp).then(|| tcp_record(wire)),
             }
         }),
         tls: wire.and_then(|wire| wire.tls.as_ref()).map(tls_record),
         names: wire.map_or(&[], |wire| &wire.names),
+        lookup: shown.led_by.map(|led| LookupRecord {
+            session: led.id(),
+            name: led.name(),
+        }),
         process: wire
             .and_then(|wire| wire.process.as_ref())
             .map(|process| ProcessRecord {

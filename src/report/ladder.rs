@@ -66,6 +66,18 @@ fn heading(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Res
             up.gaps + down.gaps,
             tls_text(wire)
         )?;
+        if let Some(led) = shown.led_by {
+            writeln!(
+                out,
+                "    name: {}, looked up in {}",
+                terminal(led.name()),
+                led.id()
+            )?;
+        }
+        let words = super::tcp::tcp_words(wire);
+        if !words.is_empty() {
+            writeln!(out, "    tcp:  {}", words.join("; "))?;
+        }
         if let Some(process) = &wire.process {
             let path = terminal(&process.path);
             writeln!(out, "    owned by: {path}, process {}", process.id)?;
