@@ -3,7 +3,7 @@
 use crate::align::{Alignment, Joined};
 use crate::model::{
     CaptureSource, Conversation, Counts, Encryption, Endpoint, Exchange, Finding, Handshake,
-    LogSession, LogSource, Nanos, Neighbour, PacketNo, Proto, Seen, Span, Transport, Verb,
+    LogSession, LogSource, Nanos, Neighbour, PacketNo, Passage, Proto, Seen, Span, Transport, Verb,
     WireSession,
 };
 
@@ -87,12 +87,16 @@ pub(super) fn wire(port: u16, second: i64, conn_state: &'static str, history: &s
         history: history.into(),
         counts: Counts::default(),
         handshake: Handshake::default(),
+        passage: Passage::default(),
         tls: None,
         exchanges: Vec::new(),
         bursts: Vec::new(),
         names: Vec::new(),
         icmp_errors: Vec::new(),
+        overlaps: Vec::new(),
+        process: None,
         lookups: Vec::new(),
+        led_by: None,
         notes: Vec::new(),
     }
 }

@@ -7,7 +7,8 @@ use slotmap::{SlotMap, new_key_type};
 
 use crate::link::{Datagram, Quote, UdpDatagram};
 use crate::model::{
-    Conversation, Counts, Endpoint, Handshake, IcmpError, Nanos, PacketNo, Side, Span, Transport,
+    Conversation, Counts, Endpoint, Handshake, IcmpError, Nanos, PacketNo, Passage, Side, Span,
+    Transport,
 };
 
 use super::Connection;
@@ -163,7 +164,9 @@ impl UdpTable {
             history: String::new(),
             counts: Counts::default(),
             handshake: Handshake::default(),
+            passage: Passage::default(),
             icmp_errors: Vec::new(),
+            overlaps: Vec::new(),
         };
         let id = self.open.insert(Open { key, record });
         self.by_key.insert(key, id);

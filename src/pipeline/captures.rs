@@ -14,9 +14,10 @@ use crate::model::{
     CaptureSource, CaptureZone, DamageLog, IcmpError, Nanos, Neighbour, PacketNo, Proto, Span,
     WireSession,
 };
-use crate::protocol::dns::{DnsDialogue, is_server_port};
+use crate::protocol::dns::{self, DnsDialogue, is_server_port};
 use crate::protocol::{Dialogue, Driver};
 
+use super::owners::Owners;
 use super::{PipelineError, Progress};
 
 /// Packets between two looks at the progress bar.
@@ -76,7 +77,7 @@ pub(super) fn read(
         readers.push(capture.reader);
     }
     let mut merged = Merged::new(readers);
-    let mut followed = Followed::new(limits);
+    let mut followed = Followed::new(limits, Owners::new(merged.processes()));
     let mut number = 0;
     while let Some((from, record)) = merged.advance() {
         number += 1;
@@ -84,7 +85,7 @@ pub(super) fn read(
             progress.at(merged.consumed());
         }
         let bytes = merged.bytes();
-        let passed = followed.packet(&record, PacketNo(number), bytes);
+        let passed = followed.packet(from, &record, PacketNo(number), bytes);
         if let Some((_, tally)) = used.get_mut(from) {
             tally.count(&record, bytes.len(), passed);
         }
@@ -176,22 +177,32 @@ struct Readers {
     open: SecondaryMap<FlowId, Driver>,
     name_service: SecondaryMap<UdpId, DnsDialogue>,
     sessions: Vec<WireSession>,
+    owners: Owners,
 }
 
 impl Followed {
-    fn new(limits: Limits) -> Self {
+    fn new(limits: Limits, owners: Owners) -> Self {
         Self {
             link: LinkDecoder::default(),
             table: FlowTable::new(limits),
             udp: UdpTable::default(),
-            readers: Readers::default(),
+            readers: Readers {
+                owners,
+                ..Readers::default()
+            },
             neighbours: Neighbours::default(),
             unquoted: 0,
         }
     }
 
     /// Takes one packet; gives why it held no datagram, if it did not.
-    fn packet(&mut self, record: &Record, number: PacketNo, bytes: &[u8]) -> Option<Passed> {
+    fn packet(
+        &mut self,
+        from: usize,
+        record: &Record,
+        number: PacketNo,
+        bytes: &[u8],
+    ) -> Option<Passed> {
         let datagram = match self.link.decode(record, bytes) {
             Ok(datagram) => datagram,
             Err(passed) => {
@@ -224,6 +235,8 @@ impl Followed {
                     .push(when, &datagram, udp, is_server_port, &mut |id, event| {
                         readers.take_udp(id, event);
                     });
+                // Only now: what came before may have closed an older conversation of the same ends.
+                self.readers.owners.note(from, record, &datagram);
                 return None;
             }
             _ => {}
@@ -232,6 +245,7 @@ impl Followed {
             .push(record.time, number, &datagram, &mut |id, event| {
                 readers.take(id, event);
             });
+        self.readers.owners.note(from, record, &datagram);
         None
     }
 
@@ -242,6 +256,7 @@ impl Followed {
             .finish(&mut |id, event| readers.take_udp(id, event));
         let mut sessions = self.readers.sessions;
         sessions.sort_by_key(|session| session.first_packet);
+        dns::tie(&mut sessions);
         let overruns = self.table.overruns();
         let told = [
             (
@@ -259,6 +274,10 @@ impl Followed {
             (
                 self.unquoted,
                 "ICMP errors about conversations that are not in the capture",
+            ),
+            (
+                self.neighbours.dropped(),
+                "addresses heard of by ARP and not remembered, as there were too many",
             ),
         ];
         let told = told
@@ -288,9 +307,14 @@ impl Readers {
                 }
             }
             UdpEvent::Closed(connection) => {
-                let dialogue = self.name_service.remove(id).filter(DnsDialogue::is_any);
-                self.sessions
-                    .extend(dialogue.map(|dialogue| look_ups(*connection, dialogue)));
+                let server = connection.conversation.server.ip;
+                let process = self.owners.of(&connection.conversation);
+                let dialogue = self.name_service.remove(id);
+                let told = dialogue.and_then(|dialogue| dialogue.finish(server));
+                self.sessions.extend(told.map(|told| WireSession {
+                    process,
+                    ..session(*connection, Proto("dns"), told)
+                }));
             }
         }
     }
@@ -308,27 +332,13 @@ impl Readers {
             FlowEvent::Closed(connection) => {
                 if let Some(driver) = self.open.remove(id) {
                     let (proto, dialogue) = driver.finish();
-                    self.sessions.push(session(*connection, proto, dialogue));
+                    self.sessions.push(WireSession {
+                        process: self.owners.of(&connection.conversation),
+                        ..session(*connection, proto, dialogue)
+                    });
                 }
             }
         }
-    }
-}
-
-/// A conversation with a name server.
-fn look_ups(connection: Connection, dns: DnsDialogue) -> WireSession {
-    let notes = dns.notes();
-    WireSession {
-        lookups: dns.lookups,
-        ..session(
-            connection,
-            Proto("dns"),
-            Dialogue {
-                exchanges: dns.exchanges,
-                notes,
-                ..Dialogue::default()
-            },
-        )
     }
 }
 
@@ -344,12 +354,16 @@ fn session(connection: Connection, proto: Proto, dialogue: Dialogue) -> WireSess
         history: connection.history,
         counts: connection.counts,
         handshake: connection.handshake,
+        passage: connection.passage,
         tls: dialogue.tls,
         exchanges: dialogue.exchanges,
         bursts: dialogue.bursts,
         names: dialogue.names,
         icmp_errors: connection.icmp_errors,
-        lookups: Vec::new(),
+        lookups: dialogue.lookups,
+        led_by: None,
+        overlaps: connection.overlaps,
+        process: None,
         notes: dialogue.notes,
     }
 }

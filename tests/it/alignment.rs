@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use bothends::align::{Standing, align};
 use bothends::model::{
     Conversation, Counts, DamageLog, Encryption, Endpoint, Event, Exchange, Handshake, LineRef,
-    LogCommand, LogEvent, LogId, LogSession, LogSource, LogTime, Nanos, PacketNo, Proto, Seen,
-    Span, Stamp, Transport, Verb, WireSession, Zone,
+    LogCommand, LogEvent, LogId, LogSession, LogSource, LogTime, Nanos, PacketNo, Passage, Proto,
+    Seen, Shows, Span, Stamp, Transport, Verb, WireSession, Zone,
 };
 
 const SERVER: Endpoint = Endpoint {
@@ -80,13 +80,17 @@ fn wire(chance: &mut Chance, start: Nanos, port: u16) -> WireSession {
         conn_state: "SF",
         history: "ShADadFf".into(),
         handshake: Handshake::default(),
+        passage: Passage::default(),
         counts: Counts::default(),
         tls: None,
         exchanges,
         bursts: Vec::new(),
         names: Vec::new(),
         icmp_errors: Vec::new(),
+        overlaps: Vec::new(),
+        process: None,
         lookups: Vec::new(),
+        led_by: None,
         notes: Vec::new(),
     }
 }
@@ -132,6 +136,7 @@ fn source() -> LogSource {
         id: LogId(0),
         file: "smtp.log".into(),
         format: "made",
+        shows: Shows::NOTHING,
         zone: Zone::Assumed,
         lines: 0,
         events: 0,

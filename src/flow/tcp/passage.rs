@@ -1,0 +1,318 @@
+//! What becomes of the segments on their way: which sizes get through, which are sent again and again, who waits for
+//! late acknowledgements, and what the hops of a reset say of its sender.
+//!
+//! Some hundred octets for each connection, and nothing for each segment.
+
+use crate::link::{Flags, Segment, SeqNo};
+use crate::model::{Nanos, Passage, Repeated, Reset, Side, Span};
+
+use super::connection::Arrival;
+
+/// A copy that comes sooner may be the same packet captured twice.
+const COPY: Span = Span::millis(20);
+/// Acknowledgements that are late by more than a round trip: the timers of delayed acknowledgements run 40 ms (Linux), 100 ms
+/// (BSD) and 200 ms (Windows; RFC 9293 §3.8.6.3 allows 500).
+const LATE: (Span, Span) = (Span::millis(30), Span::millis(300));
+/// After a late acknowledgement a side that waited for it goes on within this and a round trip.
+const AT_ONCE: Span = Span::millis(5);
+
+/// Watches both sides of a connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Passing {
+    told: Passage,
+    senders: [Sender; 2],
+    syn: Option<Nanos>,
+    trip: Option<Span>,
+}
+
+/// What one side has on its way.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sender {
+    /// Behind the last octet sent.
+    next: Option<SeqNo>,
+    /// Behind the last octet acknowledged.
+    acknowledged: Option<SeqNo>,
+    /// The largest segment that is on its way: its end and its payload.
+    largest: Option<(SeqNo, u32)>,
+    /// The first segment on its way, where it was sent again.
+    again: Option<(SeqNo, Repeated)>,
+    /// When data was last sent for the first time.
+    sent: Option<Nanos>,
+    /// When a late acknowledgement came, and how long it took; until either side speaks.
+    late: Option<(Nanos, Span)>,
+    /// Whether the other side has no room.
+    shut: bool,
+}
+
+impl Passing {
+    /// Takes the next segment in the order of arrival; `hops` are those left.
+    pub(super) fn segment(&mut self, arrival: Arrival, side: Side, segment: &Segment<'_>) {
+        let flags = segment.flags;
+        if flags.has(Flags::RST) {
+            let reset = Reset {
+                at: arrival.at,
+                packet: arrival.packet,
+                hops: arrival.hops,
+            };
+            self.told.of_mut(side).reset.get_or_insert(reset);
+            return;
+        }
+        self.hops(arrival, side);
+        if flags.has(Flags::SYN) {
+            self.opening(arrival.at, side, segment);
+        } else if self.trip.is_none() && side == Side::Client {
+            self.trip = self.syn.map(|syn| arrival.at.since(syn));
+        }
+        if let Some(again) = &mut self.sender(side.other()).again {
+            again.1.heard = true;
+        }
+        if flags.has(Flags::ACK) {
+            self.acknowledge(arrival.at, side, segment);
+        }
+        if segment.length > 0 && !flags.has(Flags::SYN) {
+            self.data(arrival, side, segment);
+        }
+    }
+
+    /// All that is known once the connection is over.
+    pub(super) fn told(&self) -> Passage {
+        let mut told = self.told;
+        for side in [Side::Client, Side::Server] {
+            let [client, server] = &self.senders;
+            let sender = if side == Side::Client { client } else { server };
+            told.of_mut(side).stuck = sender.again.map(|(_, again)| again);
+        }
+        told
+    }
+
+    const fn sender(&mut self, side: Side) -> &mut Sender {
+        let [client, server] = &mut self.senders;
+        match side {
+            Side::Client => client,
+            Side::Server => server,
+        }
+    }
+
+    fn hops(&mut self, arrival: Arrival, side: Side) {
+        let trip = self.trip.unwrap_or(Span::ZERO);
+        let way = self.told.of_mut(side);
+        let (least, most) = way.hops.unwrap_or((arrival.hops, arrival.hops));
+        way.hops = Some((least.min(arrival.hops), most.max(arrival.hops)));
+        // What was on its way already says nothing.
+        let later = way
+            .reset
+            .is_some_and(|reset| arrival.at.since(reset.at) > trip + COPY);
+        way.after_reset += u64::from(later);
+    }
+
+    fn opening(&mut self, at: Nanos, side: Side, segment: &Segment<'_>) {
+        self.told.of_mut(side).mss = segment.options.mss;
+        if side == Side::Client {
+            // Of a SYN sent again nobody knows which of the two was answered.
+            let first = self.syn.is_none();
+            self.syn = first.then_some(at);
+        }
+        let behind = segment.seq.plus(1);
+        let sender = self.sender(side);
+        sender.next.get_or_insert(behind);
+        sender.acknowledged.get_or_insert(behind);
+    }
+
+    /// `side` says how far it has heard the other.
+    fn acknowledge(&mut self, at: Nanos, side: Side, segment: &Segment<'_>) {
+        let trip = self.trip;
+        let other = side.other();
+        let sender = self.sender(other);
+        sender.shut = segment.window == 0;
+        let before = *sender.acknowledged.get_or_insert(segment.ack);
+        if segment.ack.minus(before) <= 0 {
+            return;
+        }
+        sender.acknowledged = Some(segment.ack);
+        let through = sender
+            .largest
+            .filter(|(end, _)| segment.ack.minus(*end) >= 0);
+        if through.is_some() {
+            sender.largest = None;
+        }
+        let again = sender.again.take();
+        let all = sender.next.is_none_or(|next| segment.ack.minus(next) >= 0);
+        let waited = sender.sent.map(|sent| at.since(sent));
+        sender.late = match (waited, trip) {
+            (Some(waited), Some(trip)) if all && segment.length == 0 && again.is_none() => {
+                let over = waited - trip;
+                (over >= LATE.0 && over <= LATE.1).then_some((at, waited))
+            }
+            _ => None,
+        };
+        let way = self.told.of_mut(other);
+        way.passed = way.passed.max(through.map_or(0, |(_, length)| length));
+        if let Some((_, again)) = again
+            && way.repeated.is_none_or(|most| most.times < again.times)
+        {
+            way.repeated = Some(again);
+        }
+    }
+
+    fn data(&mut self, arrival: Arrival, side: Side, segment: &Segment<'_>) {
+        let end = segment.seq.plus(segment.length);
+        // Whoever answers did not wait for the bare acknowledgement alone.
+        self.sender(side.other()).late = None;
+        let trip = self.trip.unwrap_or(Span::ZERO);
+        let sender = self.sender(side);
+        let late = sender.late.take();
+        if sender.next.is_some_and(|next| end.minus(next) <= 0) {
+            sender.sent_again(arrival, segment);
+            return;
+        }
+        sender.next = Some(end);
+        sender.sent = Some(arrival.at);
+        if sender.largest.is_none_or(|(_, most)| segment.length > most) {
+            sender.largest = Some((end, segment.length));
+        }
+        let waited = late.filter(|(at, _)| arrival.at.since(*at) <= trip + AT_ONCE);
+        if let Some((_, waited)) = waited {
+            let way = self.told.of_mut(side);
+            way.delayed += 1;
+            way.delay = way.delay + waited;
+        }
+    }
+}
+
+impl Sender {
+    /// A segment that was sent before: kept where it is the first that the other side lacks.
+    fn sent_again(&mut self, arrival: Arrival, segment: &Segment<'_>) {
+        if self.shut || self.acknowledged != Some(segment.seq) {
+            return;
+        }
+        match &mut self.again {
+            Some((seq, again)) if *seq == segment.seq => {
+                if arrival.at.since(again.last) >= COPY {
+                    again.times = again.times.saturating_add(1);
+                    again.last = arrival.at;
+                    again.heard = false;
+                }
+            }
+            again => {
+                let copied = self.sent.is_some_and(|sent| arrival.at.since(sent) < COPY);
+                if !copied {
+                    let first = Repeated {
+                        length: segment.length,
+                        times: 2,
+                        first: arrival.at,
+                        last: arrival.at,
+                        packet: arrival.packet,
+                        heard: false,
+                    };
+                    *again = Some((segment.seq, first));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::{Checksum, TcpOptions};
+    use crate::model::PacketNo;
+
+    const C: Side = Side::Client;
+    const V: Side = Side::Server;
+    const S: u8 = 2;
+    const A: u8 = 16;
+    const R: u8 = 4;
+
+    /// When in milliseconds, who, hops, flags, sequence and acknowledgement numbers, octets.
+    type Sent = (i64, Side, u8, u8, u32, u32, u32);
+
+    fn run(sent: &[Sent]) -> Passage {
+        let mut passing = Passing::default();
+        for (number, &(millis, side, hops, flags, seq, ack, length)) in sent.iter().enumerate() {
+            let arrival = Arrival {
+                at: Nanos(0) + Span::millis(millis),
+                packet: PacketNo(number as u64 + 1),
+                hops,
+            };
+            let segment = Segment {
+                source_port: 1,
+                destination_port: 2,
+                seq: SeqNo(seq),
+                ack: SeqNo(ack),
+                flags: Flags(flags),
+                window: 512,
+                urgent: 0,
+                options: TcpOptions::default(),
+                payload: &[],
+                length,
+                checksum: Checksum::Untested,
+            };
+            passing.segment(arrival, side, &segment);
+        }
+        passing.told()
+    }
+
+    const OPEN: [Sent; 3] = [
+        (0, C, 64, S, 99, 0, 0),
+        (1, V, 63, S | A, 499, 100, 0),
+        (2, C, 64, A, 100, 500, 0),
+    ];
+
+    #[test]
+    fn what_gets_through_and_what_does_not_are_told_apart() {
+        let mut sent = OPEN.to_vec();
+        sent.extend([
+            (3, C, 64, A, 100, 500, 20),
+            (4, V, 63, A, 500, 120, 0),
+            (5, C, 64, A, 120, 500, 1448),
+            (205, C, 64, A, 120, 500, 1448),
+            (206, C, 64, A, 120, 500, 1448),
+            (605, C, 64, A, 120, 500, 1448),
+        ]);
+        let told = run(&sent);
+        let way = told.of(C);
+        let stuck = way.stuck.unwrap();
+        assert_eq!((way.passed, stuck.length, stuck.times), (20, 1448, 3));
+        assert!(way.repeated.is_none() && !stuck.heard);
+        sent.push((610, V, 63, A, 500, 1568, 0));
+        let told = run(&sent);
+        assert_eq!(told.of(C).passed, 1448);
+        assert!(told.of(C).stuck.is_none());
+        assert_eq!(told.of(C).repeated.unwrap().times, 3);
+    }
+
+    #[test]
+    fn a_pause_for_a_late_acknowledgement_is_counted_and_one_for_a_reply_is_not() {
+        let mut sent = OPEN.to_vec();
+        sent.extend([
+            (10, C, 64, A, 100, 500, 20),
+            (50, V, 63, A, 500, 120, 0),
+            (51, C, 64, A, 120, 500, 30),
+            (60, V, 63, A, 500, 150, 0),
+            (61, C, 64, A, 150, 500, 30),
+            (101, V, 63, A, 500, 180, 0),
+            (102, V, 63, A, 500, 180, 9),
+            (103, C, 64, A, 180, 509, 30),
+        ]);
+        let told = run(&sent);
+        assert_eq!(
+            (told.of(C).delayed, told.of(C).delay),
+            (1, Span::millis(40))
+        );
+        assert_eq!(told.of(V).delayed, 0);
+    }
+
+    #[test]
+    fn who_goes_on_after_its_reset_is_counted_and_its_hops_are_kept() {
+        let mut sent = OPEN.to_vec();
+        sent.extend([
+            (3, C, 64, A, 100, 500, 20),
+            (4, V, 64, R, 500, 0, 0),
+            (5, V, 63, A, 500, 120, 9),
+            (300, V, 63, A, 500, 120, 9),
+        ]);
+        let way = *run(&sent).of(V);
+        assert_eq!((way.hops, way.reset.unwrap().hops), (Some((63, 63)), 64));
+        assert_eq!(way.after_reset, 1);
+    }
+}

@@ -1,0 +1,79 @@
+//! How the packets of a connection fared on their way, by the sides that sent them.
+
+use super::{Nanos, PacketNo, Side, Span};
+
+/// How the packets of both sides fared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Passage(pub [Way; 2]);
+
+/// How the packets of one side fared, as far as acknowledgements and the IP header tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Way {
+    /// Least and greatest hops left (TTL, hop limit) of its packets that are no resets.
+    pub hops: Option<(u8, u8)>,
+    /// Largest segment it says that it takes: the MSS option of its SYN.
+    pub mss: Option<u16>,
+    /// Payload of the largest segment of its that was acknowledged.
+    pub passed: u32,
+    /// The segment that it sent most often before it was acknowledged. Copies sooner than 20 ms after the one before are not
+    /// counted: they may be one packet captured twice.
+    pub repeated: Option<Repeated>,
+    /// The segment that it sent again and that was never acknowledged.
+    pub stuck: Option<Repeated>,
+    /// Its first reset.
+    pub reset: Option<Reset>,
+    /// Packets other than resets that it sent after its first reset, a round trip of the handshake later at the earliest.
+    pub after_reset: u64,
+    /// How often it sent data, waited for an acknowledgement that came late and without data, and went on at once.
+    pub delayed: u64,
+    /// How long those acknowledgements took in all.
+    pub delay: Span,
+}
+
+/// A segment that was sent again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeated {
+    /// Octets of payload.
+    pub length: u32,
+    /// Times that it was sent, the first included.
+    pub times: u32,
+    /// When it was first sent again.
+    pub first: Nanos,
+    /// When it was last sent.
+    pub last: Nanos,
+    /// The packet that sent it again first.
+    pub packet: PacketNo,
+    /// Whether the other side said anything after that.
+    pub heard: bool,
+}
+
+/// A reset that a side sent, or that somebody sent in its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reset {
+    /// When.
+    pub at: Nanos,
+    /// Which packet.
+    pub packet: PacketNo,
+    /// Hops left of it.
+    pub hops: u8,
+}
+
+impl Passage {
+    /// How the packets of `side` fared.
+    pub const fn of(&self, side: Side) -> &Way {
+        let [client, server] = &self.0;
+        match side {
+            Side::Client => client,
+            Side::Server => server,
+        }
+    }
+
+    /// The same, to write on.
+    pub const fn of_mut(&mut self, side: Side) -> &mut Way {
+        let [client, server] = &mut self.0;
+        match side {
+            Side::Client => client,
+            Side::Server => server,
+        }
+    }
+}
