@@ -2,7 +2,7 @@
 
 use super::tls::Opener;
 use crate::flow::StreamEvent;
-use crate::model::{Burst, Encryption, Exchange, Proto, TlsSummary};
+use crate::model::{Burst, Encryption, Exchange, Lookup, Proto, TlsSummary};
 
 /// A row of the registry.
 pub struct Entry {
@@ -85,6 +85,8 @@ pub struct Dialogue {
     pub tls: Option<TlsSummary>,
     /// What is spoken inside TLS, where secrets opened it.
     pub inside_tls: Option<Proto>,
+    /// Names looked up.
+    pub lookups: Vec<Lookup>,
     /// Names the client gave.
     pub names: Vec<String>,
     /// Departures from the protocol, in words.

@@ -16,6 +16,9 @@ fn essence(path: &str) -> Vec<String> {
             if let Some(tls) = fields.get_mut("tls").and_then(|tls| tls.as_object_mut()) {
                 tls.retain(|name, _| !name.ends_with("_hello") && name != "finished");
             }
+            if let Some(tcp) = fields.get_mut("tcp") {
+                tcp.as_object_mut().unwrap().remove("handshake_ms");
+            }
             record.to_string()
         })
         .collect()
