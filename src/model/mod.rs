@@ -27,8 +27,8 @@ pub use exchange::{Burst, Exchange, LineRef, Verb};
 pub use finding::{Evidence, Finding, Severity};
 pub use icmp::{IcmpError, IcmpReason};
 pub use log_session::{
-    Ending, Event, LogCommand, LogEvent, LogId, LogSession, LogSource, LoggedMessage, LoggedOctets,
-    LoggedSize, LoggedTls, Role, Tally, Zone,
+    Ending, Event, LogCommand, LogEvent, LogId, LogPart, LogSession, LogSource, LoggedMessage,
+    LoggedOctets, LoggedSize, LoggedTls, Role, Tally, Zone,
 };
 pub use lookup::{Lookup, LookupOutcome, RecordType};
 pub use neighbour::Neighbour;
