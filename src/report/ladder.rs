@@ -124,22 +124,22 @@ fn log_lines(account: &Account, sessions: &[usize]) -> String {
         // One line may tell of more than one event.
         let mut lines: Vec<LineRef> = log.events.iter().map(|event| event.line).collect();
         lines.dedup();
-        let mut text = String::new();
+        let mut pieces = Vec::new();
         let mut last = "";
         for &line in lines.iter().take(LINES) {
             let (file, number) = account.short_place(line);
-            text += &match (file == last, last) {
+            pieces.push(match (file == last, last) {
                 (true, _) => format!(",{number}"),
                 (_, "") => format!("{}:{number}", terminal(file)),
                 _ => format!("; {}:{number}", terminal(file)),
-            };
+            });
             last = file;
         }
         let more = lines.len().saturating_sub(LINES);
         if more > 0 {
-            text += &format!(" and {more} more");
+            pieces.push(format!(" and {more} more"));
         }
-        texts.push(text);
+        texts.push(pieces.concat());
     }
     texts.join("; ")
 }
