@@ -87,8 +87,10 @@ fn wire(chance: &mut Chance, start: Nanos, port: u16) -> WireSession {
         bursts: Vec::new(),
         names: Vec::new(),
         icmp_errors: Vec::new(),
+        overlaps: Vec::new(),
         process: None,
         lookups: Vec::new(),
+        led_by: None,
         notes: Vec::new(),
     }
 }
