@@ -8,6 +8,7 @@ mod damage;
 mod delivery;
 mod endpoint;
 mod exchange;
+mod fault;
 mod finding;
 mod icmp;
 mod log_session;
@@ -26,6 +27,7 @@ pub use damage::{Damage, DamageLog};
 pub use delivery::Delivery;
 pub use endpoint::{Conversation, Endpoint, Side, Transport};
 pub use exchange::{Burst, Exchange, LineRef, Verb};
+pub use fault::{Fault, FaultCode};
 pub use finding::{Evidence, Finding, Severity};
 pub use icmp::{IcmpError, IcmpReason};
 pub use log_session::{

@@ -22,6 +22,8 @@ pub struct Driver {
     opening: Undecided,
     decoder: Option<Box<dyn Decoder>>,
     decided: Option<Choice>,
+    /// What was spoken before both sides agreed to speak something else.
+    before: Option<Proto>,
     dialogue: Dialogue,
 }
 
@@ -56,6 +58,7 @@ impl Driver {
             opening: Undecided::default(),
             decoder: None,
             decided: None,
+            before: None,
             dialogue: Dialogue::default(),
         }
     }
@@ -84,18 +87,30 @@ impl Driver {
         self.dialogue
             .exchanges
             .sort_by_key(|exchange| exchange.start);
-        let proto = match self.decided {
+        let spoken = self.spoken();
+        let Some(before) = self.before else {
+            return (spoken, self.dialogue);
+        };
+        if spoken != Proto::UNKNOWN {
+            let told = format!("spoken after it: {spoken}");
+            remark(&mut self.dialogue.notes, told);
+        }
+        (before, self.dialogue)
+    }
+
+    /// What was spoken, or spoken last.
+    fn spoken(&self) -> Proto {
+        match self.decided {
             Some(Choice::Protocol(entry)) => entry.proto,
             Some(Choice::Tls) => self.inside_tls(),
-            Some(Choice::Unknown) | None if self.opening.is_silent() => {
+            Some(Choice::Unknown) | None if self.opening.is_silent() && self.before.is_none() => {
                 let by_port = registry::on_port(self.port);
                 by_port
                     .or_else(|| registry::on_tls_port(self.port))
                     .unwrap_or(Proto::UNKNOWN)
             }
             Some(Choice::Unknown) | None => Proto::UNKNOWN,
-        };
-        (proto, self.dialogue)
+        }
     }
 
     /// By what the two sides agreed on, else by the port.
@@ -202,7 +217,10 @@ impl Driver {
         self.decoder = match choice {
             Choice::Protocol(entry) => Some((entry.start)()),
             Choice::Tls => {
-                self.dialogue.encryption = Encryption::Implicit;
+                self.dialogue.encryption = match self.before {
+                    None => Encryption::Implicit,
+                    Some(_) => Encryption::StartTls,
+                };
                 let opener = registry::opener_inside_tls(self.port);
                 Some(Box::new(Tls::new(opener)))
             }
@@ -251,13 +269,32 @@ impl Driver {
         let Some(decoder) = &mut self.decoder else {
             return;
         };
-        let Step::StartTls { rest } = decoder.event(event, &mut self.dialogue) else {
+        let step = decoder.event(event, &mut self.dialogue);
+        if step == Step::Continue {
             return;
-        };
+        }
         decoder.finish(&mut self.dialogue);
-        self.dialogue.encryption = Encryption::StartTls;
-        // Once TLS stands after STARTTLS, the client goes on.
-        self.decoder = Some(Box::new(Tls::new(Opener::Client)));
+        let rest = match step {
+            Step::Continue => return,
+            Step::StartTls { rest } => {
+                self.dialogue.encryption = Encryption::StartTls;
+                // Once TLS stands after STARTTLS, the client goes on.
+                self.decoder = Some(Box::new(Tls::new(Opener::Client)));
+                rest
+            }
+            Step::HandOver { rest, ahead, port } => {
+                self.begin_anew(port);
+                for (at, packet, bytes) in &ahead {
+                    self.event(StreamEvent::Data {
+                        side: Side::Client,
+                        at: *at,
+                        packet: *packet,
+                        bytes,
+                    });
+                }
+                rest
+            }
+        };
         let StreamEvent::Data {
             side,
             at,
@@ -271,13 +308,28 @@ impl Driver {
             .get(bytes.len().saturating_sub(rest)..)
             .unwrap_or_default();
         if !rest.is_empty() {
-            self.decode(StreamEvent::Data {
+            self.event(StreamEvent::Data {
                 side,
                 at,
                 packet,
                 bytes: rest,
             });
         }
+    }
+}
+
+impl Driver {
+    /// What comes next is to be told by what is said, as if it were a new connection.
+    fn begin_anew(&mut self, port: Option<u16>) {
+        let spoken = self.spoken();
+        self.before.get_or_insert(spoken);
+        self.port = port.unwrap_or(self.port);
+        self.decided = None;
+        self.decoder = None;
+        self.opening = Undecided {
+            header: Some(0),
+            ..Undecided::default()
+        };
     }
 }
 
