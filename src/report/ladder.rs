@@ -85,6 +85,10 @@ fn heading(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Res
         for error in wire.icmp_errors.iter().take(1) {
             writeln!(out, "    icmp: {} said: {}", error.by, error.reason)?;
         }
+        if !wire.faults.is_empty() {
+            let told: Vec<String> = wire.faults.iter().map(fault_text).collect();
+            writeln!(out, "    protocol: {}", told.join("; "))?;
+        }
         for note in &wire.notes {
             writeln!(out, "    note: {}", terminal(note))?;
         }
@@ -125,6 +129,15 @@ fn deliveries(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::
     }
 }
 
+/// `bare-lf in packet 7, 3 in all`.
+fn fault_text(fault: &crate::model::Fault) -> String {
+    let place = format!("{} in packet {}", fault.code.name(), fault.packet.0);
+    match fault.count {
+        1 => place,
+        count => format!("{place}, {count} in all"),
+    }
+}
+
 fn tls_text(wire: &crate::model::WireSession) -> String {
     let Some(tls) = &wire.tls else {
         return String::new();
@@ -138,6 +151,13 @@ fn tls_text(wire: &crate::model::WireSession) -> String {
     }
     if let Some(name) = &tls.server_name {
         text = text + " for " + &terminal(&name.0);
+    }
+    if let Some(done) = tls.decryption {
+        text += match (done.opened, done.failed) {
+            (0, _) => ", not decrypted",
+            (_, 0) => ", decrypted",
+            _ => ", decrypted in part",
+        };
     }
     text
 }
