@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use crate::align::{Alignment, Clock, Joined};
 use crate::model::{
-    CaptureSource, Encryption, Finding, KeySource, LineRef, LogId, LogSession, LogSource, Lookup, Nanos,
-    Neighbour, Proto, Role, Seen, Span, WireSession,
+    CaptureSource, Encryption, Finding, KeySource, LineRef, LogId, LogSession, LogSource, Lookup,
+    Nanos, Neighbour, Proto, Role, Seen, Span, WireSession,
 };
 
 /// What was read and how it was joined.
