@@ -29,6 +29,8 @@ pub(super) struct Listener {
     opening: Undecided,
     decoder: Option<Box<dyn Decoder>>,
     decided: Option<Choice>,
+    /// What was spoken before both sides agreed to speak something else.
+    before: Option<Proto>,
 }
 
 /// Where a stream is.
@@ -100,6 +102,7 @@ impl Listener {
             opening: Undecided::default(),
             decoder: None,
             decided: None,
+            before: None,
         }
     }
 
@@ -139,10 +142,22 @@ impl Listener {
         if let Some(mut decoder) = self.decoder.take() {
             decoder.finish(out);
         }
+        let spoken = self.spoken(out);
+        let Some(before) = self.before else {
+            return spoken;
+        };
+        if spoken != Proto::UNKNOWN {
+            remark(&mut out.notes, format!("spoken after it: {spoken}"));
+        }
+        before
+    }
+
+    /// What was spoken, or spoken last.
+    fn spoken(&self, out: &Dialogue) -> Proto {
         match self.decided {
             Some(Choice::Protocol(entry)) => entry.proto,
             Some(Choice::Tls) => out.inside_tls.unwrap_or_else(|| self.behind_tls(out)),
-            Some(Choice::Unknown) | None if self.opening.is_silent() => {
+            Some(Choice::Unknown) | None if self.opening.is_silent() && self.before.is_none() => {
                 let by_port = registry::on_port(self.port);
                 by_port
                     .or_else(|| registry::on_tls_port(self.port))
@@ -261,7 +276,10 @@ impl Listener {
         self.decoder = match choice {
             Choice::Protocol(entry) => Some((entry.start)()),
             Choice::Tls => {
-                out.encryption = Encryption::Implicit;
+                out.encryption = match self.before {
+                    None => Encryption::Implicit,
+                    Some(_) => Encryption::StartTls,
+                };
                 let opener = registry::opener_inside_tls(self.port);
                 self.tls(opener, None)
             }
@@ -323,20 +341,40 @@ impl Listener {
         let Some(decoder) = &mut self.decoder else {
             return;
         };
-        let Step::StartTls { rest } = decoder.event(event, out) else {
+        let step = decoder.event(event, out);
+        if step == Step::Continue {
             return;
-        };
-        decoder.finish(out);
-        let asked = match self.decided {
-            Some(Choice::Protocol(entry)) => Some(entry),
-            _ => None,
-        };
-        // Once TLS stands after STARTTLS, the client goes on.
-        self.decoder = self.tls(Opener::Client, asked);
-        if self.decoder.is_none() {
-            return remark(&mut out.notes, "TLS inside TLS is not read");
         }
-        out.encryption = Encryption::StartTls;
+        decoder.finish(out);
+        let rest = match step {
+            Step::Continue => return,
+            Step::StartTls { rest } => {
+                let asked = match self.decided {
+                    Some(Choice::Protocol(entry)) => Some(entry),
+                    _ => None,
+                };
+                // Once TLS stands after STARTTLS, the client goes on.
+                self.decoder = self.tls(Opener::Client, asked);
+                if self.decoder.is_none() {
+                    return remark(&mut out.notes, "TLS inside TLS is not read");
+                }
+                out.encryption = Encryption::StartTls;
+                rest
+            }
+            Step::HandOver { rest, ahead, port } => {
+                self.begin_anew(port, out);
+                for (at, packet, bytes) in &ahead {
+                    let event = StreamEvent::Data {
+                        side: Side::Client,
+                        at: *at,
+                        packet: *packet,
+                        bytes,
+                    };
+                    self.event(event, out);
+                }
+                rest
+            }
+        };
         let StreamEvent::Data {
             side,
             at,
@@ -356,8 +394,23 @@ impl Listener {
                 packet,
                 bytes: rest,
             };
-            self.decode(event, out);
+            self.event(event, out);
         }
+    }
+}
+
+impl Listener {
+    /// What comes next is to be told by what is said, as if it were a new connection.
+    fn begin_anew(&mut self, port: Option<u16>, out: &Dialogue) {
+        let spoken = self.spoken(out);
+        self.before.get_or_insert(spoken);
+        self.port = port.unwrap_or(self.port);
+        self.decided = None;
+        self.decoder = None;
+        self.opening = Undecided {
+            header: Some(0),
+            ..Undecided::default()
+        };
     }
 }
 
