@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{LogId, LogSession, LogSource, Nanos, WireSession};
+use crate::model::{LogId, LogSession, LogSource, Nanos, Span, WireSession};
 
 use super::clock::Clock;
 use super::component::{CLAIM, CLEAR};
@@ -11,7 +11,7 @@ use super::pairing::Pairing;
 use super::translation::Translation;
 use super::verdict::{Alignment, Joined, Match, Standing};
 use super::view::{Settled, Verdict, View, Wires};
-use super::{rows, sequence};
+use super::{rows, sequence, steps};
 
 /// Puts every log on the capture's clock and joins its sessions to the wire's.
 ///
@@ -94,9 +94,11 @@ fn settle_all<'a>(
     }
     let mut found: Vec<Option<Settled>> = views
         .iter()
-        .map(|view| match view.translation {
-            Translation::Any => None,
-            _ => view.run(),
+        .zip(sources)
+        .map(|(view, source)| match (&view.translation, source.offset) {
+            (Translation::Any, _) => None,
+            (_, Some(offset)) => view.given(offset),
+            (_, None) => view.run(),
         })
         .collect();
     // Logs of one host are written by one clock: what is known of one may put another on its feet.
@@ -105,7 +107,10 @@ fn settle_all<'a>(
         .flatten()
         .map(|found| found.clock.clone())
         .collect();
-    for (view, found) in views.iter().zip(&mut found) {
+    for ((view, source), found) in views.iter().zip(sources).zip(&mut found) {
+        if source.offset.is_some() {
+            continue;
+        }
         let share = found.as_ref().map_or(0, Settled::claimed);
         if share * 10 >= view.mine.len() * 8 || view.translation == Translation::Any {
             continue;
@@ -119,7 +124,67 @@ fn settle_all<'a>(
             }
         }
     }
+    for ((view, source), found) in views.iter().zip(sources).zip(&mut found) {
+        if source.offset.is_none() && view.translation != Translation::Any {
+            *found = steps::follow(view, found.take());
+        }
+    }
+    let stepped: Vec<Clock> = found
+        .iter()
+        .flatten()
+        .map(|found| found.clock.clone())
+        .filter(|clock| !clock.steps.is_empty())
+        .collect();
+    for ((view, source), found) in views.iter().zip(sources).zip(&mut found) {
+        for clock in stepped.iter().filter(|clock| clock.log != view.id) {
+            if source.offset.is_none() && view.translation != Translation::Any {
+                *found = steps::follow_like(view, found.take(), clock);
+            }
+        }
+    }
+    agree(&mut found);
     views.into_iter().zip(found).collect()
+}
+
+/// Logs given together are mostly of one host, or of hosts whose clocks are kept together. Where the ranges in which their offsets lie meet, the
+/// best guess for each is therefore what all have in common. The range of each, and so its bound, stays its own.
+fn agree(found: &mut [Option<Settled>]) {
+    let known: Vec<(Clock, (Span, Span), (Span, Span))> = found
+        .iter()
+        .flatten()
+        .filter_map(|found| {
+            let line = found.line?;
+            let at = |seconds: f64| found.coarse + Span::from_seconds_f64(seconds);
+            let range = (at(line.range.0), at(line.range.1));
+            Some((
+                found.clock.clone(),
+                range,
+                (at(line.likely.0), at(line.likely.1)),
+            ))
+        })
+        .collect();
+    for found in found.iter_mut().flatten() {
+        let Some((clock, range, likely)) = known
+            .iter()
+            .find(|(clock, ..)| clock.log == found.clock.log)
+        else {
+            continue;
+        };
+        let mut common = *likely;
+        for (other, theirs, likely) in &known {
+            let meets = theirs.0 <= range.1 && range.0 <= theirs.1;
+            let drifts = (other.drift_ppm - clock.drift_ppm).abs()
+                <= other.drift_bound_ppm + clock.drift_bound_ppm;
+            let narrower = (common.0.max(likely.0), common.1.min(likely.1));
+            if meets && drifts && narrower.0 <= narrower.1 {
+                common = narrower;
+            }
+        }
+        let middle = common.0 + Span((common.1 - common.0).0 / 2);
+        found
+            .clock
+            .settle_on(middle.max(range.0).min(range.1), *range);
+    }
 }
 
 /// The translation that a log's sessions speak for, if they do.
@@ -130,7 +195,7 @@ fn learn_translation(view: &View<'_>) -> Option<Translation> {
     let first = view.run()?;
     // What the pairs say of the addresses makes better pairs.
     let learnt = Translation::learn(view.names(&first));
-    let mut again = view.part(view.mine.clone(), BTreeSet::new());
+    let mut again = view.part(view.mine.clone());
     again.translation = learnt;
     let second = again.run()?;
     again.bears_out(&second).then_some(again.translation)

@@ -18,6 +18,7 @@ mod overhead;
 mod pairing;
 mod rows;
 mod sequence;
+mod steps;
 mod translation;
 mod turn;
 mod verdict;

@@ -120,6 +120,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "[LOG=]ZONE", allow_hyphen_values = true)]
     pub(super) log_zone: Vec<String>,
 
+    /// By how many seconds the clock of a log, or of all, is ahead of the capture's (1.25, -3600), instead of what is found
+    #[arg(long, value_name = "[LOG=]SECONDS", allow_hyphen_values = true)]
+    pub(super) clock: Vec<String>,
+
     /// How logs write letters that are not UTF-8 (windows-1252, iso-8859-15 …), for all or for one; UTF-16 is told by itself
     #[arg(long, value_name = "[LOG=]ENCODING")]
     pub(super) log_encoding: Vec<String>,

@@ -9,7 +9,7 @@ use encoding_rs::Encoding;
 use crate::log::registry::FORMATS;
 use crate::log::{Chosen, GivenZone, OwnFormat};
 use crate::model::{Nanos, Span};
-use crate::pipeline::{EncodingRule, LogInput, Logs, Options, ZoneRule};
+use crate::pipeline::{ClockRule, EncodingRule, LogInput, Logs, Options, ZoneRule};
 use crate::report::Selection;
 
 use super::args::Args;
@@ -48,6 +48,11 @@ pub(super) fn options(args: &Args) -> Result<Options> {
             .log_zone
             .iter()
             .map(|rule| zone_rule(rule))
+            .collect::<Result<_>>()?,
+        clocks: args
+            .clock
+            .iter()
+            .map(|rule| clock_rule(rule))
             .collect::<Result<_>>()?,
         log_encodings: args
             .log_encoding
@@ -135,6 +140,21 @@ fn zone_rule(text: &str) -> Result<ZoneRule> {
             })?),
         },
     })
+}
+
+fn clock_rule(text: &str) -> Result<ClockRule> {
+    /// Farther apart than a century no two clocks are.
+    const FARTHEST: f64 = 3.2e9;
+    let (file, seconds) = rule(text);
+    match seconds.parse::<f64>() {
+        Ok(offset) if offset.abs() < FARTHEST => Ok(ClockRule {
+            file,
+            offset: Span::from_seconds_f64(offset),
+        }),
+        _ => bail!(
+            "'{seconds}' is no offset: write seconds by which the log's clock is ahead, 1.25 or -3600"
+        ),
+    }
 }
 
 fn encoding_rule(text: &str) -> Result<EncodingRule> {
