@@ -72,7 +72,7 @@ pub fn align(
 }
 
 /// Each log with what was found of it.
-fn settle_all<'a>(
+pub(super) fn settle_all<'a>(
     wires: &'a Wires<'a>,
     sources: &[LogSource],
     logs: &'a [LogSession],
@@ -149,7 +149,9 @@ fn settle_all<'a>(
 /// Logs given together are mostly of one host, or of hosts whose clocks are kept together. Where the ranges in which their offsets lie meet, the
 /// best guess for each is therefore what all have in common. The range of each, and so its bound, stays its own.
 fn agree(found: &mut [Option<Settled>]) {
-    let known: Vec<(Clock, (Span, Span), (Span, Span))> = found
+    /// A clock, where its offset lies, and where it likely does.
+    type Known = (Clock, (Span, Span), (Span, Span));
+    let known: Vec<Known> = found
         .iter()
         .flatten()
         .filter_map(|found| {

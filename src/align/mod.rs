@@ -24,7 +24,9 @@ mod turn;
 mod verdict;
 mod view;
 mod vote;
+mod why;
 
 pub use clock::{Clock, Step};
 pub use join::align;
 pub use verdict::{Alignment, Joined, Match, Standing};
+pub use why::{Asked, Candidate, why};

@@ -159,7 +159,7 @@ impl Pairing {
     }
 
     /// Seconds by which the times miss what the clock allows.
-    fn miss(&self, wire: &WireSession, known: &Known<'_>) -> f64 {
+    pub(super) fn miss(&self, wire: &WireSession, known: &Known<'_>) -> f64 {
         let offset = (known.offset_at)(wire.start).as_seconds_f64();
         let early = self.lo - offset - known.looser.late;
         let late = offset - self.hi - known.looser.lag;

@@ -21,6 +21,8 @@ const CHUNKS: usize = 16;
 const CHUNK: usize = 16;
 /// Seconds by which the votes of two stretches must differ to be of two clocks.
 const APART: f64 = 0.5;
+/// Steps smaller than this leave sessions where either clock finds them.
+const SMALL: Span = Span::SECOND;
 /// Constraints on either side of a split, and places that are tried for one.
 const SIDE: usize = 8;
 const TRIES: usize = 24;
@@ -58,7 +60,7 @@ pub(super) fn follow(view: &View<'_>, whole: Option<Settled>) -> Option<Settled>
         by_vote(view, &rows)
     };
     let (stretches, reason) = match &whole {
-        Some(whole) if voted.len() < 2 => (divide(view, whole, &rows), Reason::EmptyRegion),
+        Some(whole) if voted.len() < 2 => (divide(view, whole, &rows, SIDE), Reason::EmptyRegion),
         _ => (voted, Reason::Votes),
     };
     if stretches.len() < 2 {
@@ -75,37 +77,73 @@ pub(super) fn follow_like(
 ) -> Option<Settled> {
     let mut rows: Vec<usize> = (0..view.mine.len()).collect();
     rows.sort_by_key(|&row| first_line(view, row));
-    let mut stretches = Vec::new();
-    let ends = clock
-        .steps
-        .iter()
-        .map(|step| step.at)
-        .chain([Nanos(i64::MAX)]);
-    for end in ends {
-        let begun = stretches
-            .iter()
-            .map(|stretch: &Stretch| stretch.rows.len())
-            .sum::<usize>();
-        let (offset, bound) = match stretches
-            .len()
-            .checked_sub(1)
-            .and_then(|at| clock.steps.get(at))
-        {
-            Some(step) => (step.offset, step.bound),
-            None => (clock.offset, clock.bound),
-        };
-        let rest = rows.get(begun..).unwrap_or_default().iter();
-        let mine = rest.take_while(|&&row| {
-            let stamps = view.log(row).and_then(LogSession::stamps);
-            stamps.is_none_or(|(first, _)| Nanos(first.at.0) - offset < end)
-        });
-        stretches.push(Stretch {
-            rows: mine.copied().collect(),
+    if let (Some(settled), [step]) = (&whole, clock.steps.as_slice())
+        && (step.offset - clock.offset).abs() < SMALL
+    {
+        let parts = divide(view, settled, &rows, 3);
+        return taken_for(view, whole, &parts, Reason::EmptyRegion);
+    }
+    let first = (clock.offset, clock.bound);
+    let later = clock.steps.iter().map(|step| (step.offset, step.bound));
+    let mut stretches: Vec<Stretch> = std::iter::once(first)
+        .chain(later)
+        .map(|(offset, bound)| Stretch {
+            rows: rows.clone(),
             offset,
             bound: bound.as_seconds_f64(),
-        });
+        })
+        .collect();
+    let claims: Vec<BTreeSet<usize>> = stretches
+        .iter()
+        .map(|stretch| {
+            let piece = stretch_piece(view, rows.clone(), stretch, false);
+            piece
+                .iter()
+                .flat_map(Piece::clear)
+                .map(|(row, _)| row)
+                .collect()
+        })
+        .collect();
+    let clock_of = in_turn(&rows, &claims);
+    for (at, stretch) in stretches.iter_mut().enumerate() {
+        let mine = rows
+            .iter()
+            .zip(&clock_of)
+            .filter(|&(_, &clock)| clock == at);
+        stretch.rows = mine.map(|(&row, _)| row).collect();
     }
+    stretches.retain(|stretch| !stretch.rows.is_empty());
     taken_for(view, whole, &stretches, Reason::Likeness)
+}
+
+/// Which of the clocks, one after the other, each row is under, so that most rows are claimed by theirs.
+fn in_turn(rows: &[usize], claims: &[BTreeSet<usize>]) -> Vec<usize> {
+    // For each row, the most that can be claimed from it on under each clock, and whether the next row is under the same.
+    let mut stays: Vec<Vec<bool>> = Vec::with_capacity(rows.len());
+    let mut most = vec![0u32; claims.len()];
+    for row in rows.iter().rev() {
+        let mut here = vec![true; claims.len()];
+        let behind = most.clone();
+        for (at, claims) in claims.iter().enumerate() {
+            let stay = behind.get(at).copied().unwrap_or(0);
+            let go = behind.get(at + 1).copied().unwrap_or(0);
+            if let (Some(here), Some(most)) = (here.get_mut(at), most.get_mut(at)) {
+                *here = stay >= go;
+                *most = stay.max(go) + u32::from(claims.contains(row));
+            }
+        }
+        stays.push(here);
+    }
+    let mut clock = 0;
+    stays
+        .iter()
+        .rev()
+        .map(|stays| {
+            let now = clock;
+            clock += usize::from(!stays.get(now).copied().unwrap_or(true));
+            now
+        })
+        .collect()
 }
 
 /// The stretches settled, where that explains more than `whole` does.
@@ -115,7 +153,20 @@ fn taken_for(
     stretches: &[Stretch],
     reason: Reason,
 ) -> Option<Settled> {
-    let pieces = settle(view, stretches);
+    if stretches.len() < 2 {
+        return whole;
+    }
+    let pieces = match reason {
+        Reason::Likeness => apart(
+            view,
+            stretches
+                .iter()
+                .map(|stretch| stretch.rows.clone())
+                .collect(),
+            stretches,
+        ),
+        _ => settle(view, stretches),
+    };
     let claimed: usize = pieces.iter().map(|piece| piece.settled.claimed()).sum();
     let believable = pieces.len() == stretches.len() && pieces.iter().all(Piece::is_believable);
     let before = whole.as_ref().map_or(0, Settled::claimed);
@@ -202,8 +253,9 @@ fn by_vote(view: &View<'_>, rows: &[usize]) -> Vec<Stretch> {
     stretches
 }
 
-/// The two parts of a log whose clock was set by so little that its sessions are found by either clock.
-fn divide(view: &View<'_>, whole: &Settled, rows: &[usize]) -> Vec<Stretch> {
+/// The two parts of a log whose clock was set by so little that its sessions are found by either clock, where at least `least` pairs are not
+/// explained by one.
+fn divide(view: &View<'_>, whole: &Settled, rows: &[usize], least: usize) -> Vec<Stretch> {
     let mut constraints = whole.constraints.clone();
     constraints.sort_by(|(_, one), (_, other)| one.at.total_cmp(&other.at));
     let fits = |part: &[(u64, Constraint)]| {
@@ -212,7 +264,7 @@ fn divide(view: &View<'_>, whole: &Settled, rows: &[usize]) -> Vec<Stretch> {
     };
     let satisfied = fits(&constraints).map_or(0, |line| line.satisfied);
     let wrong = constraints.len() - satisfied;
-    if wrong < SIDE || wrong * 12 < constraints.len() {
+    if wrong < least || wrong * 12 < constraints.len() * least / SIDE {
         return Vec::new();
     }
     let stride = (constraints.len() / TRIES).max(1);
@@ -319,6 +371,11 @@ fn settle(view: &View<'_>, stretches: &[Stretch]) -> Vec<Piece> {
             *slot = second;
         }
     }
+    apart(view, rows, stretches)
+}
+
+/// Each stretch settled by itself, with these rows.
+fn apart(view: &View<'_>, rows: Vec<Vec<usize>>, stretches: &[Stretch]) -> Vec<Piece> {
     let pieces = stretches.iter().zip(rows).enumerate();
     pieces
         .filter_map(|(at, (stretch, rows))| stretch_piece(view, rows, stretch, at > 0))

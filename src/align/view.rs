@@ -26,6 +26,8 @@ const ROUNDS: usize = 6;
 /// gain or lose no more.
 const REACH: f64 = 1.5;
 const REACH_GROWS: f64 = 6e-4;
+/// Seconds within which an offset that the user gives is believed.
+const GIVEN_WITHIN: f64 = 0.1;
 
 /// The wire's side of every view.
 pub(super) struct Wires<'a> {
@@ -273,7 +275,7 @@ impl<'a> View<'a> {
 
     /// Pairs under a clock that is `offset` ahead of the capture's, as the user says.
     pub(super) fn given(&self, offset: Span) -> Option<Settled> {
-        let line = Line::near(0.0);
+        let line = Line::near(GIVEN_WITHIN);
         let mut clock = Clock::from_line(self.id, self.origin, offset, self.resolution()?, &line);
         let pairings = self.gather(offset);
         let mut learnt = Learnt::default();
@@ -308,7 +310,7 @@ impl<'a> View<'a> {
             .collect()
     }
 
-    fn gather_row(&self, log: &LogSession, coarse: Span) -> Vec<Pairing> {
+    pub(super) fn gather_row(&self, log: &LogSession, coarse: Span) -> Vec<Pairing> {
         let Some((first, last)) = log.stamps() else {
             return Vec::new();
         };

@@ -184,6 +184,15 @@ pub(super) enum Command {
     Man,
     /// List the protocols that are decoded
     Protocols,
+    /// Tell what a session or a log line could have been joined with, and what spoke for each
+    Why {
+        /// A session (s12), or a line of a log (mail.log:18)
+        #[arg(value_name = "SESSION|LOG:LINE")]
+        what: String,
+        /// Captures, logs and the rest as without `why`
+        #[arg(value_name = "OPTIONS", trailing_var_arg = true, allow_hyphen_values = true, num_args = 1..)]
+        rest: Vec<String>,
+    },
 }
 
 /// The command line's definition, for completions and the man page.

@@ -130,7 +130,6 @@ impl Told {
         if let Some(newest) = source.parts.last() {
             source.file.clone_from(&newest.file);
         }
-        let mut source = source;
         let rule = options
             .clocks
             .iter()

@@ -72,6 +72,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         wires: wires.sessions,
         logs: told.sessions,
         neighbours: wires.neighbours,
+        origin,
         alignment,
         capture_zone,
         findings: Vec::new(),

@@ -34,6 +34,8 @@ pub struct Account {
     pub overruns: Vec<String>,
     /// Which sessions to show.
     pub selection: Selection,
+    /// Time of the first packet.
+    pub origin: Nanos,
     /// Exit status of the run.
     pub exit: u8,
 }

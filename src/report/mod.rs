@@ -14,6 +14,8 @@ pub mod registry;
 mod summary;
 mod tcp;
 mod text;
+mod why;
 
 pub use account::{Account, Selection, Totals};
 pub use community_id::community_id;
+pub use why::write_why;
