@@ -6,12 +6,15 @@ use crate::model::{LogId, LogSession, LogSource, Nanos, Span, WireSession};
 
 use super::clock::Clock;
 use super::component::{CLAIM, CLEAR};
-use super::evidence::Evidence;
+use super::evidence::{Evidence, damaged};
 use super::pairing::Pairing;
 use super::translation::Translation;
 use super::verdict::{Alignment, Joined, Match, Standing};
-use super::view::{Settled, Verdict, View, Wires};
+use super::view::{Settled, Share, Verdict, View, Wires};
 use super::{rows, sequence, steps};
+
+/// Sessions of a log on either side of one among which one like it is looked for.
+const TWINS_WITHIN: usize = 64;
 
 /// Puts every log on the capture's clock and joins its sessions to the wire's.
 ///
@@ -40,6 +43,10 @@ pub fn align(
                 continue;
             };
             let mut found = judge(&view, row, verdict);
+            if found.standing == Standing::Matched && is_mixed(&view, row, verdict) {
+                found.standing = Standing::Ambiguous;
+                found.reasons.push(MIXED.into());
+            }
             if found.standing == Standing::Ambiguous {
                 found.reasons.extend(missing.clone());
             }
@@ -142,8 +149,39 @@ pub(super) fn settle_all<'a>(
             }
         }
     }
+    disbelieve(&views, sources, &mut found);
     agree(&mut found);
     views.into_iter().zip(found).collect()
+}
+
+/// Drops clocks that explain no more than chance does: between a capture and a log of another day or server some offset always fits a
+/// few sessions. A clock that agrees with one that is believed needs less.
+fn disbelieve(views: &[View<'_>], sources: &[LogSource], found: &mut [Option<Settled>]) {
+    let shares: Vec<Share> = views
+        .iter()
+        .zip(found.iter())
+        .map(|(view, found)| {
+            found
+                .as_ref()
+                .map_or_else(Share::default, |found| view.explained(found))
+        })
+        .collect();
+    let believed: Vec<Clock> = found
+        .iter()
+        .zip(&shares)
+        .filter(|(_, share)| share.is_most())
+        .filter_map(|(found, _)| Some(found.as_ref()?.clock.clone()))
+        .collect();
+    for ((source, found), share) in sources.iter().zip(found.iter_mut()).zip(&shares) {
+        let Some(settled) = found else { continue };
+        let agrees = believed.iter().any(|clock| {
+            (clock.offset - settled.clock.offset).abs() <= clock.bound + settled.clock.bound
+        });
+        let enough = share.is_most() || agrees && share.is_some();
+        if source.offset.is_none() && !enough {
+            *found = None;
+        }
+    }
 }
 
 /// Logs given together are mostly of one host, or of hosts whose clocks are kept together. Where the ranges in which their offsets lie meet, the
@@ -247,6 +285,35 @@ fn joined_wire(
         None => sequence::alone(wire),
     };
     joined
+}
+
+/// Why a session is not claimed although nothing else comes near.
+const MIXED: &str = "the log does not tell its lines from those of a like session at the same time, and they do not all fit";
+
+/// Whether lines of two sessions may have been mixed up: some commands have no place on the wire, and another session of the same client and
+/// name went on at the same time in a log that names neither port nor session.
+fn is_mixed(view: &View<'_>, row: usize, verdict: &Verdict) -> bool {
+    let (Some(log), Some(wire)) = (view.log(row), view.wire(verdict.wire)) else {
+        return false;
+    };
+    if !log.every_command || log.peer_port.is_some() || verdict.place.is_some() || damaged(wire) {
+        return false;
+    }
+    let Some((first, last)) = log.stamps() else {
+        return false;
+    };
+    let alike = |other: usize| {
+        view.log(other).is_some_and(|other| {
+            let overlaps = other
+                .stamps()
+                .is_some_and(|(from, to)| from <= last && first <= to);
+            overlaps
+                && other.peer == log.peer
+                && other.names.iter().any(|name| log.names.contains(name))
+        })
+    };
+    let near = row.saturating_sub(TWINS_WITHIN)..=row + TWINS_WITHIN;
+    sequence::lay(wire, log).left_over > 1 && near.filter(|&other| other != row).any(alike)
 }
 
 /// What a verdict amounts to, in words.

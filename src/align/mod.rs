@@ -16,6 +16,7 @@ mod moment;
 mod order;
 mod overhead;
 mod pairing;
+mod path;
 mod rows;
 mod sequence;
 mod steps;
@@ -28,5 +29,6 @@ mod why;
 
 pub use clock::{Clock, Step};
 pub use join::align;
+pub use path::{Nearer, Passage, Path, PathClock, compare};
 pub use verdict::{Alignment, Joined, Match, Standing};
 pub use why::{Asked, Candidate, why};

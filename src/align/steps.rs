@@ -157,7 +157,8 @@ fn taken_for(
         return whole;
     }
     let pieces = match reason {
-        Reason::Likeness => apart(
+        Reason::Votes => settle(view, stretches),
+        _ => apart(
             view,
             stretches
                 .iter()
@@ -165,7 +166,6 @@ fn taken_for(
                 .collect(),
             stretches,
         ),
-        _ => settle(view, stretches),
     };
     let claimed: usize = pieces.iter().map(|piece| piece.settled.claimed()).sum();
     let believable = pieces.len() == stretches.len() && pieces.iter().all(Piece::is_believable);
@@ -268,15 +268,31 @@ fn divide(view: &View<'_>, whole: &Settled, rows: &[usize], least: usize) -> Vec
         return Vec::new();
     }
     let stride = (constraints.len() / TRIES).max(1);
-    let split = (SIDE..constraints.len().saturating_sub(SIDE))
+    let try_at = |at: usize| {
+        let (before, behind) = constraints.split_at_checked(at)?;
+        let (one, other) = (fits(before)?, fits(behind)?);
+        let apart = one.range.1 < other.range.0 || other.range.1 < one.range.0;
+        apart.then_some((one.satisfied + other.satisfied, at, one, other))
+    };
+    let ends = constraints.len().saturating_sub(SIDE);
+    let roughly = (SIDE..ends)
         .step_by(stride)
-        .filter_map(|at| {
-            let (before, behind) = constraints.split_at_checked(at)?;
-            let (one, other) = (fits(before)?, fits(behind)?);
-            let apart = one.range.1 < other.range.0 || other.range.1 < one.range.0;
-            apart.then_some((one.satisfied + other.satisfied, at, one, other))
-        })
+        .filter_map(try_at)
         .max_by_key(|&(satisfied, ..)| satisfied);
+    let Some((_, near, ..)) = roughly else {
+        return Vec::new();
+    };
+    // Closer by: of all that explain as much the middle, as nothing tells where between them it was.
+    let closer: Vec<_> = (near.saturating_sub(stride).max(SIDE)..(near + stride).min(ends))
+        .step_by(stride.div_ceil(TRIES).max(1))
+        .filter_map(try_at)
+        .collect();
+    let most = closer.iter().map(|&(satisfied, ..)| satisfied).max();
+    let equal: Vec<_> = closer
+        .iter()
+        .filter(|&&(satisfied, ..)| Some(satisfied) == most)
+        .collect();
+    let split = equal.get(equal.len() / 2).map(|&&split| split).or(roughly);
     let Some((satisfied, at, one, other)) = split else {
         return Vec::new();
     };

@@ -129,6 +129,27 @@ impl Settled {
     }
 }
 
+/// How many sessions a clock explains.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Share {
+    claimed: usize,
+    /// Those that have a candidate.
+    fitting: usize,
+    of: usize,
+}
+
+impl Share {
+    /// So many that it is not by chance.
+    pub(super) const fn is_most(self) -> bool {
+        self.claimed * 3 >= self.of || self.fitting * 4 >= self.of * 3
+    }
+
+    /// So many that a clock known from elsewhere is borne out.
+    pub(super) const fn is_some(self) -> bool {
+        self.claimed * 10 >= self.of
+    }
+}
+
 /// One log, or a part of it, against the capture.
 pub(super) struct View<'a> {
     pub(super) wires: &'a Wires<'a>,
@@ -503,6 +524,23 @@ impl<'a> View<'a> {
         let alone = covered - with.min(columns.len());
         #[expect(clippy::cast_precision_loss, reason = "counts of sessions")]
         let share = (alone as f64 + 1.0) / (covered as f64 + 2.0);
+        share
+    }
+
+    /// How much is explained of what the capture should show: sessions in its time, with clients and protocols that it knows.
+    pub(super) fn explained(&self, settled: &Settled) -> Share {
+        let mut share = Share::default();
+        for (row, verdict) in settled.chosen.iter().enumerate() {
+            let Some(log) = self.log(row) else { continue };
+            if verdict.is_none()
+                && !(self.covers(log, &settled.clock) && self.possible(log).next().is_some())
+            {
+                continue;
+            }
+            share.of += 1;
+            share.fitting += usize::from(verdict.is_some());
+            share.claimed += usize::from(verdict.is_some_and(|verdict| verdict.is_clear()));
+        }
         share
     }
 

@@ -38,6 +38,10 @@ pub(super) struct Args {
     #[arg(short = 'r', long = "read", value_name = "CAPTURE", num_args = 1.., action = clap::ArgAction::Append)]
     pub(super) captures: Vec<PathBuf>,
 
+    /// Another capture of the same traffic, from another point of its path (before or behind an address translation, a firewall, a link)
+    #[arg(long, value_name = "CAPTURE")]
+    pub(super) other_side: Option<PathBuf>,
+
     /// Server logs, folders or patterns; FORMAT: in front names the format (see `bothends formats`)
     #[arg(short = 'l', long = "log", value_name = "[FORMAT:]LOG", num_args = 1.., action = clap::ArgAction::Append)]
     pub(super) logs: Vec<String>,

@@ -41,6 +41,7 @@ pub(super) fn options(args: &Args) -> Result<Options> {
                 ..Default::default()
             }),
         keylogs: args.keylog.clone(),
+        other_side: args.other_side.clone(),
         logs,
         own_formats,
         capture_zone: args.capture_zone.as_deref().map(zone).transpose()?,

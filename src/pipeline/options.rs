@@ -19,6 +19,8 @@ pub struct Options {
     pub live: Option<crate::capture::LiveRequest>,
     /// Key logs: files, folders, patterns.
     pub keylogs: Vec<PathBuf>,
+    /// Another capture of the same traffic, taken at another point of its path.
+    pub other_side: Option<PathBuf>,
     /// Logs.
     pub logs: Vec<LogInput>,
     /// Formats that the user describes.

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use crate::align::align;
+use crate::align::{align, compare};
 use crate::diagnose::{View, diagnose};
 use crate::input::{Input, expand};
 use crate::log::Era;
-use crate::model::{CaptureSource, Finding, LogTime, Severity};
-use crate::report::Account;
+use crate::model::{CaptureSource, Conversation, Finding, LogTime, Severity, WireSession};
+use crate::report::{Account, OtherSide};
 
 use super::keys::Keys;
 use super::logs::{self, LogFile};
@@ -72,6 +72,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         wires: wires.sessions,
         logs: told.sessions,
         neighbours: wires.neighbours,
+        other_side: None,
         origin,
         alignment,
         capture_zone,
@@ -80,6 +81,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         selection: options.selection.clone(),
         exit: 0,
     };
+    account.other_side = other_side(&account, options, progress, &mut failures);
     account.findings = diagnose(View {
         captures: &account.captures,
         sources: &account.sources,
@@ -90,6 +92,40 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
     });
     account.exit = exit_status(&account, &failures);
     Run { account, failures }
+}
+
+/// The capture of the other point, read and compared.
+fn other_side(
+    account: &Account,
+    options: &Options,
+    progress: &mut Progress,
+    failures: &mut Vec<PipelineError>,
+) -> Option<OtherSide> {
+    let path = options.other_side.as_ref()?;
+    let inputs = open(std::slice::from_ref(path), failures);
+    expect(inputs.iter(), progress);
+    let opened = captures::open(&inputs, failures);
+    if opened.is_empty() {
+        return None;
+    }
+    let mut keys = Keys::default();
+    let there = captures::read(
+        opened,
+        options.capture_zone,
+        options.limits,
+        &mut keys,
+        progress,
+    );
+    progress.clear();
+    let ends = |wire: &WireSession| {
+        let Conversation { client, server, .. } = wire.conversation;
+        (client.to_string(), server.to_string())
+    };
+    Some(OtherSide {
+        file: path.display().to_string(),
+        ends: there.sessions.iter().map(ends).collect(),
+        path: compare(&account.wires, &there.sessions, account.origin),
+    })
 }
 
 /// The interface listened to, if any, beside the files.

@@ -10,6 +10,7 @@ pub mod escape;
 mod findings;
 mod jsonl;
 mod ladder;
+mod path;
 pub mod registry;
 mod summary;
 mod tcp;
@@ -18,4 +19,5 @@ mod why;
 
 pub use account::{Account, Selection, Totals};
 pub use community_id::community_id;
+pub use path::OtherSide;
 pub use why::write_why;

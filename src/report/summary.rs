@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use crate::align::Clock;
 use crate::model::{CaptureSource, CaptureZone, KeySource, LogSource, Nanos, Span, Zone};
 
-use super::Account;
 use super::escape::terminal;
 use super::jsonl::east_of_utc;
+use super::{Account, path};
 
 /// Writes inputs, clocks and totals.
 pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
@@ -25,6 +25,7 @@ pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
         write_clocks(account, out)?;
     }
     write_totals(account, out)?;
+    path::write(account, out)?;
     for overrun in &account.overruns {
         writeln!(out, "  bound hit: {overrun}")?;
     }
