@@ -270,8 +270,7 @@ fn probe(opening: &Opening<'_>) -> Verdict {
         }
         (Some((_, _, Kind::Unknown, _)), _) => Verdict::RuledOut,
         (_, Some((Some((220, _)), line))) if greets(line) => Verdict::Certain,
-        (None, Some((Some((220, _)), _))) => Verdict::Likely,
-        (Some(_), _) => Verdict::Likely,
+        (None, Some((Some((220, _)), _))) | (Some(_), _) => Verdict::Likely,
         (None, Some((Some((120 | 421, _)), _)) | None) => Verdict::NeedMore,
         (None, Some(_)) => Verdict::RuledOut,
     }
