@@ -35,6 +35,7 @@ pub(crate) fn link(data: &[u8]) {
             length: u32::try_from(packet.len() + extra).unwrap_or(u32::MAX),
             interface: 0,
             at: 0,
+            process: None,
         };
         if let Ok(Datagram {
             upper: Upper::Tcp(segment),

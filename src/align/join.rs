@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::model::{
-    Event, Exchange, LogCommand, LogId, LogSession, LogSource, Nanos, Proto, Span, WireSession,
+    Event, Exchange, LogCommand, LogId, LogSession, LogSource, Nanos, Proto, Shows, Span,
+    WireSession,
 };
 
 use super::assign::{Pair, assign};
@@ -100,6 +101,7 @@ pub fn align(
                 wires,
                 logs,
                 mine: sessions_of(source.id, logs),
+                shows: source.shows,
                 background: &background,
                 origin,
             };
@@ -143,9 +145,13 @@ pub fn align(
             }));
             continue;
         };
+        let missing = view.missing();
         for (&log, verdict) in view.mine.iter().zip(verdicts) {
             match verdict {
-                Some(verdict) => {
+                Some(mut verdict) => {
+                    if verdict.sureness.standing == Standing::Ambiguous {
+                        verdict.sureness.reasons.extend(missing.clone());
+                    }
                     of_log.insert(log, verdict.sureness.clone());
                     of_wire
                         .entry(verdict.wire)
@@ -250,6 +256,8 @@ struct View<'a> {
     logs: &'a [LogSession],
     /// The sessions of this log, as indices.
     mine: Vec<usize>,
+    /// What the log's format can show.
+    shows: Shows,
     background: &'a Background,
     origin: Nanos,
 }
@@ -631,6 +639,17 @@ impl View<'_> {
         } else {
             "no offset between the two clocks makes the log's sessions fall on the capture's: another server, another day, or too few to tell".into()
         }
+    }
+
+    /// What the log could be made to say that it does not, and which would make its sessions sure.
+    fn missing(&self) -> Option<String> {
+        let silent = |log: &&usize| {
+            let session = self.logs.get(**log);
+            session.is_some_and(|session| session.peer_port.is_none())
+        };
+        let setting = self.shows.client_port.remedy()?;
+        let all_silent = self.mine.iter().filter(silent).count() == self.mine.len();
+        all_silent.then(|| format!("the log names no client port; {setting} would write it"))
     }
 
     fn why_alone(&self, log: usize, clock: &Clock) -> Match {

@@ -136,6 +136,7 @@ impl Reader for Live {
                         length: packet.header.len.max(packet.header.caplen),
                         interface: 0,
                         at: self.seen,
+                        process: None,
                     });
                 }
                 Err(pcap::Error::TimeoutExpired) => {}
@@ -164,8 +165,6 @@ impl Reader for Live {
             clock: CaptureClock::Utc,
             skipped: 0,
             dropped: self.dropped,
-            secrets: Vec::new(),
-            processes: Vec::new(),
             damage: self.damage.clone(),
         }
     }

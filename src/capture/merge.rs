@@ -1,6 +1,6 @@
 //! Several captures as one, in the order of time.
 
-use super::{CaptureReport, Reader, Record};
+use super::{CaptureReport, OwnedConnection, Reader, Record, Secrets};
 
 /// Readers whose packets are taken in turn, the earliest first; packets of one reader keep their order.
 pub struct Merged<'m> {
@@ -52,6 +52,18 @@ impl<'m> Merged<'m> {
         self.present
             .and_then(|at| self.sources.get(at))
             .map_or(&[], |source| source.reader.bytes())
+    }
+
+    /// Secrets found so far in all captures, those of each in the order found.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secrets> {
+        self.sources
+            .iter()
+            .flat_map(|source| source.reader.secrets())
+    }
+
+    /// The process table of each capture, in the order given.
+    pub fn processes(&self) -> impl Iterator<Item = &[OwnedConnection]> {
+        self.sources.iter().map(|source| source.reader.processes())
     }
 
     /// Bytes of all inputs consumed so far.

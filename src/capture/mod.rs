@@ -17,7 +17,8 @@ pub use live::{Live, LiveError, LiveRequest};
 pub use merge::Merged;
 pub use netmon::{NetMon, NetMonError};
 pub use packet::{
-    CaptureClock, CaptureReport, Format, LinkType, MAX_PACKET, Process, Reader, Record,
+    CaptureClock, CaptureReport, Format, LinkType, MAX_PACKET, OwnedConnection, Reader, Record,
+    Secrets, SecretsKind,
 };
 pub use pcap::{Pcap, PcapError};
 pub use pcapng::PcapNg;

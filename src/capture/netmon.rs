@@ -7,9 +7,11 @@ use chrono::NaiveDate;
 use nom::bytes::complete::take;
 use nom::number::complete::{le_i64, le_u8, le_u16, le_u32};
 
-use crate::model::{DamageLog, Nanos};
+use crate::model::{DamageLog, Endpoint, Nanos, Process};
 
-use super::{CaptureClock, CaptureReport, Format, LinkType, MAX_PACKET, Process, Reader, Record};
+use super::{
+    CaptureClock, CaptureReport, Format, LinkType, MAX_PACKET, OwnedConnection, Reader, Record,
+};
 
 /// Length of the header.
 const HEADER: usize = 128;
@@ -51,7 +53,7 @@ pub struct NetMon<'m> {
     start: Nanos,
     frames: Frames<'m>,
     clock: CaptureClock,
-    processes: Vec<Process>,
+    processes: Vec<OwnedConnection>,
     skipped: u64,
     consumed: usize,
     damage: DamageLog,
@@ -73,6 +75,15 @@ struct Header {
     start: [u16; 8],
     table: (u32, u32),
     processes: (u32, u32),
+}
+
+/// What the capturing machine noted behind a frame, from 2.1 on.
+struct Trailer {
+    network: u16,
+    /// Row of the process table; from 2.2 on.
+    process: Option<u32>,
+    /// From 2.3 on.
+    utc: Option<Nanos>,
 }
 
 /// A record as it lies in the file.
@@ -118,7 +129,7 @@ impl<'m> NetMon<'m> {
             Frames::Walk(HEADER)
         };
         let processes = if (header.major, header.minor) >= (2, 2) {
-            processes(file, header.processes)
+            processes(file, header.processes, &mut damage)
         } else {
             Vec::new()
         };
@@ -160,27 +171,35 @@ impl<'m> NetMon<'m> {
         parsed.ok().map(|(_, frame)| frame)
     }
 
-    /// What stands behind the octets of a frame: its network, and in 2.3 its UTC time.
-    fn trailer(&self, after: &'m [u8]) -> (u16, Option<Nanos>) {
-        if self.version < (2, 1) {
-            return (self.network, None);
-        }
-        let network: Parsed<'m, u16> = le_u16(after);
-        let Ok((rest, network)) = network else {
-            return (self.network, None);
+    /// What stands behind the octets of a frame; what is cut off there is not known.
+    fn trailer(&self, after: &'m [u8]) -> Trailer {
+        let mut trailer = Trailer {
+            network: self.network,
+            process: None,
+            utc: None,
         };
-        if self.version < (2, 3) {
-            return (network, None);
-        }
-        let utc = |rest| -> Parsed<'m, i64> {
-            let (rest, _process) = le_u32(rest)?;
-            le_i64(rest)
+        let mut parts = |rest| -> Parsed<'m, ()> {
+            if self.version < (2, 1) {
+                return Ok((rest, ()));
+            }
+            let (rest, network) = le_u16(rest)?;
+            trailer.network = network;
+            if self.version < (2, 2) {
+                return Ok((rest, ()));
+            }
+            let (rest, process) = le_u32(rest)?;
+            trailer.process = Some(process);
+            if self.version < (2, 3) {
+                return Ok((rest, ()));
+            }
+            let (rest, ticks) = le_i64(rest)?;
+            let since_1970 = ticks.checked_sub(EPOCH_1601);
+            trailer.utc = since_1970.and_then(|ticks| ticks.checked_mul(100).map(Nanos));
+            Ok((rest, ()))
         };
-        let at = utc(rest).ok().and_then(|(_, ticks)| {
-            let ticks = ticks.checked_sub(EPOCH_1601)?;
-            ticks.checked_mul(100).map(Nanos)
-        });
-        (network, at)
+        // A trailer cut off at the end of the file leaves the parts before the cut.
+        drop(parts(after));
+        trailer
     }
 
     fn trailer_length(&self) -> usize {
@@ -212,7 +231,11 @@ impl<'m> NetMon<'m> {
             self.stop_walking();
             return None;
         };
-        let (network, utc) = self.trailer(frame.rest.get(length..).unwrap_or_default());
+        let Trailer {
+            network,
+            process,
+            utc,
+        } = self.trailer(frame.rest.get(length..).unwrap_or_default());
         let after = self.file.len() - frame.rest.len() + length + self.trailer_length();
         if let Frames::Walk(next) = &mut self.frames {
             *next = after;
@@ -236,6 +259,7 @@ impl<'m> NetMon<'m> {
             length: frame.length.max(frame.captured),
             interface: 0,
             at: offset(at),
+            process,
         })
     }
 
@@ -263,6 +287,10 @@ impl Reader for NetMon<'_> {
         self.packet
     }
 
+    fn processes(&self) -> &[OwnedConnection] {
+        &self.processes
+    }
+
     fn consumed(&self) -> u64 {
         offset(self.consumed)
     }
@@ -275,8 +303,6 @@ impl Reader for NetMon<'_> {
             clock: self.clock,
             skipped: self.skipped,
             dropped: 0,
-            secrets: Vec::new(),
-            processes: self.processes.clone(),
             damage: self.damage.clone(),
         }
     }
@@ -365,29 +391,36 @@ const fn link_type(network: u16) -> Option<LinkType> {
     }
 }
 
-/// The process table of 2.2 and later; what cannot be read of it is left out, as no packet depends on it.
-fn processes(file: &[u8], (at, count): (u32, u32)) -> Vec<Process> {
+/// The process table of 2.2 and later; what cannot be read of it is damage, as no packet depends on it.
+fn processes(file: &[u8], (at, count): (u32, u32), damage: &mut DamageLog) -> Vec<OwnedConnection> {
     let mut found = Vec::new();
-    let Some(mut rest) = usize::try_from(at)
-        .ok()
-        .filter(|&at| at > 0)
-        .and_then(|at| file.get(at..))
-    else {
+    if count == 0 {
         return found;
-    };
-    // A two-byte version stands before the entries.
-    rest = rest.get(2..).unwrap_or_default();
-    for _ in 0..usize::try_from(count).unwrap_or(0).min(MAX_PROCESSES) {
-        let Ok((after, process)) = process(rest) else {
+    }
+    // A two-byte version stands before the rows.
+    let table = usize::try_from(at)
+        .ok()
+        .and_then(|at| file.get(at..)?.get(2..));
+    let mut rest = table.unwrap_or_default();
+    let wanted = usize::try_from(count).unwrap_or(usize::MAX);
+    while found.len() < wanted.min(MAX_PROCESSES) {
+        let Ok((after, owned)) = owned_connection(rest) else {
             break;
         };
-        found.push(process);
+        found.push(owned);
         rest = after;
+    }
+    if found.len() < wanted {
+        let read = found.len();
+        damage.note(u64::from(at), || {
+            format!("the process table claims {wanted} rows; {read} could be read")
+        });
     }
     found
 }
 
-fn process(rest: &[u8]) -> Parsed<'_, Process> {
+/// A row: path in UTF-16, icon, process id, ports and addresses of both ends.
+fn owned_connection(rest: &[u8]) -> Parsed<'_, OwnedConnection> {
     let (rest, length) = le_u32(rest)?;
     let (rest, path) = take(length)(rest)?;
     let (rest, icon) = le_u32(rest)?;
@@ -400,25 +433,38 @@ fn process(rest: &[u8]) -> Parsed<'_, Process> {
     let (rest, is_v6) = le_u32(rest)?;
     let (rest, local) = take(16usize)(rest)?;
     let (rest, remote) = take(16usize)(rest)?;
-    let address = |bytes: &[u8]| -> Option<std::net::IpAddr> {
-        if is_v6 == 0 {
-            bytes.first_chunk::<4>().map(|octets| (*octets).into())
+    let end = |bytes: &[u8], port: u16| -> Option<Endpoint> {
+        let ip = if is_v6 == 0 {
+            (*bytes.first_chunk::<4>()?).into()
         } else {
-            bytes.first_chunk::<16>().map(|octets| (*octets).into())
-        }
+            (*bytes.first_chunk::<16>()?).into()
+        };
+        Some(Endpoint { ip, port })
     };
-    let units: Vec<u16> = path
+    let ends = end(local, local_port).zip(end(remote, remote_port));
+    let (local, remote) = ends.ok_or(nom::Err::Error(()))?;
+    let process = Process {
+        path: utf16(path),
+        id,
+    };
+    Ok((
+        rest,
+        OwnedConnection {
+            process,
+            local,
+            remote,
+        },
+    ))
+}
+
+/// UTF-16 text up to its end mark.
+fn utf16(bytes: &[u8]) -> String {
+    let units: Vec<u16> = bytes
         .chunks_exact(2)
         .filter_map(|pair| pair.first_chunk().map(|pair| u16::from_le_bytes(*pair)))
+        .take_while(|&unit| unit != 0)
         .collect();
-    let path = String::from_utf16_lossy(&units);
-    let process = Process {
-        path: path.trim_end_matches('\0').to_owned(),
-        id,
-        local: address(local).map(|ip| (ip, local_port)),
-        remote: address(remote).map(|ip| (ip, remote_port)),
-    };
-    Ok((rest, process))
+    String::from_utf16_lossy(&units)
 }
 
 fn offset(at: usize) -> u64 {
@@ -503,6 +549,61 @@ mod tests {
         let (packets, report) = read(&file(3));
         assert_eq!(report.clock, CaptureClock::Utc);
         assert_eq!(packets[0].0.time, Nanos::new(1, 0));
+    }
+
+    /// A row of the process table: IPv4, 192.0.2.1 port 1000 to 192.0.2.2 port 25.
+    fn row(path: &str, id: u32) -> Vec<u8> {
+        let path: Vec<u8> = path
+            .encode_utf16()
+            .chain([0])
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        let mut bytes = u32::try_from(path.len()).unwrap().to_le_bytes().to_vec();
+        bytes.extend(path);
+        bytes.extend(4u32.to_le_bytes());
+        bytes.extend(b"icon");
+        bytes.extend(id.to_le_bytes());
+        for port in [1000u16, 0, 25, 0, 0, 0] {
+            bytes.extend(port.to_le_bytes());
+        }
+        for last in [1, 2] {
+            bytes.extend([192, 0, 2, last]);
+            bytes.extend([0; 12]);
+        }
+        bytes
+    }
+
+    #[test]
+    fn the_process_table_is_read_and_frames_name_its_rows() {
+        let mut bytes = file(2);
+        let at = u32::try_from(bytes.len()).unwrap();
+        bytes.extend([0, 1]);
+        bytes.extend([row(r"C:\mail\smtp.exe", 4711), row("b", 2)].concat());
+        bytes[48..52].copy_from_slice(&at.to_le_bytes());
+        bytes[52..56].copy_from_slice(&2u32.to_le_bytes());
+        let reader = NetMon::open(&bytes).unwrap();
+        let owned = &reader.processes()[0];
+        assert_eq!(
+            (owned.process.path.as_str(), owned.process.id),
+            (r"C:\mail\smtp.exe", 4711)
+        );
+        assert_eq!(owned.local.to_string(), "192.0.2.1:1000");
+        assert_eq!(owned.remote.to_string(), "192.0.2.2:25");
+        assert_eq!(reader.processes()[1].process.path, "b");
+        let (packets, report) = read(&bytes);
+        assert_eq!(packets[0].0.process, Some(0));
+        assert!(report.damage.is_empty());
+        // A table that ends early gives its whole rows.
+        bytes.pop();
+        let reader = NetMon::open(&bytes).unwrap();
+        assert_eq!(reader.processes().len(), 1);
+        assert!(
+            reader
+                .report()
+                .damage
+                .to_string()
+                .contains("1 could be read")
+        );
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What every capture reader gives.
 
-use std::net::IpAddr;
+use std::fmt;
 
-use crate::model::{DamageLog, Nanos};
+use crate::model::{DamageLog, Endpoint, Nanos, Process};
 
 /// Largest packet taken seriously: libpcap's own limit (`MAXIMUM_SNAPLEN`).
 pub const MAX_PACKET: usize = 262_144;
@@ -24,6 +24,8 @@ pub struct Record {
     pub interface: u32,
     /// Byte offset of its record in the (decompressed) capture.
     pub at: u64,
+    /// Row of the process table that owned it, from 0, where the capturing machine noted that.
+    pub process: Option<u32>,
 }
 
 /// A source of packets, read once from front to back.
@@ -35,6 +37,18 @@ pub trait Reader {
 
     /// The captured bytes of the packet that `advance` gave last; empty before the first.
     fn bytes(&self) -> &[u8];
+
+    /// Secrets found so far that may open what is encrypted, in the order found; only ever grows.
+    ///
+    /// Writers put them before the first packet that takes them.
+    fn secrets(&self) -> &[Secrets] {
+        &[]
+    }
+
+    /// Programs that owned connections, where the capturing machine noted them; complete from the start.
+    fn processes(&self) -> &[OwnedConnection] {
+        &[]
+    }
 
     /// Bytes of the input consumed so far, as stored (compressed where it is), for progress.
     fn consumed(&self) -> u64;
@@ -60,25 +74,45 @@ pub struct CaptureReport {
     pub skipped: u64,
     /// Packets that the capturing machine lost for want of room, as far as it says.
     pub dropped: u64,
-    /// TLS secrets stored beside the packets, in NSS key log format.
-    pub secrets: Vec<u8>,
-    /// Programs that owned connections, where the capturing machine noted them.
-    pub processes: Vec<Process>,
     /// What could not be read.
     pub damage: DamageLog,
 }
 
-/// A program of the capturing machine and a connection that it owned.
+/// What secrets are for, in the numbering of pcapng's decryption secrets block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SecretsKind(pub u32);
+
+/// Secrets that were stored beside the packets.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secrets {
+    /// What they are for.
+    pub kind: SecretsKind,
+    /// As stored; for TLS the lines of a key log file.
+    pub bytes: Vec<u8>,
+}
+
+impl SecretsKind {
+    /// TLS, as an NSS key log (`SSLKEYLOGFILE`).
+    pub const TLS_KEY_LOG: Self = Self(0x544c_534b);
+}
+
+/// Shows how much there is, never what.
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, bytes } = self;
+        write!(f, "Secrets({:#x}, {} octets)", kind.0, bytes.len())
+    }
+}
+
+/// A row of the process table: a program of the capturing machine and a connection that it owned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Process {
-    /// Path of the program.
-    pub path: String,
-    /// Process id.
-    pub id: u32,
+pub struct OwnedConnection {
+    /// The program.
+    pub process: Process,
     /// Address and port on the capturing machine.
-    pub local: Option<(IpAddr, u16)>,
+    pub local: Endpoint,
     /// Address and port of the other end.
-    pub remote: Option<(IpAddr, u16)>,
+    pub remote: Endpoint,
 }
 
 /// What packet times of a capture mean.

@@ -148,6 +148,7 @@ impl<'m> Reader for Pcap<'m> {
             length: wire.max(captured),
             interface: 0,
             at,
+            process: None,
         })
     }
 
@@ -174,8 +175,6 @@ impl<'m> Reader for Pcap<'m> {
             clock: CaptureClock::Utc,
             skipped: 0,
             dropped: 0,
-            secrets: Vec::new(),
-            processes: Vec::new(),
             damage: self.damage.clone(),
         }
     }

@@ -9,7 +9,9 @@ use nom::number::complete::{u16 as n16, u32 as n32};
 
 use crate::model::{DamageLog, Nanos};
 
-use super::{CaptureClock, CaptureReport, Format, LinkType, MAX_PACKET, Reader, Record};
+use super::{
+    CaptureClock, CaptureReport, Format, LinkType, MAX_PACKET, Reader, Record, Secrets, SecretsKind,
+};
 
 /// Block types.
 mod block {
@@ -32,7 +34,8 @@ const SECTION_MAGIC: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
 const MAX_BLOCK: usize = 16 << 20;
 /// Interfaces kept in a section, and secrets kept in all.
 const MAX_INTERFACES: usize = 65_536;
-const MAX_SECRETS: usize = 4 << 20;
+const MAX_SECRETS: usize = 16 << 20;
+const MAX_SECRETS_BLOCKS: usize = 65_536;
 
 type Parsed<'m, T> = nom::IResult<&'m [u8], T, ()>;
 
@@ -48,7 +51,7 @@ pub struct PcapNg<'m> {
     interfaces_before: u32,
     sections: u32,
     skipped: u64,
-    secrets: Vec<u8>,
+    secrets: Vec<Secrets>,
     damage: DamageLog,
 }
 
@@ -299,12 +302,12 @@ impl<'m> PcapNg<'m> {
             length: length.max(captured),
             interface: self.interfaces_before.saturating_add(number),
             at: offset(at),
+            process: None,
         }
     }
 
-    /// TLS secrets in NSS key log format.
-    fn secrets(&mut self, body: &'m [u8]) {
-        const KEY_LOG: u32 = 0x544c_534b;
+    /// A decryption secrets block.
+    fn secrets(&mut self, body: &'m [u8], at: usize) {
         let endian = self.endian;
         let parse = |body: &'m [u8]| -> Parsed<'m, (u32, &'m [u8])> {
             let (rest, kind) = n32(endian)(body)?;
@@ -312,11 +315,23 @@ impl<'m> PcapNg<'m> {
             let (rest, secrets) = take(length)(rest)?;
             Ok((rest, (kind, secrets)))
         };
-        if let Ok((_, (KEY_LOG, secrets))) = parse(body)
-            && self.secrets.len() + secrets.len() <= MAX_SECRETS
-        {
-            self.secrets.extend_from_slice(secrets);
+        let Ok((_, (kind, bytes))) = parse(body) else {
+            self.damage.note(offset(at), || {
+                "a secrets block that claims more bytes than it has; it is left out".into()
+            });
+            return;
+        };
+        let kept: usize = self.secrets.iter().map(|kept| kept.bytes.len()).sum();
+        if self.secrets.len() >= MAX_SECRETS_BLOCKS || kept + bytes.len() > MAX_SECRETS {
+            self.damage.note(offset(at), || {
+                format!("more than {MAX_SECRETS} bytes of secrets; these are not kept")
+            });
+            return;
         }
+        self.secrets.push(Secrets {
+            kind: SecretsKind(kind),
+            bytes: bytes.to_vec(),
+        });
     }
 }
 
@@ -340,7 +355,7 @@ impl Reader for PcapNg<'_> {
                 block::PACKET | block::PACKET_OLD => self.packet(&block, at),
                 block::SIMPLE => self.simple(block.body, at),
                 block::SECRETS => {
-                    self.secrets(block.body);
+                    self.secrets(block.body, at);
                     None
                 }
                 _ => {
@@ -356,6 +371,10 @@ impl Reader for PcapNg<'_> {
 
     fn bytes(&self) -> &[u8] {
         self.packet
+    }
+
+    fn secrets(&self) -> &[Secrets] {
+        &self.secrets
     }
 
     fn consumed(&self) -> u64 {
@@ -374,8 +393,6 @@ impl Reader for PcapNg<'_> {
             clock: CaptureClock::Utc,
             skipped: self.skipped,
             dropped: 0,
-            secrets: self.secrets.clone(),
-            processes: Vec::new(),
             damage: self.damage.clone(),
         }
     }
@@ -555,6 +572,38 @@ mod tests {
                 (1_500_000_000, 113, 2, 6)
             ]
         );
+    }
+
+    #[test]
+    fn secrets_are_given_before_the_packets_that_follow_them() {
+        let secrets = |kind: u32, text: &[u8]| {
+            let length = u32::try_from(text.len()).unwrap().to_le_bytes();
+            block(10, &[&kind.to_le_bytes()[..], &length, text].concat())
+        };
+        let log = b"CLIENT_RANDOM 00 11";
+        let file = [
+            section(),
+            interface(1, &[]),
+            secrets(0x544c_534b, log),
+            packet(0, 1, b"first"),
+            secrets(7, b"other"),
+            block(10, &[0, 0, 0, 0, 99, 0, 0, 0, 1]),
+            packet(0, 2, b"second"),
+        ]
+        .concat();
+        let mut reader = PcapNg::open(&file);
+        assert!(reader.advance().is_some());
+        let kinds = |reader: &PcapNg<'_>| {
+            Reader::secrets(reader)
+                .iter()
+                .map(|secrets| (secrets.kind.0, secrets.bytes.clone()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(kinds(&reader), [(0x544c_534b, log.to_vec())]);
+        assert!(reader.advance().is_some());
+        assert_eq!(kinds(&reader)[1..], [(7, b"other".to_vec())]);
+        assert_eq!(reader.report().damage.count(), 1);
+        assert!(!format!("{:?}", Reader::secrets(&reader)).contains("RANDOM"));
     }
 
     #[test]

@@ -103,6 +103,8 @@ pub(super) fn wire(port: u16, second: i64, conn_state: &'static str, history: &s
         bursts: Vec::new(),
         names: Vec::new(),
         icmp_errors: Vec::new(),
+        overlaps: Vec::new(),
+        process: None,
         lookups: Vec::new(),
         notes: Vec::new(),
     }

@@ -155,6 +155,7 @@ mod tests {
             length: u32::try_from(length).unwrap(),
             interface: 0,
             at: 0,
+            process: None,
         }
     }
 

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::{DamageLog, Encryption, LineRef, LogTime, Proto, Side, Span, Stamp, TlsVersion, Verb};
+use super::{
+    DamageLog, Encryption, LineRef, LogTime, Proto, Shows, Side, Span, Stamp, TlsVersion, Verb,
+};
 
 /// Which input log, in the order given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +32,8 @@ pub struct LogSource {
     pub file: String,
     /// Name of its format in the registry.
     pub format: &'static str,
+    /// What that format can show.
+    pub shows: Shows,
     /// Time zone of its stamps.
     pub zone: Zone,
     /// Lines read.

@@ -13,7 +13,9 @@ mod log_session;
 mod lookup;
 mod neighbour;
 mod passage;
+mod process;
 mod proto;
+mod shows;
 mod text;
 mod time;
 mod wire_session;
@@ -31,10 +33,12 @@ pub use log_session::{
 pub use lookup::{Lookup, LookupOutcome, RecordType};
 pub use neighbour::Neighbour;
 pub use passage::{Passage, Repeated, Reset, Way};
+pub use process::Process;
 pub use proto::{Encryption, Proto, Seen};
+pub use shows::{ClockStep, Marks, Shown, Shows};
 pub use text::from_wire;
 pub use time::{LogTime, Nanos, Span, Stamp};
 pub use wire_session::{
-    Certificate, Counts, Direction, Handshake, PacketNo, ServerName, TlsSummary, TlsVersion,
-    WireSession,
+    Certificate, Counts, Direction, Handshake, Overlap, PacketNo, ServerName, TlsSummary,
+    TlsVersion, WireSession,
 };

@@ -17,6 +17,7 @@ use crate::model::{
 use crate::protocol::dns::{DnsDialogue, is_server_port};
 use crate::protocol::{Dialogue, Driver};
 
+use super::owners::Owners;
 use super::{PipelineError, Progress};
 
 /// Packets between two looks at the progress bar.
@@ -76,7 +77,7 @@ pub(super) fn read(
         readers.push(capture.reader);
     }
     let mut merged = Merged::new(readers);
-    let mut followed = Followed::new(limits);
+    let mut followed = Followed::new(limits, Owners::new(merged.processes()));
     let mut number = 0;
     while let Some((from, record)) = merged.advance() {
         number += 1;
@@ -84,7 +85,7 @@ pub(super) fn read(
             progress.at(merged.consumed());
         }
         let bytes = merged.bytes();
-        let passed = followed.packet(&record, PacketNo(number), bytes);
+        let passed = followed.packet(from, &record, PacketNo(number), bytes);
         if let Some((_, tally)) = used.get_mut(from) {
             tally.count(&record, bytes.len(), passed);
         }
@@ -176,22 +177,32 @@ struct Readers {
     open: SecondaryMap<FlowId, Driver>,
     name_service: SecondaryMap<UdpId, DnsDialogue>,
     sessions: Vec<WireSession>,
+    owners: Owners,
 }
 
 impl Followed {
-    fn new(limits: Limits) -> Self {
+    fn new(limits: Limits, owners: Owners) -> Self {
         Self {
             link: LinkDecoder::default(),
             table: FlowTable::new(limits),
             udp: UdpTable::default(),
-            readers: Readers::default(),
+            readers: Readers {
+                owners,
+                ..Readers::default()
+            },
             neighbours: Neighbours::default(),
             unquoted: 0,
         }
     }
 
     /// Takes one packet; gives why it held no datagram, if it did not.
-    fn packet(&mut self, record: &Record, number: PacketNo, bytes: &[u8]) -> Option<Passed> {
+    fn packet(
+        &mut self,
+        from: usize,
+        record: &Record,
+        number: PacketNo,
+        bytes: &[u8],
+    ) -> Option<Passed> {
         let datagram = match self.link.decode(record, bytes) {
             Ok(datagram) => datagram,
             Err(passed) => {
@@ -224,6 +235,8 @@ impl Followed {
                     .push(when, &datagram, udp, is_server_port, &mut |id, event| {
                         readers.take_udp(id, event);
                     });
+                // Only now: what came before may have closed an older conversation of the same ends.
+                self.readers.owners.note(from, record, &datagram);
                 return None;
             }
             _ => {}
@@ -232,6 +245,7 @@ impl Followed {
             .push(record.time, number, &datagram, &mut |id, event| {
                 readers.take(id, event);
             });
+        self.readers.owners.note(from, record, &datagram);
         None
     }
 
@@ -289,8 +303,11 @@ impl Readers {
             }
             UdpEvent::Closed(connection) => {
                 let dialogue = self.name_service.remove(id).filter(DnsDialogue::is_any);
-                self.sessions
-                    .extend(dialogue.map(|dialogue| look_ups(*connection, dialogue)));
+                let process = self.owners.of(&connection.conversation);
+                self.sessions.extend(dialogue.map(|dialogue| WireSession {
+                    process,
+                    ..look_ups(*connection, dialogue)
+                }));
             }
         }
     }
@@ -308,7 +325,10 @@ impl Readers {
             FlowEvent::Closed(connection) => {
                 if let Some(driver) = self.open.remove(id) {
                     let (proto, dialogue) = driver.finish();
-                    self.sessions.push(session(*connection, proto, dialogue));
+                    self.sessions.push(WireSession {
+                        process: self.owners.of(&connection.conversation),
+                        ..session(*connection, proto, dialogue)
+                    });
                 }
             }
         }
@@ -350,6 +370,8 @@ fn session(connection: Connection, proto: Proto, dialogue: Dialogue) -> WireSess
         bursts: dialogue.bursts,
         names: dialogue.names,
         icmp_errors: connection.icmp_errors,
+        overlaps: connection.overlaps,
+        process: None,
         lookups: Vec::new(),
         notes: dialogue.notes,
     }

@@ -7,6 +7,7 @@ mod captures;
 mod error;
 mod logs;
 mod options;
+mod owners;
 mod progress;
 mod run;
 mod zones;

@@ -8,10 +8,11 @@ use serde::Serialize;
 use crate::align::{Clock, Standing};
 use crate::model::{
     CaptureSource, CaptureZone, Evidence, Exchange, Finding, LineRef, LogSource, LogTime, Nanos,
-    Side, Span, TlsSummary, Zone,
+    Side, Span, TlsSummary, Transport, Zone,
 };
 
 use super::account::{Shown, session_id};
+use super::tcp::{TcpRecord, tcp_record};
 use super::{Account, community_id};
 
 /// Writes the whole account.
@@ -245,12 +246,21 @@ struct Session<'a> {
     tls: Option<Tls<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     names: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    process: Option<ProcessRecord<'a>>,
     log_lines: Vec<LogLine<'a>>,
     r#match: MatchRecord<'a>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     notes: &'a [String],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     icmp_errors: Vec<IcmpRecord>,
+}
+
+/// The program that owned a session.
+#[derive(Serialize)]
+struct ProcessRecord<'a> {
+    path: &'a str,
+    pid: u32,
 }
 
 /// An ICMP error about a session.
@@ -274,6 +284,8 @@ struct WireFields<'a> {
     content_gaps: u64,
     missing_bytes: u64,
     retransmissions: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tcp: Option<TcpRecord>,
 }
 
 #[derive(Serialize)]
@@ -352,10 +364,17 @@ fn session_record<'a>(account: &'a Account, shown: &Shown<'a>) -> Session<'a> {
                 content_gaps: client.gaps + server.gaps,
                 missing_bytes: client.missing + server.missing,
                 retransmissions: client.retransmissions + server.retransmissions,
+                tcp: (wire.conversation.transport == Transport::Tcp).then(|| tcp_record(wire)),
             }
         }),
         tls: wire.and_then(|wire| wire.tls.as_ref()).map(tls_record),
         names: wire.map_or(&[], |wire| &wire.names),
+        process: wire
+            .and_then(|wire| wire.process.as_ref())
+            .map(|process| ProcessRecord {
+                path: &process.path,
+                pid: process.id,
+            }),
         log_lines: lines(account, &shown.joined.logs),
         r#match: MatchRecord {
             status: match shown.joined.verdict.standing {

@@ -64,6 +64,14 @@ fn heading(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Res
             up.gaps + down.gaps,
             tls_text(wire)
         )?;
+        let words = super::tcp::tcp_words(wire);
+        if !words.is_empty() {
+            writeln!(out, "    tcp:  {}", words.join("; "))?;
+        }
+        if let Some(process) = &wire.process {
+            let path = terminal(&process.path);
+            writeln!(out, "    owned by: {path}, process {}", process.id)?;
+        }
         for error in wire.icmp_errors.iter().take(1) {
             writeln!(out, "    icmp: {} said: {}", error.by, error.reason)?;
         }

@@ -6,7 +6,7 @@ use bothends::align::{Standing, align};
 use bothends::model::{
     Conversation, Counts, DamageLog, Encryption, Endpoint, Event, Exchange, Handshake, LineRef,
     LogCommand, LogEvent, LogId, LogSession, LogSource, LogTime, Nanos, PacketNo, Passage, Proto,
-    Seen, Span, Stamp, Transport, Verb, WireSession, Zone,
+    Seen, Shows, Span, Stamp, Transport, Verb, WireSession, Zone,
 };
 
 const SERVER: Endpoint = Endpoint {
@@ -87,6 +87,8 @@ fn wire(chance: &mut Chance, start: Nanos, port: u16) -> WireSession {
         bursts: Vec::new(),
         names: Vec::new(),
         icmp_errors: Vec::new(),
+        overlaps: Vec::new(),
+        process: None,
         lookups: Vec::new(),
         notes: Vec::new(),
     }
@@ -133,6 +135,7 @@ fn source() -> LogSource {
         id: LogId(0),
         file: "smtp.log".into(),
         format: "made",
+        shows: Shows::NOTHING,
         zone: Zone::Assumed,
         lines: 0,
         events: 0,

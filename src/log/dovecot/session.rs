@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use crate::model::{
-    Encryption, Event, LineRef, LogEvent, LogId, LogSession, LogTime, LoggedOctets, LoggedSize,
-    Proto, Side, Span, Stamp, Zone, from_wire,
+    ClockStep, Encryption, Event, LineRef, LogEvent, LogId, LogSession, LogTime, LoggedOctets,
+    LoggedSize, Marks, Proto, Shown, Shows, Side, Span, Stamp, Zone, from_wire,
 };
 
 use super::super::syslog::Syslog;
@@ -17,6 +17,17 @@ use super::session_id::SessionId;
 pub(in super::super) const ENTRY: Entry = Entry {
     name: "dovecot",
     about: "Dovecot logins and mailboxes, own file or any syslog envelope",
+    shows: Shows {
+        client_port: Shown::Partly("inside the session id"),
+        session_id: Shown::Always,
+        step: ClockStep::Envelope,
+        marks: Marks::Line,
+        octets: Shown::Partly("behind the login"),
+        commands: Shown::Never,
+        replies: Shown::Never,
+        tls: Shown::With("%k in login_log_format_elements"),
+        users: Shown::Always,
+    },
     probe,
     open: |id, head| Box::new(Dovecot::new(id, head)),
 };

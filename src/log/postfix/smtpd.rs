@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use crate::model::{
-    Encryption, Ending, Event, LineRef, LogCommand, LogEvent, LogId, LogSession, LoggedMessage,
-    LoggedTls, Proto, Span, Tally, Verb, Zone, from_wire,
+    ClockStep, Encryption, Ending, Event, LineRef, LogCommand, LogEvent, LogId, LogSession,
+    LoggedMessage, LoggedTls, Marks, Proto, Shown, Shows, Span, Tally, Verb, Zone, from_wire,
 };
 
 use super::super::syslog::{self, Envelope, Syslog};
@@ -16,6 +16,17 @@ use super::line::{About, Client, Count, Said, about, said};
 pub(in super::super) const ENTRY: Entry = Entry {
     name: "postfix",
     about: "Postfix, in any syslog envelope",
+    shows: Shows {
+        client_port: Shown::With("smtpd_client_port_logging=yes"),
+        session_id: Shown::Partly("the process, from connect to disconnect"),
+        step: ClockStep::Envelope,
+        marks: Marks::Line,
+        octets: Shown::Partly("of messages in the queue"),
+        commands: Shown::Partly("counts; those refused one by one"),
+        replies: Shown::Partly("refusals"),
+        tls: Shown::With("smtpd_tls_loglevel=1"),
+        users: Shown::Always,
+    },
     probe,
     open: |id, head| Box::new(Postfix::new(id, head.year)),
 };
