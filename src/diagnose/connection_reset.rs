@@ -1,6 +1,7 @@
 //! Connections that one side tore down before the dialogue was over.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use crate::model::{Endpoint, Evidence, Finding, Severity, Side, WireSession};
 
@@ -19,28 +20,36 @@ pub(super) const RULE: Rule = Rule {
     find,
 };
 
+#[derive(Default)]
+struct Resets {
+    group: Group,
+    servers: BTreeSet<Endpoint>,
+    verbs: BTreeSet<String>,
+}
+
 fn find(view: View<'_>) -> Vec<Finding> {
-    let mut groups: BTreeMap<(Endpoint, Side, bool), (Group, BTreeSet<String>)> = BTreeMap::new();
+    let mut groups: BTreeMap<(IpAddr, Side, bool), Resets> = BTreeMap::new();
     for (case, wire) in view.on_wire() {
         let spoke = wire.counts.0.iter().all(|direction| direction.bytes > 0);
         let Some((side, End::Reset)) = ended_by(wire).filter(|_| spoke && established(wire)) else {
             continue;
         };
         let owed = owed(&case, wire);
-        let (group, verbs) = groups
-            .entry((wire.conversation.server, side, owed.is_some()))
+        let resets = groups
+            .entry((wire.conversation.server.ip, side, owed.is_some()))
             .or_default();
         let reset = wire.passage.of(side).reset;
-        group.add(
+        resets.group.add(
             &case,
             reset.map(|reset| reset.at),
             reset.map(|reset| Evidence::Packet(reset.packet)),
         );
-        verbs.extend(owed);
+        resets.verbs.extend(owed);
+        resets.servers.insert(wire.conversation.server);
     }
     groups
         .into_iter()
-        .map(|((endpoint, side, owed), (group, verbs))| tell((endpoint, side, owed), group, &verbs))
+        .map(|((_, side, owed), resets)| tell(side, owed, resets))
         .collect()
 }
 
@@ -58,27 +67,25 @@ fn owed(case: &Case<'_>, wire: &WireSession) -> Option<String> {
     .then(|| last.verb.to_string())
 }
 
-fn tell(
-    (endpoint, side, owed): (Endpoint, Side, bool),
-    group: Group,
-    verbs: &BTreeSet<String>,
-) -> Finding {
+fn tell(side: Side, owed: bool, resets: Resets) -> Finding {
+    let Resets {
+        group,
+        servers,
+        verbs,
+    } = resets;
     let clients = listed(&group.clients);
+    let named = listed(servers.iter().map(|one| server(*one)));
     let connections = counted(group.count, "connection");
     let unanswered = if owed {
-        format!(", with {} not answered", listed(verbs))
+        format!(", with {} not answered", listed(&verbs))
     } else {
         String::new()
     };
     let message = match side {
-        Side::Client => format!(
-            "the client ({clients}) reset {connections} with {}{unanswered}",
-            server(endpoint)
-        ),
-        Side::Server => format!(
-            "{} reset {connections} of {clients}{unanswered}",
-            server(endpoint)
-        ),
+        Side::Client => {
+            format!("the client ({clients}) reset {connections} with {named}{unanswered}")
+        }
+        Side::Server => format!("{named} reset {connections} of {clients}{unanswered}"),
     };
     let severity = match side {
         Side::Server if owed => Severity::Error,
@@ -94,7 +101,7 @@ fn tell(
     group.finding(Words {
         code: RULE.code,
         severity,
-        endpoint: Some(endpoint),
+        endpoint: servers.first().copied().filter(|_| servers.len() == 1),
         message,
         not: Some(not.into()),
         next: match side {

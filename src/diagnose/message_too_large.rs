@@ -1,6 +1,7 @@
 //! Messages larger than a server takes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use crate::model::{Endpoint, Exchange, Finding, Severity};
 
@@ -21,16 +22,18 @@ pub(super) const RULE: Rule = Rule {
 #[derive(Default)]
 struct Refused {
     group: Group,
+    servers: BTreeSet<Endpoint>,
     largest: u64,
     carried: u64,
     octets: u64,
 }
 
 fn find(view: View<'_>) -> Vec<Finding> {
-    let mut groups: BTreeMap<Option<Endpoint>, Refused> = BTreeMap::new();
+    let mut groups: BTreeMap<Option<IpAddr>, Refused> = BTreeMap::new();
     for case in view.cases() {
         for exchange in case.joined.exchanges.iter().filter(|one| is_too_large(one)) {
-            let refused = groups.entry(case.server()).or_default();
+            let refused = groups.entry(case.server().map(|one| one.ip)).or_default();
+            refused.servers.extend(case.server());
             refused.group.add(&case, exchange.start, place(exchange));
             let stated = stated(&exchange.request).unwrap_or(0);
             refused.largest = refused.largest.max(stated);
@@ -42,10 +45,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
             }
         }
     }
-    groups
-        .into_iter()
-        .map(|(endpoint, refused)| tell(endpoint, refused))
-        .collect()
+    groups.into_values().map(tell).collect()
 }
 
 /// Whether a server refused a message for its size.
@@ -72,14 +72,19 @@ fn stated(request: &str) -> Option<u64> {
     rest.split(' ').next()?.parse().ok()
 }
 
-fn tell(endpoint: Option<Endpoint>, refused: Refused) -> Finding {
+fn tell(refused: Refused) -> Finding {
     let Refused {
         group,
+        servers,
         largest,
         carried,
         octets,
     } = refused;
-    let who = endpoint.map_or_else(|| "a server in the log".to_owned(), server);
+    let who = if servers.is_empty() {
+        "a server in the log".to_owned()
+    } else {
+        listed(servers.iter().map(|one| server(*one)))
+    };
     let size = if largest > 0 {
         format!(", up to {largest} octets")
     } else {
@@ -98,7 +103,7 @@ fn tell(endpoint: Option<Endpoint>, refused: Refused) -> Finding {
     group.finding(Words {
         code: RULE.code,
         severity: Severity::Warning,
-        endpoint,
+        endpoint: servers.first().copied().filter(|_| servers.len() == 1),
         message,
         not: Some("not a fault of the way or of the mailbox: the server states a limit of its own".into()),
         next: if carried > 0 {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::model::{Evidence, Finding, LogId, LogSession, Nanos, Severity};
+use crate::model::{Evidence, Finding, LogId, LogSession, Nanos, Proto, Severity, Span};
 
 use super::View;
 use super::group::{Group, Words, counted, listed};
@@ -13,7 +13,7 @@ pub(super) const RULE: Rule = Rule {
     code: "not-captured",
     about: "sessions in a log, in the time of the capture, of which it has no packet",
     decided: "By log whose clock is known: three or more sessions that lie within the capture's time, more than the clock's bound away from its ends, and that no \
-              conversation on the wire can be. Clients that the capture has otherwise tell a hole in it from a way that does not pass it.",
+              conversation on the wire can be: not one of that protocol at that time that is in no log. Clients that the capture has otherwise tell a hole in it from a way that does not pass it.",
     example: "postfix.log has 31 sessions of 2 clients of which the capture has no packet, of 229: 192.0.2.10, 192.0.2.20",
     find,
 };
@@ -34,17 +34,19 @@ fn find(view: View<'_>) -> Vec<Finding> {
         .iter()
         .map(|wire| wire.conversation.client.ip)
         .collect();
+    let unjoined = Unjoined::of(view);
     let mut by_log: BTreeMap<LogId, Missing> = BTreeMap::new();
     for case in view.cases() {
         let Some(log) = case.log else {
             continue;
         };
-        let Some((first, _)) = within(view, log) else {
+        let Some((first, last)) = within(view, log) else {
             continue;
         };
         let missing = by_log.entry(log.log).or_default();
         missing.all += 1;
-        if case.wire.is_none() && case.joined.candidates.is_empty() {
+        let none = case.wire.is_none() && case.joined.candidates.is_empty();
+        if none && !unjoined.may_be(log.proto, first, last) {
             let line = log.events.first().map(|event| Evidence::Line(event.line));
             missing.group.add(&case, Some(first), line);
             missing.peers.extend(log.peer);
@@ -55,6 +57,41 @@ fn find(view: View<'_>) -> Vec<Finding> {
         .filter(|(_, missing)| missing.group.count >= SESSIONS)
         .filter_map(|(id, missing)| tell(view, id, missing, &seen))
         .collect()
+}
+
+/// Conversations on the wire that are in no log, as far as is known: each may be one that a log tells of.
+struct Unjoined(BTreeMap<Proto, Vec<(Nanos, Nanos)>>);
+
+impl Unjoined {
+    /// Time by which the two views of a session may differ beside the clock's bound.
+    const AROUND: Span = Span::seconds(2);
+
+    fn of(view: View<'_>) -> Self {
+        let mut spans: BTreeMap<Proto, Vec<(Nanos, Nanos)>> = BTreeMap::new();
+        for (case, wire) in view.on_wire() {
+            if case.joined.logs.is_empty() && wire.lookups.is_empty() {
+                spans
+                    .entry(wire.proto)
+                    .or_default()
+                    .push((wire.start, wire.end));
+            }
+        }
+        Self(spans)
+    }
+
+    /// Whether a session of `proto` between two moments may be one of them. Its address tells nothing: it may be translated.
+    fn may_be(&self, proto: Proto, first: Nanos, last: Nanos) -> bool {
+        let (from, to) = (first - Self::AROUND, last + Self::AROUND);
+        let overlaps = |spans: &Vec<(Nanos, Nanos)>| {
+            spans
+                .iter()
+                .any(|(start, end)| *start <= to && *end >= from)
+        };
+        [proto, Proto::UNKNOWN]
+            .iter()
+            .filter_map(|one| self.0.get(one))
+            .any(overlaps)
+    }
 }
 
 /// First and last moment of a logged session on the capture's clock, where it surely lies in the capture's time.
@@ -109,7 +146,7 @@ fn tell(view: View<'_>, id: LogId, missing: Missing, seen: &BTreeSet<IpAddr>) ->
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Scene, at, capture, clock, log_source, logged};
+    use super::super::testing::{Scene, at, capture, clock, log_source, logged, wire};
     use super::*;
 
     fn scene(sessions: i64) -> Scene {
@@ -135,6 +172,15 @@ mod tests {
         );
         assert_eq!(found[0].first, Some(at(10)));
         assert!(scene(2).find(find).is_empty());
+    }
+
+    #[test]
+    fn what_may_be_a_conversation_that_was_not_joined_is_not_missed() {
+        let mut scene = scene(3);
+        let mut long = wire(25, 5, "SF", "ShAdDaFf");
+        long.end = at(40);
+        scene.add(long);
+        assert!(scene.find(find).is_empty());
     }
 
     #[test]

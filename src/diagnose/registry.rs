@@ -9,8 +9,9 @@ use super::{
     delivered_unknown, dns_failed, dns_search_list, dns_wrong_address, dropped_in_transfer,
     helo_no_name, host_dead, log_incomplete, login_refused, mailbox_refetched, message_too_large,
     mtu_black_hole, mx_without_address, not_captured, polling_too_often, reset_in_middle,
-    retransmission_storm, server_error, sessions_held, slow_client, slow_greeting, slow_network,
-    slow_server, talk_before_greeting, timeout_idle, tls_failed, tls_outdated, views_differ,
+    retransmission_storm, server_error, sessions_held, slow_client, slow_greeting, slow_login,
+    slow_network, slow_server, talk_before_greeting, timeout_idle, tls_failed, tls_outdated,
+    views_differ,
 };
 
 /// A row of the registry.
@@ -60,6 +61,7 @@ pub static RULES: &[Rule] = &[
     sessions_held::RULE,
     slow_client::RULE,
     slow_greeting::RULE,
+    slow_login::RULE,
     slow_network::RULE,
     slow_server::RULE,
     talk_before_greeting::RULE,

@@ -13,7 +13,7 @@ pub(super) const RULE: Rule = Rule {
     code: "retransmission-storm",
     about: "one segment sent again and again: the connection stands still",
     decided: "By sender and receiver: a segment that was sent five times or more, over a second at least, before it was acknowledged or the \
-              connection ended, while the receiver's window was open. Which sizes pass is told as mtu-black-hole, a reply to a message as delivered-unknown.",
+              connection ended, while the receiver's window was open and it had not closed its side. Which sizes pass is told as mtu-black-hole, a reply to a message as delivered-unknown.",
     example: "198.51.100.25 sent the same segment to 192.0.2.10 up to 7 times: 1 connection stood still for up to 25.6 s, and 1 of them never went on",
     find,
 };
@@ -34,6 +34,14 @@ fn find(view: View<'_>) -> Vec<Finding> {
     for (case, wire) in view.on_wire() {
         for side in [Side::Client, Side::Server] {
             let way = wire.passage.of(side);
+            let (closed, reset) = match side {
+                Side::Client => ('f', 'r'),
+                Side::Server => ('F', 'R'),
+            };
+            // Nobody waits for what a side still sends to one that has left.
+            if wire.history.contains([closed, reset]) {
+                continue;
+            }
             let stuck = way.stuck.filter(is_storm);
             let Some(storm) = stuck.or(way.repeated.filter(is_storm)) else {
                 continue;

@@ -4,8 +4,8 @@ use crate::align::{Alignment, Clock, Joined};
 use crate::model::{
     CaptureSource, CaptureZone, Conversation, Counts, DamageLog, Encryption, Endpoint, Event,
     Exchange, Finding, Handshake, LineRef, LogEvent, LogId, LogSession, LogSource, LogTime, Lookup,
-    LookupOutcome, Nanos, Neighbour, PacketNo, Passage, Proto, RecordType, Seen, Span, Stamp,
-    Transport, Verb, WireSession, Zone,
+    LookupOutcome, Nanos, Neighbour, PacketNo, Passage, Proto, RecordType, Seen, Shows, Span,
+    Stamp, Transport, Verb, WireSession, Zone,
 };
 
 use super::View;
@@ -151,6 +151,7 @@ pub(super) fn log_source() -> LogSource {
         id: LogId(0),
         file: "mail.log".into(),
         format: "postfix",
+        shows: Shows::NOTHING,
         zone: Zone::Stated(Span::ZERO),
         lines: 2,
         events: 2,
