@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::model::{Endpoint, Evidence, Finding, Lookup, Severity, Span, WireSession};
+use crate::model::{Endpoint, Evidence, Finding, Lookup, Severity, WireSession};
 
 use super::View;
 use super::group::{Group, Words, counted, server};
@@ -13,48 +13,22 @@ use super::view::established;
 pub(super) const RULE: Rule = Rule {
     code: "dns-wrong-address",
     about: "the answer named an address that does not serve, followed by the failing connection",
-    decided: "Connections that failed (refused, rejected or not answered) to an address that the same client had been given for a name within the minute before, \
+    decided: "Connections that failed (refused, rejected or not answered) to an address that the same client had been given for one name shortly before (a minute, or as long as the answer may be kept, up to ten), \
               where nobody reached that port of the address, and nobody any port of it by that name.",
     example: "mail.example.com is 198.51.100.26 by 198.51.100.53, and 1 connection of 192.0.2.10 to 198.51.100.26 port 25 failed",
     find,
 };
 
-/// For how long an answer is followed by the connection made from it.
-const SOON: Span = Span::seconds(60);
-
-/// A name server and what it answered.
-type Answer<'a> = (IpAddr, &'a Lookup);
-
-/// Who was given which address, and by which answers.
-type Answers<'a> = BTreeMap<(IpAddr, IpAddr), Vec<Answer<'a>>>;
-
 fn find(view: View<'_>) -> Vec<Finding> {
     type Key<'a> = (&'a str, IpAddr, Endpoint);
-    let mut answers: Answers<'_> = BTreeMap::new();
-    for wire in view.wires {
-        for lookup in wire
-            .lookups
-            .iter()
-            .filter(|lookup| lookup.answered.is_some())
-        {
-            for address in &lookup.addresses {
-                let key = (wire.conversation.client.ip, *address);
-                let answer = (wire.conversation.server.ip, lookup);
-                answers.entry(key).or_default().push(answer);
-            }
-        }
-    }
     // Hosts that were reached by a name, if by another port: then the port is wrong, not the address.
     let mut right: BTreeSet<(&str, IpAddr)> = BTreeSet::new();
     let mut reached: BTreeSet<Endpoint> = BTreeSet::new();
-    for wire in view
-        .wires
-        .iter()
-        .filter(|wire| wire.lookups.is_empty() && established(wire))
-    {
-        let server = wire.conversation.server;
-        reached.insert(server);
-        right.extend(led_to(&answers, wire).map(|(_, lookup)| (lookup.name.as_str(), server.ip)));
+    let taken = |wire: &&WireSession| wire.lookups.is_empty() && established(wire);
+    for wire in view.wires.iter().filter(taken) {
+        reached.insert(wire.conversation.server);
+        let named = led_to(view, wire);
+        right.extend(named.map(|(_, by)| (by.name.as_str(), wire.conversation.server.ip)));
     }
     let mut groups: BTreeMap<Key<'_>, Group> = BTreeMap::new();
     for (case, wire) in view.on_wire() {
@@ -63,13 +37,15 @@ fn find(view: View<'_>) -> Vec<Finding> {
         if !failed || reached.contains(&server) {
             continue;
         }
-        let Some((asked, lookup)) = led_to(&answers, wire) else {
+        let Some((asked, lookup)) = led_to(view, wire) else {
             continue;
         };
         if !right.contains(&(lookup.name.as_str(), server.ip)) {
-            let key = (lookup.name.as_str(), asked, server);
+            let group = groups
+                .entry((lookup.name.as_str(), asked, server))
+                .or_default();
             let place = lookup.answer.map(Evidence::Packet);
-            groups.entry(key).or_default().add(&case, None, place);
+            group.add(&case, None, place);
         }
     }
     groups
@@ -96,21 +72,18 @@ fn find(view: View<'_>) -> Vec<Finding> {
         .collect()
 }
 
-/// The last answer that gave the client this address, and who gave it.
-fn led_to<'a>(answers: &Answers<'a>, wire: &WireSession) -> Option<Answer<'a>> {
-    let key = (wire.conversation.client.ip, wire.conversation.server.ip);
-    let given = answers.get(&key)?.iter().filter(|(_, lookup)| {
-        let age = lookup.answered.map(|at| wire.start.since(at));
-        age.is_some_and(|age| age >= Span::ZERO && age <= SOON)
-    });
-    given.max_by_key(|(_, lookup)| lookup.answered).copied()
+/// The look-up that gave the client this address, and who answered it.
+fn led_to<'a>(view: View<'a>, wire: &WireSession) -> Option<(IpAddr, &'a Lookup)> {
+    let by = wire.led_by?;
+    let asked = view.wires.get(by.session)?;
+    Some((asked.conversation.server.ip, asked.lookups.get(by.lookup)?))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Scene, at, wire};
+    use super::super::testing::{Scene, at, lookup, wire};
     use super::*;
-    use crate::model::{LookupOutcome, PacketNo, RecordType};
+    use crate::model::{LedBy, LookupOutcome, PacketNo, RecordType};
 
     #[test]
     fn a_refused_connection_after_an_answer_is_the_answers_fault() {
@@ -130,6 +103,10 @@ mod tests {
         });
         let mut refused = wire(25, 1, "REJ", "Sr");
         refused.handshake.syns = 1;
+        refused.led_by = Some(LedBy {
+            session: 0,
+            lookup: 0,
+        });
         let mut scene = Scene::default();
         scene.add(asked);
         scene.add(refused);
@@ -137,18 +114,27 @@ mod tests {
         // Others get through to it: then the address is right.
         scene.add(wire(25, 5, "SF", "ShAdDaFf"));
         assert!(scene.find(find).is_empty());
-        // By this name others reach another port of it: then the port is wrong.
+    }
+
+    #[test]
+    fn a_name_by_which_others_reach_the_host_is_right_and_the_port_is_wrong() {
+        let led = Some(LedBy {
+            session: 0,
+            lookup: 0,
+        });
         let mut asked = wire(53, 0, "SF", "Dd");
-        let mut found = super::super::testing::lookup(0, "mail.example.com", LookupOutcome::Found);
-        found.addresses.push([198, 51, 100, 25].into());
-        asked.lookups.push(found);
+        asked
+            .lookups
+            .push(lookup(0, "mail.example.com", LookupOutcome::Found));
         let mut refused = wire(2525, 1, "REJ", "Sr");
-        refused.handshake.syns = 1;
+        (refused.handshake.syns, refused.led_by) = (1, led);
         let mut scene = Scene::default();
         scene.add(asked);
         scene.add(refused);
         assert_eq!(scene.find(find).len(), 1);
-        scene.add(wire(110, 5, "SF", "ShAdDaFf"));
+        let mut reached = wire(110, 5, "SF", "ShAdDaFf");
+        reached.led_by = led;
+        scene.add(reached);
         assert!(scene.find(find).is_empty());
     }
 }

@@ -106,6 +106,7 @@ pub(super) fn wire(port: u16, second: i64, conn_state: &'static str, history: &s
         overlaps: Vec::new(),
         process: None,
         lookups: Vec::new(),
+        led_by: None,
         notes: Vec::new(),
     }
 }

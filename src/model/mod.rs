@@ -5,6 +5,7 @@
 
 mod capture_source;
 mod damage;
+mod delivery;
 mod endpoint;
 mod exchange;
 mod finding;
@@ -22,6 +23,7 @@ mod wire_session;
 
 pub use capture_source::{CaptureSource, CaptureZone};
 pub use damage::{Damage, DamageLog};
+pub use delivery::Delivery;
 pub use endpoint::{Conversation, Endpoint, Side, Transport};
 pub use exchange::{Burst, Exchange, LineRef, Verb};
 pub use finding::{Evidence, Finding, Severity};
@@ -30,7 +32,7 @@ pub use log_session::{
     Ending, Event, LogCommand, LogEvent, LogId, LogSession, LogSource, LoggedMessage, LoggedOctets,
     LoggedSize, LoggedTls, Role, Tally, Zone,
 };
-pub use lookup::{Lookup, LookupOutcome, RecordType};
+pub use lookup::{LedBy, Lookup, LookupOutcome, RecordType};
 pub use neighbour::Neighbour;
 pub use passage::{Passage, Repeated, Reset, Way};
 pub use process::Process;

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{
-    Burst, Conversation, Encryption, Exchange, IcmpError, Lookup, Nanos, Passage, Process, Proto,
-    Side, Span,
+    Burst, Conversation, Encryption, Exchange, IcmpError, LedBy, Lookup, Nanos, Passage, Process,
+    Proto, Side, Span,
 };
 
 /// Number of a packet, from 1, in the order in which the capture inputs were read.
@@ -52,6 +52,8 @@ pub struct WireSession {
     pub process: Option<Process>,
     /// Names looked up in it, where it is one with a name server.
     pub lookups: Vec<Lookup>,
+    /// The look-up that gave the client the address it connects to, where that is plain.
+    pub led_by: Option<LedBy>,
     /// Departures from the protocol, in words for a person.
     pub notes: Vec<String>,
 }
@@ -219,6 +221,35 @@ impl Direction {
     /// and those sent again that had not been acknowledged.
     pub const fn lost_on_network(&self) -> u64 {
         self.refilled + self.retransmissions.saturating_sub(self.needless)
+    }
+}
+
+impl WireSession {
+    /// A conversation of which nothing is known yet but who has it, in which protocol, and when it began.
+    pub fn new(conversation: Conversation, proto: Proto, start: Nanos) -> Self {
+        Self {
+            conversation,
+            proto,
+            encryption: Encryption::None,
+            start,
+            end: start,
+            first_packet: PacketNo(1),
+            conn_state: "OTH",
+            history: String::new(),
+            counts: Counts::default(),
+            handshake: Handshake::default(),
+            passage: Passage::default(),
+            tls: None,
+            exchanges: Vec::new(),
+            bursts: Vec::new(),
+            names: Vec::new(),
+            icmp_errors: Vec::new(),
+            overlaps: Vec::new(),
+            process: None,
+            lookups: Vec::new(),
+            led_by: None,
+            notes: Vec::new(),
+        }
     }
 }
 

@@ -247,13 +247,24 @@ struct Session<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     names: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
+    lookup: Option<LookupRecord<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     process: Option<ProcessRecord<'a>>,
     log_lines: Vec<LogLine<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    deliveries: Vec<DeliveryRecord<'a>>,
     r#match: MatchRecord<'a>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     notes: &'a [String],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     icmp_errors: Vec<IcmpRecord>,
+}
+
+/// The look-up that a connection was made from.
+#[derive(Serialize)]
+struct LookupRecord<'a> {
+    session: String,
+    name: &'a str,
 }
 
 /// The program that owned a session.
@@ -316,6 +327,17 @@ struct LogLine<'a> {
     line: u64,
 }
 
+/// What became of a message of the session.
+#[derive(Serialize)]
+struct DeliveryRecord<'a> {
+    message: &'a str,
+    recipient: &'a str,
+    status: &'a str,
+    relay: &'a str,
+    reply: &'a str,
+    log_line: LogLine<'a>,
+}
+
 #[derive(Serialize)]
 struct MatchRecord<'a> {
     status: &'static str,
@@ -369,6 +391,10 @@ fn session_record<'a>(account: &'a Account, shown: &Shown<'a>) -> Session<'a> {
         }),
         tls: wire.and_then(|wire| wire.tls.as_ref()).map(tls_record),
         names: wire.map_or(&[], |wire| &wire.names),
+        lookup: shown.led_by.map(|led| LookupRecord {
+            session: led.id(),
+            name: led.name(),
+        }),
         process: wire
             .and_then(|wire| wire.process.as_ref())
             .map(|process| ProcessRecord {
@@ -376,6 +402,7 @@ fn session_record<'a>(account: &'a Account, shown: &Shown<'a>) -> Session<'a> {
                 pid: process.id,
             }),
         log_lines: lines(account, &shown.joined.logs),
+        deliveries: deliveries(account, &shown.joined.logs),
         r#match: MatchRecord {
             status: match shown.joined.verdict.standing {
                 Standing::Matched => "matched",
@@ -423,6 +450,20 @@ fn tls_record(tls: &TlsSummary) -> Tls<'_> {
                 not_after: certificate.not_after.to_rfc3339(),
             }),
     }
+}
+
+fn deliveries<'a>(account: &'a Account, sessions: &[usize]) -> Vec<DeliveryRecord<'a>> {
+    let logs = sessions.iter().filter_map(|&at| account.logs.get(at));
+    logs.flat_map(|log| &log.deliveries)
+        .map(|delivery| DeliveryRecord {
+            message: &delivery.message,
+            recipient: &delivery.recipient,
+            status: &delivery.status,
+            relay: &delivery.relay,
+            reply: &delivery.reply,
+            log_line: log_line(account, delivery.line),
+        })
+        .collect()
 }
 
 /// The lines of some log sessions, each once.

@@ -90,6 +90,7 @@ fn wire(chance: &mut Chance, start: Nanos, port: u16) -> WireSession {
         overlaps: Vec::new(),
         process: None,
         lookups: Vec::new(),
+        led_by: None,
         notes: Vec::new(),
     }
 }

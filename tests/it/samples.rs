@@ -19,7 +19,11 @@ const SAMPLES: &[(&str, &str, usize)] = &[
     ("exchange2013-pop3.log", "exchange-mailbox", 2),
     ("exchange2013-smtp-receive.log", "exchange-smtp", 2),
     ("exchange2013-smtp-send.log", "exchange-smtp", 2),
+    ("exchange55-imap4.log", "exchange55-mailbox", 2),
+    ("exchange55-ims-smtp.log", "exchange55-connector", 2),
+    ("exchange55-ins-nntp.log", "exchange55-connector", 2),
     ("haproxy.log", "haproxy", 7),
+    ("hmailserver.log", "hmailserver", 2),
     ("httperr.log", "httperr", 5),
     ("iis-fixed-smtp.log", "iis-fixed", 3),
     ("iis-ncsa-smtp.log", "iis-ncsa", 3),
@@ -27,6 +31,8 @@ const SAMPLES: &[(&str, &str, usize)] = &[
     ("iis-w3c-http.log", "iis-http", 5),
     ("nginx-combined.log", "clf", 26),
     ("opensmtpd.log", "opensmtpd", 2),
+    ("postfix-verbose.log", "postfix", 1),
+    ("postfix.log", "postfix", 8),
     ("traefik.json.log", "traefik", 2),
 ];
 
