@@ -166,7 +166,6 @@ mod tests {
         }
         scene.alignment.clocks.push(clock());
         scene.sources.push(log_source());
-        scene.sources[0].first = None;
         scene
     }
 

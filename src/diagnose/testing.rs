@@ -4,8 +4,8 @@ use crate::align::{Alignment, Clock, Joined};
 use crate::model::{
     CaptureSource, CaptureZone, Conversation, Counts, DamageLog, Encryption, Endpoint, Event,
     Exchange, Finding, Handshake, LineRef, LogEvent, LogId, LogSession, LogSource, LogTime, Lookup,
-    LookupOutcome, Nanos, Neighbour, PacketNo, Passage, Proto, RecordType, Seen, Shows, Span,
-    Stamp, Transport, Verb, WireSession, Zone,
+    LookupOutcome, Nanos, Neighbour, PacketNo, Passage, Proto, RecordType, Seen, Span, Stamp,
+    Transport, Verb, WireSession,
 };
 
 use super::View;
@@ -107,6 +107,7 @@ pub(super) fn wire(port: u16, second: i64, conn_state: &'static str, history: &s
         process: None,
         lookups: Vec::new(),
         led_by: None,
+        faults: Vec::new(),
         notes: Vec::new(),
     }
 }
@@ -148,20 +149,7 @@ pub(super) fn clock() -> Clock {
 
 /// The only log.
 pub(super) fn log_source() -> LogSource {
-    LogSource {
-        id: LogId(0),
-        file: "mail.log".into(),
-        format: "postfix",
-        shows: Shows::NOTHING,
-        zone: Zone::Stated(Span::ZERO),
-        lines: 2,
-        events: 2,
-        unparsed: 0,
-        unparsed_first: Vec::new(),
-        first: None,
-        last: None,
-        damage: DamageLog::default(),
-    }
+    LogSource::new(LogId(0), "mail.log", "postfix")
 }
 
 /// A session of 192.0.2.10 of which the log has one line.
