@@ -196,6 +196,8 @@ pub enum Event {
     Close,
     /// A command was answered.
     Command(LogCommand),
+    /// The client logged in, in the log's words.
+    Login(String),
     /// Something took place in the middle of the session.
     Note(String),
     /// A connection was accepted.

@@ -143,18 +143,21 @@ impl Dovecot {
                 at: id.began,
                 resolution: Span::MICROSECOND,
             };
+            // It is made when it is first wanted, between the connection's beginning and the login.
             push(stamp, Event::Note("session id made".to_owned()));
         }
         let method = match told.method {
             "" => String::new(),
             method => format!(", method {method}"),
         };
-        push(stamp, Event::Note(format!("{message}{method}")));
+        let words = format!("{message}{method}");
         let began = ["Login", "Logged in"].contains(&message) || message.contains("proxying to");
         if began {
+            push(stamp, Event::Login(words));
             self.begin(session, &told, out);
             return Parsed::Event(stamp);
         }
+        push(stamp, Event::Note(words));
         push(stamp, Event::Close);
         session.ending = ending(message);
         out.push(session);
