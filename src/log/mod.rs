@@ -12,6 +12,7 @@ mod envelope;
 mod exchange55;
 mod exchange_mailbox;
 mod exchange_smtp;
+mod exim;
 mod format;
 mod hidden_clock;
 mod hmailserver;

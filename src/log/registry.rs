@@ -1,7 +1,7 @@
 //! The list of log formats: one row each.
 
 use super::{
-    Entry, dovecot, exchange_mailbox, exchange_smtp, exchange55, hmailserver, iis, opensmtpd,
+    Entry, dovecot, exchange_mailbox, exchange_smtp, exchange55, exim, hmailserver, iis, opensmtpd,
     postfix, web,
 };
 
@@ -15,6 +15,7 @@ pub static FORMATS: &[Entry] = &[
     exchange_smtp::ENTRY,
     exchange55::connector::ENTRY,
     exchange55::mailbox::ENTRY,
+    exim::ENTRY,
     web::haproxy::ENTRY,
     hmailserver::ENTRY,
     iis::httperr::ENTRY,

@@ -22,6 +22,7 @@ const SAMPLES: &[(&str, &str, usize)] = &[
     ("exchange55-imap4.log", "exchange55-mailbox", 2),
     ("exchange55-ims-smtp.log", "exchange55-connector", 2),
     ("exchange55-ins-nntp.log", "exchange55-connector", 2),
+    ("exim-mainlog.log", "exim", 7),
     ("haproxy.log", "haproxy", 7),
     ("hmailserver.log", "hmailserver", 2),
     ("httperr.log", "httperr", 5),
