@@ -42,6 +42,10 @@ pub(super) struct Args {
     #[arg(short = 'l', long = "log", value_name = "[FORMAT:]LOG", num_args = 1.., action = clap::ArgAction::Append)]
     pub(super) logs: Vec<String>,
 
+    /// Key logs in the format of SSLKEYLOGFILE: TLS whose secrets are there is decrypted (secrets in pcapng are used unasked)
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(super) keylog: Vec<PathBuf>,
+
     /// A web server's own log format, in the words of nginx or Apache; NAME: in front of a log names it
     #[arg(long, value_name = "NAME=FORMAT", long_help = LOG_FORMAT)]
     pub(super) log_format: Vec<String>,

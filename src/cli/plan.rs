@@ -39,6 +39,7 @@ pub(super) fn options(args: &Args) -> Result<Options> {
                 count: args.count,
                 ..Default::default()
             }),
+        keylogs: args.keylog.clone(),
         logs,
         own_formats,
         capture_zone: args.capture_zone.as_deref().map(zone).transpose()?,

@@ -10,6 +10,7 @@ mod endpoint;
 mod exchange;
 mod finding;
 mod icmp;
+mod keylog;
 mod log_session;
 mod lookup;
 mod neighbour;
@@ -28,6 +29,7 @@ pub use endpoint::{Conversation, Endpoint, Side, Transport};
 pub use exchange::{Burst, Exchange, LineRef, Verb};
 pub use finding::{Evidence, Finding, Severity};
 pub use icmp::{IcmpError, IcmpReason};
+pub use keylog::{KeySource, Keylog};
 pub use log_session::{
     Ending, Event, LogCommand, LogEvent, LogId, LogSession, LogSource, LoggedMessage, LoggedOctets,
     LoggedSize, LoggedTls, Role, Tally, Zone,
@@ -41,6 +43,6 @@ pub use shows::{ClockStep, Marks, Shown, Shows};
 pub use text::from_wire;
 pub use time::{LogTime, Nanos, Span, Stamp};
 pub use wire_session::{
-    Certificate, Counts, Direction, Handshake, Overlap, PacketNo, ServerName, TlsSummary,
-    TlsVersion, WireSession,
+    Certificate, Counts, Decryption, Direction, Handshake, Overlap, PacketNo, ServerName,
+    TlsSummary, TlsVersion, WireSession,
 };

@@ -190,8 +190,19 @@ pub struct TlsSummary {
     /// The client's Finished, or the first application data where that comes first or Finished was not
     /// seen: the handshake is over.
     pub finished: Option<Nanos>,
-    /// Alerts seen in the clear, in words: `server: unknown CA (fatal)`. The first 16.
+    /// Alerts seen in the clear or decrypted, in words: `server: unknown CA (fatal)`. The first 16.
     pub alerts: Vec<String>,
+    /// What secrets opened; `None` where none of this session were given.
+    pub decryption: Option<Decryption>,
+}
+
+/// How far the records of a session could be opened with the secrets given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Decryption {
+    /// Records opened.
+    pub opened: u64,
+    /// Records that did not authenticate: nothing of them is shown.
+    pub failed: u64,
 }
 
 /// The parts of an X.509 certificate (RFC 5280) that a person asks for.
@@ -270,6 +281,13 @@ impl Counts {
             Side::Client => client,
             Side::Server => server,
         }
+    }
+}
+
+impl TlsSummary {
+    /// Whether any of its records were opened with secrets.
+    pub fn is_opened(&self) -> bool {
+        self.decryption.is_some_and(|done| done.opened > 0)
     }
 }
 

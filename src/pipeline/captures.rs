@@ -15,8 +15,10 @@ use crate::model::{
     WireSession,
 };
 use crate::protocol::dns::{self, DnsDialogue, is_server_port};
+use crate::protocol::tls::Secrets;
 use crate::protocol::{Dialogue, Driver};
 
+use super::keys::Keys;
 use super::owners::Owners;
 use super::{PipelineError, Progress};
 
@@ -67,6 +69,7 @@ pub(super) fn read(
     opened: Vec<Opened<'_>>,
     zone: Option<Span>,
     limits: Limits,
+    keys: &mut Keys,
     progress: &mut Progress,
 ) -> Wires {
     let mut wires = Wires::default();
@@ -77,12 +80,15 @@ pub(super) fn read(
         readers.push(capture.reader);
     }
     let mut merged = Merged::new(readers);
-    let mut followed = Followed::new(limits, Owners::new(merged.processes()));
+    let mut followed = Followed::new(limits, Owners::new(merged.processes()), &keys.secrets);
     let mut number = 0;
     while let Some((from, record)) = merged.advance() {
         number += 1;
         if number % STRIDE == 0 {
             progress.at(merged.consumed());
+        }
+        if let Some(((name, _), _)) = used.get(from) {
+            keys.catch_up(&merged, from, name);
         }
         let bytes = merged.bytes();
         let passed = followed.packet(from, &record, PacketNo(number), bytes);
@@ -178,16 +184,18 @@ struct Readers {
     name_service: SecondaryMap<UdpId, DnsDialogue>,
     sessions: Vec<WireSession>,
     owners: Owners,
+    secrets: Secrets,
 }
 
 impl Followed {
-    fn new(limits: Limits, owners: Owners) -> Self {
+    fn new(limits: Limits, owners: Owners, secrets: &Secrets) -> Self {
         Self {
             link: LinkDecoder::default(),
             table: FlowTable::new(limits),
             udp: UdpTable::default(),
             readers: Readers {
                 owners,
+                secrets: secrets.clone(),
                 ..Readers::default()
             },
             neighbours: Neighbours::default(),
@@ -322,7 +330,9 @@ impl Readers {
     fn take(&mut self, id: FlowId, event: FlowEvent<'_>) {
         match event {
             FlowEvent::Opened(conversation) => {
-                self.open.insert(id, Driver::new(conversation.server.port));
+                let secrets = self.secrets.clone();
+                let driver = Driver::with_secrets(conversation.server.port, secrets);
+                self.open.insert(id, driver);
             }
             FlowEvent::Stream(event) => {
                 if let Some(driver) = self.open.get_mut(id) {

@@ -5,6 +5,7 @@
 
 mod captures;
 mod error;
+mod keys;
 mod logs;
 mod options;
 mod owners;

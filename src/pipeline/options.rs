@@ -15,6 +15,8 @@ pub struct Options {
     /// An interface to listen to.
     #[cfg(feature = "live")]
     pub live: Option<crate::capture::LiveRequest>,
+    /// Key logs: files, folders, patterns.
+    pub keylogs: Vec<PathBuf>,
     /// Logs.
     pub logs: Vec<LogInput>,
     /// Formats that the user describes.

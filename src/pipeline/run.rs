@@ -9,6 +9,7 @@ use crate::log::{Chosen, How};
 use crate::model::{Finding, Nanos, Severity};
 use crate::report::Account;
 
+use super::keys::Keys;
 use super::{Options, PipelineError, Progress, captures, logs, zones};
 
 /// What a run gave.
@@ -27,11 +28,26 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
     let mut failures = Vec::new();
     let captures = open(&options.captures, &mut failures);
     expect(captures.iter(), progress);
+    let keylogs = open(&options.keylogs, &mut failures);
+    let mut keys = Keys::read(&keylogs);
+    for source in &keys.sources {
+        if source.held.is_useless() {
+            failures.push(PipelineError::Keylog {
+                file: source.file.clone(),
+            });
+        }
+    }
     progress.begin("captures");
     let opened = captures::open(&captures, &mut failures);
     #[cfg(feature = "live")]
     let opened = with_live(opened, options, &mut failures);
-    let mut wires = captures::read(opened, options.capture_zone, options.limits, progress);
+    let mut wires = captures::read(
+        opened,
+        options.capture_zone,
+        options.limits,
+        &mut keys,
+        progress,
+    );
     // Only now: while an interface is listened to, logs grow.
     let mut told_logs: Vec<(Input, Option<Chosen>)> = Vec::new();
     for log in &options.logs {
@@ -59,6 +75,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
     let capture_zone = zones::infer(&mut wires.sources, &mut sources, &alignment.clocks);
     let mut account = Account {
         captures: wires.sources,
+        keys: keys.sources,
         sources,
         wires: wires.sessions,
         logs: told.sessions,

@@ -65,6 +65,9 @@ pub trait Decoder {
     /// After a gap it must find its feet again and go on.
     fn event(&mut self, event: StreamEvent<'_>, out: &mut Dialogue) -> Step;
 
+    /// The conversation was begun by another decoder, and goes on here under TLS: no greeting comes.
+    fn resume(&mut self) {}
+
     /// The connection is over, or the capture is: what is still open is written out as it is.
     fn finish(&mut self, out: &mut Dialogue);
 }
@@ -80,6 +83,8 @@ pub struct Dialogue {
     pub encryption: Encryption,
     /// The visible part of TLS.
     pub tls: Option<TlsSummary>,
+    /// What is spoken inside TLS, where secrets opened it.
+    pub inside_tls: Option<Proto>,
     /// Names looked up.
     pub lookups: Vec<Lookup>,
     /// Names the client gave.

@@ -83,6 +83,10 @@ impl Talk for Pop3 {
         }
     }
 
+    fn resume(&mut self) {
+        self.greeted = true;
+    }
+
     fn finish(&mut self, _wire: &mut Wire, out: &mut Dialogue) {
         while let Some(ask) = self.pending.pop() {
             ask.write(out);

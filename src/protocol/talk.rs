@@ -32,6 +32,9 @@ pub(super) trait Talk: Default {
     /// Lines from `side` were lost.
     fn hole(&mut self, side: Side, wire: &mut Wire, out: &mut Dialogue);
 
+    /// The conversation goes on under TLS: no greeting comes.
+    fn resume(&mut self) {}
+
     /// `side` sends no more.
     fn closed(&mut self, _side: Side, _at: Nanos, _wire: &mut Wire, _out: &mut Dialogue) {}
 
@@ -172,6 +175,10 @@ impl<T: Talk> Decoder for Talking<T> {
             }
         }
         Step::Continue
+    }
+
+    fn resume(&mut self) {
+        self.talk.resume();
     }
 
     fn finish(&mut self, out: &mut Dialogue) {

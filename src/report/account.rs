@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use crate::align::{Alignment, Clock, Joined};
 use crate::model::{
-    CaptureSource, Encryption, Finding, LogId, LogSession, LogSource, Lookup, Nanos, Neighbour,
-    Proto, Role, Seen, Span, WireSession,
+    CaptureSource, Encryption, Finding, KeySource, LogId, LogSession, LogSource, Lookup, Nanos,
+    Neighbour, Proto, Role, Seen, Span, WireSession,
 };
 
 /// What was read and how it was joined.
@@ -14,6 +14,8 @@ use crate::model::{
 pub struct Account {
     /// Input captures, in the order given.
     pub captures: Vec<CaptureSource>,
+    /// Key logs, and captures with secrets inside.
+    pub keys: Vec<KeySource>,
     /// Input logs, in the order given.
     pub sources: Vec<LogSource>,
     /// Conversations in the captures, in the order of their first packets.
@@ -213,6 +215,12 @@ impl Account {
             }
         }
         totals
+    }
+
+    /// Sessions whose TLS was opened.
+    pub(super) fn decrypted(&self) -> usize {
+        let tls = self.wires.iter().filter_map(|wire| wire.tls.as_ref());
+        tls.filter(|tls| tls.is_opened()).count()
     }
 
     /// Whether any input was damaged.

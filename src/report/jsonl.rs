@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::align::{Clock, Standing};
 use crate::model::{
-    CaptureSource, CaptureZone, Evidence, Exchange, Finding, LineRef, LogSource, LogTime, Nanos,
-    Side, Span, TlsSummary, Transport, Zone,
+    CaptureSource, CaptureZone, Evidence, Exchange, Finding, KeySource, LineRef, LogSource,
+    LogTime, Nanos, Side, Span, TlsSummary, Transport, Zone,
 };
 
 use super::account::{Shown, session_id};
@@ -60,6 +60,7 @@ pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
             sessions_log: seen(2),
             exchanges,
             findings,
+            keys: account.keys.iter().map(keys_record).collect(),
             bounds_hit: &account.overruns,
             exit: account.exit,
         },
@@ -307,6 +308,20 @@ struct Tls<'a> {
     alpn: &'a [String],
     resumed: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    offered: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    retried: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_hello: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server_hello: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finished: Option<String>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    alerts: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decrypted: Option<DecryptedRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     ja3: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ja4: Option<&'a str>,
@@ -389,7 +404,9 @@ fn session_record<'a>(account: &'a Account, shown: &Shown<'a>) -> Session<'a> {
                 tcp: (wire.conversation.transport == Transport::Tcp).then(|| tcp_record(wire)),
             }
         }),
-        tls: wire.and_then(|wire| wire.tls.as_ref()).map(tls_record),
+        tls: wire
+            .and_then(|wire| wire.tls.as_ref())
+            .map(|tls| tls_record(account, tls)),
         names: wire.map_or(&[], |wire| &wire.names),
         lookup: shown.led_by.map(|led| LookupRecord {
             session: led.id(),
@@ -432,13 +449,31 @@ fn session_record<'a>(account: &'a Account, shown: &Shown<'a>) -> Session<'a> {
     }
 }
 
-fn tls_record(tls: &TlsSummary) -> Tls<'_> {
+/// How many of a session's records the secrets given opened.
+#[derive(Serialize)]
+struct DecryptedRecord {
+    records: u64,
+    failed: u64,
+}
+
+fn tls_record<'a>(account: &Account, tls: &'a TlsSummary) -> Tls<'a> {
+    let utc = |at: Option<Nanos>| Some(account.utc(at?).to_rfc3339());
     Tls {
         version: tls.version.map(|version| version.to_string()),
         cipher: tls.cipher.as_deref(),
         sni: tls.server_name.as_ref().map(|name| name.0.as_str()),
         alpn: &tls.alpn,
         resumed: tls.resumed,
+        offered: tls.offered.map(|version| version.to_string()),
+        retried: tls.retried,
+        client_hello: utc(tls.client_hello),
+        server_hello: utc(tls.server_hello),
+        finished: utc(tls.finished),
+        alerts: &tls.alerts,
+        decrypted: tls.decryption.map(|done| DecryptedRecord {
+            records: done.opened,
+            failed: done.failed,
+        }),
         ja3: tls.ja3.as_deref(),
         ja4: tls.ja4.as_deref(),
         certificate: tls
@@ -585,6 +620,31 @@ fn finding_record<'a>(account: &'a Account, finding: &'a Finding) -> FindingReco
     }
 }
 
+/// A key log, or a capture with secrets inside.
+#[derive(Serialize)]
+struct KeysRecord<'a> {
+    file: &'a str,
+    secrets: u64,
+    repeated: u64,
+    conflicting: u64,
+    unused_lines: u64,
+    unparsed_lines: u64,
+    dropped: u64,
+}
+
+fn keys_record(keys: &KeySource) -> KeysRecord<'_> {
+    let held = keys.held;
+    KeysRecord {
+        file: &keys.file,
+        secrets: held.secrets,
+        repeated: held.repeated,
+        conflicting: held.conflicting,
+        unused_lines: held.unused,
+        unparsed_lines: held.unparsed,
+        dropped: held.dropped,
+    }
+}
+
 #[derive(Serialize)]
 struct Summary<'a> {
     r#type: &'static str,
@@ -597,6 +657,8 @@ struct Summary<'a> {
     sessions_log: u64,
     exchanges: u64,
     findings: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    keys: Vec<KeysRecord<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     bounds_hit: &'a [String],
     exit: u8,

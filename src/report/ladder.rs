@@ -138,6 +138,13 @@ fn tls_text(wire: &crate::model::WireSession) -> String {
     if let Some(name) = &tls.server_name {
         text = text + " for " + &terminal(&name.0);
     }
+    if let Some(done) = tls.decryption {
+        text += match (done.opened, done.failed) {
+            (0, _) => ", not decrypted",
+            (_, 0) => ", decrypted",
+            _ => ", decrypted in part",
+        };
+    }
     text
 }
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::align::Clock;
-use crate::model::{CaptureSource, CaptureZone, LogSource, Nanos, Span, Zone};
+use crate::model::{CaptureSource, CaptureZone, KeySource, LogSource, Nanos, Span, Zone};
 
 use super::Account;
 use super::escape::terminal;
@@ -14,6 +14,9 @@ pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "Inputs")?;
     for capture in &account.captures {
         write_capture(capture, out)?;
+    }
+    for keys in &account.keys {
+        write_keys(keys, out)?;
     }
     for source in &account.sources {
         write_log(source, out)?;
@@ -95,6 +98,33 @@ fn write_capture(capture: &CaptureSource, out: &mut dyn Write) -> io::Result<()>
             "           damaged: {}",
             terminal(&capture.damage.to_string())
         )?;
+    }
+    Ok(())
+}
+
+fn write_keys(keys: &KeySource, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "  keys     {}", terminal(&keys.file))?;
+    let held = keys.held;
+    let rest: Vec<String> = [
+        (held.repeated, "repeated"),
+        (
+            held.conflicting,
+            "that contradict earlier ones and are left out",
+        ),
+        (held.dropped, "left out, as there were too many"),
+    ]
+    .iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, words)| format!(", {count} {words}"))
+    .collect();
+    writeln!(
+        out,
+        "           {} TLS secrets{}",
+        held.secrets,
+        rest.concat()
+    )?;
+    if held.unparsed > 0 {
+        writeln!(out, "           {} lines could not be read", held.unparsed)?;
     }
     Ok(())
 }
@@ -205,6 +235,10 @@ fn write_totals(account: &Account, out: &mut dyn Write) -> io::Result<()> {
                 _ => "STARTTLS",
             }
         )?;
+    }
+    let decrypted = account.decrypted();
+    if decrypted > 0 {
+        writeln!(out, "  decrypted with the keys: {decrypted}")?;
     }
     Ok(())
 }

@@ -96,6 +96,10 @@ impl Talk for Imap {
         }
     }
 
+    fn resume(&mut self) {
+        self.greeted = true;
+    }
+
     fn finish(&mut self, _wire: &mut Wire, out: &mut Dialogue) {
         let said = std::mem::take(&mut self.said);
         if let Some(first) = self.running.front_mut() {

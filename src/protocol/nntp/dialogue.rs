@@ -59,6 +59,10 @@ impl Talk for Nntp {
         }
     }
 
+    fn resume(&mut self) {
+        self.greeted = true;
+    }
+
     fn finish(&mut self, wire: &mut Wire, out: &mut Dialogue) {
         while let Some(ask) = self.pending.pop() {
             self.give_up(ask, wire, out);

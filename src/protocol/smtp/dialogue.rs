@@ -81,6 +81,10 @@ impl Talk for Smtp {
         }
     }
 
+    fn resume(&mut self) {
+        self.greeted = Greeted::Done;
+    }
+
     fn finish(&mut self, wire: &mut Wire, out: &mut Dialogue) {
         let held = wire.client.held_octets();
         if let Some(ask) = self.pending.last().filter(|_| held > 0) {
