@@ -374,6 +374,7 @@ fn session(connection: Connection, proto: Proto, dialogue: Dialogue) -> WireSess
         led_by: None,
         overlaps: connection.overlaps,
         process: None,
+        faults: dialogue.faults,
         notes: dialogue.notes,
     }
 }

@@ -29,6 +29,11 @@ pub(super) struct Listener {
     opening: Undecided,
     decoder: Option<Box<dyn Decoder>>,
     decided: Option<Choice>,
+<<<<<<< HEAD
+    /// What was spoken before both sides agreed to speak something else.
+    before: Option<Proto>,
+    dialogue: Dialogue,
+=======
 }
 
 /// Where a stream is.
@@ -37,6 +42,7 @@ enum Layer {
     Wire(Secrets),
     /// Inside TLS: there is no TLS in it.
     InsideTls,
+>>>>>>> main
 }
 
 /// What is spoken.
@@ -71,7 +77,15 @@ impl Driver {
     /// The same, where there may be secrets that open its TLS.
     pub fn with_secrets(server_port: u16, secrets: Secrets) -> Self {
         Self {
+<<<<<<< HEAD
+            port: server_port,
+            opening: Undecided::default(),
+            decoder: None,
+            decided: None,
+            before: None,
+=======
             listener: Listener::new(server_port, Layer::Wire(secrets)),
+>>>>>>> main
             dialogue: Dialogue::default(),
         }
     }
@@ -88,6 +102,25 @@ impl Driver {
         self.dialogue
             .exchanges
             .sort_by_key(|exchange| exchange.start);
+<<<<<<< HEAD
+        let spoken = self.spoken();
+        let Some(before) = self.before else {
+            return (spoken, self.dialogue);
+        };
+        if spoken != Proto::UNKNOWN {
+            let told = format!("spoken after it: {spoken}");
+            remark(&mut self.dialogue.notes, told);
+        }
+        (before, self.dialogue)
+    }
+
+    /// What was spoken, or spoken last.
+    fn spoken(&self) -> Proto {
+        match self.decided {
+            Some(Choice::Protocol(entry)) => entry.proto,
+            Some(Choice::Tls) => self.inside_tls(),
+            Some(Choice::Unknown) | None if self.opening.is_silent() && self.before.is_none() => {
+=======
         (proto, self.dialogue)
     }
 }
@@ -143,6 +176,7 @@ impl Listener {
             Some(Choice::Protocol(entry)) => entry.proto,
             Some(Choice::Tls) => out.inside_tls.unwrap_or_else(|| self.behind_tls(out)),
             Some(Choice::Unknown) | None if self.opening.is_silent() => {
+>>>>>>> main
                 let by_port = registry::on_port(self.port);
                 by_port
                     .or_else(|| registry::on_tls_port(self.port))
@@ -261,7 +295,14 @@ impl Listener {
         self.decoder = match choice {
             Choice::Protocol(entry) => Some((entry.start)()),
             Choice::Tls => {
+<<<<<<< HEAD
+                self.dialogue.encryption = match self.before {
+                    None => Encryption::Implicit,
+                    Some(_) => Encryption::StartTls,
+                };
+=======
                 out.encryption = Encryption::Implicit;
+>>>>>>> main
                 let opener = registry::opener_inside_tls(self.port);
                 self.tls(opener, None)
             }
@@ -323,6 +364,34 @@ impl Listener {
         let Some(decoder) = &mut self.decoder else {
             return;
         };
+<<<<<<< HEAD
+        let step = decoder.event(event, &mut self.dialogue);
+        if step == Step::Continue {
+            return;
+        }
+        decoder.finish(&mut self.dialogue);
+        let rest = match step {
+            Step::Continue => return,
+            Step::StartTls { rest } => {
+                self.dialogue.encryption = Encryption::StartTls;
+                // Once TLS stands after STARTTLS, the client goes on.
+                self.decoder = Some(Box::new(Tls::new(Opener::Client)));
+                rest
+            }
+            Step::HandOver { rest, ahead, port } => {
+                self.begin_anew(port);
+                for (at, packet, bytes) in &ahead {
+                    self.event(StreamEvent::Data {
+                        side: Side::Client,
+                        at: *at,
+                        packet: *packet,
+                        bytes,
+                    });
+                }
+                rest
+            }
+        };
+=======
         let Step::StartTls { rest } = decoder.event(event, out) else {
             return;
         };
@@ -337,6 +406,7 @@ impl Listener {
             return remark(&mut out.notes, "TLS inside TLS is not read");
         }
         out.encryption = Encryption::StartTls;
+>>>>>>> main
         let StreamEvent::Data {
             side,
             at,
@@ -350,7 +420,11 @@ impl Listener {
             .get(bytes.len().saturating_sub(rest)..)
             .unwrap_or_default();
         if !rest.is_empty() {
+<<<<<<< HEAD
+            self.event(StreamEvent::Data {
+=======
             let event = StreamEvent::Data {
+>>>>>>> main
                 side,
                 at,
                 packet,
@@ -358,6 +432,21 @@ impl Listener {
             };
             self.decode(event, out);
         }
+    }
+}
+
+impl Driver {
+    /// What comes next is to be told by what is said, as if it were a new connection.
+    fn begin_anew(&mut self, port: Option<u16>) {
+        let spoken = self.spoken();
+        self.before.get_or_insert(spoken);
+        self.port = port.unwrap_or(self.port);
+        self.decided = None;
+        self.decoder = None;
+        self.opening = Undecided {
+            header: Some(0),
+            ..Undecided::default()
+        };
     }
 }
 

@@ -255,6 +255,8 @@ struct Session<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     deliveries: Vec<DeliveryRecord<'a>>,
     r#match: MatchRecord<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    protocol_errors: Vec<FaultRecord>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     notes: &'a [String],
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -273,6 +275,14 @@ struct LookupRecord<'a> {
 struct ProcessRecord<'a> {
     path: &'a str,
     pid: u32,
+}
+
+/// A departure from the protocol, how often, and where first.
+#[derive(Serialize)]
+struct FaultRecord {
+    code: &'static str,
+    count: u64,
+    packet: u64,
 }
 
 /// An ICMP error about a session.
@@ -435,6 +445,15 @@ fn session_record<'a>(account: &'a Account, shown: &Shown<'a>) -> Session<'a> {
             reasons: &shown.joined.verdict.reasons,
             candidates: lines(account, &shown.joined.candidates),
         },
+        protocol_errors: wire
+            .iter()
+            .flat_map(|wire| &wire.faults)
+            .map(|fault| FaultRecord {
+                code: fault.code.name(),
+                count: fault.count,
+                packet: fault.packet.0,
+            })
+            .collect(),
         notes: wire.map_or(&[], |wire| &wire.notes),
         icmp_errors: wire
             .iter()

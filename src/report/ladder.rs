@@ -85,6 +85,10 @@ fn heading(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Res
         for error in wire.icmp_errors.iter().take(1) {
             writeln!(out, "    icmp: {} said: {}", error.by, error.reason)?;
         }
+        if !wire.faults.is_empty() {
+            let told: Vec<String> = wire.faults.iter().map(fault_text).collect();
+            writeln!(out, "    protocol: {}", told.join("; "))?;
+        }
         for note in &wire.notes {
             writeln!(out, "    note: {}", terminal(note))?;
         }
@@ -121,6 +125,15 @@ fn deliveries(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::
     match all.len().saturating_sub(DELIVERIES) {
         0 => Ok(()),
         more => writeln!(out, "    mail: and {more} more"),
+    }
+}
+
+/// `bare-lf in packet 7, 3 in all`.
+fn fault_text(fault: &crate::model::Fault) -> String {
+    let place = format!("{} in packet {}", fault.code.name(), fault.packet.0);
+    match fault.count {
+        1 => place,
+        count => format!("{place}, {count} in all"),
     }
 }
 
