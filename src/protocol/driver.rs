@@ -29,11 +29,8 @@ pub(super) struct Listener {
     opening: Undecided,
     decoder: Option<Box<dyn Decoder>>,
     decided: Option<Choice>,
-<<<<<<< HEAD
     /// What was spoken before both sides agreed to speak something else.
     before: Option<Proto>,
-    dialogue: Dialogue,
-=======
 }
 
 /// Where a stream is.
@@ -42,7 +39,6 @@ enum Layer {
     Wire(Secrets),
     /// Inside TLS: there is no TLS in it.
     InsideTls,
->>>>>>> main
 }
 
 /// What is spoken.
@@ -77,15 +73,7 @@ impl Driver {
     /// The same, where there may be secrets that open its TLS.
     pub fn with_secrets(server_port: u16, secrets: Secrets) -> Self {
         Self {
-<<<<<<< HEAD
-            port: server_port,
-            opening: Undecided::default(),
-            decoder: None,
-            decided: None,
-            before: None,
-=======
             listener: Listener::new(server_port, Layer::Wire(secrets)),
->>>>>>> main
             dialogue: Dialogue::default(),
         }
     }
@@ -102,25 +90,6 @@ impl Driver {
         self.dialogue
             .exchanges
             .sort_by_key(|exchange| exchange.start);
-<<<<<<< HEAD
-        let spoken = self.spoken();
-        let Some(before) = self.before else {
-            return (spoken, self.dialogue);
-        };
-        if spoken != Proto::UNKNOWN {
-            let told = format!("spoken after it: {spoken}");
-            remark(&mut self.dialogue.notes, told);
-        }
-        (before, self.dialogue)
-    }
-
-    /// What was spoken, or spoken last.
-    fn spoken(&self) -> Proto {
-        match self.decided {
-            Some(Choice::Protocol(entry)) => entry.proto,
-            Some(Choice::Tls) => self.inside_tls(),
-            Some(Choice::Unknown) | None if self.opening.is_silent() && self.before.is_none() => {
-=======
         (proto, self.dialogue)
     }
 }
@@ -133,6 +102,7 @@ impl Listener {
             opening: Undecided::default(),
             decoder: None,
             decided: None,
+            before: None,
         }
     }
 
@@ -172,11 +142,22 @@ impl Listener {
         if let Some(mut decoder) = self.decoder.take() {
             decoder.finish(out);
         }
+        let spoken = self.spoken(out);
+        let Some(before) = self.before else {
+            return spoken;
+        };
+        if spoken != Proto::UNKNOWN {
+            remark(&mut out.notes, format!("spoken after it: {spoken}"));
+        }
+        before
+    }
+
+    /// What was spoken, or spoken last.
+    fn spoken(&self, out: &Dialogue) -> Proto {
         match self.decided {
             Some(Choice::Protocol(entry)) => entry.proto,
             Some(Choice::Tls) => out.inside_tls.unwrap_or_else(|| self.behind_tls(out)),
-            Some(Choice::Unknown) | None if self.opening.is_silent() => {
->>>>>>> main
+            Some(Choice::Unknown) | None if self.opening.is_silent() && self.before.is_none() => {
                 let by_port = registry::on_port(self.port);
                 by_port
                     .or_else(|| registry::on_tls_port(self.port))
@@ -295,14 +276,10 @@ impl Listener {
         self.decoder = match choice {
             Choice::Protocol(entry) => Some((entry.start)()),
             Choice::Tls => {
-<<<<<<< HEAD
-                self.dialogue.encryption = match self.before {
+                out.encryption = match self.before {
                     None => Encryption::Implicit,
                     Some(_) => Encryption::StartTls,
                 };
-=======
-                out.encryption = Encryption::Implicit;
->>>>>>> main
                 let opener = registry::opener_inside_tls(self.port);
                 self.tls(opener, None)
             }
@@ -364,49 +341,40 @@ impl Listener {
         let Some(decoder) = &mut self.decoder else {
             return;
         };
-<<<<<<< HEAD
-        let step = decoder.event(event, &mut self.dialogue);
+        let step = decoder.event(event, out);
         if step == Step::Continue {
             return;
         }
-        decoder.finish(&mut self.dialogue);
+        decoder.finish(out);
         let rest = match step {
             Step::Continue => return,
             Step::StartTls { rest } => {
-                self.dialogue.encryption = Encryption::StartTls;
+                let asked = match self.decided {
+                    Some(Choice::Protocol(entry)) => Some(entry),
+                    _ => None,
+                };
                 // Once TLS stands after STARTTLS, the client goes on.
-                self.decoder = Some(Box::new(Tls::new(Opener::Client)));
+                self.decoder = self.tls(Opener::Client, asked);
+                if self.decoder.is_none() {
+                    return remark(&mut out.notes, "TLS inside TLS is not read");
+                }
+                out.encryption = Encryption::StartTls;
                 rest
             }
             Step::HandOver { rest, ahead, port } => {
-                self.begin_anew(port);
+                self.begin_anew(port, out);
                 for (at, packet, bytes) in &ahead {
-                    self.event(StreamEvent::Data {
+                    let event = StreamEvent::Data {
                         side: Side::Client,
                         at: *at,
                         packet: *packet,
                         bytes,
-                    });
+                    };
+                    self.event(event, out);
                 }
                 rest
             }
         };
-=======
-        let Step::StartTls { rest } = decoder.event(event, out) else {
-            return;
-        };
-        decoder.finish(out);
-        let asked = match self.decided {
-            Some(Choice::Protocol(entry)) => Some(entry),
-            _ => None,
-        };
-        // Once TLS stands after STARTTLS, the client goes on.
-        self.decoder = self.tls(Opener::Client, asked);
-        if self.decoder.is_none() {
-            return remark(&mut out.notes, "TLS inside TLS is not read");
-        }
-        out.encryption = Encryption::StartTls;
->>>>>>> main
         let StreamEvent::Data {
             side,
             at,
@@ -420,25 +388,21 @@ impl Listener {
             .get(bytes.len().saturating_sub(rest)..)
             .unwrap_or_default();
         if !rest.is_empty() {
-<<<<<<< HEAD
-            self.event(StreamEvent::Data {
-=======
             let event = StreamEvent::Data {
->>>>>>> main
                 side,
                 at,
                 packet,
                 bytes: rest,
             };
-            self.decode(event, out);
+            self.event(event, out);
         }
     }
 }
 
-impl Driver {
+impl Listener {
     /// What comes next is to be told by what is said, as if it were a new connection.
-    fn begin_anew(&mut self, port: Option<u16>) {
-        let spoken = self.spoken();
+    fn begin_anew(&mut self, port: Option<u16>, out: &Dialogue) {
+        let spoken = self.spoken(out);
         self.before.get_or_insert(spoken);
         self.port = port.unwrap_or(self.port);
         self.decided = None;
