@@ -6,7 +6,9 @@
 //! [`MAX_LINE`] octets; each format bounds the sessions that it keeps open; unparsed lines are counted and the first few kept.
 
 pub mod advice;
+mod courier;
 mod csv;
+mod cyrus;
 mod dovecot;
 mod envelope;
 mod exchange55;
@@ -17,6 +19,7 @@ mod format;
 mod hidden_clock;
 mod hmailserver;
 mod iis;
+mod mailenable;
 mod opensmtpd;
 mod own;
 mod postfix;

@@ -1,14 +1,16 @@
 //! The list of log formats: one row each.
 
 use super::{
-    Entry, dovecot, exchange_mailbox, exchange_smtp, exchange55, exim, hmailserver, iis, opensmtpd,
-    postfix, web,
+    Entry, courier, cyrus, dovecot, exchange_mailbox, exchange_smtp, exchange55, exim, hmailserver,
+    iis, mailenable, opensmtpd, postfix, web,
 };
 
 /// All formats, in alphabetical order.
 pub static FORMATS: &[Entry] = &[
     web::caddy::ENTRY,
     web::clf::ENTRY,
+    courier::ENTRY,
+    cyrus::syslog::ENTRY,
     dovecot::ENTRY,
     web::envoy::ENTRY,
     exchange_mailbox::ENTRY,
@@ -22,8 +24,10 @@ pub static FORMATS: &[Entry] = &[
     iis::fixed::ENTRY,
     iis::http::ENTRY,
     iis::ncsa::ENTRY,
+    iis::nntp::ENTRY,
     iis::odbc::ENTRY,
     iis::smtp::ENTRY,
+    mailenable::ENTRY,
     opensmtpd::ENTRY,
     postfix::ENTRY,
     web::traefik::ENTRY,

@@ -36,7 +36,7 @@ pub(super) struct Ends<'a> {
 pub(super) fn said<'a>(syslog: &mut Syslog, line: &'a str) -> Option<Said<'a>> {
     if let Some(stamped) = stamp::iso(line)
         && let Some(rest) = stamped.rest.strip_prefix(' ')
-        && !line.get(10..11).is_some_and(|between| between == "T")
+        && line.get(10..11).is_none_or(|between| between != "T")
     {
         let (zone, rest) = match stamp::zone(rest) {
             Some((zone, rest)) => (Some(zone), rest.strip_prefix(' ')?),

@@ -194,7 +194,7 @@ impl Serving {
             let reply = reply?.1;
             let reply = reply.split(" (set_id=").next().unwrap_or(reply);
             command.verb = Verb::new("AUTH");
-            command.request = "AUTH ***".to_owned();
+            command.request.push_str("AUTH ***");
             command.code = reply
                 .get(..3)
                 .filter(|code| code.bytes().all(|digit| digit.is_ascii_digit()))
