@@ -7,8 +7,10 @@ mod expand;
 mod map;
 mod open;
 mod packing;
+mod rotated;
 
 pub use expand::expand;
 pub use map::{InputError, Mapped};
 pub use open::{Input, MAX_SPOOLED};
 pub use packing::Packing;
+pub use rotated::rotated_sets;

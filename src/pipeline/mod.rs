@@ -14,6 +14,6 @@ mod run;
 mod zones;
 
 pub use error::PipelineError;
-pub use options::{LogInput, Options, ZoneRule};
+pub use options::{EncodingRule, LogInput, Logs, Options, ZoneRule};
 pub use progress::{Progress, Show};
 pub use run::{Run, run};

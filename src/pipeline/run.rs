@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use crate::align::align;
 use crate::diagnose::{View, diagnose};
 use crate::input::{Input, expand};
-use crate::log::{Chosen, How};
-use crate::model::{Finding, Nanos, Severity};
+use crate::log::Era;
+use crate::model::{CaptureSource, Finding, LogTime, Severity};
 use crate::report::Account;
 
 use super::keys::Keys;
-use super::{Options, PipelineError, Progress, captures, logs, zones};
+use super::logs::{self, LogFile};
+use super::{Options, PipelineError, Progress, captures, zones};
 
 /// What a run gave.
 #[derive(Debug)]
@@ -49,23 +50,14 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         progress,
     );
     // Only now: while an interface is listened to, logs grow.
-    let mut told_logs: Vec<(Input, Option<Chosen>)> = Vec::new();
-    for log in &options.logs {
-        let opened = open(std::slice::from_ref(&log.path), &mut failures);
-        told_logs.extend(opened.into_iter().map(|input| (input, log.format.clone())));
-    }
-    expect(told_logs.iter().map(|(input, _)| input), progress);
-    let year = options
-        .year
-        .or_else(|| wires.origin.map(Nanos::year))
-        .or_else(|| told_logs.iter().find_map(|(input, _)| input.modified_year))
-        .unwrap_or(1970);
-    let how = How {
-        format: None,
-        own: &options.own_formats,
-        year,
-    };
-    let told = logs::read(&told_logs, how, &options.log_zones, progress);
+    let files = open_logs(options, &mut failures);
+    expect(files.iter().map(|file| &file.input), progress);
+    let told = logs::read(
+        &files,
+        era(options, &wires.sources, &files),
+        options,
+        progress,
+    );
     failures.extend(told.failures);
     progress.begin("aligning");
     let origin = wires.origin.unwrap_or_default();
@@ -119,6 +111,30 @@ fn with_live<'m>(
         Err(error) => failures.push(error.into()),
     }
     opened
+}
+
+fn open_logs(options: &Options, failures: &mut Vec<PipelineError>) -> Vec<LogFile> {
+    let mut files = Vec::new();
+    for log in &options.logs {
+        let opened = open(std::slice::from_ref(&log.path), failures);
+        files.extend(opened.into_iter().map(|input| LogFile {
+            input,
+            format: log.format.clone(),
+        }));
+    }
+    files
+}
+
+/// When the logs were written, for stamps without a year.
+fn era(options: &Options, captures: &[CaptureSource], files: &[LogFile]) -> Era {
+    let heard_until = captures.iter().filter_map(|capture| capture.last).max();
+    let modified = || files.iter().filter_map(|file| file.input.modified).max();
+    match options.year {
+        Some(year) => Era::Year(year),
+        None => heard_until
+            .or_else(modified)
+            .map_or(Era::default(), |until| Era::Until(LogTime(until.0))),
+    }
 }
 
 /// How much there is to read.

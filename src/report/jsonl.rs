@@ -124,23 +124,45 @@ fn capture_record(capture: &CaptureSource) -> Capture<'_> {
 struct Log<'a> {
     r#type: &'static str,
     file: &'a str,
+    /// Of a rotated set, the oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    files: Vec<&'a str>,
     format: &'static str,
+    /// Share of the lines looked at that the format takes.
+    format_sure: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encoding: Option<&'static str>,
     zone: String,
     zone_source: &'static str,
     lines: u64,
     events: u64,
     unparsed_lines: u64,
+    unparsed_first: Vec<Unparsed<'a>>,
+    overlong_lines: u64,
+    late_lines: u64,
+    late_by_ms: f64,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    remarks: &'a [String],
     first: Option<String>,
     last: Option<String>,
     damaged: Option<String>,
 }
 
+/// A line that could not be read.
+#[derive(Serialize)]
+struct Unparsed<'a> {
+    file: &'a str,
+    line: u64,
+    text: &'a str,
+}
+
 fn log_record(source: &LogSource) -> Log<'_> {
     let (zone, zone_source) = match source.zone {
-        Zone::Assumed => (Span::ZERO, "assumed"),
-        Zone::Given(east) => (east, "given"),
-        Zone::Inferred(east) => (east, "inferred"),
-        Zone::Stated(east) => (east, "stated"),
+        Zone::Assumed => (east_of_utc(Span::ZERO), "assumed"),
+        Zone::Given(east) => (east_of_utc(east), "given"),
+        Zone::Inferred(east) => (east_of_utc(east), "inferred"),
+        Zone::Place(place) => (place.to_owned(), "given"),
+        Zone::Stated(east) => (east_of_utc(east), "stated"),
     };
     let utc = |at: LogTime| match source.zone {
         Zone::Inferred(east) => (at - east).to_rfc3339(),
@@ -150,12 +172,27 @@ fn log_record(source: &LogSource) -> Log<'_> {
     Log {
         r#type: "log",
         file: &source.file,
+        files: source.parts.iter().map(|part| part.file.as_str()).collect(),
         format: source.format,
-        zone: east_of_utc(zone),
+        format_sure: f64::from(source.sureness) / 1000.0,
+        encoding: source.encoding,
+        zone,
         zone_source,
         lines: source.lines,
         events: source.events,
         unparsed_lines: source.unparsed,
+        unparsed_first: source
+            .unparsed_first
+            .iter()
+            .map(|(line, text)| {
+                let (file, line) = source.place(*line);
+                Unparsed { file, line, text }
+            })
+            .collect(),
+        overlong_lines: source.overlong,
+        late_lines: source.late,
+        late_by_ms: source.late_by.as_millis_f64(),
+        remarks: &source.remarks,
         first: source.first.map(utc),
         last: source.last.map(utc),
         damaged: (!source.damage.is_empty()).then(|| source.damage.to_string()),
@@ -535,10 +572,8 @@ fn lines<'a>(account: &'a Account, sessions: &[usize]) -> Vec<LogLine<'a>> {
 }
 
 fn log_line(account: &Account, line: LineRef) -> LogLine<'_> {
-    LogLine {
-        file: account.log_file(line.log),
-        line: line.line,
-    }
+    let (file, line) = account.place(line);
+    LogLine { file, line }
 }
 
 #[derive(Serialize)]

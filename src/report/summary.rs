@@ -134,12 +134,20 @@ fn write_log(source: &LogSource, out: &mut dyn Write) -> io::Result<()> {
         Zone::Assumed => "zone not stated, read as UTC".to_owned(),
         Zone::Given(east) => format!("zone {} as given", east_of_utc(east)),
         Zone::Inferred(east) => format!("zone {} inferred", east_of_utc(east)),
+        Zone::Place(place) => format!("zone {place} as given"),
         Zone::Stated(east) => format!("zone {} stated", east_of_utc(east)),
     };
     writeln!(out, "  log      {}", terminal(&source.file))?;
+    for part in &source.parts {
+        writeln!(out, "           of {}", terminal(&part.file))?;
+    }
+    let sure = match source.sureness {
+        1000.. => String::new(),
+        thousandths => format!(" ({} % sure)", thousandths / 10),
+    };
     writeln!(
         out,
-        "           {}, {} lines, {} of them in sessions, {zone}{}",
+        "           {}{sure}, {} lines, {} of them in sessions, {zone}{}",
         source.format,
         source.lines,
         source.events,
@@ -155,8 +163,36 @@ fn write_log(source: &LogSource, out: &mut dyn Write) -> io::Result<()> {
             source.unparsed
         )?;
         for (line, text) in &source.unparsed_first {
-            writeln!(out, "             {line}: {}", terminal(text))?;
+            let (file, line) = source.place(*line);
+            let file = if source.parts.is_empty() {
+                String::new()
+            } else {
+                format!("{}:", terminal(file))
+            };
+            writeln!(out, "             {file}{line}: {}", terminal(text))?;
         }
+    }
+    if source.overlong > 0 {
+        writeln!(
+            out,
+            "           too long to be lines: {} of them",
+            source.overlong
+        )?;
+    }
+    if source.late > 0 {
+        writeln!(
+            out,
+            "           lines older than one above them: {}, by {} at most",
+            source.late, source.late_by
+        )?;
+    }
+    for remark in source
+        .encoding
+        .iter()
+        .map(|name| format!("read as {name}"))
+        .chain(source.remarks.iter().cloned())
+    {
+        writeln!(out, "           {}", terminal(&remark))?;
     }
     if !source.damage.is_empty() {
         writeln!(
