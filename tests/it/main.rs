@@ -8,6 +8,7 @@
 )]
 
 mod alignment;
+mod any_order;
 mod cases;
 mod conformance_protocols;
 mod corpus;
