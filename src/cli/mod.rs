@@ -8,6 +8,7 @@ mod lists;
 mod logging;
 mod main;
 mod plan;
+mod signals;
 
 pub use args::command;
 pub use main::main;
