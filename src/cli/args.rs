@@ -213,8 +213,12 @@ pub(super) enum Command {
         #[arg(long)]
         markdown: bool,
     },
-    /// List the log formats that are known
-    Formats,
+    /// List the log formats that are known, and what each can show
+    Formats {
+        /// As JSON Lines
+        #[arg(long)]
+        json: bool,
+    },
     /// Tell how to make a server log what a comparison needs, and what that costs
     Logging {
         /// Which server; all are listed when it is left out

@@ -1,18 +1,9 @@
-//! Lists for a person: formats and protocols.
+//! Lists for a person: findings and protocols.
 
 use std::io::{self, Write};
 
 use crate::diagnose::registry::{RULES, Rule};
-use crate::log::registry::FORMATS;
 use crate::protocol::registry::PROTOCOLS;
-
-/// Writes the log formats, one a line.
-pub(super) fn formats(out: &mut dyn Write) -> io::Result<()> {
-    for entry in FORMATS {
-        writeln!(out, "{:<20} {}", entry.name, entry.about)?;
-    }
-    Ok(())
-}
 
 /// Writes the interfaces that can be listened to, one a line.
 #[cfg(feature = "live")]

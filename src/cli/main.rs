@@ -15,7 +15,7 @@ use crate::report::escape::terminal;
 use crate::report::registry::OUTPUTS;
 
 use super::args::{Args, Color, Command, command};
-use super::{exit, lists, logging, plan, signals};
+use super::{exit, formats, lists, logging, plan, signals};
 
 /// Does what the arguments of this process say.
 pub fn main() -> ExitCode {
@@ -54,7 +54,7 @@ fn aside(what: &Command) -> Result<()> {
             Some(code) => lists::explain(code, &mut out)?,
             None => lists::findings(*markdown, &mut out)?,
         },
-        Command::Formats => lists::formats(&mut out)?,
+        Command::Formats { json } => formats::formats(*json, &mut out)?,
         Command::Logging { server, captures } => {
             let told = logging::logging(server.as_deref(), captures, &mut out);
             told.map_err(|error| {

@@ -4,6 +4,7 @@
 
 mod args;
 mod exit;
+mod formats;
 mod lists;
 mod logging;
 mod main;

@@ -93,7 +93,19 @@ fn lookups(view: View<'_>) -> impl Iterator<Item = (IpAddr, IpAddr, &Lookup)> {
 }
 
 fn failed(lookup: &Lookup) -> bool {
-    !matches!(lookup.outcome, LookupOutcome::Found | LookupOutcome::Empty)
+    match lookup.outcome {
+        LookupOutcome::NoSuchName
+        | LookupOutcome::ServerFailed
+        | LookupOutcome::Refused
+        | LookupOutcome::Other(_)
+        | LookupOutcome::Unanswered => true,
+        // What was cut or referred is asked again, over TCP or elsewhere, and counts there.
+        LookupOutcome::Truncated
+        | LookupOutcome::Referred
+        | LookupOutcome::Found
+        | LookupOutcome::Empty
+        | LookupOutcome::Unknown => false,
+    }
 }
 
 /// Whether `client` found the name all the same, or the one that a search domain was hung on, or that with one.
@@ -139,7 +151,7 @@ const fn words(outcome: LookupOutcome) -> &'static str {
         LookupOutcome::ServerFailed => "SERVFAIL of",
         LookupOutcome::Refused => "refused by",
         LookupOutcome::Unanswered => "no answer from",
-        LookupOutcome::Found | LookupOutcome::Empty | LookupOutcome::Other(_) => "an error of",
+        _ => "an error of",
     }
 }
 
@@ -206,5 +218,20 @@ mod tests {
         }
         let found = scene.find(find);
         assert_eq!((found.len(), found[0].count), (1, 2), "{found:?}");
+    }
+
+    #[test]
+    fn what_is_asked_again_elsewhere_or_was_not_captured_did_not_fail() {
+        let mut scene = Scene::default();
+        for outcome in [
+            LookupOutcome::Truncated,
+            LookupOutcome::Referred,
+            LookupOutcome::Unknown,
+        ] {
+            scene.add(asked(0, "mail.example.com", outcome));
+        }
+        assert!(scene.find(find).is_empty());
+        scene.add(asked(1, "mail.example.com", LookupOutcome::Refused));
+        assert_eq!(scene.find(find).len(), 1);
     }
 }

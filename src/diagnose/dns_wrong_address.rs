@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::model::{Endpoint, Evidence, Finding, Lookup, Severity, Span, WireSession};
+use crate::model::{Endpoint, Evidence, Finding, Lookup, Severity, WireSession};
 
 use super::View;
 use super::group::{Group, Words, counted, server};
@@ -13,14 +13,11 @@ use super::view::established;
 pub(super) const RULE: Rule = Rule {
     code: "dns-wrong-address",
     about: "the answer named an address that does not serve, followed by the failing connection",
-    decided: "Connections that failed (refused, rejected or not answered) to an address that the same client had been given for a name within the minute before, \
+    decided: "Connections that failed (refused, rejected or not answered) to an address that the same client had been given for one name shortly before (a minute, or as long as the answer may be kept, up to ten), \
               where nobody reached that port of the address.",
     example: "mail.example.com is 198.51.100.26 by 198.51.100.53, and 1 connection of 192.0.2.10 to 198.51.100.26 port 25 failed",
     find,
 };
-
-/// For how long an answer is followed by the connection made from it.
-const SOON: Span = Span::seconds(60);
 
 fn find(view: View<'_>) -> Vec<Finding> {
     type Key<'a> = (&'a str, IpAddr, Endpoint);
@@ -63,29 +60,18 @@ fn find(view: View<'_>) -> Vec<Finding> {
         .collect()
 }
 
-/// The last answer that gave the client this address, and who gave it.
+/// The look-up that gave the client this address, and who answered it.
 fn led_to<'a>(view: View<'a>, wire: &WireSession) -> Option<(IpAddr, &'a Lookup)> {
-    let mine = view
-        .wires
-        .iter()
-        .filter(|other| other.conversation.client.ip == wire.conversation.client.ip);
-    mine.flat_map(|other| {
-        let asked = other.conversation.server.ip;
-        other.lookups.iter().map(move |lookup| (asked, lookup))
-    })
-    .filter(|(_, lookup)| {
-        let age = lookup.answered.map(|at| wire.start.since(at));
-        lookup.addresses.contains(&wire.conversation.server.ip)
-            && age.is_some_and(|age| age >= Span::ZERO && age <= SOON)
-    })
-    .max_by_key(|(_, lookup)| lookup.answered)
+    let by = wire.led_by?;
+    let asked = view.wires.get(by.session)?;
+    Some((asked.conversation.server.ip, asked.lookups.get(by.lookup)?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::testing::{Scene, at, wire};
     use super::*;
-    use crate::model::{LookupOutcome, PacketNo, RecordType};
+    use crate::model::{LedBy, LookupOutcome, PacketNo, RecordType};
 
     #[test]
     fn a_refused_connection_after_an_answer_is_the_answers_fault() {
@@ -105,6 +91,10 @@ mod tests {
         });
         let mut refused = wire(25, 1, "REJ", "Sr");
         refused.handshake.syns = 1;
+        refused.led_by = Some(LedBy {
+            session: 0,
+            lookup: 0,
+        });
         let mut scene = Scene::default();
         scene.add(asked);
         scene.add(refused);

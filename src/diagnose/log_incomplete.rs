@@ -117,8 +117,8 @@ mod tests {
     use super::*;
     use crate::align::Clock;
     use crate::model::{
-        DamageLog, Event, LineRef, LogEvent, LogSession, LogSource, LogTime, Proto, Side, Stamp,
-        Zone,
+        DamageLog, Event, LineRef, LogEvent, LogSession, LogSource, LogTime, Proto, Shows, Side,
+        Stamp, Zone,
     };
 
     fn line(second: i64, number: u64) -> LogSession {
@@ -167,6 +167,7 @@ mod tests {
             id: LogId(0),
             file: "mail.log".into(),
             format: "postfix",
+            shows: Shows::NOTHING,
             zone: Zone::Stated(Span::ZERO),
             lines: 2,
             events: 2,

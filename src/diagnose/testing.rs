@@ -93,8 +93,10 @@ pub(super) fn wire(port: u16, second: i64, conn_state: &'static str, history: &s
         bursts: Vec::new(),
         names: Vec::new(),
         icmp_errors: Vec::new(),
+        overlaps: Vec::new(),
         process: None,
         lookups: Vec::new(),
+        led_by: None,
         notes: Vec::new(),
     }
 }

@@ -1,6 +1,8 @@
 //! What the reassembly says of a connection.
 
-use crate::model::{Conversation, Counts, Handshake, IcmpError, Nanos, PacketNo, Passage, Side};
+use crate::model::{
+    Conversation, Counts, Handshake, IcmpError, Nanos, Overlap, PacketNo, Passage, Side,
+};
 
 /// What one direction of a connection did, in stream order.
 ///
@@ -67,6 +69,19 @@ pub struct Connection {
     pub passage: Passage,
     /// ICMP errors that quote a packet of it. The first 16.
     pub icmp_errors: Vec<IcmpError>,
+    /// Places where two copies of the same octets differ. The first 16.
+    pub overlaps: Vec<Overlap>,
+}
+
+/// What becomes of segments whose checksum is wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BadChecksums {
+    /// They are counted and believed: the sending host's own capture shows them before the network card has
+    /// filled the checksum in.
+    #[default]
+    Keep,
+    /// They are counted and passed over, as by the host that they were sent to.
+    Drop,
 }
 
 /// Bounds of the connection table.

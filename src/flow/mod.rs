@@ -11,7 +11,7 @@ mod table;
 mod tcp;
 mod udp;
 
-pub use event::{Connection, Limits, StreamEvent};
+pub use event::{BadChecksums, Connection, Limits, StreamEvent};
 pub use neighbours::Neighbours;
 pub use table::{FlowEvent, FlowId, FlowTable, Overruns};
 pub use udp::{UdpEvent, UdpId, UdpTable};

@@ -166,6 +166,7 @@ impl UdpTable {
             handshake: Handshake::default(),
             passage: Passage::default(),
             icmp_errors: Vec::new(),
+            overlaps: Vec::new(),
         };
         let id = self.open.insert(Open { key, record });
         self.by_key.insert(key, id);

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use crate::model::{
-    Encryption, Ending, Event, LineRef, LogCommand, LogEvent, LogId, LogSession, Proto, Span,
-    Stamp, Verb, Zone, from_wire,
+    ClockStep, Encryption, Ending, Event, LineRef, LogCommand, LogEvent, LogId, LogSession, Marks,
+    Proto, Shown, Shows, Span, Stamp, Verb, Zone, from_wire,
 };
 
 use super::csv::Table;
@@ -18,6 +18,17 @@ use super::{Builder, Entry, Head, Line, Parsed, Sureness, stamp};
 pub(super) const ENTRY: Entry = Entry {
     name: "exchange-mailbox",
     about: "Exchange 2013 and later, POP3 and IMAP4 protocol logs",
+    shows: Shows {
+        client_port: Shown::Always,
+        session_id: Shown::Always,
+        step: ClockStep::Of(Span::MILLISECOND),
+        marks: Marks::End,
+        octets: Shown::Always,
+        commands: Shown::Always,
+        replies: Shown::Partly("the outcome"),
+        tls: Shown::Never,
+        users: Shown::Always,
+    },
     probe,
     open: |id, head| Box::new(Exchange::new(id, head)),
 };

@@ -1,6 +1,6 @@
 //! The shape of a log format.
 
-use crate::model::{LogId, LogSession, Stamp, Zone};
+use crate::model::{LogId, LogSession, Shows, Stamp, Zone};
 
 /// Longest line read, in octets; the rest of a longer one is passed over and counted as unparsed.
 pub const MAX_LINE: usize = 1 << 20;
@@ -11,6 +11,8 @@ pub struct Entry {
     pub name: &'static str,
     /// What it is, in a few words.
     pub about: &'static str,
+    /// What its lines can show, as far as its builder takes it in.
+    pub shows: Shows,
     /// How surely a file with this head is of this format.
     pub probe: fn(&Head<'_>) -> Sureness,
     /// A builder for one file; `head` is the same as for `probe`.
@@ -60,6 +62,11 @@ pub trait Builder {
 
     /// What the format, or the file, says of its zone.
     fn zone(&self) -> Zone;
+
+    /// What else a person should know of the file, once all of it is read: the level that it was written at, and what that leaves out.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 impl Sureness {

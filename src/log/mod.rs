@@ -9,9 +9,12 @@ pub mod advice;
 mod csv;
 mod dovecot;
 mod envelope;
+mod exchange55;
 mod exchange_mailbox;
 mod exchange_smtp;
 mod format;
+mod hidden_clock;
+mod hmailserver;
 mod iis;
 mod opensmtpd;
 mod own;
@@ -22,6 +25,7 @@ mod stamp;
 mod syslog;
 #[cfg(test)]
 mod testing;
+mod transcript;
 mod w3c;
 mod web;
 

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Encryption, Ending, Event, LineRef, LogCommand, LogEvent, LogId, LogSession, LoggedMessage,
-    LoggedTls, Proto, Span, TlsVersion, Verb, Zone, from_wire,
+    ClockStep, Encryption, Ending, Event, LineRef, LogCommand, LogEvent, LogId, LogSession,
+    LoggedMessage, LoggedTls, Marks, Proto, Shown, Shows, Span, TlsVersion, Verb, Zone, from_wire,
 };
 
 use super::syslog::{self, Envelope, Syslog};
@@ -16,6 +16,17 @@ use super::{Builder, Entry, Head, Line, Parsed, Sureness};
 pub(super) const ENTRY: Entry = Entry {
     name: "opensmtpd",
     about: "OpenSMTPD, in any syslog envelope",
+    shows: Shows {
+        client_port: Shown::Never,
+        session_id: Shown::Always,
+        step: ClockStep::Envelope,
+        marks: Marks::Line,
+        octets: Shown::Never,
+        commands: Shown::Partly("those that failed"),
+        replies: Shown::Partly("of commands that failed"),
+        tls: Shown::Always,
+        users: Shown::Always,
+    },
     probe,
     open: |id, head| {
         Box::new(OpenSmtpd {

@@ -2,7 +2,7 @@
 
 use memchr::memchr;
 
-use crate::model::{DamageLog, LogId, LogSession, LogSource, Stamp, from_wire};
+use crate::model::{DamageLog, LogId, LogSession, LogSource, Shows, Stamp, from_wire};
 
 use super::envelope::{Stack, Unwrapped, as_lines};
 use super::registry::FORMATS;
@@ -71,6 +71,13 @@ impl Chosen {
         }
     }
 
+    fn shows(&self) -> Shows {
+        match self {
+            Self::Known(entry) => entry.shows,
+            Self::Own(own) => own.shows(),
+        }
+    }
+
     fn probe(&self, head: &Head<'_>) -> Sureness {
         match self {
             Self::Known(entry) => (entry.probe)(head),
@@ -133,7 +140,7 @@ pub fn read_as(
         first: excerpt(first),
     })?;
     let (chosen, mut builder, mut stack) = opened;
-    let mut reading = Reading::new(id, file, chosen, &*builder);
+    let mut reading = Reading::new(id, file, &chosen, &*builder);
     let mut sessions = Vec::new();
     for (at, (left, line)) in Lines(bytes).enumerate() {
         let number = u64::try_from(at + 1).unwrap_or(u64::MAX);
@@ -148,8 +155,8 @@ pub fn read_as(
     Ok((reading.source, sessions))
 }
 
-/// A format's name, a builder for its lines, and the envelopes around them.
-type Opened = (&'static str, Box<dyn Builder>, Stack);
+/// A format, a builder for its lines, and the envelopes around them.
+type Opened = (Chosen, Box<dyn Builder>, Stack);
 
 /// Finds the format of a file, with or without envelopes around its lines.
 fn open(id: LogId, lines: &[&[u8]], how: How<'_>) -> Option<Opened> {
@@ -167,7 +174,8 @@ fn open(id: LogId, lines: &[&[u8]], how: How<'_>) -> Option<Opened> {
             None => detect(&head, how.own),
         };
         if let Some(chosen) = chosen {
-            return Some((chosen.name(), chosen.open(id, &head), stack));
+            let builder = chosen.open(id, &head);
+            return Some((chosen, builder, stack));
         }
         inside = match stack.deepen(lines) {
             Some(inside) if !inside.is_empty() => inside,
@@ -180,7 +188,7 @@ fn open(id: LogId, lines: &[&[u8]], how: How<'_>) -> Option<Opened> {
         lines,
         year: how.year,
     };
-    Some((chosen.name(), chosen.open(id, &head), Stack::default()))
+    Some((chosen.clone(), chosen.open(id, &head), Stack::default()))
 }
 
 /// The format that can read most of the head; none when that is little.
@@ -209,12 +217,13 @@ struct Reading {
 }
 
 impl Reading {
-    fn new(id: LogId, file: &str, format: &'static str, builder: &dyn Builder) -> Self {
+    fn new(id: LogId, file: &str, format: &Chosen, builder: &dyn Builder) -> Self {
         Self {
             source: LogSource {
                 id,
                 file: file.to_owned(),
-                format,
+                format: format.name(),
+                shows: format.shows(),
                 zone: builder.zone(),
                 lines: 0,
                 events: 0,

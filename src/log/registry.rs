@@ -1,6 +1,9 @@
 //! The list of log formats: one row each.
 
-use super::{Entry, dovecot, exchange_mailbox, exchange_smtp, iis, opensmtpd, postfix, web};
+use super::{
+    Entry, dovecot, exchange_mailbox, exchange_smtp, exchange55, hmailserver, iis, opensmtpd,
+    postfix, web,
+};
 
 /// All formats, in alphabetical order.
 pub static FORMATS: &[Entry] = &[
@@ -10,7 +13,10 @@ pub static FORMATS: &[Entry] = &[
     web::envoy::ENTRY,
     exchange_mailbox::ENTRY,
     exchange_smtp::ENTRY,
+    exchange55::connector::ENTRY,
+    exchange55::mailbox::ENTRY,
     web::haproxy::ENTRY,
+    hmailserver::ENTRY,
     iis::httperr::ENTRY,
     iis::fixed::ENTRY,
     iis::http::ENTRY,

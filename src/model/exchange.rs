@@ -100,6 +100,11 @@ impl Verb {
         self.0.is_empty()
     }
 
+    /// Whether a client logs in by it: `PASS` (RFC 1939), `LOGIN` and `AUTHENTICATE` (RFC 9051), `AUTH` (RFC 4954).
+    pub fn is_login(&self) -> bool {
+        ["PASS", "LOGIN", "AUTHENTICATE", "AUTH"].contains(&&*self.0)
+    }
+
     /// Whether this is a message body.
     pub fn is_body(&self) -> bool {
         &*self.0 == Self::BODY

@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use super::{DamageLog, Encryption, LineRef, LogTime, Proto, Side, Span, Stamp, TlsVersion, Verb};
+use super::{
+    DamageLog, Delivery, Encryption, LineRef, LogTime, Proto, Shows, Side, Span, Stamp, TlsVersion,
+    Verb,
+};
 
 /// Which input log, in the order given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +33,8 @@ pub struct LogSource {
     pub file: String,
     /// Name of its format in the registry.
     pub format: &'static str,
+    /// What that format can show.
+    pub shows: Shows,
     /// Time zone of its stamps.
     pub zone: Zone,
     /// Lines read.
@@ -104,6 +109,8 @@ pub struct LogSession {
     pub implied: Vec<LogCommand>,
     /// Messages that the server took in.
     pub messages: Vec<LoggedMessage>,
+    /// What became of them, as far as the log goes on to tell.
+    pub deliveries: Vec<Delivery>,
     /// Octets that the log says passed after login.
     pub octets: Option<LoggedOctets>,
     /// Sizes that must be found among what passed.
@@ -189,6 +196,8 @@ pub enum Event {
     Close,
     /// A command was answered.
     Command(LogCommand),
+    /// The client logged in, in the log's words.
+    Login(String),
     /// Something took place in the middle of the session.
     Note(String),
     /// A connection was accepted.
@@ -236,6 +245,7 @@ impl LogSession {
             tally: Vec::new(),
             implied: Vec::new(),
             messages: Vec::new(),
+            deliveries: Vec::new(),
             octets: None,
             sizes: Vec::new(),
             ending: Ending::default(),

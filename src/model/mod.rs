@@ -5,6 +5,7 @@
 
 mod capture_source;
 mod damage;
+mod delivery;
 mod endpoint;
 mod exchange;
 mod finding;
@@ -15,12 +16,14 @@ mod neighbour;
 mod passage;
 mod process;
 mod proto;
+mod shows;
 mod text;
 mod time;
 mod wire_session;
 
 pub use capture_source::{CaptureSource, CaptureZone, LostPackets};
 pub use damage::{Damage, DamageLog};
+pub use delivery::Delivery;
 pub use endpoint::{Conversation, Endpoint, Side, Transport};
 pub use exchange::{Burst, Exchange, LineRef, Verb};
 pub use finding::{Evidence, Finding, Severity};
@@ -29,14 +32,15 @@ pub use log_session::{
     Ending, Event, LogCommand, LogEvent, LogId, LogSession, LogSource, LoggedMessage, LoggedOctets,
     LoggedSize, LoggedTls, Role, Tally, Zone,
 };
-pub use lookup::{Lookup, LookupOutcome, RecordType};
+pub use lookup::{LedBy, Lookup, LookupOutcome, RecordType};
 pub use neighbour::Neighbour;
 pub use passage::{Passage, Repeated, Reset, Way};
 pub use process::Process;
 pub use proto::{Encryption, Proto, Seen};
+pub use shows::{ClockStep, Marks, Shown, Shows};
 pub use text::from_wire;
 pub use time::{LogTime, Nanos, Span, Stamp};
 pub use wire_session::{
-    Certificate, Counts, Direction, Handshake, PacketNo, ServerName, TlsSummary, TlsVersion,
-    WireSession,
+    Certificate, Counts, Direction, Handshake, Overlap, PacketNo, ServerName, TlsSummary,
+    TlsVersion, WireSession,
 };

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{
-    Burst, Conversation, Encryption, Exchange, IcmpError, Lookup, Nanos, Passage, Process, Proto,
-    Side,
+    Burst, Conversation, Encryption, Exchange, IcmpError, LedBy, Lookup, Nanos, Passage, Process,
+    Proto, Side, Span,
 };
 
 /// Number of a packet, from 1, in the order in which the capture inputs were read.
@@ -46,10 +46,14 @@ pub struct WireSession {
     pub names: Vec<String>,
     /// ICMP errors that quote a packet of it. The first 16.
     pub icmp_errors: Vec<IcmpError>,
+    /// Places where two copies of the same octets differ. The first 16.
+    pub overlaps: Vec<Overlap>,
     /// The program of the capturing machine that owned it, where the capture says so.
     pub process: Option<Process>,
     /// Names looked up in it, where it is one with a name server.
     pub lookups: Vec<Lookup>,
+    /// The look-up that gave the client the address it connects to, where that is plain.
+    pub led_by: Option<LedBy>,
     /// Departures from the protocol, in words for a person.
     pub notes: Vec<String>,
 }
@@ -65,22 +69,59 @@ pub struct Direction {
     pub packets: u64,
     /// Octets of payload, each counted once however often it was sent.
     pub bytes: u64,
-    /// Segments that carried payload already sent.
+    /// Segments that carried payload already seen, keep-alives and window probes apart.
     pub retransmissions: u64,
-    /// Segments that arrived before one that precedes them in the stream.
+    /// Of these, segments that the other side had acknowledged before: sent again for nothing.
+    pub needless: u64,
+    /// Segments that filled a hole so late that they must have been sent again: the first copy was lost
+    /// before it reached the capture.
+    pub refilled: u64,
+    /// Segments that filled a hole too soon to have been sent again: they were overtaken.
     pub out_of_order: u64,
     /// Holes in the stream that nothing filled.
     pub gaps: u64,
     /// Octets missing in those holes.
     pub missing: u64,
+    /// Of these, octets that the other side acknowledged: they passed, and the capture lost them.
+    pub lost_in_capture: u64,
+    /// Of these, octets of packets that were captured only in part (snap length).
+    pub cut: u64,
     /// Octets sent again with a different content.
     pub conflicting: u64,
     /// Segments that announced a receive window of zero.
     pub zero_windows: u64,
+    /// How long the receive window was closed, in all.
+    pub window_closed: Span,
+    /// Probes of the other side's closed window.
+    pub window_probes: u64,
+    /// Keep-alive probes (RFC 9293 §3.8.4).
+    pub keep_alives: u64,
+    /// Answers to the other side's keep-alive probes.
+    pub keep_alive_answers: u64,
+    /// Segments with an urgent pointer.
+    pub urgent: u64,
+    /// Segments whose timestamp is older than one seen in order: the receiver drops them (PAWS, RFC 7323 §5).
+    pub old_timestamps: u64,
     /// Packets whose checksum is wrong.
     pub bad_checksums: u64,
     /// Segments too far off the stream to belong to it.
     pub foreign: u64,
+    /// Resets outside the receiver's window, which it ignores (RFC 5961 §3.2).
+    pub stray_resets: u64,
+}
+
+/// Two copies of the same octets of a stream that differ: a defect on the way, or an attempt to show the
+/// receiver and an observer different things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overlap {
+    /// Whose stream.
+    pub side: Side,
+    /// The packet that carried the copy that came first and was kept.
+    pub kept: PacketNo,
+    /// The packet that carried the other copy.
+    pub other: PacketNo,
+    /// Octets compared that are not the same in both.
+    pub octets: u64,
 }
 
 /// The three-way handshake (RFC 9293 §3.5) as the capture shows it.
@@ -96,6 +137,10 @@ pub struct Handshake {
     pub syn_acks: u32,
     /// The client's first acknowledgement after it.
     pub ack: Option<Nanos>,
+    /// Octets of data on the first SYN (Fast Open, RFC 7413).
+    pub syn_octets: u32,
+    /// Whether both sides sent a SYN without being asked (RFC 9293 §3.5).
+    pub simultaneous: bool,
 }
 
 /// A TLS protocol version as on the wire; unknown numbers are kept.
@@ -158,6 +203,54 @@ pub struct Certificate {
     pub issuer: String,
     /// End of validity.
     pub not_after: Nanos,
+}
+
+impl Handshake {
+    /// From the first SYN to the client's acknowledgement of its answer: one round trip, wherever between the
+    /// two ends the capture was made. `None` where it was not seen, or the SYN was sent more than once.
+    pub fn round_trip(&self) -> Option<Span> {
+        let once = self.syns == 1 && !self.simultaneous;
+        let (syn, ack) = (self.syn?, self.ack?);
+        once.then(|| ack.since(syn))
+            .filter(|span| *span > Span::ZERO)
+    }
+}
+
+impl Direction {
+    /// Segments that did not reach the receiver, as far as the capture tells: those that filled a hole late,
+    /// and those sent again that had not been acknowledged.
+    pub const fn lost_on_network(&self) -> u64 {
+        self.refilled + self.retransmissions.saturating_sub(self.needless)
+    }
+}
+
+impl WireSession {
+    /// A conversation of which nothing is known yet but who has it, in which protocol, and when it began.
+    pub fn new(conversation: Conversation, proto: Proto, start: Nanos) -> Self {
+        Self {
+            conversation,
+            proto,
+            encryption: Encryption::None,
+            start,
+            end: start,
+            first_packet: PacketNo(1),
+            conn_state: "OTH",
+            history: String::new(),
+            counts: Counts::default(),
+            handshake: Handshake::default(),
+            passage: Passage::default(),
+            tls: None,
+            exchanges: Vec::new(),
+            bursts: Vec::new(),
+            names: Vec::new(),
+            icmp_errors: Vec::new(),
+            overlaps: Vec::new(),
+            process: None,
+            lookups: Vec::new(),
+            led_by: None,
+            notes: Vec::new(),
+        }
+    }
 }
 
 impl Counts {

@@ -9,7 +9,7 @@ use crate::flow::{
 use crate::input::{Front, Window};
 use crate::link::{LinkDecoder, Passed, Upper, neighbourly, quote};
 use crate::model::{CaptureSource, DamageLog, IcmpError, Nanos, Neighbour, Proto, WireSession};
-use crate::protocol::dns::{DnsDialogue, is_server_port};
+use crate::protocol::dns::{self, DnsDialogue, is_server_port};
 use crate::protocol::{Dialogue, Driver};
 
 use super::output::Output;
@@ -209,6 +209,7 @@ impl Followed {
             .finish(&mut |id, event| readers.take_udp(id, event));
         let mut sessions = self.readers.sessions;
         sessions.sort_by_key(|session| session.first_packet);
+        dns::tie(&mut sessions);
         let overruns = self.table.overruns();
         let told = [
             (
@@ -226,6 +227,10 @@ impl Followed {
             (
                 self.unquoted,
                 "ICMP errors about conversations that are not in the capture",
+            ),
+            (
+                self.neighbours.dropped(),
+                "addresses heard of by ARP and not remembered, as there were too many",
             ),
         ];
         let told = told
@@ -255,11 +260,13 @@ impl Readers {
                 }
             }
             UdpEvent::Closed(connection) => {
-                let dialogue = self.name_service.remove(id).filter(DnsDialogue::is_any);
+                let server = connection.conversation.server.ip;
                 let process = self.owners.of(&connection.conversation);
-                self.sessions.extend(dialogue.map(|dialogue| WireSession {
+                let dialogue = self.name_service.remove(id);
+                let told = dialogue.and_then(|dialogue| dialogue.finish(server));
+                self.sessions.extend(told.map(|told| WireSession {
                     process,
-                    ..look_ups(*connection, dialogue)
+                    ..session(*connection, Proto("dns"), told)
                 }));
             }
         }
@@ -288,23 +295,6 @@ impl Readers {
     }
 }
 
-/// A conversation with a name server.
-fn look_ups(connection: Connection, dns: DnsDialogue) -> WireSession {
-    let notes = dns.notes();
-    WireSession {
-        lookups: dns.lookups,
-        ..session(
-            connection,
-            Proto("dns"),
-            Dialogue {
-                exchanges: dns.exchanges,
-                notes,
-                ..Dialogue::default()
-            },
-        )
-    }
-}
-
 fn session(connection: Connection, proto: Proto, dialogue: Dialogue) -> WireSession {
     WireSession {
         conversation: connection.conversation,
@@ -323,8 +313,10 @@ fn session(connection: Connection, proto: Proto, dialogue: Dialogue) -> WireSess
         bursts: dialogue.bursts,
         names: dialogue.names,
         icmp_errors: connection.icmp_errors,
+        lookups: dialogue.lookups,
+        led_by: None,
+        overlaps: connection.overlaps,
         process: None,
-        lookups: Vec::new(),
         notes: dialogue.notes,
     }
 }

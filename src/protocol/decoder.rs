@@ -2,7 +2,7 @@
 
 use super::tls::Opener;
 use crate::flow::StreamEvent;
-use crate::model::{Burst, Encryption, Exchange, Proto, TlsSummary};
+use crate::model::{Burst, Encryption, Exchange, Lookup, Proto, TlsSummary};
 
 /// A row of the registry.
 pub struct Entry {
@@ -80,6 +80,8 @@ pub struct Dialogue {
     pub encryption: Encryption,
     /// The visible part of TLS.
     pub tls: Option<TlsSummary>,
+    /// Names looked up.
+    pub lookups: Vec<Lookup>,
     /// Names the client gave.
     pub names: Vec<String>,
     /// Departures from the protocol, in words.

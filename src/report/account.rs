@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use crate::align::{Alignment, Clock, Joined};
 use crate::model::{
-    CaptureSource, Encryption, Finding, LogId, LogSession, LogSource, Nanos, Neighbour, Proto,
-    Role, Seen, Span, WireSession,
+    CaptureSource, Encryption, Finding, LogId, LogSession, LogSource, Lookup, Nanos, Neighbour,
+    Proto, Role, Seen, Span, WireSession,
 };
 
 /// What was read and how it was joined.
@@ -65,6 +65,15 @@ pub(super) struct Shown<'a> {
     pub(super) wire: Option<&'a WireSession>,
     /// The log session that speaks for it, when the wire does not.
     pub(super) log: Option<&'a LogSession>,
+    pub(super) led_by: Option<Led<'a>>,
+}
+
+/// The look-up that a connection was made from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Led<'a> {
+    /// Index of its session in the account.
+    session: usize,
+    lookup: &'a Lookup,
 }
 
 /// Name of the session at `index` of the account.
@@ -76,13 +85,37 @@ impl Account {
     /// The sessions that are selected, in order, numbered among all.
     pub(super) fn shown(&self) -> impl Iterator<Item = Shown<'_>> {
         let all = self.alignment.sessions.iter().enumerate();
-        all.map(|(at, joined)| Shown {
-            number: at + 1,
-            joined,
-            wire: joined.wire.and_then(|wire| self.wires.get(wire)),
-            log: joined.logs.first().and_then(|&log| self.logs.get(log)),
+        let places = self.places_of_wires();
+        all.map(move |(at, joined)| {
+            let wire = joined.wire.and_then(|wire| self.wires.get(wire));
+            Shown {
+                number: at + 1,
+                joined,
+                wire,
+                log: joined.logs.first().and_then(|&log| self.logs.get(log)),
+                led_by: wire.and_then(|wire| self.led_by(wire, &places)),
+            }
         })
         .filter(|shown| self.selected(shown))
+    }
+
+    /// Index in the account of each conversation on the wire.
+    fn places_of_wires(&self) -> Vec<usize> {
+        let mut places = vec![usize::MAX; self.wires.len()];
+        for (at, joined) in self.alignment.sessions.iter().enumerate() {
+            if let Some(place) = joined.wire.and_then(|wire| places.get_mut(wire)) {
+                *place = at;
+            }
+        }
+        places
+    }
+
+    fn led_by<'a>(&'a self, wire: &WireSession, places: &[usize]) -> Option<Led<'a>> {
+        let by = wire.led_by?;
+        Some(Led {
+            session: *places.get(by.session).filter(|at| **at != usize::MAX)?,
+            lookup: self.wires.get(by.session)?.lookups.get(by.lookup)?,
+        })
     }
 
     /// Findings about sessions that are selected, and about none in particular.
@@ -186,6 +219,18 @@ impl Account {
     pub fn damaged(&self) -> bool {
         self.captures.iter().any(|c| !c.damage.is_empty())
             || self.sources.iter().any(|s| !s.damage.is_empty())
+    }
+}
+
+impl<'a> Led<'a> {
+    /// Name within the account of the session in which the name was looked up.
+    pub(super) fn id(self) -> String {
+        session_id(self.session)
+    }
+
+    /// The name that was looked up.
+    pub(super) fn name(self) -> &'a str {
+        &self.lookup.name
     }
 }
 

@@ -8,10 +8,11 @@ use serde::Serialize;
 use crate::align::{Clock, Standing};
 use crate::model::{
     CaptureSource, CaptureZone, Evidence, Exchange, Finding, LineRef, LogSource, LogTime, Nanos,
-    Side, Span, TlsSummary, Zone,
+    Side, Span, TlsSummary, Transport, Zone,
 };
 
 use super::account::{Shown, session_id};
+use super::tcp::{TcpRecord, tcp_record};
 use super::{Account, community_id};
 
 /// Writes the whole account.
@@ -309,13 +310,24 @@ struct Session<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     names: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
+    lookup: Option<LookupRecord<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     process: Option<ProcessRecord<'a>>,
     log_lines: Vec<LogLine<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    deliveries: Vec<DeliveryRecord<'a>>,
     r#match: MatchRecord<'a>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     notes: &'a [String],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     icmp_errors: Vec<IcmpRecord>,
+}
+
+/// The look-up that a connection was made from.
+#[derive(Serialize)]
+struct LookupRecord<'a> {
+    session: String,
+    name: &'a str,
 }
 
 /// The program that owned a session.
@@ -346,6 +358,8 @@ struct WireFields<'a> {
     content_gaps: u64,
     missing_bytes: u64,
     retransmissions: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tcp: Option<TcpRecord>,
 }
 
 #[derive(Serialize)]
@@ -374,6 +388,17 @@ struct CertificateRecord<'a> {
 struct LogLine<'a> {
     file: &'a str,
     line: u64,
+}
+
+/// What became of a message of the session.
+#[derive(Serialize)]
+struct DeliveryRecord<'a> {
+    message: &'a str,
+    recipient: &'a str,
+    status: &'a str,
+    relay: &'a str,
+    reply: &'a str,
+    log_line: LogLine<'a>,
 }
 
 #[derive(Serialize)]
@@ -424,10 +449,15 @@ fn session_record<'a>(account: &'a Account, shown: &Shown<'a>) -> Session<'a> {
                 content_gaps: client.gaps + server.gaps,
                 missing_bytes: client.missing + server.missing,
                 retransmissions: client.retransmissions + server.retransmissions,
+                tcp: (wire.conversation.transport == Transport::Tcp).then(|| tcp_record(wire)),
             }
         }),
         tls: wire.and_then(|wire| wire.tls.as_ref()).map(tls_record),
         names: wire.map_or(&[], |wire| &wire.names),
+        lookup: shown.led_by.map(|led| LookupRecord {
+            session: led.id(),
+            name: led.name(),
+        }),
         process: wire
             .and_then(|wire| wire.process.as_ref())
             .map(|process| ProcessRecord {
@@ -435,6 +465,7 @@ fn session_record<'a>(account: &'a Account, shown: &Shown<'a>) -> Session<'a> {
                 pid: process.id,
             }),
         log_lines: lines(account, &shown.joined.logs),
+        deliveries: deliveries(account, &shown.joined.logs),
         r#match: MatchRecord {
             status: match shown.joined.verdict.standing {
                 Standing::Matched => "matched",
@@ -482,6 +513,20 @@ fn tls_record(tls: &TlsSummary) -> Tls<'_> {
                 not_after: certificate.not_after.to_rfc3339(),
             }),
     }
+}
+
+fn deliveries<'a>(account: &'a Account, sessions: &[usize]) -> Vec<DeliveryRecord<'a>> {
+    let logs = sessions.iter().filter_map(|&at| account.logs.get(at));
+    logs.flat_map(|log| &log.deliveries)
+        .map(|delivery| DeliveryRecord {
+            message: &delivery.message,
+            recipient: &delivery.recipient,
+            status: &delivery.status,
+            relay: &delivery.relay,
+            reply: &delivery.reply,
+            log_line: log_line(account, delivery.line),
+        })
+        .collect()
 }
 
 /// The lines of some log sessions, each once.

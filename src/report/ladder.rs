@@ -16,6 +16,8 @@ const CLIENT: usize = 38;
 const SERVER: usize = 40;
 /// Log lines named one by one in the heading.
 const LINES: usize = 4;
+/// Deliveries shown of a session.
+const DELIVERIES: usize = 12;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -64,6 +66,18 @@ fn heading(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Res
             up.gaps + down.gaps,
             tls_text(wire)
         )?;
+        if let Some(led) = shown.led_by {
+            writeln!(
+                out,
+                "    name: {}, looked up in {}",
+                terminal(led.name()),
+                led.id()
+            )?;
+        }
+        let words = super::tcp::tcp_words(wire);
+        if !words.is_empty() {
+            writeln!(out, "    tcp:  {}", words.join("; "))?;
+        }
         if let Some(process) = &wire.process {
             let path = terminal(&process.path);
             writeln!(out, "    owned by: {path}, process {}", process.id)?;
@@ -75,7 +89,39 @@ fn heading(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Res
             writeln!(out, "    note: {}", terminal(note))?;
         }
     }
-    joined(account, shown, out)
+    joined(account, shown, out)?;
+    deliveries(account, shown, out)
+}
+
+/// What became of the session's messages: `mail: 4jYSry2mxdz1SW7J to eve@other.example sent by mx.other.example[…]:25: 250 Ok`.
+fn deliveries(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let logs = shown
+        .joined
+        .logs
+        .iter()
+        .filter_map(|&at| account.logs.get(at));
+    let all: Vec<_> = logs.flat_map(|log| &log.deliveries).collect();
+    for delivery in all.iter().take(DELIVERIES) {
+        let part = |before: &str, text: &str| match text {
+            "" => String::new(),
+            text => format!("{before}{}", terminal(text)),
+        };
+        writeln!(
+            out,
+            "    mail: {}{} {}{}{}  {}:{}",
+            terminal(&delivery.message),
+            part(" to ", &delivery.recipient),
+            terminal(&delivery.status),
+            part(" by ", &delivery.relay),
+            part(": ", &delivery.reply),
+            terminal(account.log_name(delivery.line.log)),
+            delivery.line.line
+        )?;
+    }
+    match all.len().saturating_sub(DELIVERIES) {
+        0 => Ok(()),
+        more => writeln!(out, "    mail: and {more} more"),
+    }
 }
 
 fn tls_text(wire: &crate::model::WireSession) -> String {

@@ -12,6 +12,7 @@ mod jsonl;
 mod ladder;
 pub mod registry;
 mod summary;
+mod tcp;
 mod text;
 
 pub use account::{Account, Selection, Totals};

@@ -6,7 +6,7 @@ use bothends::align::{Standing, align};
 use bothends::model::{
     Conversation, Counts, DamageLog, Encryption, Endpoint, Event, Exchange, Handshake, LineRef,
     LogCommand, LogEvent, LogId, LogSession, LogSource, LogTime, Nanos, PacketNo, Passage, Proto,
-    Seen, Span, Stamp, Transport, Verb, WireSession, Zone,
+    Seen, Shows, Span, Stamp, Transport, Verb, WireSession, Zone,
 };
 
 const SERVER: Endpoint = Endpoint {
@@ -87,8 +87,10 @@ fn wire(chance: &mut Chance, start: Nanos, port: u16) -> WireSession {
         bursts: Vec::new(),
         names: Vec::new(),
         icmp_errors: Vec::new(),
+        overlaps: Vec::new(),
         process: None,
         lookups: Vec::new(),
+        led_by: None,
         notes: Vec::new(),
     }
 }
@@ -134,6 +136,7 @@ fn source() -> LogSource {
         id: LogId(0),
         file: "smtp.log".into(),
         format: "made",
+        shows: Shows::NOTHING,
         zone: Zone::Assumed,
         lines: 0,
         events: 0,

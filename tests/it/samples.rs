@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use bothends::log::read;
-use bothends::model::LogId;
+use bothends::model::{LogId, LogSession, Shown};
 
 /// A sample, its format, and how many sessions are in it.
 const SAMPLES: &[(&str, &str, usize)] = &[
@@ -19,7 +19,11 @@ const SAMPLES: &[(&str, &str, usize)] = &[
     ("exchange2013-pop3.log", "exchange-mailbox", 2),
     ("exchange2013-smtp-receive.log", "exchange-smtp", 2),
     ("exchange2013-smtp-send.log", "exchange-smtp", 2),
+    ("exchange55-imap4.log", "exchange55-mailbox", 2),
+    ("exchange55-ims-smtp.log", "exchange55-connector", 2),
+    ("exchange55-ins-nntp.log", "exchange55-connector", 2),
     ("haproxy.log", "haproxy", 7),
+    ("hmailserver.log", "hmailserver", 2),
     ("httperr.log", "httperr", 5),
     ("iis-fixed-smtp.log", "iis-fixed", 3),
     ("iis-ncsa-smtp.log", "iis-ncsa", 3),
@@ -27,6 +31,8 @@ const SAMPLES: &[(&str, &str, usize)] = &[
     ("iis-w3c-http.log", "iis-http", 5),
     ("nginx-combined.log", "clf", 26),
     ("opensmtpd.log", "opensmtpd", 2),
+    ("postfix-verbose.log", "postfix", 1),
+    ("postfix.log", "postfix", 8),
     ("traefik.json.log", "traefik", 2),
 ];
 
@@ -64,5 +70,30 @@ fn samples_cut_short_are_told_too() {
         let cut = lines[..lines.len().min(header + 5)].concat();
         let told = read(LogId(0), name, &cut, None, 2026, &mut |_| {});
         assert_eq!(told.unwrap().0.format, format, "{name}");
+    }
+}
+
+/// What a format is said to show is in its samples where it always shows it, and in none where it never does.
+#[test]
+fn formats_show_what_they_are_said_to() {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/reference/log-samples");
+    if !beside.is_dir() {
+        eprintln!("skipped: no {}", beside.display());
+        return;
+    }
+    for &(name, ..) in SAMPLES {
+        let bytes = std::fs::read(beside.join(name)).unwrap();
+        let (source, sessions) = read(LogId(0), name, &bytes, None, 2026, &mut |_| {}).unwrap();
+        let ports = |session: &LogSession| session.peer_port.is_some();
+        let tls = |session: &LogSession| session.tls.is_some();
+        let shows = source.shows;
+        match shows.client_port {
+            Shown::Always => assert!(sessions.iter().all(ports), "{name}: port"),
+            Shown::Never => assert!(!sessions.iter().any(ports), "{name}: port"),
+            Shown::Partly(_) | Shown::With(_) => {}
+        }
+        if shows.tls == Shown::Never {
+            assert!(!sessions.iter().any(tls), "{name}: tls");
+        }
     }
 }

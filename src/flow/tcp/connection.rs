@@ -6,17 +6,21 @@
 use std::collections::VecDeque;
 
 use crate::link::{Checksum, Flags, Segment, SeqNo};
-use crate::model::{Conversation, Counts, Handshake, Nanos, PacketNo, Side, Span};
+use crate::model::{Conversation, Counts, Handshake, Nanos, Overlap, PacketNo, Side, Span};
 
-use super::super::{Connection, Limits, StreamEvent};
-use super::history::{History, Letter, Progress, conn_state};
+use super::super::{BadChecksums, Connection, Limits, StreamEvent};
+use super::history::{History, Letter};
+use super::observer::{Judged, Observer, Purpose};
 use super::passage::Passing;
-use super::stream::{Octets, Stream, Taken};
+use super::states::{State, States};
+use super::stream::{Octets, Stream, Taken, Tally};
 
 /// Segments that wait for what they acknowledge.
 const WAITING: usize = 16;
 /// And how long the first of them waits.
 const PATIENCE: Span = Span::millis(100);
+/// What a retransmission takes at least where the handshake does not tell (Wireshark reckons so too).
+const USUAL_ROUND_TRIP: Span = Span::millis(3);
 
 /// When and where a packet came.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +56,7 @@ struct Meta {
     ack: Option<SeqNo>,
     length: u32,
     fin: bool,
+    judged: Judged,
 }
 
 /// A connection that is followed.
@@ -63,7 +68,11 @@ pub(in super::super) struct TcpConnection {
     streams: [Stream; 2],
     counts: Counts,
     history: History,
-    progress: Progress,
+    states: States,
+    observer: Observer,
+    overlaps: Vec<Overlap>,
+    /// Whether the receiver heeded a reset before both sides had closed.
+    torn_down: bool,
     handshake: Handshake,
     passing: Passing,
     first_syn: Option<SeqNo>,
@@ -72,15 +81,10 @@ pub(in super::super) struct TcpConnection {
 }
 
 impl TcpConnection {
-    /// A connection whose first segment seen is `segment`; `flipped` when that came from the server.
-    pub(in super::super) fn new(
-        conversation: Conversation,
-        first: Arrival,
-        segment: &Segment<'_>,
-        flipped: bool,
-    ) -> Self {
+    /// A connection whose first segment came at `first`; `flipped` when from the server.
+    pub(in super::super) fn new(conversation: Conversation, first: Arrival, flipped: bool) -> Self {
         let mut history = History::default();
-        if flipped && !segment.flags.has(Flags::SYN) {
+        if flipped {
             history.note(Side::Client, Letter::Flipped);
         }
         Self {
@@ -90,7 +94,10 @@ impl TcpConnection {
             streams: [Stream::new(Side::Client), Stream::new(Side::Server)],
             counts: Counts::default(),
             history,
-            progress: Progress::default(),
+            states: States::default(),
+            observer: Observer::default(),
+            overlaps: Vec::new(),
+            torn_down: false,
             handshake: Handshake::default(),
             passing: Passing::default(),
             first_syn: None,
@@ -109,10 +116,10 @@ impl TcpConnection {
     }
 
     pub(in super::super) fn phase(&self) -> Phase {
-        if self.progress.rst.is_some() || self.streams.iter().all(Stream::ended) {
+        if self.torn_down || self.streams.iter().all(Stream::ended) {
             Phase::Closed
-        } else if self.counts.of(Side::Server).packets == 0
-            || self.counts.of(Side::Client).packets == 0
+        } else if self.states.of(Side::Client) == State::SynSent
+            || self.states.of(Side::Client) == State::Inactive && self.handshake.syn_ack.is_some()
         {
             Phase::Opening
         } else {
@@ -132,10 +139,18 @@ impl TcpConnection {
             return false;
         }
         match self.phase() {
-            Phase::Closed | Phase::Opening => true,
+            Phase::Closed => true,
+            // The answer to this SYN was captured before it.
+            Phase::Opening => self.handshake.syn_ack.is_none() || !self.awaits(segment.seq),
             // A stray SYN does not end a live connection; one after a silence does.
             Phase::Established => at.since(self.last) > Span::SECOND,
         }
+    }
+
+    /// Whether the client's first octet has the number after `syn`, as the server's answer says.
+    fn awaits(&self, syn: SeqNo) -> bool {
+        let [client, _] = &self.streams;
+        self.first_syn.is_none() && client.ahead(syn.plus(1)) == Some(0)
     }
 
     /// Takes the next segment from `side`.
@@ -145,12 +160,16 @@ impl TcpConnection {
         side: Side,
         segment: &Segment<'_>,
         limits: &Limits,
+        checksums: BadChecksums,
         out: &mut dyn FnMut(StreamEvent<'_>),
     ) {
         self.last = self.last.max(arrival.at);
-        self.note(arrival, side, segment);
+        if checksums == BadChecksums::Drop && segment.checksum == Checksum::Bad {
+            return self.note_bad_checksum(side);
+        }
+        let judged = self.note(arrival, side, segment);
         self.passing.segment(arrival, side, segment);
-        let meta = self.meta(side, segment);
+        let meta = self.meta(side, segment, judged);
         if segment.flags.has(Flags::RST) {
             return self.reset(arrival, side, segment, out);
         }
@@ -178,21 +197,28 @@ impl TcpConnection {
             self.force(waiting, self.last, limits, out);
         }
         self.give_up_all(out);
+        self.observer.finish(self.last, &mut self.counts);
     }
 
     /// The record of the connection.
-    pub(in super::super) fn record(&self) -> Connection {
+    pub(in super::super) fn record(self) -> Connection {
+        let silent = self
+            .counts
+            .0
+            .iter()
+            .all(|sent| sent.bytes + sent.missing == 0);
         Connection {
             conversation: self.conversation,
             start: self.first.at,
             end: self.last,
             first_packet: self.first.packet,
-            conn_state: conn_state(self.progress),
+            conn_state: self.states.word(self.history.as_str(), silent),
             history: self.history.as_str().to_owned(),
             counts: self.counts,
             handshake: self.handshake,
             passage: self.passing.told(),
             icmp_errors: Vec::new(),
+            overlaps: self.overlaps,
         }
     }
 
@@ -204,59 +230,63 @@ impl TcpConnection {
         }
     }
 
-    /// Counts and letters, in the order of arrival.
-    fn note(&mut self, arrival: Arrival, side: Side, segment: &Segment<'_>) {
-        let flags = segment.flags;
+    fn note_bad_checksum(&mut self, side: Side) {
         let counts = self.counts.of_mut(side);
         counts.packets += 1;
+        counts.bad_checksums += 1;
+        self.history.note(side, Letter::BadChecksum);
+    }
+
+    /// Counts and letters, in the order of arrival.
+    fn note(&mut self, arrival: Arrival, side: Side, segment: &Segment<'_>) -> Judged {
+        let flags = segment.flags;
         if segment.checksum == Checksum::Bad {
-            counts.bad_checksums += 1;
-            self.history.note(side, Letter::BadChecksum);
+            self.note_bad_checksum(side);
+        } else {
+            self.counts.of_mut(side).packets += 1;
         }
-        if segment.window == 0 && !flags.has(Flags::RST) && !flags.has(Flags::SYN) {
-            self.counts.of_mut(side).zero_windows += 1;
-            self.history.note(side, Letter::ZeroWindow);
-        }
-        if flags.has(Flags::RST) && (flags.has(Flags::SYN) || flags.has(Flags::FIN)) {
-            self.history.note(side, Letter::Inconsistent);
-        }
+        self.history
+            .segment(side, flags, segment.seq, segment.length);
         if flags.has(Flags::SYN) {
             self.opening(arrival, side, segment);
-        } else if segment.length == 0 && !flags.has(Flags::FIN) && !flags.has(Flags::RST) {
-            self.history.note(side, Letter::Ack);
-            if side == Side::Client && self.progress.syn_ack {
-                self.handshake.ack.get_or_insert(arrival.at);
-            }
+        } else if side == Side::Client
+            && flags.has(Flags::ACK)
+            && self.states.of(Side::Server) == State::Established
+        {
+            self.handshake.ack.get_or_insert(arrival.at);
         }
-        if segment.length > 0 {
-            self.history.note(side, Letter::Data);
+        let judged = self.observer.take(
+            (arrival.at, side),
+            segment,
+            self.states,
+            &mut self.counts,
+            &mut self.history,
+        );
+        if !flags.has(Flags::RST) {
+            self.states.advance(side, flags, segment.length);
         }
-        if flags.has(Flags::FIN) {
-            self.history.note(side, Letter::Fin);
-            if let Some(fin) = self.progress.fin.get_mut(side.index()) {
-                *fin = true;
-            }
-        }
+        judged
     }
 
     fn opening(&mut self, arrival: Arrival, side: Side, segment: &Segment<'_>) {
-        let answers = segment.flags.has(Flags::ACK);
-        self.history
-            .note(side, if answers { Letter::SynAck } else { Letter::Syn });
-        if answers {
-            self.progress.syn_ack = true;
-            self.handshake.syn_ack.get_or_insert(arrival.at);
-            self.handshake.syn_acks = self.handshake.syn_acks.saturating_add(1);
+        let handshake = &mut self.handshake;
+        if segment.flags.has(Flags::ACK) {
+            handshake.syn_ack.get_or_insert(arrival.at);
+            handshake.syn_acks = handshake.syn_acks.saturating_add(1);
+        } else if side == Side::Server {
+            handshake.simultaneous = handshake.syn.is_some();
         } else {
-            self.progress.syn = true;
             self.first_syn.get_or_insert(segment.seq);
-            self.handshake.syn.get_or_insert(arrival.at);
-            self.handshake.syns = self.handshake.syns.saturating_add(1);
+            handshake.syn.get_or_insert(arrival.at);
+            if handshake.syns == 0 {
+                handshake.syn_octets = segment.length;
+            }
+            handshake.syns = handshake.syns.saturating_add(1);
         }
     }
 
     /// The segment's numbers; sets both streams going where they were not.
-    fn meta(&mut self, side: Side, segment: &Segment<'_>) -> Meta {
+    fn meta(&mut self, side: Side, segment: &Segment<'_>, judged: Judged) -> Meta {
         let flags = segment.flags;
         let seq = if flags.has(Flags::SYN) {
             segment.seq.plus(1)
@@ -275,7 +305,21 @@ impl TcpConnection {
             ack,
             length: segment.length,
             fin: flags.has(Flags::FIN),
+            judged,
         }
+    }
+
+    /// One direction and where its counts go.
+    fn direction(&mut self, side: Side) -> (&mut Stream, Tally<'_>) {
+        let round_trip = self.handshake.round_trip().unwrap_or(USUAL_ROUND_TRIP);
+        let [client, server] = &mut self.streams;
+        let stream = if side == Side::Client { client } else { server };
+        let tally = Tally {
+            counts: self.counts.of_mut(side),
+            overlaps: &mut self.overlaps,
+            round_trip,
+        };
+        (stream, tally)
     }
 
     /// Whether it acknowledges octets not yet passed on, or stands behind one that does.
@@ -320,13 +364,8 @@ impl TcpConnection {
         self.waiting_octets -= waiting.bytes.len();
         if let Some(ack) = waiting.meta.ack {
             let other = waiting.side.other();
-            let [client, server] = &mut self.streams;
-            let stream = if other == Side::Client {
-                client
-            } else {
-                server
-            };
-            let holes = stream.give_up(ack, now, self.counts.of_mut(other), out);
+            let (stream, mut tally) = self.direction(other);
+            let holes = stream.give_up(ack, now, &mut tally, out);
             self.note_gaps(other, holes);
         }
         let Waiting {
@@ -347,10 +386,8 @@ impl TcpConnection {
         limits: &Limits,
         out: &mut dyn FnMut(StreamEvent<'_>),
     ) {
-        let [client, server] = &mut self.streams;
-        let stream = if side == Side::Client { client } else { server };
-        let counts = self.counts.of_mut(side);
-        if meta.length > 0 {
+        let (stream, mut tally) = self.direction(side);
+        if meta.length > 0 && meta.judged.purpose == Purpose::Usual {
             let captured = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
             let octets = Octets {
                 at: arrival.at,
@@ -358,22 +395,20 @@ impl TcpConnection {
                 bytes,
                 cut: meta.length.saturating_sub(captured),
             };
-            // A probe with the octet before the next: keep-alive, not loss.
-            let probes = meta.length == 1 && stream.ahead(meta.seq) == Some(-1);
-            match stream.take(meta.seq, octets, counts, out) {
-                Taken::Repeated if !probes => {
-                    counts.retransmissions += 1;
-                    self.history.note(side, Letter::Retransmission);
+            match stream.take(meta.seq, octets, &mut tally, out) {
+                Taken::Repeated => {
+                    tally.counts.retransmissions += 1;
+                    tally.counts.needless += u64::from(meta.judged.needless);
                 }
-                Taken::Foreign => counts.foreign += 1,
-                Taken::New | Taken::Repeated => {}
+                Taken::Foreign => tally.counts.foreign += 1,
+                Taken::New => {}
             }
         }
         if meta.fin {
             stream.fin(meta.seq.plus(meta.length), arrival.at, out);
         }
         if stream.held_octets() > limits.held_per_direction {
-            let holes = stream.give_up_all(arrival.at, counts, out);
+            let holes = stream.give_up_all(arrival.at, &mut tally, out);
             self.note_gaps(side, holes);
         }
     }
@@ -386,17 +421,19 @@ impl TcpConnection {
         out: &mut dyn FnMut(StreamEvent<'_>),
     ) {
         let stream = self.stream(side);
-        // Far from the stream it is another connection's, or forged: the real ends would not believe it either.
+        // Far from the stream it is another connection's, or forged.
         let foreign = stream.begun() && stream.ahead(segment.seq).is_none();
         // A refusal carries no sequence number of its own (RFC 9293 §3.10.7.1).
-        let refuses = segment.seq == SeqNo(0) && !self.progress.syn_ack;
-        if foreign && !refuses {
-            self.counts.of_mut(side).foreign += 1;
+        let refuses = segment.seq == SeqNo(0) && self.handshake.syn_ack.is_none();
+        if !refuses && (foreign || self.observer.stray(side, segment.seq)) {
+            let counts = self.counts.of_mut(side);
+            counts.foreign += u64::from(foreign);
+            counts.stray_resets += 1;
             return;
         }
-        self.history.note(side, Letter::Rst);
-        if self.progress.rst.is_none() && !self.streams.iter().all(Stream::ended) {
-            self.progress.rst = Some(side);
+        self.states.advance(side, segment.flags, segment.length);
+        if !self.torn_down && !self.streams.iter().all(Stream::ended) {
+            self.torn_down = true;
             out(StreamEvent::Rst {
                 side,
                 at: arrival.at,
@@ -407,9 +444,9 @@ impl TcpConnection {
     /// Passes on all that is held, because no room is left for it.
     pub(in super::super) fn give_up_all(&mut self, out: &mut dyn FnMut(StreamEvent<'_>)) {
         for side in [Side::Client, Side::Server] {
-            let [client, server] = &mut self.streams;
-            let stream = if side == Side::Client { client } else { server };
-            let holes = stream.give_up_all(self.last, self.counts.of_mut(side), out);
+            let last = self.last;
+            let (stream, mut tally) = self.direction(side);
+            let holes = stream.give_up_all(last, &mut tally, out);
             self.note_gaps(side, holes);
         }
     }

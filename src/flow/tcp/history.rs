@@ -1,18 +1,19 @@
 //! A connection in a few letters, as Zeek's `conn.log` has it.
 
+use crate::link::{Flags, SeqNo};
 use crate::model::Side;
 
-/// Longest history kept: Zeek's letters recur only with powers of ten.
+/// Longest history kept: most letters come once or with powers of ten, the others with new numbers only.
 const LONGEST: usize = 256;
 
 /// What happened for which a letter stands (Zeek `base/protocols/conn`, field `history`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Letter {
-    /// `a`: an acknowledgement without data.
+    /// `a`: an acknowledgement and nothing else.
     Ack,
     /// `c`: a bad checksum.
     BadChecksum,
-    /// `d`: data.
+    /// `d`: data, and neither SYN nor FIN nor RST.
     Data,
     /// `f`.
     Fin,
@@ -20,11 +21,13 @@ pub(super) enum Letter {
     Flipped,
     /// `g`: octets missing in the capture.
     Gap,
-    /// `i`: SYN and RST, or FIN and RST together.
+    /// `i`: FIN and RST together.
     Inconsistent,
+    /// `q`: SYN together with FIN or RST.
+    SeveralFlags,
     /// `r`.
     Rst,
-    /// `t`: data sent again.
+    /// `t`: data that ends before the highest octet seen: sent again, or late.
     Retransmission,
     /// `s`.
     Syn,
@@ -32,6 +35,19 @@ pub(super) enum Letter {
     SynAck,
     /// `w`: a window of zero.
     ZeroWindow,
+    /// `x`: not followed to its end, as a bound was hit.
+    Partial,
+}
+
+/// When a letter is written again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Again {
+    /// Once for each side.
+    Never,
+    /// With the 10th, the 100th … time.
+    Tenfold,
+    /// When the segment's number is another than the last time.
+    OtherNumber,
 }
 
 /// The letters so far.
@@ -39,41 +55,81 @@ pub(super) enum Letter {
 pub(super) struct History {
     letters: String,
     counts: [[u32; LETTERS.len()]; 2],
+    /// Numbers of the last SYN, FIN and RST of each side.
+    numbers: [[Option<SeqNo>; 3]; 2],
 }
 
-/// Letter of each kind and whether it recurs, at its 10th, 100th … time.
-const LETTERS: [(Letter, char, bool); 12] = [
-    (Letter::Ack, 'a', false),
-    (Letter::BadChecksum, 'c', true),
-    (Letter::Data, 'd', false),
-    (Letter::Fin, 'f', false),
-    (Letter::Flipped, '^', false),
-    (Letter::Gap, 'g', true),
-    (Letter::Inconsistent, 'i', false),
-    (Letter::Rst, 'r', false),
-    (Letter::Retransmission, 't', true),
-    (Letter::Syn, 's', false),
-    (Letter::SynAck, 'h', false),
-    (Letter::ZeroWindow, 'w', true),
+/// Letter of each kind and when it recurs.
+const LETTERS: [(Letter, char, Again); 14] = [
+    (Letter::Ack, 'a', Again::Never),
+    (Letter::BadChecksum, 'c', Again::Tenfold),
+    (Letter::Data, 'd', Again::Never),
+    (Letter::Fin, 'f', Again::OtherNumber),
+    (Letter::Flipped, '^', Again::Never),
+    (Letter::Gap, 'g', Again::Tenfold),
+    (Letter::Inconsistent, 'i', Again::Never),
+    (Letter::SeveralFlags, 'q', Again::Never),
+    (Letter::Rst, 'r', Again::OtherNumber),
+    (Letter::Retransmission, 't', Again::Tenfold),
+    (Letter::Syn, 's', Again::OtherNumber),
+    (Letter::SynAck, 'h', Again::OtherNumber),
+    (Letter::ZeroWindow, 'w', Again::Tenfold),
+    (Letter::Partial, 'x', Again::Never),
 ];
 
 impl History {
+    /// Notes a segment's flags: one letter at most, as Zeek does.
+    pub(super) fn segment(&mut self, side: Side, flags: Flags, seq: SeqNo, length: u32) {
+        let [syn, fin, rst] = [Flags::SYN, Flags::FIN, Flags::RST].map(|bit| flags.has(bit));
+        match (syn, fin, rst) {
+            (_, true, true) => self.note(side, Letter::Inconsistent),
+            (true, true, _) | (true, _, true) => self.note(side, Letter::SeveralFlags),
+            (true, ..) => {
+                let letter = if flags.has(Flags::ACK) {
+                    Letter::SynAck
+                } else {
+                    Letter::Syn
+                };
+                self.numbered(side, letter, 0, seq);
+            }
+            // The number of a FIN is that behind its data.
+            (_, true, _) => self.numbered(side, Letter::Fin, 1, seq.plus(length)),
+            (_, _, true) => self.numbered(side, Letter::Rst, 2, seq),
+            _ if length > 0 => self.note(side, Letter::Data),
+            _ if flags.has(Flags::ACK) => self.note(side, Letter::Ack),
+            _ => {}
+        }
+    }
+
+    /// A letter that comes again when its number changes; SYN with and without ACK share theirs.
+    fn numbered(&mut self, side: Side, letter: Letter, at: usize, seq: SeqNo) {
+        let last = self.numbers.get_mut(side.index());
+        let Some(last) = last.and_then(|numbers| numbers.get_mut(at)) else {
+            return;
+        };
+        if last.replace(seq) != Some(seq) {
+            self.note(side, letter);
+        }
+    }
+
     /// Notes that `side` did it.
     pub(super) fn note(&mut self, side: Side, what: Letter) {
         let Some(at) = LETTERS.iter().position(|(letter, ..)| *letter == what) else {
             return;
         };
-        let [client, server] = &mut self.counts;
-        let counts = match side {
-            Side::Client => client,
-            Side::Server => server,
-        };
-        let (Some(count), Some(&(_, letter, recurs))) = (counts.get_mut(at), LETTERS.get(at))
-        else {
+        let counts = self.counts.get_mut(side.index());
+        let (Some(count), Some(&(_, letter, again))) = (
+            counts.and_then(|counts| counts.get_mut(at)),
+            LETTERS.get(at),
+        ) else {
             return;
         };
         *count = count.saturating_add(1);
-        let told = *count == 1 || (recurs && is_power_of_ten(*count));
+        let told = match again {
+            Again::Never => *count == 1,
+            Again::Tenfold => is_power_of_ten(*count),
+            Again::OtherNumber => true,
+        };
         if told && self.letters.len() < LONGEST {
             self.letters.push(match side {
                 Side::Client => letter.to_ascii_uppercase(),
@@ -94,38 +150,6 @@ const fn is_power_of_ten(mut n: u32) -> bool {
     n == 1
 }
 
-/// How far each side came, for the word of [`conn_state`].
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Progress {
-    pub(super) syn: bool,
-    pub(super) syn_ack: bool,
-    pub(super) fin: [bool; 2],
-    /// The side that reset the connection first, unless both had closed before.
-    pub(super) rst: Option<Side>,
-}
-
-/// Zeek's word for how a connection was made and ended.
-pub(super) const fn conn_state(progress: Progress) -> &'static str {
-    let [client_fin, server_fin] = progress.fin;
-    match (progress.syn, progress.syn_ack, progress.rst) {
-        (true, true, None) => match (client_fin, server_fin) {
-            (false, false) => "S1",
-            (true, false) => "S2",
-            (false, true) => "S3",
-            (true, true) => "SF",
-        },
-        (true, true, Some(Side::Client)) => "RSTO",
-        (true, true, Some(Side::Server)) => "RSTR",
-        (true, false, Some(Side::Server)) => "REJ",
-        (true, false, Some(Side::Client)) => "RSTOS0",
-        (true, false, None) if client_fin => "SH",
-        (true, false, None) => "S0",
-        (false, true, Some(Side::Server)) => "RSTRH",
-        (false, true, None) if server_fin => "SHR",
-        _ => "OTH",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,20 +167,26 @@ mod tests {
     }
 
     #[test]
-    fn states_are_zeeks() {
-        let whole = Progress {
-            syn: true,
-            syn_ack: true,
-            fin: [true, true],
-            rst: None,
-        };
-        assert_eq!(conn_state(whole), "SF");
-        let refused = Progress {
-            syn: true,
-            rst: Some(Side::Server),
-            ..Progress::default()
-        };
-        assert_eq!(conn_state(refused), "REJ");
-        assert_eq!(conn_state(Progress::default()), "OTH");
+    fn each_segment_gives_one_letter_at_most() {
+        let mut history = History::default();
+        for (flags, seq, length) in [
+            (2, 7, 0),
+            (2, 7, 0),
+            (2, 8, 0),
+            (18, 8, 0),
+            (16, 9, 0),
+            (24, 9, 5),
+            (17, 14, 2),
+            (17, 16, 0),
+            (4, 17, 0),
+            (4, 18, 0),
+            (3, 0, 0),
+            (6, 0, 0),
+            (5, 0, 0),
+            (0, 0, 0),
+        ] {
+            history.segment(Side::Client, Flags(flags), SeqNo(seq), length);
+        }
+        assert_eq!(history.as_str(), "SSADFRRQI");
     }
 }

@@ -2,7 +2,10 @@
 
 mod connection;
 mod history;
+mod observer;
 mod passage;
+mod recent;
+mod states;
 mod stream;
 
 pub(super) use connection::{Arrival, Phase, TcpConnection};

@@ -4,13 +4,41 @@
 
 use std::collections::BTreeMap;
 
+use smallvec::SmallVec;
+
 use crate::link::SeqNo;
-use crate::model::{Direction, Nanos, PacketNo, Side};
+use crate::model::{Direction, Nanos, Overlap, PacketNo, Side, Span};
 
 use super::super::StreamEvent;
+use super::recent::Recent;
 
 /// Farther from the stream than the largest window (RFC 7323 §2.3) nothing belongs to it.
 const REACH: i64 = 1 << 30;
+
+/// What a segment takes up beside its octets while it is held, about.
+const OVERHEAD: usize = 96;
+/// Places told of one connection where two copies differ.
+const MAX_OVERLAPS: usize = 16;
+
+/// Why a stretch of the stream will not come any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lost {
+    /// The other side acknowledged it: the capture lost it.
+    Acknowledged,
+    /// Its packet was captured in part.
+    Cut,
+    /// The connection is over, or no room is left for what comes after it.
+    Unknown,
+}
+
+/// Where a stream's counts and findings go.
+#[derive(Debug)]
+pub(super) struct Tally<'t> {
+    pub(super) counts: &'t mut Direction,
+    pub(super) overlaps: &'t mut Vec<Overlap>,
+    /// The time that a retransmission takes at least after what it repairs.
+    pub(super) round_trip: Span,
+}
 
 /// Octets of one segment.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +83,9 @@ pub(super) struct Stream {
     held_octets: usize,
     fin: Option<(i64, Nanos)>,
     ended: bool,
+    recent: Recent,
+    /// Whether the last thing passed on was a hole: what is missing next belongs to it.
+    in_hole: bool,
 }
 
 impl Stream {
@@ -67,6 +98,8 @@ impl Stream {
             held_octets: 0,
             fin: None,
             ended: false,
+            recent: Recent::EMPTY,
+            in_hole: false,
         }
     }
 
@@ -81,8 +114,9 @@ impl Stream {
         self.next.is_some()
     }
 
-    pub(super) const fn held_octets(&self) -> usize {
-        self.held_octets
+    /// Memory for what is held back.
+    pub(super) fn held_octets(&self) -> usize {
+        self.held_octets + self.held.len() * OVERHEAD
     }
 
     /// Whether its FIN has been passed on.
@@ -107,7 +141,7 @@ impl Stream {
         &mut self,
         seq: SeqNo,
         octets: Octets<'_>,
-        counts: &mut Direction,
+        tally: &mut Tally<'_>,
         out: &mut dyn FnMut(StreamEvent<'_>),
     ) -> Taken {
         self.begin(seq);
@@ -116,22 +150,50 @@ impl Stream {
         };
         let from = self.position + ahead;
         let length = i64::try_from(octets.bytes.len()).unwrap_or(REACH);
+        if from < self.position
+            && let Some((kept, octets_of_both)) = self.recent.differs(from, octets.bytes)
+        {
+            self.note_overlap(kept, octets.packet, octets_of_both, tally);
+        }
         if from + length + i64::from(octets.cut) <= self.position {
             return Taken::Repeated;
         }
         if from <= self.position && self.held.is_empty() {
             // The common case: nothing waits, nothing is copied.
             let fresh = usize::try_from(self.position - from).unwrap_or(usize::MAX);
-            self.pass(octets, fresh, counts, out);
+            self.pass(octets, fresh, tally, out);
             self.end(out);
             return Taken::New;
         }
-        if from > self.position {
-            counts.out_of_order += 1;
+        let overtaken = self.overtaken(from);
+        let new = self.hold(from, octets, tally);
+        if let (true, Some(since)) = (new, overtaken) {
+            if octets.at.since(since) < tally.round_trip {
+                tally.counts.out_of_order += 1;
+            } else {
+                tally.counts.refilled += 1;
+            }
         }
-        let new = self.hold(from, octets, counts);
-        self.drain(counts, out);
+        self.drain(tally, out);
         if new { Taken::New } else { Taken::Repeated }
+    }
+
+    /// Since when octets are held that come after `from`; `None` when there are none.
+    fn overtaken(&self, from: i64) -> Option<Nanos> {
+        let mut later = self.held.range(from + 1..);
+        later.next().map(|(_, held)| held.at)
+    }
+
+    fn note_overlap(&self, kept: PacketNo, other: PacketNo, octets: u64, tally: &mut Tally<'_>) {
+        tally.counts.conflicting += octets;
+        if tally.overlaps.len() < MAX_OVERLAPS {
+            tally.overlaps.push(Overlap {
+                side: self.side,
+                kept,
+                other,
+                octets,
+            });
+        }
     }
 
     /// The sender closes after the octet before `seq`.
@@ -153,29 +215,29 @@ impl Stream {
         &mut self,
         seq: SeqNo,
         at: Nanos,
-        counts: &mut Direction,
+        tally: &mut Tally<'_>,
         out: &mut dyn FnMut(StreamEvent<'_>),
     ) -> u64 {
         let Some(ahead) = self.ahead(seq) else {
             return 0;
         };
-        self.skip_to(self.position + ahead, at, counts, out)
+        self.skip_to(self.position + ahead, Lost::Acknowledged, at, tally, out)
     }
 
     /// Declares all holes and passes on everything held.
     pub(super) fn give_up_all(
         &mut self,
         at: Nanos,
-        counts: &mut Direction,
+        tally: &mut Tally<'_>,
         out: &mut dyn FnMut(StreamEvent<'_>),
     ) -> u64 {
         let mut holes = 0;
         while let Some(&first) = self.held.keys().next() {
-            holes += self.skip_to(first, at, counts, out);
-            self.drain(counts, out);
+            holes += self.skip_to(first, Lost::Unknown, at, tally, out);
+            self.drain(tally, out);
         }
         if let Some((fin, _)) = self.fin {
-            holes += self.skip_to(fin, at, counts, out);
+            holes += self.skip_to(fin, Lost::Unknown, at, tally, out);
         }
         holes
     }
@@ -183,8 +245,9 @@ impl Stream {
     fn skip_to(
         &mut self,
         target: i64,
+        why: Lost,
         at: Nanos,
-        counts: &mut Direction,
+        tally: &mut Tally<'_>,
         out: &mut dyn FnMut(StreamEvent<'_>),
     ) -> u64 {
         let mut holes = 0;
@@ -202,56 +265,70 @@ impl Stream {
                 return holes;
             }
             self.advance(missing);
-            holes += self.declare(missing, at, counts, out);
-            self.drain(counts, out);
+            holes += self.declare(missing, why, at, tally, out);
+            self.drain(tally, out);
         }
         holes
     }
 
     fn declare(
-        &self,
+        &mut self,
         missing: i64,
+        why: Lost,
         at: Nanos,
-        counts: &mut Direction,
+        tally: &mut Tally<'_>,
         out: &mut dyn FnMut(StreamEvent<'_>),
     ) -> u64 {
         let Some(missing) = u64::try_from(missing).ok().filter(|&missing| missing > 0) else {
             return 0;
         };
-        counts.gaps += 1;
+        let counts = &mut *tally.counts;
+        let new = !std::mem::replace(&mut self.in_hole, true);
+        counts.gaps += u64::from(new);
         counts.missing += missing;
+        match why {
+            Lost::Acknowledged => counts.lost_in_capture += missing,
+            Lost::Cut => counts.cut += missing,
+            Lost::Unknown => {}
+        }
         out(StreamEvent::Gap {
             side: self.side,
             at,
             missing,
         });
-        1
+        u64::from(new)
     }
 
     /// Keeps those octets from `from` on that nobody has; gives whether there were any.
-    fn hold(&mut self, from: i64, octets: Octets<'_>, counts: &mut Direction) -> bool {
+    fn hold(&mut self, from: i64, octets: Octets<'_>, tally: &mut Tally<'_>) -> bool {
         let mut at = from.max(self.position);
         let end = from + i64::try_from(octets.bytes.len()).unwrap_or(0);
-        let mut new = Vec::new();
-        for (&start, held) in &self.held {
+        let mut new = SmallVec::<[(i64, i64); 4]>::new();
+        let mut differing = SmallVec::<[(PacketNo, u64); 4]>::new();
+        let first = self
+            .held
+            .range(..=at)
+            .next_back()
+            .map_or(at, |(&start, _)| start);
+        for (&start, held) in self.held.range(first..end.max(first)) {
             let stop = start + i64::try_from(held.bytes.len()).unwrap_or(0);
             if stop <= at {
                 continue;
-            }
-            if start >= end {
-                break;
             }
             if at < start {
                 new.push((at, start));
             }
             let both = (at.max(start), end.min(stop));
             if part(octets.bytes, from, both) != part(&held.bytes, start, both) {
-                counts.conflicting += u64::try_from(both.1 - both.0).unwrap_or(0);
+                differing.push((held.packet, u64::try_from(both.1 - both.0).unwrap_or(0)));
             }
             at = stop;
         }
         if at < end {
             new.push((at, end));
+        }
+        for (kept, octets_of_both) in differing {
+            self.note_overlap(kept, octets.packet, octets_of_both, tally);
         }
         for &(start, stop) in &new {
             if let Some(bytes) = part(octets.bytes, from, (start, stop)) {
@@ -270,7 +347,7 @@ impl Stream {
     }
 
     /// Passes on what has become next in line.
-    fn drain(&mut self, counts: &mut Direction, out: &mut dyn FnMut(StreamEvent<'_>)) {
+    fn drain(&mut self, tally: &mut Tally<'_>, out: &mut dyn FnMut(StreamEvent<'_>)) {
         while let Some(entry) = self
             .held
             .first_entry()
@@ -285,7 +362,7 @@ impl Stream {
                 cut: held.cut,
             };
             let fresh = usize::try_from(self.position - start).unwrap_or(usize::MAX);
-            self.pass(octets, fresh, counts, out);
+            self.pass(octets, fresh, tally, out);
         }
         self.end(out);
     }
@@ -295,13 +372,15 @@ impl Stream {
         &mut self,
         octets: Octets<'_>,
         skip: usize,
-        counts: &mut Direction,
+        tally: &mut Tally<'_>,
         out: &mut dyn FnMut(StreamEvent<'_>),
     ) {
         let had = skip.saturating_sub(octets.bytes.len());
         let bytes = octets.bytes.get(skip..).unwrap_or_default();
         if !bytes.is_empty() {
-            counts.bytes += u64::try_from(bytes.len()).unwrap_or(0);
+            tally.counts.bytes += u64::try_from(bytes.len()).unwrap_or(0);
+            self.recent.remember(self.position, bytes, octets.packet);
+            self.in_hole = false;
             self.advance(i64::try_from(bytes.len()).unwrap_or(0));
             out(StreamEvent::Data {
                 side: self.side,
@@ -318,7 +397,7 @@ impl Stream {
                 .next()
                 .map_or(cut, |&first| (first - self.position).min(cut));
             self.advance(stop);
-            self.declare(stop, octets.at, counts, out);
+            self.declare(stop, Lost::Cut, octets.at, tally, out);
         }
     }
 
@@ -358,6 +437,15 @@ mod tests {
 
     use super::*;
 
+    /// A tally for tests, whose counts are looked at afterwards.
+    fn tally<'t>(counts: &'t mut Direction, overlaps: &'t mut Vec<Overlap>) -> Tally<'t> {
+        Tally {
+            counts,
+            overlaps,
+            round_trip: Span::millis(3),
+        }
+    }
+
     /// What comes out, with holes as dots and the end as `$`.
     fn run(first: u32, segments: &[(u32, &[u8])], fin: Option<u32>) -> (String, Direction) {
         let mut stream = Stream::new(Side::Client);
@@ -382,14 +470,15 @@ mod tests {
             stream.take(
                 SeqNo(first.wrapping_add(*at)),
                 octets,
-                &mut counts,
+                &mut tally(&mut counts, &mut Vec::new()),
                 &mut out,
             );
         }
         if let Some(fin) = fin {
             stream.fin(SeqNo(first.wrapping_add(fin)), Nanos(0), &mut out);
         }
-        stream.give_up_all(Nanos(0), &mut counts, &mut out);
+        let mut overlaps = Vec::new();
+        stream.give_up_all(Nanos(0), &mut tally(&mut counts, &mut overlaps), &mut out);
         assert_eq!(stream.held_octets(), 0);
         (text, counts)
     }
@@ -437,8 +526,10 @@ mod tests {
             bytes,
             cut,
         };
-        stream.take(SeqNo(10), octets(b"abcd", 6), &mut counts, &mut out);
-        stream.take(SeqNo(20), octets(b"xy", 0), &mut counts, &mut out);
+        let mut overlaps = Vec::new();
+        let mut tally = tally(&mut counts, &mut overlaps);
+        stream.take(SeqNo(10), octets(b"abcd", 6), &mut tally, &mut out);
+        stream.take(SeqNo(20), octets(b"xy", 0), &mut tally, &mut out);
         assert_eq!(events, ["data 4", "gap 6", "data 2"]);
     }
 
@@ -448,7 +539,9 @@ mod tests {
         let mut counts = Direction::default();
         let mut ended = false;
         stream.begin(SeqNo(5));
-        stream.give_up(SeqNo(6), Nanos(0), &mut counts, &mut |event| {
+        let mut overlaps = Vec::new();
+        let mut tally = tally(&mut counts, &mut overlaps);
+        stream.give_up(SeqNo(6), Nanos(0), &mut tally, &mut |event| {
             ended = matches!(event, StreamEvent::Fin { .. });
         });
         assert!(ended && stream.ended());
@@ -468,7 +561,7 @@ mod tests {
         let taken = stream.take(
             SeqNo(1 << 31),
             octets,
-            &mut Direction::default(),
+            &mut tally(&mut Direction::default(), &mut Vec::new()),
             &mut |_| panic!("nothing"),
         );
         assert_eq!(taken, Taken::Foreign);

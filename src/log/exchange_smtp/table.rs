@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use crate::model::{LineRef, LogId, LogSession, Role, Span, Stamp, Zone, from_wire};
+use crate::model::{
+    ClockStep, LineRef, LogId, LogSession, Marks, Role, Shown, Shows, Span, Stamp, Zone, from_wire,
+};
 
 use super::super::csv::Table;
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness, stamp};
@@ -13,6 +15,17 @@ use super::serving::{Serving, Told};
 pub(in super::super) const ENTRY: Entry = Entry {
     name: "exchange-smtp",
     about: "Exchange 2007 and later, SMTP receive and send protocol logs",
+    shows: Shows {
+        client_port: Shown::Always,
+        session_id: Shown::Always,
+        step: ClockStep::Of(Span::MILLISECOND),
+        marks: Marks::Line,
+        octets: Shown::Partly("of messages sent with BDAT or sized in the last reply"),
+        commands: Shown::Always,
+        replies: Shown::Always,
+        tls: Shown::Partly("the version"),
+        users: Shown::Never,
+    },
     probe,
     open: |id, head| Box::new(Exchange::new(id, head)),
 };

@@ -12,6 +12,7 @@ use super::services::{Service, Services};
 pub(in crate::log) const ENTRY: Entry = Entry {
     name: "iis-fixed",
     about: "Microsoft IIS log file format, of mail servers and web sites",
+    shows: super::smtp::SHOWS,
     probe,
     open: |id, head| Box::new(IisFixed(Services::new(COLUMNS, id, head))),
 };

@@ -5,7 +5,10 @@
 
 use std::net::IpAddr;
 
-use crate::model::{Event, LineRef, LogEvent, LogId, LogSession, Proto, Span, Zone, from_wire};
+use crate::model::{
+    ClockStep, Event, LineRef, LogEvent, LogId, LogSession, Marks, Proto, Shown, Shows, Span, Zone,
+    from_wire,
+};
 
 use super::super::w3c::{self, Row, W3c, W3cLine};
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness, web};
@@ -14,6 +17,18 @@ use super::super::{Builder, Entry, Head, Line, Parsed, Sureness, web};
 pub(in crate::log) const ENTRY: Entry = Entry {
     name: "iis-http",
     about: "IIS web sites, W3C extended",
+    shows: Shows {
+        client_port: Shown::With(
+            "the custom field REMOTE_PORT, logged as c-port (IIS 8.5 and later)",
+        ),
+        step: ClockStep::Of(Span::SECOND),
+        marks: Marks::End,
+        octets: Shown::With("the fields sc-bytes and cs-bytes"),
+        commands: Shown::Always,
+        replies: Shown::Partly("the code"),
+        users: Shown::Always,
+        ..Shows::NOTHING
+    },
     probe,
     open: |id, _| {
         Box::new(IisHttp {

@@ -1,6 +1,6 @@
 //! Error log of HTTP.sys (`httperr*.log`): requests that it answered itself and connections that it ended, with the client's port.
 
-use crate::model::{Event, LogSession, Span, Zone, from_wire};
+use crate::model::{ClockStep, Event, LogSession, Marks, Shown, Shows, Span, Zone, from_wire};
 
 use super::super::w3c::{self, Row, W3c, W3cLine};
 use super::super::web::{Connections, Request, command};
@@ -11,6 +11,14 @@ use super::http::{address, port};
 pub(in crate::log) const ENTRY: Entry = Entry {
     name: "httperr",
     about: "Windows HTTP.sys error log",
+    shows: Shows {
+        client_port: Shown::Always,
+        step: ClockStep::Of(Span::SECOND),
+        marks: Marks::End,
+        commands: Shown::Partly("requests that HTTP.sys itself answered or dropped"),
+        replies: Shown::Partly("the code and the reason"),
+        ..Shows::NOTHING
+    },
     probe: |head| w3c::share(head, is_ours),
     open: |id, _| {
         Box::new(HttpErr {

@@ -2,7 +2,7 @@
 //!
 //! Local time with its zone; no length of the session and no octets received.
 
-use crate::model::{LogId, LogSession, Span, Zone, from_wire};
+use crate::model::{LogId, LogSession, Shown, Shows, Span, Zone, from_wire};
 
 use super::super::stamp::{self, Stamped};
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
@@ -12,6 +12,10 @@ use super::services::{Service, Services};
 pub(in crate::log) const ENTRY: Entry = Entry {
     name: "iis-ncsa",
     about: "IIS SMTP virtual server, NCSA common format",
+    shows: Shows {
+        octets: Shown::Partly("of replies"),
+        ..super::smtp::SHOWS
+    },
     probe,
     open: |id, head| Box::new(Ncsa::new(id, head)),
 };

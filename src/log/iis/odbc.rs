@@ -10,6 +10,7 @@ use super::services::{Service, Services};
 pub(in crate::log) const ENTRY: Entry = Entry {
     name: "iis-odbc",
     about: "IIS ODBC logging, the table exported as CSV",
+    shows: super::smtp::SHOWS,
     probe,
     open: |id, head| Box::new(Odbc::new(id, head)),
 };

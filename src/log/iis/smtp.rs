@@ -6,8 +6,8 @@
 use std::net::IpAddr;
 
 use crate::model::{
-    Encryption, Ending, Event, LineRef, LogCommand, LogEvent, LogId, LogSession, LogTime,
-    LoggedMessage, Proto, Span, Verb, Zone, from_wire,
+    ClockStep, Encryption, Ending, Event, LineRef, LogCommand, LogEvent, LogId, LogSession,
+    LogTime, LoggedMessage, Marks, Proto, Shown, Shows, Span, Verb, Zone, from_wire,
 };
 
 use super::super::w3c::{self, Row, W3c, W3cLine};
@@ -17,8 +17,20 @@ use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
 pub(in crate::log) const ENTRY: Entry = Entry {
     name: "iis-smtp",
     about: "IIS and Exchange 2000/2003 SMTP virtual server, W3C extended",
+    shows: SHOWS,
     probe,
     open: |id, _| Box::new(IisSmtp::new(id)),
+};
+
+/// What an IIS SMTP server's log shows in each of its formats, W3C extended being the fullest.
+pub(super) const SHOWS: Shows = Shows {
+    session_id: Shown::Partly("the name given in HELO, up to the QUIT row"),
+    step: ClockStep::Of(Span::SECOND),
+    marks: Marks::End,
+    octets: Shown::Always,
+    commands: Shown::Always,
+    replies: Shown::Partly("the code"),
+    ..Shows::NOTHING
 };
 
 /// The server drops clients that are silent for ten minutes.

@@ -4,7 +4,7 @@ use chrono::format::{Fixed, Item, StrftimeItems};
 use regex::Regex;
 use serde::Deserialize;
 
-use crate::model::{Proto, Span, from_wire};
+use crate::model::{ClockStep, Marks, Proto, Shown, Shows, Span, from_wire};
 
 use super::super::{Head, Sureness, stamp};
 use super::lines::event;
@@ -201,6 +201,40 @@ impl Source<'_> {
 }
 
 impl Definition {
+    /// What lines of this format can show: what their values are.
+    pub(super) fn shows(&self) -> Shows {
+        let has = |name: &str| match &self.shape {
+            Shape::Fields { names, .. } => names.iter().any(|known| known == name),
+            Shape::Line(line) => [Some(line), self.open.as_ref(), self.close.as_ref()]
+                .into_iter()
+                .flatten()
+                .any(|regex| regex.capture_names().flatten().any(|known| known == name)),
+        };
+        let shown = |name| Shown::when(has(name));
+        Shows {
+            client_port: shown("client_port"),
+            session_id: shown("session"),
+            step: ClockStep::Varies,
+            marks: Marks::Line,
+            octets: match (
+                has("request_bytes") || has("response_bytes"),
+                has("body_bytes"),
+            ) {
+                (true, _) => Shown::Always,
+                (false, true) => Shown::Partly("of bodies of replies"),
+                (false, false) => Shown::Never,
+            },
+            commands: Shown::Always,
+            replies: match (has("response"), has("code")) {
+                (true, _) => Shown::Always,
+                (false, true) => Shown::Partly("the code"),
+                (false, false) => Shown::Never,
+            },
+            tls: shown("tls_version"),
+            users: shown("user"),
+        }
+    }
+
     /// Reads a file of definitions.
     pub(super) fn parse(file: &str, text: &str) -> Result<Self, DefinitionError> {
         let source = Source { file, text };

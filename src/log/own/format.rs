@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::LogId;
+use crate::model::{LogId, Shows};
 
 use super::super::web::{Custom, PatternError};
 use super::super::{Builder, Head, Sureness};
@@ -84,6 +84,14 @@ impl OwnFormat {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What its lines can show.
+    pub(in crate::log) fn shows(&self) -> Shows {
+        match &self.kind {
+            Kind::Definition(definition) => definition.shows(),
+            Kind::Pattern(custom) => custom.shows(),
+        }
     }
 
     /// How much of a head is in this format.

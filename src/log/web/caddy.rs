@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use crate::model::{Encryption, Event, LogTime, LoggedTls, Span, Stamp, TlsVersion};
+use crate::model::{
+    ClockStep, Encryption, Event, LogTime, LoggedTls, Marks, Shown, Shows, Span, Stamp, TlsVersion,
+};
 
 use super::super::Entry;
 use super::json::{self, JsonLines, Object};
@@ -12,6 +14,17 @@ use super::{Request, command};
 pub(in crate::log) const ENTRY: Entry = Entry {
     name: "caddy",
     about: "Caddy 2 access log, JSON",
+    shows: Shows {
+        client_port: Shown::Always,
+        step: ClockStep::Varies,
+        marks: Marks::End,
+        octets: Shown::Partly("of bodies of replies"),
+        commands: Shown::Always,
+        replies: Shown::Partly("the code"),
+        tls: Shown::Always,
+        users: Shown::Always,
+        ..Shows::NOTHING
+    },
     probe: |head| json::share(head, request),
     open: |id, _| JsonLines::open(id, request),
 };

@@ -9,7 +9,9 @@
 
 use std::net::IpAddr;
 
-use crate::model::{Event, LogId, LogSession, Span, Stamp, Zone, from_wire};
+use crate::model::{
+    ClockStep, Event, LogId, LogSession, Marks, Shown, Shows, Span, Stamp, Zone, from_wire,
+};
 
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness, stamp};
 use super::escape::quoted;
@@ -19,6 +21,16 @@ use super::{Connections, Request, asked};
 pub(in crate::log) const ENTRY: Entry = Entry {
     name: "clf",
     about: "common and combined log format of web servers",
+    shows: Shows {
+        client_port: Shown::With("$remote_port (nginx) or %{remote}p (Apache) as the last field"),
+        step: ClockStep::Of(Span::SECOND),
+        marks: Marks::BeginOrEnd,
+        octets: Shown::Partly("of bodies of replies"),
+        commands: Shown::Always,
+        replies: Shown::Partly("the code"),
+        users: Shown::Always,
+        ..Shows::NOTHING
+    },
     probe,
     open: |id, head| Box::new(Clf::new(id, head)),
 };

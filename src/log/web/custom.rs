@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{LogId, LogSession, Span, Zone, from_wire};
+use crate::model::{LogId, LogSession, Shows, Span, Zone, from_wire};
 
 use super::super::{Builder, Head, Line, Parsed, Sureness};
 use super::pattern::Pattern;
@@ -18,6 +18,11 @@ impl Custom {
     /// From nginx's `log_format` or Apache's `LogFormat`.
     pub(in crate::log) fn parse(format: &str) -> Result<Self, PatternError> {
         Pattern::parse(format).map(|pattern| Self(Arc::new(pattern)))
+    }
+
+    /// What its lines can show.
+    pub(in crate::log) fn shows(&self) -> Shows {
+        self.0.shows()
     }
 
     /// How much of a head is in this format.

@@ -4,7 +4,9 @@
 
 use std::net::IpAddr;
 
-use crate::model::{Event, LogId, LogSession, Proto, Span, Stamp, Zone, from_wire};
+use crate::model::{
+    ClockStep, Event, LogId, LogSession, Marks, Proto, Shown, Shows, Span, Stamp, Zone, from_wire,
+};
 
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness, stamp};
 use super::escape::quoted;
@@ -15,6 +17,15 @@ use super::{Connections, Request, asked, command};
 pub(in crate::log) const ENTRY: Entry = Entry {
     name: "envoy",
     about: "Envoy access log, default or Istio's, text or JSON",
+    shows: Shows {
+        client_port: Shown::With("%DOWNSTREAM_REMOTE_ADDRESS%, as Istio's format has it"),
+        step: ClockStep::Of(Span::MILLISECOND),
+        marks: Marks::Begin,
+        octets: Shown::Partly("of bodies"),
+        commands: Shown::Always,
+        replies: Shown::Partly("the code"),
+        ..Shows::NOTHING
+    },
     probe,
     open: |id, _| {
         Box::new(Envoy {

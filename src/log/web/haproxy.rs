@@ -5,7 +5,10 @@
 
 use std::net::IpAddr;
 
-use crate::model::{Encryption, Event, LogId, LogSession, Proto, Span, Stamp, Zone, from_wire};
+use crate::model::{
+    ClockStep, Encryption, Event, LogId, LogSession, Marks, Proto, Shown, Shows, Span, Stamp, Zone,
+    from_wire,
+};
 
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness, stamp};
 use super::{Connections, Request, asked};
@@ -14,6 +17,14 @@ use super::{Connections, Request, asked};
 pub(in crate::log) const ENTRY: Entry = Entry {
     name: "haproxy",
     about: "HAProxy, httplog and tcplog",
+    shows: Shows {
+        client_port: Shown::Always,
+        step: ClockStep::Of(Span::MILLISECOND),
+        marks: Marks::Begin,
+        commands: Shown::Partly("with httplog"),
+        replies: Shown::Partly("the code, with httplog"),
+        ..Shows::NOTHING
+    },
     probe,
     open: |id, _| {
         Box::new(HaProxy {

@@ -1,6 +1,6 @@
 //! Log formats in the words of nginx (`log_format`) and of Apache (`LogFormat`).
 
-use crate::model::Span;
+use crate::model::{ClockStep, Marks, Shown, Shows, Span};
 
 use super::escape::quoted;
 use super::field::{Clock, Field, Moment, Values};
@@ -46,12 +46,46 @@ impl Pattern {
         Ok(pattern)
     }
 
+    fn has(&self, wanted: fn(&Field) -> bool) -> bool {
+        self.0
+            .iter()
+            .any(|piece| matches!(piece, Piece::Field(field, _) if wanted(field)))
+    }
+
+    /// What lines of this format can show.
+    pub(super) fn shows(&self) -> Shows {
+        let shown = |wanted| Shown::when(self.has(wanted));
+        let ends = self.has(|field| {
+            matches!(field, Field::Clock(_, Moment::End)) || matches!(field, Field::Taken(_))
+        });
+        let octets =
+            if self.has(|field| matches!(field, Field::RequestBytes | Field::ResponseBytes)) {
+                Shown::Always
+            } else if self.has(|field| *field == Field::BodyBytes) {
+                Shown::Partly("of bodies of replies")
+            } else {
+                Shown::Never
+            };
+        let status = self.has(|field| *field == Field::Status);
+        Shows {
+            client_port: shown(|field| *field == Field::PeerPort),
+            session_id: shown(|field| *field == Field::Serial),
+            step: ClockStep::Varies,
+            marks: if ends { Marks::End } else { Marks::Begin },
+            octets,
+            commands: Shown::Always,
+            replies: if status {
+                Shown::Partly("the code")
+            } else {
+                Shown::Never
+            },
+            tls: shown(|field| *field == Field::TlsVersion),
+            users: shown(|field| *field == Field::User),
+        }
+    }
+
     fn check(&self) -> Result<(), PatternError> {
-        let has = |wanted: fn(&Field) -> bool| {
-            self.0
-                .iter()
-                .any(|piece| matches!(piece, Piece::Field(field, _) if wanted(field)))
-        };
+        let has = |wanted| self.has(wanted);
         if !has(|field| matches!(field, Field::Request | Field::Method)) {
             return Err(PatternError::NoRequest);
         }

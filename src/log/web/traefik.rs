@@ -2,7 +2,8 @@
 //! time taken.
 
 use crate::model::{
-    Encryption, Event, LogSession, LoggedTls, Span, Stamp, TlsVersion, Zone, from_wire,
+    ClockStep, Encryption, Event, LogSession, LoggedTls, Marks, Shown, Shows, Span, Stamp,
+    TlsVersion, Zone, from_wire,
 };
 
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
@@ -14,6 +15,17 @@ use super::{Connections, Request, command};
 pub(in crate::log) const ENTRY: Entry = Entry {
     name: "traefik",
     about: "Traefik access log, common format or JSON",
+    shows: Shows {
+        client_port: Shown::With("accessLog.format: json"),
+        step: ClockStep::Varies,
+        marks: Marks::Begin,
+        octets: Shown::Partly("of bodies of replies"),
+        commands: Shown::Always,
+        replies: Shown::Partly("the code"),
+        tls: Shown::With("accessLog.format: json"),
+        users: Shown::Always,
+        ..Shows::NOTHING
+    },
     probe: |head| json::share(head, request).max(probe(head)),
     open: |id, head| {
         if json::share(head, request) > probe(head) {

@@ -1,0 +1,182 @@
+//! What TCP went through, for JSON and for a person.
+
+use serde::Serialize;
+
+use crate::model::{Direction, Side, Span, WireSession};
+
+/// What both directions of a connection went through.
+#[derive(Serialize)]
+pub(super) struct TcpRecord {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handshake_ms: Option<f64>,
+    #[serde(skip_serializing_if = "is_zero")]
+    syns: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    syn_bytes: u64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    simultaneous_open: bool,
+    to_server: Way,
+    to_client: Way,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    overlaps: Vec<OverlapRecord>,
+}
+
+/// One direction; what never happened is left out.
+#[derive(Serialize)]
+struct Way {
+    retransmissions: u64,
+    network_losses: u64,
+    capture_lost_bytes: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    needless_retransmissions: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    lost_before_capture: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    out_of_order: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    gaps: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    missing_bytes: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    cut_bytes: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    conflicting_bytes: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    zero_windows: u64,
+    #[serde(skip_serializing_if = "is_no_time")]
+    window_closed_ms: f64,
+    #[serde(skip_serializing_if = "is_zero")]
+    window_probes: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    keep_alives: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    keep_alive_answers: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    urgent: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    old_timestamps: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    bad_checksums: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    foreign: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    stray_resets: u64,
+}
+
+/// Two copies of the same octets that differ.
+#[derive(Serialize)]
+struct OverlapRecord {
+    from: &'static str,
+    kept_packet: u64,
+    other_packet: u64,
+    bytes: u64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes what it asks about by reference"
+)]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes what it asks about by reference"
+)]
+fn is_no_time(millis: &f64) -> bool {
+    *millis <= 0.0
+}
+
+pub(super) fn tcp_record(wire: &WireSession) -> TcpRecord {
+    let handshake = &wire.handshake;
+    TcpRecord {
+        handshake_ms: handshake.round_trip().map(Span::as_millis_f64),
+        syns: u64::from(handshake.syns),
+        syn_bytes: u64::from(handshake.syn_octets),
+        simultaneous_open: handshake.simultaneous,
+        to_server: way(wire.counts.of(Side::Client)),
+        to_client: way(wire.counts.of(Side::Server)),
+        overlaps: wire
+            .overlaps
+            .iter()
+            .map(|overlap| OverlapRecord {
+                from: match overlap.side {
+                    Side::Client => "client",
+                    Side::Server => "server",
+                },
+                kept_packet: overlap.kept.0,
+                other_packet: overlap.other.0,
+                bytes: overlap.octets,
+            })
+            .collect(),
+    }
+}
+
+fn way(sent: &Direction) -> Way {
+    Way {
+        retransmissions: sent.retransmissions,
+        network_losses: sent.lost_on_network(),
+        capture_lost_bytes: sent.lost_in_capture,
+        needless_retransmissions: sent.needless,
+        lost_before_capture: sent.refilled,
+        out_of_order: sent.out_of_order,
+        gaps: sent.gaps,
+        missing_bytes: sent.missing,
+        cut_bytes: sent.cut,
+        conflicting_bytes: sent.conflicting,
+        zero_windows: sent.zero_windows,
+        window_closed_ms: sent.window_closed.as_millis_f64(),
+        window_probes: sent.window_probes,
+        keep_alives: sent.keep_alives,
+        keep_alive_answers: sent.keep_alive_answers,
+        urgent: sent.urgent,
+        old_timestamps: sent.old_timestamps,
+        bad_checksums: sent.bad_checksums,
+        foreign: sent.foreign,
+        stray_resets: sent.stray_resets,
+    }
+}
+
+/// What departs from the ordinary, in words; empty when nothing does.
+pub(super) fn tcp_words(wire: &WireSession) -> Vec<String> {
+    let mut words = Vec::new();
+    let handshake = &wire.handshake;
+    if handshake.simultaneous {
+        words.push("both sides opened it at once".to_owned());
+    }
+    if handshake.syn_octets > 0 {
+        let octets = handshake.syn_octets;
+        words.push(format!("{octets} bytes of data on the SYN"));
+    }
+    for (side, name) in [(Side::Client, "client"), (Side::Server, "server")] {
+        let sent = wire.counts.of(side);
+        let counted = [
+            (sent.lost_on_network(), "segments lost on the network"),
+            (sent.lost_in_capture, "bytes lost by the capture"),
+            (sent.out_of_order, "segments out of order"),
+            (sent.zero_windows, "zero windows"),
+            (sent.window_probes, "window probes"),
+            (sent.keep_alives, "keep-alives"),
+            (sent.urgent, "urgent segments"),
+            (sent.old_timestamps, "segments with an old timestamp"),
+            (sent.foreign, "segments far off the stream"),
+            (sent.stray_resets, "resets outside the window"),
+        ];
+        let told: Vec<String> = counted
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        if !told.is_empty() {
+            words.push(format!("from the {name} {}", told.join(", ")));
+        }
+    }
+    for overlap in &wire.overlaps {
+        words.push(format!(
+            "packets {} and {} carry different bytes for the same {} of the stream",
+            overlap.kept.0, overlap.other.0, overlap.octets
+        ));
+    }
+    words
+}
