@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::model::{
-    Encryption, Endpoint, LogSession, LoggedSize, Nanos, Proto, Role, Side, TlsVersion, WireSession,
+    Encryption, Endpoint, LogSession, LoggedSize, Nanos, Proto, Role, Side, TlsSummary, TlsVersion,
+    WireSession,
 };
 
 use super::sequence::Laid;
@@ -457,8 +458,9 @@ fn ends(wire: &WireSession, role: Role) -> (Endpoint, Endpoint) {
 
 fn encryption_fits(wire: &WireSession, log: &LogSession) -> bool {
     // A handshake that failed is encrypted for one witness and not for the other.
-    let undecided =
-        damaged(wire) || (wire.encryption == Encryption::StartTls && wire.bursts.is_empty());
+    let opened = wire.tls.as_ref().is_some_and(TlsSummary::is_opened);
+    let silent = wire.bursts.is_empty() && !opened;
+    let undecided = damaged(wire) || (wire.encryption == Encryption::StartTls && silent);
     log.encryption
         .is_none_or(|told| told == wire.encryption || undecided)
 }

@@ -98,11 +98,10 @@ impl<'m> Merged<'m> {
             .map_or(&[], |source| source.reader.bytes())
     }
 
-    /// Secrets found so far in all captures, those of each in the order found.
-    pub fn secrets(&self) -> impl Iterator<Item = &Secrets> {
-        self.sources
-            .iter()
-            .flat_map(|source| source.reader.secrets())
+    /// Secrets found so far in the capture `from`, in the order found.
+    pub fn secrets_of(&self, from: usize) -> &[Secrets] {
+        let source = self.sources.get(from);
+        source.map_or(&[], |source| source.reader.secrets())
     }
 
     /// The process table of each capture, in the order given.

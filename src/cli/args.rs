@@ -60,6 +60,10 @@ pub(super) struct Args {
     #[arg(short = 'l', long = "log", value_name = "[FORMAT:]LOG", num_args = 1.., action = clap::ArgAction::Append)]
     pub(super) logs: Vec<String>,
 
+    /// Key logs in the format of SSLKEYLOGFILE: TLS whose secrets are there is decrypted (secrets in pcapng are used unasked)
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(super) keylog: Vec<PathBuf>,
+
     /// A web server's own log format, in the words of nginx or Apache; NAME: in front of a log names it
     #[arg(long, value_name = "NAME=FORMAT", long_help = LOG_FORMAT)]
     pub(super) log_format: Vec<String>,
@@ -100,11 +104,15 @@ pub(super) struct Args {
     #[arg(long, value_name = "ZONE", allow_hyphen_values = true)]
     pub(super) capture_zone: Option<String>,
 
-    /// Zone of logs that do not state theirs, for all or for one
+    /// Zone of logs that do not state theirs, for all or for one: +HH:MM, or a place (Europe/Berlin) whose summer time is heeded
     #[arg(long, value_name = "[LOG=]ZONE", allow_hyphen_values = true)]
     pub(super) log_zone: Vec<String>,
 
-    /// Year of log stamps without one (else that of the capture)
+    /// How logs write letters that are not UTF-8 (windows-1252, iso-8859-15 …), for all or for one; UTF-16 is told by itself
+    #[arg(long, value_name = "[LOG=]ENCODING")]
+    pub(super) log_encoding: Vec<String>,
+
+    /// Year of the first log stamp where stamps have none (else told by the capture, or by the file's last change)
     #[arg(long, value_parser = clap::value_parser!(i32).range(1970..2262))]
     pub(super) year: Option<i32>,
 

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use chrono::{DateTime, NaiveDateTime};
+use encoding_rs::Encoding;
 
 use crate::capture::Turn;
 use crate::log::registry::FORMATS;
-use crate::log::{Chosen, OwnFormat};
+use crate::log::{Chosen, GivenZone, OwnFormat};
 use crate::model::{Nanos, Span};
-use crate::pipeline::{LogInput, Options, PacketRules, ZoneRule};
+use crate::pipeline::{EncodingRule, LogInput, Logs, Options, PacketRules, ZoneRule};
 use crate::report::Selection;
 
 use super::args::Args;
@@ -44,6 +45,7 @@ pub(super) fn options(args: &Args) -> Result<Options> {
         },
         #[cfg(feature = "live")]
         live: listens(args).then(|| live(args)),
+        keylogs: args.keylog.clone(),
         logs,
         own_formats,
         capture_zone: args.capture_zone.as_deref().map(zone).transpose()?,
@@ -51,6 +53,11 @@ pub(super) fn options(args: &Args) -> Result<Options> {
             .log_zone
             .iter()
             .map(|rule| zone_rule(rule))
+            .collect::<Result<_>>()?,
+        log_encodings: args
+            .log_encoding
+            .iter()
+            .map(|rule| encoding_rule(rule))
             .collect::<Result<_>>()?,
         year: args.year,
         selection: Selection {
@@ -179,16 +186,36 @@ fn log_input(text: &str, own: &[OwnFormat]) -> Result<LogInput> {
 }
 
 fn zone_rule(text: &str) -> Result<ZoneRule> {
-    Ok(match text.rsplit_once('=') {
-        Some((file, zone_text)) => ZoneRule {
-            file: Some(file.to_owned()),
-            east: zone(zone_text)?,
-        },
-        None => ZoneRule {
-            file: None,
-            east: zone(text)?,
+    let (file, zone_text) = rule(text);
+    Ok(ZoneRule {
+        file,
+        zone: match zone_text.parse() {
+            Ok(place) => GivenZone::Place(place),
+            Err(_) => GivenZone::East(zone(zone_text).with_context(|| {
+                format!(
+                    "'{zone_text}' names no place of the time zone database either (Europe/Berlin)"
+                )
+            })?),
         },
     })
+}
+
+fn encoding_rule(text: &str) -> Result<EncodingRule> {
+    let (file, name) = rule(text);
+    let Some(encoding) = Encoding::for_label(name.as_bytes()) else {
+        bail!(
+            "'{name}' is no encoding: write windows-1252, iso-8859-15, utf-16le, koi8-r or another name that browsers know"
+        );
+    };
+    Ok(EncodingRule { file, encoding })
+}
+
+/// `[LOG=]VALUE`.
+fn rule(text: &str) -> (Logs, &str) {
+    match text.rsplit_once('=') {
+        Some((file, value)) => (Logs::Named(file.to_owned()), value),
+        None => (Logs::All, text),
+    }
 }
 
 /// `+05:30`, `-0800`, `+1`, `UTC` or `Z`.
@@ -237,6 +264,18 @@ fn moment(text: &str) -> Result<Nanos> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn zones_of_logs_may_be_places_too() {
+        let rule = zone_rule("mail.log=Europe/Berlin").unwrap();
+        assert!(matches!(rule.file, Logs::Named(name) if name == "mail.log"));
+        assert_eq!(rule.zone, GivenZone::Place(chrono_tz::Europe::Berlin));
+        let east = zone_rule("+01:00").unwrap();
+        assert_eq!(east.zone, GivenZone::East(Span::seconds(3600)));
+        let wrong = zone_rule("Middle/Earth").unwrap_err();
+        assert!(format!("{wrong:#}").contains("+HH:MM"), "{wrong:#}");
+        assert!(encoding_rule("latin1").is_ok() && encoding_rule("ebcdic").is_err());
+    }
 
     #[test]
     fn zones_are_read_in_the_usual_spellings() {

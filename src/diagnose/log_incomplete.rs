@@ -117,8 +117,7 @@ mod tests {
     use super::*;
     use crate::align::Clock;
     use crate::model::{
-        DamageLog, Event, LineRef, LogEvent, LogSession, LogSource, LogTime, Proto, Shows, Side,
-        Stamp, Zone,
+        Event, LineRef, LogEvent, LogSession, LogSource, LogTime, Proto, Side, Stamp,
     };
 
     fn line(second: i64, number: u64) -> LogSession {
@@ -163,20 +162,9 @@ mod tests {
             steps: Vec::new(),
             origin: at(0),
         });
-        scene.sources.push(LogSource {
-            id: LogId(0),
-            file: "mail.log".into(),
-            format: "postfix",
-            shows: Shows::NOTHING,
-            zone: Zone::Stated(Span::ZERO),
-            lines: 2,
-            events: 2,
-            unparsed: 0,
-            unparsed_first: Vec::new(),
-            first: None,
-            last: None,
-            damage: DamageLog::default(),
-        });
+        scene
+            .sources
+            .push(LogSource::new(LogId(0), "mail.log", "postfix"));
         scene
     }
 

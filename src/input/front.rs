@@ -127,7 +127,7 @@ impl PassingInput {
             bytes,
             packings: self.packings,
             damage,
-            modified_year: None,
+            modified: None,
         })
     }
 }

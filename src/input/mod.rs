@@ -8,6 +8,7 @@ mod front;
 mod map;
 mod open;
 mod packing;
+mod rotated;
 mod stop;
 mod window;
 
@@ -16,5 +17,6 @@ pub use front::{Front, PassingInput, Taken};
 pub use map::{InputError, Mapped};
 pub use open::{Input, MAX_SPOOLED};
 pub use packing::Packing;
+pub use rotated::rotated_sets;
 pub use stop::Stop;
 pub use window::Window;

@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Datelike as _, Utc};
+use chrono::{DateTime, Utc};
 
-use crate::model::DamageLog;
+use crate::model::{DamageLog, Nanos};
 
 use super::packing::Packing;
 use super::{InputError, Mapped};
@@ -27,8 +27,8 @@ pub struct Input {
     pub packings: Vec<Packing>,
     /// What could not be unpacked.
     pub damage: DamageLog,
-    /// Year of the file's last change, where the system tells.
-    pub modified_year: Option<i32>,
+    /// The file's last change, where the system tells.
+    pub modified: Option<Nanos>,
 }
 
 impl Input {
@@ -43,7 +43,7 @@ impl Input {
                 bytes: spool(path, &mut io::stdin().lock(), &mut DamageLog::default())?,
                 packings: Vec::new(),
                 damage: DamageLog::default(),
-                modified_year: None,
+                modified: None,
             }
         } else {
             Self::from_file(path)?
@@ -84,7 +84,7 @@ impl Input {
             bytes,
             packings: Vec::new(),
             damage,
-            modified_year: modified.map(|at| at.year()),
+            modified: modified.and_then(|at| at.timestamp_nanos_opt()).map(Nanos),
         })
     }
 }

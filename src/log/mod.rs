@@ -31,4 +31,4 @@ mod web;
 
 pub use format::{Builder, Entry, Head, Line, MAX_LINE, Parsed, Sureness};
 pub use own::{DefinitionError, FormatError, OwnFormat};
-pub use read::{Chosen, How, LogError, read, read_as};
+pub use read::{Chosen, Era, GivenZone, How, LogError, Opening, Reader, read};

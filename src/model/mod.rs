@@ -8,8 +8,10 @@ mod damage;
 mod delivery;
 mod endpoint;
 mod exchange;
+mod fault;
 mod finding;
 mod icmp;
+mod keylog;
 mod log_session;
 mod lookup;
 mod neighbour;
@@ -26,11 +28,13 @@ pub use damage::{Damage, DamageLog};
 pub use delivery::Delivery;
 pub use endpoint::{Conversation, Endpoint, Side, Transport};
 pub use exchange::{Burst, Exchange, LineRef, Verb};
+pub use fault::{Fault, FaultCode};
 pub use finding::{Evidence, Finding, Severity};
 pub use icmp::{IcmpError, IcmpReason};
+pub use keylog::{KeySource, Keylog};
 pub use log_session::{
-    Ending, Event, LogCommand, LogEvent, LogId, LogSession, LogSource, LoggedMessage, LoggedOctets,
-    LoggedSize, LoggedTls, Role, Tally, Zone,
+    Ending, Event, LogCommand, LogEvent, LogId, LogPart, LogSession, LogSource, LoggedMessage,
+    LoggedOctets, LoggedSize, LoggedTls, Role, Tally, Zone,
 };
 pub use lookup::{LedBy, Lookup, LookupOutcome, RecordType};
 pub use neighbour::Neighbour;
@@ -41,6 +45,6 @@ pub use shows::{ClockStep, Marks, Shown, Shows};
 pub use text::from_wire;
 pub use time::{LogTime, Nanos, Span, Stamp};
 pub use wire_session::{
-    Certificate, Counts, Direction, Handshake, Overlap, PacketNo, ServerName, TlsSummary,
-    TlsVersion, WireSession,
+    Certificate, Counts, Decryption, Direction, Handshake, Overlap, PacketNo, ServerName,
+    TlsSummary, TlsVersion, WireSession,
 };

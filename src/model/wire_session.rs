@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{
-    Burst, Conversation, Encryption, Exchange, IcmpError, LedBy, Lookup, Nanos, Passage, Process,
-    Proto, Side, Span,
+    Burst, Conversation, Encryption, Exchange, Fault, IcmpError, LedBy, Lookup, Nanos, Passage,
+    Process, Proto, Side, Span,
 };
 
 /// Number of a packet, from 1, in the order in which the capture inputs were read.
@@ -54,7 +54,9 @@ pub struct WireSession {
     pub lookups: Vec<Lookup>,
     /// The look-up that gave the client the address it connects to, where that is plain.
     pub led_by: Option<LedBy>,
-    /// Departures from the protocol, in words for a person.
+    /// Departures from the protocol, in the order in which they first occurred.
+    pub faults: Vec<Fault>,
+    /// What else is remarkable about it, and its faults with what was said, in words for a person.
     pub notes: Vec<String>,
 }
 
@@ -190,8 +192,19 @@ pub struct TlsSummary {
     /// The client's Finished, or the first application data where that comes first or Finished was not
     /// seen: the handshake is over.
     pub finished: Option<Nanos>,
-    /// Alerts seen in the clear, in words: `server: unknown CA (fatal)`. The first 16.
+    /// Alerts seen in the clear or decrypted, in words: `server: unknown CA (fatal)`. The first 16.
     pub alerts: Vec<String>,
+    /// What secrets opened; `None` where none of this session were given.
+    pub decryption: Option<Decryption>,
+}
+
+/// How far the records of a session could be opened with the secrets given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Decryption {
+    /// Records opened.
+    pub opened: u64,
+    /// Records that did not authenticate: nothing of them is shown.
+    pub failed: u64,
 }
 
 /// The parts of an X.509 certificate (RFC 5280) that a person asks for.
@@ -248,6 +261,7 @@ impl WireSession {
             process: None,
             lookups: Vec::new(),
             led_by: None,
+            faults: Vec::new(),
             notes: Vec::new(),
         }
     }
@@ -270,6 +284,13 @@ impl Counts {
             Side::Client => client,
             Side::Server => server,
         }
+    }
+}
+
+impl TlsSummary {
+    /// Whether any of its records were opened with secrets.
+    pub fn is_opened(&self) -> bool {
+        self.decryption.is_some_and(|done| done.opened > 0)
     }
 }
 

@@ -10,8 +10,10 @@ use crate::input::{Front, Window};
 use crate::link::{LinkDecoder, Passed, Upper, neighbourly, quote};
 use crate::model::{CaptureSource, DamageLog, IcmpError, Nanos, Neighbour, Proto, WireSession};
 use crate::protocol::dns::{self, DnsDialogue, is_server_port};
+use crate::protocol::tls::Secrets;
 use crate::protocol::{Dialogue, Driver};
 
+use super::keys::Keys;
 use super::output::Output;
 use super::owners::Owners;
 use super::packets::{Packets, Used};
@@ -74,6 +76,7 @@ pub(super) fn read(
     opened: Vec<Opened<'_>>,
     output: Option<Output>,
     options: &Options,
+    keys: &mut Keys,
     progress: &mut Progress,
 ) -> Result<Wires, PipelineError> {
     let mut names = Vec::new();
@@ -91,8 +94,9 @@ pub(super) fn read(
         options.meter.clone(),
     )?;
     let owners = Owners::new(packets.merged().processes());
-    let mut followed = Followed::new(options.limits, owners);
+    let mut followed = Followed::new(options.limits, owners, &keys.secrets);
     while let Some(used) = packets.next(progress) {
+        keys.catch_up(packets.merged(), used.from, packets.name(used.from));
         let passed = followed.packet(used, packets.bytes());
         if let Some(passed) = passed {
             packets.passed(used.from, passed);
@@ -131,16 +135,18 @@ struct Readers {
     name_service: SecondaryMap<UdpId, DnsDialogue>,
     sessions: Vec<WireSession>,
     owners: Owners,
+    secrets: Secrets,
 }
 
 impl Followed {
-    fn new(limits: Limits, owners: Owners) -> Self {
+    fn new(limits: Limits, owners: Owners, secrets: &Secrets) -> Self {
         Self {
             link: LinkDecoder::default(),
             table: FlowTable::new(limits),
             udp: UdpTable::default(),
             readers: Readers {
                 owners,
+                secrets: secrets.clone(),
                 ..Readers::default()
             },
             neighbours: Neighbours::default(),
@@ -275,7 +281,9 @@ impl Readers {
     fn take(&mut self, id: FlowId, event: FlowEvent<'_>) {
         match event {
             FlowEvent::Opened(conversation) => {
-                self.open.insert(id, Driver::new(conversation.server.port));
+                let secrets = self.secrets.clone();
+                let driver = Driver::with_secrets(conversation.server.port, secrets);
+                self.open.insert(id, driver);
             }
             FlowEvent::Stream(event) => {
                 if let Some(driver) = self.open.get_mut(id) {
@@ -317,6 +325,7 @@ fn session(connection: Connection, proto: Proto, dialogue: Dialogue) -> WireSess
         led_by: None,
         overlaps: connection.overlaps,
         process: None,
+        faults: dialogue.faults,
         notes: dialogue.notes,
     }
 }

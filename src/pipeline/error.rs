@@ -24,6 +24,14 @@ pub enum PipelineError {
     /// It could not be opened.
     #[error(transparent)]
     Input(#[from] InputError),
+    /// It is no key log.
+    #[error(
+        "cannot use key log '{file}': no TLS secrets in it; programs write it when SSLKEYLOGFILE names a file"
+    )]
+    Keylog {
+        /// As given.
+        file: String,
+    },
     /// The interface cannot be listened to.
     #[cfg(feature = "live")]
     #[error(transparent)]

@@ -6,6 +6,7 @@
 mod captures;
 mod duplicates;
 mod error;
+mod keys;
 mod logs;
 mod meter;
 mod options;
@@ -18,6 +19,6 @@ mod zones;
 
 pub use error::PipelineError;
 pub use meter::Meter;
-pub use options::{LogInput, Options, PacketRules, Tell, ZoneRule};
+pub use options::{EncodingRule, LogInput, Logs, Options, PacketRules, Tell, ZoneRule};
 pub use progress::{Progress, Show};
 pub use run::{Run, run};

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use encoding_rs::Encoding;
+
 use crate::capture::Turn;
 use crate::flow::Limits;
 use crate::input::Stop;
-use crate::log::{Chosen, OwnFormat};
+use crate::log::{Chosen, GivenZone, OwnFormat};
 use crate::model::Span;
 use crate::report::Selection;
 
@@ -21,6 +23,8 @@ pub struct Options {
     /// Interfaces to listen to.
     #[cfg(feature = "live")]
     pub live: Option<crate::capture::LiveRequest>,
+    /// Key logs: files, folders, patterns.
+    pub keylogs: Vec<PathBuf>,
     /// Logs.
     pub logs: Vec<LogInput>,
     /// Formats that the user describes.
@@ -29,6 +33,8 @@ pub struct Options {
     pub capture_zone: Option<Span>,
     /// Zones of logs, the last that fits counts.
     pub log_zones: Vec<ZoneRule>,
+    /// Encodings of logs, the last that fits counts.
+    pub log_encodings: Vec<EncodingRule>,
     /// Year of log stamps without one; else that of the capture, else that of the file.
     pub year: Option<i32>,
     /// Bounds of the connection table.
@@ -78,11 +84,39 @@ pub struct LogInput {
     pub format: Option<Chosen>,
 }
 
+/// Which logs a rule is for.
+#[derive(Clone, Debug)]
+pub enum Logs {
+    /// All of them.
+    All,
+    /// Those of this name, or of this path.
+    Named(String),
+}
+
 /// The zone of one log or of all.
 #[derive(Clone, Debug)]
 pub struct ZoneRule {
-    /// Log file name as given; all logs when `None`.
-    pub file: Option<String>,
-    /// East of UTC.
-    pub east: Span,
+    /// Which logs.
+    pub file: Logs,
+    /// Their zone.
+    pub zone: GivenZone,
+}
+
+/// How one log, or all, writes its letters.
+#[derive(Clone, Debug)]
+pub struct EncodingRule {
+    /// Which logs.
+    pub file: Logs,
+    /// A name of the WHATWG Encoding Standard.
+    pub encoding: &'static Encoding,
+}
+
+impl Logs {
+    /// Whether the log in `file` is meant.
+    pub(super) fn fits(&self, file: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Named(name) => name == file || file.ends_with(&format!("/{name}")),
+        }
+    }
 }

@@ -75,9 +75,14 @@ impl<'m> Packets<'m> {
         })
     }
 
-    /// The process table of each capture.
+    /// The captures as one.
     pub(super) const fn merged(&self) -> &Merged<'m> {
         &self.merged
+    }
+
+    /// Name of a capture.
+    pub(super) fn name(&self, from: usize) -> &str {
+        self.sources.get(from).map_or("", |((name, _), _)| name)
     }
 
     /// The next packet that is used.

@@ -6,12 +6,14 @@ use crate::align::align;
 use crate::capture::{HEAD_OF_FORMAT, by_table};
 use crate::diagnose::{View, diagnose};
 use crate::input::{Front, Input, InputError, expand};
-use crate::log::{Chosen, How};
-use crate::model::{Finding, Nanos, Severity};
+use crate::log::Era;
+use crate::model::{CaptureSource, Finding, LogTime, Severity};
 use crate::report::Account;
 
+use super::keys::Keys;
+use super::logs::{self, LogFile};
 use super::output::Output;
-use super::{Options, PipelineError, Progress, captures, logs, zones};
+use super::{Options, PipelineError, Progress, captures, zones};
 
 /// Exit status of a run in which nothing could be done.
 const FAILED: u8 = 4;
@@ -41,6 +43,15 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
             Front::Passing(input) => input.size.unwrap_or(0),
         });
     }
+    let keylogs = open(&options.keylogs, &mut failures);
+    let mut keys = Keys::read(&keylogs);
+    for source in &keys.sources {
+        if source.held.is_useless() {
+            failures.push(PipelineError::Keylog {
+                file: source.file.clone(),
+            });
+        }
+    }
     progress.begin("captures");
     let opened = captures::open(&mut fronts, &mut failures);
     #[cfg(feature = "live")]
@@ -48,31 +59,22 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         Ok(opened) => opened,
         Err(error) => return refused(error),
     };
-    let mut wires = match captures::read(opened, output, options, progress) {
+    let mut wires = match captures::read(opened, output, options, &mut keys, progress) {
         Ok(wires) => wires,
         Err(error) => return refused(error),
     };
     failures.extend(wires.failure.take());
     // Only now: while an interface is listened to, logs grow.
-    let mut told_logs: Vec<(Input, Option<Chosen>)> = Vec::new();
-    for log in &options.logs {
-        let opened = open(std::slice::from_ref(&log.path), &mut failures);
-        told_logs.extend(opened.into_iter().map(|input| (input, log.format.clone())));
+    let files = open_logs(options, &mut failures);
+    for file in &files {
+        progress.expect(size(&file.input));
     }
-    for (input, _) in &told_logs {
-        progress.expect(size(input));
-    }
-    let year = options
-        .year
-        .or_else(|| wires.origin.map(Nanos::year))
-        .or_else(|| told_logs.iter().find_map(|(input, _)| input.modified_year))
-        .unwrap_or(1970);
-    let how = How {
-        format: None,
-        own: &options.own_formats,
-        year,
-    };
-    let told = logs::read(&told_logs, how, &options.log_zones, progress);
+    let told = logs::read(
+        &files,
+        era(options, &wires.sources, &files),
+        options,
+        progress,
+    );
     failures.extend(told.failures);
     progress.begin("aligning");
     let origin = wires.origin.unwrap_or_default();
@@ -82,6 +84,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
     let capture_zone = zones::infer(&mut wires.sources, &mut sources, &alignment.clocks);
     let mut account = Account {
         captures: wires.sources,
+        keys: keys.sources,
         sources,
         wires: wires.sessions,
         logs: told.sessions,
@@ -170,6 +173,30 @@ fn with_live<'m>(
         reader: Box::new(live),
     });
     Ok(opened)
+}
+
+fn open_logs(options: &Options, failures: &mut Vec<PipelineError>) -> Vec<LogFile> {
+    let mut files = Vec::new();
+    for log in &options.logs {
+        let opened = open(std::slice::from_ref(&log.path), failures);
+        files.extend(opened.into_iter().map(|input| LogFile {
+            input,
+            format: log.format.clone(),
+        }));
+    }
+    files
+}
+
+/// When the logs were written, for stamps without a year.
+fn era(options: &Options, captures: &[CaptureSource], files: &[LogFile]) -> Era {
+    let heard_until = captures.iter().filter_map(|capture| capture.last).max();
+    let modified = || files.iter().filter_map(|file| file.input.modified).max();
+    match options.year {
+        Some(year) => Era::Year(year),
+        None => heard_until
+            .or_else(modified)
+            .map_or(Era::default(), |until| Era::Until(LogTime(until.0))),
+    }
 }
 
 fn size(input: &Input) -> u64 {

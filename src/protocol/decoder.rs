@@ -2,7 +2,9 @@
 
 use super::tls::Opener;
 use crate::flow::StreamEvent;
-use crate::model::{Burst, Encryption, Exchange, Lookup, Proto, TlsSummary};
+use crate::model::{
+    Burst, Encryption, Exchange, Fault, FaultCode, Lookup, Nanos, PacketNo, Proto, TlsSummary,
+};
 
 /// A row of the registry.
 pub struct Entry {
@@ -47,7 +49,7 @@ pub enum Verdict {
 }
 
 /// Whether the decoder goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// More of the same.
     Continue,
@@ -55,6 +57,15 @@ pub enum Step {
     StartTls {
         /// Octets at the end of the event that came after the agreement and belong to TLS.
         rest: usize,
+    },
+    /// Both sides agreed to speak something else, which is to be told by what they say.
+    HandOver {
+        /// Octets at the end of the event that came after the agreement.
+        rest: usize,
+        /// What the client had said ahead of the agreement, with the moment and the packet of each segment.
+        ahead: Vec<(Nanos, PacketNo, Vec<u8>)>,
+        /// The port of the server that the client is put through to.
+        port: Option<u16>,
     },
 }
 
@@ -64,6 +75,9 @@ pub trait Decoder {
     ///
     /// After a gap it must find its feet again and go on.
     fn event(&mut self, event: StreamEvent<'_>, out: &mut Dialogue) -> Step;
+
+    /// The conversation was begun by another decoder, and goes on here under TLS: no greeting comes.
+    fn resume(&mut self) {}
 
     /// The connection is over, or the capture is: what is still open is written out as it is.
     fn finish(&mut self, out: &mut Dialogue);
@@ -80,10 +94,28 @@ pub struct Dialogue {
     pub encryption: Encryption,
     /// The visible part of TLS.
     pub tls: Option<TlsSummary>,
+    /// What is spoken inside TLS, where secrets opened it.
+    pub inside_tls: Option<Proto>,
     /// Names looked up.
     pub lookups: Vec<Lookup>,
     /// Names the client gave.
     pub names: Vec<String>,
-    /// Departures from the protocol, in words.
+    /// Departures from the protocol, by name.
+    pub faults: Vec<Fault>,
+    /// What is remarkable, in words.
     pub notes: Vec<String>,
+}
+
+impl Dialogue {
+    /// Counts a departure from the protocol that `packet` shows.
+    pub(super) fn fault(&mut self, code: FaultCode, packet: PacketNo) {
+        match self.faults.iter_mut().find(|fault| fault.code == code) {
+            Some(fault) => fault.count += 1,
+            None => self.faults.push(Fault {
+                code,
+                count: 1,
+                packet,
+            }),
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::align::Clock;
-use crate::model::{CaptureSource, CaptureZone, LogSource, Nanos, Span, Zone};
+use crate::model::{CaptureSource, CaptureZone, KeySource, LogSource, Nanos, Span, Zone};
 
 use super::Account;
 use super::escape::terminal;
@@ -17,6 +17,9 @@ pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "Inputs")?;
     for capture in &account.captures {
         write_capture(capture, out)?;
+    }
+    for keys in &account.keys {
+        write_keys(keys, out)?;
     }
     for source in &account.sources {
         write_log(source, out)?;
@@ -149,12 +152,6 @@ fn beside(capture: &CaptureSource) -> Vec<String> {
         let names: Vec<String> = names.map(|(ip, name)| format!("{ip} {name}")).collect();
         lines.push(format!("names: {}", some(&names)));
     }
-    if capture.secret_octets > 0 {
-        lines.push(format!(
-            "{} bytes of secrets stored beside the packets",
-            capture.secret_octets
-        ));
-    }
     lines.extend(capture.notes.iter().cloned());
     lines
 }
@@ -169,17 +166,52 @@ fn some(texts: &[String]) -> String {
     }
 }
 
+fn write_keys(keys: &KeySource, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "  keys     {}", terminal(&keys.file))?;
+    let held = keys.held;
+    let rest: Vec<String> = [
+        (held.repeated, "repeated"),
+        (
+            held.conflicting,
+            "that contradict earlier ones and are left out",
+        ),
+        (held.dropped, "left out, as there were too many"),
+    ]
+    .iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, words)| format!(", {count} {words}"))
+    .collect();
+    writeln!(
+        out,
+        "           {} TLS secrets{}",
+        held.secrets,
+        rest.concat()
+    )?;
+    if held.unparsed > 0 {
+        writeln!(out, "           {} lines could not be read", held.unparsed)?;
+    }
+    Ok(())
+}
+
 fn write_log(source: &LogSource, out: &mut dyn Write) -> io::Result<()> {
     let zone = match source.zone {
         Zone::Assumed => "zone not stated, read as UTC".to_owned(),
         Zone::Given(east) => format!("zone {} as given", east_of_utc(east)),
         Zone::Inferred(east) => format!("zone {} inferred", east_of_utc(east)),
+        Zone::Place(place) => format!("zone {place} as given"),
         Zone::Stated(east) => format!("zone {} stated", east_of_utc(east)),
     };
     writeln!(out, "  log      {}", terminal(&source.file))?;
+    for part in &source.parts {
+        writeln!(out, "           of {}", terminal(&part.file))?;
+    }
+    let sure = match source.sureness {
+        1000.. => String::new(),
+        thousandths => format!(" ({} % sure)", thousandths / 10),
+    };
     writeln!(
         out,
-        "           {}, {} lines, {} of them in sessions, {zone}{}",
+        "           {}{sure}, {} lines, {} of them in sessions, {zone}{}",
         source.format,
         source.lines,
         source.events,
@@ -195,8 +227,36 @@ fn write_log(source: &LogSource, out: &mut dyn Write) -> io::Result<()> {
             source.unparsed
         )?;
         for (line, text) in &source.unparsed_first {
-            writeln!(out, "             {line}: {}", terminal(text))?;
+            let (file, line) = source.place(*line);
+            let file = if source.parts.is_empty() {
+                String::new()
+            } else {
+                format!("{}:", terminal(file))
+            };
+            writeln!(out, "             {file}{line}: {}", terminal(text))?;
         }
+    }
+    if source.overlong > 0 {
+        writeln!(
+            out,
+            "           too long to be lines: {} of them",
+            source.overlong
+        )?;
+    }
+    if source.late > 0 {
+        writeln!(
+            out,
+            "           lines older than one above them: {}, by {} at most",
+            source.late, source.late_by
+        )?;
+    }
+    for remark in source
+        .encoding
+        .iter()
+        .map(|name| format!("read as {name}"))
+        .chain(source.remarks.iter().cloned())
+    {
+        writeln!(out, "           {}", terminal(&remark))?;
     }
     if !source.damage.is_empty() {
         writeln!(
@@ -275,6 +335,10 @@ fn write_totals(account: &Account, out: &mut dyn Write) -> io::Result<()> {
                 _ => "STARTTLS",
             }
         )?;
+    }
+    let decrypted = account.decrypted();
+    if decrypted > 0 {
+        writeln!(out, "  decrypted with the keys: {decrypted}")?;
     }
     Ok(())
 }
