@@ -75,7 +75,7 @@ fn segments(said: &[(Side, Vec<u8>)], cuts: &[(usize, usize)]) -> Vec<Sent> {
 }
 
 /// A segment with these flags, whose payload lies `at` octets into the stream.
-fn datagram<'a>(port: u16, sent: &'a Sent, flags: u8) -> Datagram<'a> {
+fn datagram(port: u16, sent: &Sent, flags: u8) -> Datagram<'_> {
     let ends = [
         (IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 40_000),
         (IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), port),
@@ -127,7 +127,7 @@ fn read(port: u16, segments: &[&Sent]) -> (Proto, Vec<Exchange>) {
         let at = Nanos(i64::from(number) * 1_000_000);
         let packet = PacketNo(u64::from(number));
         table.push(at, packet, &datagram(port, sent, flags), &mut |_, event| {
-            take(event)
+            take(event);
         });
     }
     table.finish(&mut |_, event| take(event));

@@ -2,6 +2,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::string_slice,
     clippy::print_stderr,
     reason = "a test may fail at once, and says when it is skipped"
