@@ -23,7 +23,7 @@ mod text;
 mod time;
 mod wire_session;
 
-pub use capture_source::{CaptureSource, CaptureZone};
+pub use capture_source::{CaptureSource, CaptureZone, LostPackets};
 pub use damage::{Damage, DamageLog};
 pub use delivery::Delivery;
 pub use endpoint::{Conversation, Endpoint, Side, Transport};
@@ -33,8 +33,8 @@ pub use finding::{Evidence, Finding, Severity};
 pub use icmp::{IcmpError, IcmpReason};
 pub use keylog::{KeySource, Keylog};
 pub use log_session::{
-    Ending, Event, LogCommand, LogEvent, LogId, LogSession, LogSource, LoggedMessage, LoggedOctets,
-    LoggedSize, LoggedTls, Role, Tally, Zone,
+    Ending, Event, LogCommand, LogEvent, LogId, LogPart, LogSession, LogSource, LoggedMessage,
+    LoggedOctets, LoggedSize, LoggedTls, Role, Tally, Zone,
 };
 pub use lookup::{LedBy, Lookup, LookupOutcome, RecordType};
 pub use neighbour::Neighbour;

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use crate::align::{Alignment, Clock, Joined};
 use crate::model::{
-    CaptureSource, Encryption, Finding, KeySource, LogId, LogSession, LogSource, Lookup, Nanos,
-    Neighbour, Proto, Role, Seen, Span, WireSession,
+    CaptureSource, Encryption, Finding, KeySource, LineRef, LogId, LogSession, LogSource, Lookup,
+    Nanos, Neighbour, Proto, Role, Seen, Span, WireSession,
 };
 
 /// What was read and how it was joined.
@@ -186,19 +186,23 @@ impl Account {
             .map_or("", |source| source.file.as_str())
     }
 
-    /// The log's file name without its folders, where that names it alone.
-    pub(super) fn log_name(&self, log: LogId) -> &str {
-        let base = |file| -> &str {
-            let name = std::path::Path::new(file).file_name();
-            name.and_then(|name| name.to_str()).unwrap_or(file)
-        };
-        let file = self.log_file(log);
+    /// In which file of a log a line is, and its number there.
+    pub(super) fn place(&self, line: LineRef) -> (&str, u64) {
+        self.sources
+            .iter()
+            .find(|source| source.id == line.log)
+            .map_or(("", line.line), |source| source.place(line.line))
+    }
+
+    /// The same, the file without its folders where that names it alone.
+    pub(super) fn short_place(&self, line: LineRef) -> (&str, u64) {
+        let (file, line) = self.place(line);
         let shared = self
             .sources
             .iter()
-            .filter(|source| base(&source.file) == base(file))
-            .count();
-        if shared > 1 { file } else { base(file) }
+            .flat_map(LogSource::files)
+            .any(|other| other != file && base(other) == base(file));
+        (if shared { file } else { base(file) }, line)
     }
 
     /// Sessions by protocol, protection and witness: both, wire, log.
@@ -228,6 +232,12 @@ impl Account {
         self.captures.iter().any(|c| !c.damage.is_empty())
             || self.sources.iter().any(|s| !s.damage.is_empty())
     }
+}
+
+/// A path's last part.
+fn base(file: &str) -> &str {
+    let name = std::path::Path::new(file).file_name();
+    name.and_then(|name| name.to_str()).unwrap_or(file)
 }
 
 impl<'a> Led<'a> {

@@ -87,9 +87,49 @@ struct Capture<'a> {
     zone_source: &'static str,
     truncated_packets: u64,
     dropped_packets: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    dropped_by_interface: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    filtered_packets: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    duplicate_packets: u64,
     skipped_records: u64,
     undecoded_packets: &'a std::collections::BTreeMap<&'static str, u64>,
     damaged: Option<String>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    interfaces: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    comments: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    packet_comments: Vec<PacketComment<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    names: Vec<NameRecord<'a>>,
+    #[serde(skip_serializing_if = "is_zero")]
+    secret_bytes: u64,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    notes: &'a [String],
+}
+
+/// What somebody wrote about a packet.
+#[derive(Serialize)]
+struct PacketComment<'a> {
+    packet: u64,
+    text: &'a str,
+}
+
+/// A name that is stored beside the packets.
+#[derive(Serialize)]
+struct NameRecord<'a> {
+    address: IpAddr,
+    name: &'a str,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands a reference over"
+)]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn capture_record(capture: &CaptureSource) -> Capture<'_> {
@@ -113,10 +153,33 @@ fn capture_record(capture: &CaptureSource) -> Capture<'_> {
         zone,
         zone_source,
         truncated_packets: capture.truncated,
-        dropped_packets: capture.dropped,
+        dropped_packets: capture.lost.total(),
+        dropped_by_interface: capture.lost.by_interface,
+        filtered_packets: capture.filtered,
+        duplicate_packets: capture.duplicates,
         skipped_records: capture.skipped,
         undecoded_packets: &capture.passed,
         damaged: (!capture.damage.is_empty()).then(|| capture.damage.to_string()),
+        interfaces: &capture.interfaces,
+        comments: &capture.comments,
+        packet_comments: capture
+            .packet_comments
+            .iter()
+            .map(|(packet, text)| PacketComment {
+                packet: packet.0,
+                text,
+            })
+            .collect(),
+        names: capture
+            .names
+            .iter()
+            .map(|(address, name)| NameRecord {
+                address: *address,
+                name,
+            })
+            .collect(),
+        secret_bytes: capture.secret_octets,
+        notes: &capture.notes,
     }
 }
 
@@ -124,23 +187,45 @@ fn capture_record(capture: &CaptureSource) -> Capture<'_> {
 struct Log<'a> {
     r#type: &'static str,
     file: &'a str,
+    /// Of a rotated set, the oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    files: Vec<&'a str>,
     format: &'static str,
+    /// Share of the lines looked at that the format takes.
+    format_sure: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encoding: Option<&'static str>,
     zone: String,
     zone_source: &'static str,
     lines: u64,
     events: u64,
     unparsed_lines: u64,
+    unparsed_first: Vec<Unparsed<'a>>,
+    overlong_lines: u64,
+    late_lines: u64,
+    late_by_ms: f64,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    remarks: &'a [String],
     first: Option<String>,
     last: Option<String>,
     damaged: Option<String>,
 }
 
+/// A line that could not be read.
+#[derive(Serialize)]
+struct Unparsed<'a> {
+    file: &'a str,
+    line: u64,
+    text: &'a str,
+}
+
 fn log_record(source: &LogSource) -> Log<'_> {
     let (zone, zone_source) = match source.zone {
-        Zone::Assumed => (Span::ZERO, "assumed"),
-        Zone::Given(east) => (east, "given"),
-        Zone::Inferred(east) => (east, "inferred"),
-        Zone::Stated(east) => (east, "stated"),
+        Zone::Assumed => (east_of_utc(Span::ZERO), "assumed"),
+        Zone::Given(east) => (east_of_utc(east), "given"),
+        Zone::Inferred(east) => (east_of_utc(east), "inferred"),
+        Zone::Place(place) => (place.to_owned(), "given"),
+        Zone::Stated(east) => (east_of_utc(east), "stated"),
     };
     let utc = |at: LogTime| match source.zone {
         Zone::Inferred(east) => (at - east).to_rfc3339(),
@@ -150,12 +235,27 @@ fn log_record(source: &LogSource) -> Log<'_> {
     Log {
         r#type: "log",
         file: &source.file,
+        files: source.parts.iter().map(|part| part.file.as_str()).collect(),
         format: source.format,
-        zone: east_of_utc(zone),
+        format_sure: f64::from(source.sureness) / 1000.0,
+        encoding: source.encoding,
+        zone,
         zone_source,
         lines: source.lines,
         events: source.events,
         unparsed_lines: source.unparsed,
+        unparsed_first: source
+            .unparsed_first
+            .iter()
+            .map(|(line, text)| {
+                let (file, line) = source.place(*line);
+                Unparsed { file, line, text }
+            })
+            .collect(),
+        overlong_lines: source.overlong,
+        late_lines: source.late,
+        late_by_ms: source.late_by.as_millis_f64(),
+        remarks: &source.remarks,
         first: source.first.map(utc),
         last: source.last.map(utc),
         damaged: (!source.damage.is_empty()).then(|| source.damage.to_string()),
@@ -535,10 +635,8 @@ fn lines<'a>(account: &'a Account, sessions: &[usize]) -> Vec<LogLine<'a>> {
 }
 
 fn log_line(account: &Account, line: LineRef) -> LogLine<'_> {
-    LogLine {
-        file: account.log_file(line.log),
-        line: line.line,
-    }
+    let (file, line) = account.place(line);
+    LogLine { file, line }
 }
 
 #[derive(Serialize)]

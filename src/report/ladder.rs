@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use crate::align::Standing;
-use crate::model::{Exchange, Nanos, Seen, Side};
+use crate::model::{Exchange, LineRef, Nanos, Seen, Side};
 
 use super::Account;
 use super::account::{End, Shown};
@@ -110,6 +110,7 @@ fn deliveries(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::
             "" => String::new(),
             text => format!("{before}{}", terminal(text)),
         };
+        let (file, line) = account.short_place(delivery.line);
         writeln!(
             out,
             "    mail: {}{} {}{}{}  {}:{}",
@@ -118,8 +119,8 @@ fn deliveries(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::
             terminal(&delivery.status),
             part(" by ", &delivery.relay),
             part(": ", &delivery.reply),
-            terminal(account.log_name(delivery.line.log)),
-            delivery.line.line
+            terminal(file),
+            line
         )?;
     }
     match all.len().saturating_sub(DELIVERIES) {
@@ -183,25 +184,29 @@ fn joined(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Resu
     }
 }
 
-/// `postfix.log:12-15,19 and 4 more lines`.
+/// `postfix.log:12,15,19 and 4 more`; of a rotated set each file with its own numbers.
 fn log_lines(account: &Account, sessions: &[usize]) -> String {
     let mut texts = Vec::new();
     for log in sessions.iter().filter_map(|&at| account.logs.get(at)) {
         // One line may tell of more than one event.
-        let mut numbers: Vec<u64> = log.events.iter().map(|event| event.line.line).collect();
-        numbers.dedup();
-        let lines: Vec<String> = numbers.iter().take(LINES).map(u64::to_string).collect();
-        let more = numbers.len().saturating_sub(LINES);
-        let rest = if more > 0 {
-            format!(" and {more} more")
-        } else {
-            String::new()
-        };
-        texts.push(format!(
-            "{}:{}{rest}",
-            terminal(account.log_name(log.log)),
-            lines.join(",")
-        ));
+        let mut lines: Vec<LineRef> = log.events.iter().map(|event| event.line).collect();
+        lines.dedup();
+        let mut pieces = Vec::new();
+        let mut last = "";
+        for &line in lines.iter().take(LINES) {
+            let (file, number) = account.short_place(line);
+            pieces.push(match (file == last, last) {
+                (true, _) => format!(",{number}"),
+                (_, "") => format!("{}:{number}", terminal(file)),
+                _ => format!("; {}:{number}", terminal(file)),
+            });
+            last = file;
+        }
+        let more = lines.len().saturating_sub(LINES);
+        if more > 0 {
+            pieces.push(format!(" and {more} more"));
+        }
+        texts.push(pieces.concat());
     }
     texts.join("; ")
 }
@@ -240,7 +245,8 @@ fn rung(account: &Account, exchange: &Exchange, out: &mut dyn Write) -> io::Resu
         .response_time()
         .map_or_else(String::new, |span| span.to_string());
     let line = exchange.line.map_or_else(String::new, |line| {
-        format!("{}:{}", terminal(account.log_name(line.log)), line.line)
+        let (file, line) = account.short_place(line);
+        format!("{}:{line}", terminal(file))
     });
     write!(
         out,

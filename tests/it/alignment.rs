@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use bothends::align::{Standing, align};
 use bothends::model::{
-    Conversation, Counts, DamageLog, Encryption, Endpoint, Event, Exchange, Handshake, LineRef,
-    LogCommand, LogEvent, LogId, LogSession, LogSource, LogTime, Nanos, PacketNo, Passage, Proto,
-    Seen, Shows, Span, Stamp, Transport, Verb, WireSession, Zone,
+    Conversation, Counts, Encryption, Endpoint, Event, Exchange, Handshake, LineRef, LogCommand,
+    LogEvent, LogId, LogSession, LogSource, LogTime, Nanos, PacketNo, Passage, Proto, Seen, Span,
+    Stamp, Transport, Verb, WireSession,
 };
 
 const SERVER: Endpoint = Endpoint {
@@ -134,20 +134,7 @@ fn log(wire: &WireSession, line: &mut u64, offset: Span) -> LogSession {
 }
 
 fn source() -> LogSource {
-    LogSource {
-        id: LogId(0),
-        file: "smtp.log".into(),
-        format: "made",
-        shows: Shows::NOTHING,
-        zone: Zone::Assumed,
-        lines: 0,
-        events: 0,
-        unparsed: 0,
-        unparsed_first: Vec::new(),
-        first: None,
-        last: None,
-        damage: DamageLog::default(),
-    }
+    LogSource::new(LogId(0), "smtp.log", "made")
 }
 
 /// `count` sessions over `seconds`, and their log in the same order.

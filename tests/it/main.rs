@@ -18,6 +18,7 @@ mod logging;
 mod own_format;
 mod program;
 mod rooms;
+mod rotated;
 mod samples;
 mod tls;
 mod traces;
