@@ -18,6 +18,7 @@ mod hmailserver;
 mod iis;
 mod opensmtpd;
 mod own;
+mod parallel;
 mod postfix;
 mod read;
 pub mod registry;

@@ -1,5 +1,6 @@
 //! A command and its reply, read in the clear, told by a log, or inferred from encrypted records.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::{LogId, Nanos, PacketNo, Seen, Side};
@@ -7,7 +8,7 @@ use super::{LogId, Nanos, PacketNo, Seen, Side};
 /// The command word of an exchange in upper case (`MAIL`, `RETR`, `GET`), by which wire and log
 /// are compared. Empty for a greeting; [`Verb::BODY`] for a message body.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Verb(Box<str>);
+pub struct Verb(Cow<'static, str>);
 
 /// A line of a log file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,20 +75,74 @@ pub struct Burst {
     pub damaged: bool,
 }
 
+/// Words that most exchanges begin with.
+const USUAL: [&str; 48] = [
+    "",
+    "EHLO",
+    "HELO",
+    "MAIL",
+    "RCPT",
+    "DATA",
+    "QUIT",
+    Verb::BODY,
+    "RSET",
+    "AUTH",
+    "STARTTLS",
+    "NOOP",
+    "BDAT",
+    "VRFY",
+    "?",
+    "GET",
+    "POST",
+    "HEAD",
+    "PUT",
+    "DELETE",
+    "OPTIONS",
+    "CONNECT",
+    "USER",
+    "PASS",
+    "STAT",
+    "LIST",
+    "RETR",
+    "DELE",
+    "TOP",
+    "UIDL",
+    "CAPA",
+    "STLS",
+    "APOP",
+    "LOGIN",
+    "AUTHENTICATE",
+    "CAPABILITY",
+    "SELECT",
+    "EXAMINE",
+    "FETCH",
+    "STORE",
+    "UID",
+    "IDLE",
+    "APPEND",
+    "LOGOUT",
+    "GROUP",
+    "ARTICLE",
+    "MODE",
+    "LHLO",
+];
+
 impl Verb {
     /// A message body (SMTP after DATA or in BDAT).
     pub const BODY: &'static str = "<BODY>";
     /// Longest verb kept; what is longer is cut.
     const MAX: usize = 24;
 
-    /// The verb `word`, in upper case, cut at 24 characters.
+    /// The verb `word`, in upper case, cut at 24 characters. Usual ones take no memory of their own.
     pub fn new(word: &str) -> Self {
-        Self(
-            word.chars()
-                .take(Self::MAX)
-                .flat_map(char::to_uppercase)
-                .collect(),
-        )
+        let usual = USUAL.iter().find(|usual| usual.eq_ignore_ascii_case(word));
+        Self(usual.map_or_else(
+            || {
+                let characters = word.chars().take(Self::MAX);
+                Cow::Owned(characters.flat_map(char::to_uppercase).collect())
+            },
+            |usual| Cow::Borrowed(*usual),
+        ))
     }
 
     /// As text.
@@ -102,12 +157,12 @@ impl Verb {
 
     /// Whether a client logs in by it: `PASS` (RFC 1939), `LOGIN` and `AUTHENTICATE` (RFC 9051), `AUTH` (RFC 4954).
     pub fn is_login(&self) -> bool {
-        ["PASS", "LOGIN", "AUTHENTICATE", "AUTH"].contains(&&*self.0)
+        ["PASS", "LOGIN", "AUTHENTICATE", "AUTH"].contains(&self.as_str())
     }
 
     /// Whether this is a message body.
     pub fn is_body(&self) -> bool {
-        &*self.0 == Self::BODY
+        self.as_str() == Self::BODY
     }
 }
 

@@ -42,7 +42,7 @@ pub use passage::{Passage, Repeated, Reset, Way};
 pub use process::Process;
 pub use proto::{Encryption, Proto, Seen};
 pub use shows::{ClockStep, Marks, Shown, Shows};
-pub use text::from_wire;
+pub use text::{as_text, from_wire};
 pub use time::{LogTime, Nanos, Span, Stamp};
 pub use wire_session::{
     Certificate, Counts, Decryption, Direction, Handshake, Overlap, PacketNo, ServerName,

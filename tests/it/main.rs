@@ -11,6 +11,7 @@ mod alignment;
 mod cases;
 mod corpus;
 mod damage;
+mod detection;
 mod dialogue;
 mod findings;
 mod formats;
