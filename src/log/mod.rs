@@ -6,16 +6,20 @@
 //! [`MAX_LINE`] octets; each format bounds the sessions that it keeps open; unparsed lines are counted and the first few kept.
 
 pub mod advice;
+mod courier;
 mod csv;
+mod cyrus;
 mod dovecot;
 mod envelope;
 mod exchange55;
 mod exchange_mailbox;
 mod exchange_smtp;
+mod exim;
 mod format;
 mod hidden_clock;
 mod hmailserver;
 mod iis;
+mod mailenable;
 mod opensmtpd;
 mod own;
 mod parallel;

@@ -23,7 +23,7 @@ mod text;
 mod time;
 mod wire_session;
 
-pub use capture_source::{CaptureSource, CaptureZone};
+pub use capture_source::{CaptureSource, CaptureZone, LostPackets};
 pub use damage::{Damage, DamageLog};
 pub use delivery::Delivery;
 pub use endpoint::{Conversation, Endpoint, Side, Transport};

@@ -13,6 +13,7 @@ mod detect;
 pub mod dns;
 mod dots;
 mod driver;
+mod ftp;
 mod http1;
 mod imap;
 mod line;

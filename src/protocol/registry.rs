@@ -1,12 +1,13 @@
 //! The list of protocols: one row each.
 
 use super::tls::Opener;
-use super::{Entry, dns, http1, imap, nntp, pop3, smtp};
+use super::{Entry, dns, ftp, http1, imap, nntp, pop3, smtp};
 use crate::model::Proto;
 
 /// All protocols, in alphabetical order.
 pub static PROTOCOLS: &[Entry] = &[
     dns::ENTRY,
+    ftp::ENTRY,
     http1::ENTRY,
     imap::ENTRY,
     nntp::ENTRY,

@@ -99,7 +99,7 @@ fn told(bytes: &[u8]) -> (Vec<&'static str>, u16) {
     match Opening::of(bytes, How::default()) {
         Ok(openings) => (
             openings.iter().map(Opening::format).collect(),
-            openings[0].sureness().0,
+            openings.first().map_or(0, |opening| opening.sureness().0),
         ),
         Err(_) => (Vec::new(), 0),
     }
@@ -108,8 +108,15 @@ fn told(bytes: &[u8]) -> (Vec<&'static str>, u16) {
 /// The header, and so many lines behind it.
 fn cut(bytes: &[u8], count: usize) -> Vec<u8> {
     let lines: Vec<&[u8]> = bytes.split_inclusive(|&byte| byte == b'\n').collect();
-    let header = lines.iter().take_while(|line| line[0] == b'#').count();
-    lines[..lines.len().min(header + count)].concat()
+    let header = lines
+        .iter()
+        .take_while(|line| line.first() == Some(&b'#'))
+        .count();
+    lines
+        .into_iter()
+        .take(header + count)
+        .collect::<Vec<_>>()
+        .concat()
 }
 
 #[test]
