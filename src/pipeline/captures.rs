@@ -319,6 +319,7 @@ fn session(connection: Connection, proto: Proto, dialogue: Dialogue) -> WireSess
         tls: dialogue.tls,
         exchanges: dialogue.exchanges,
         bursts: dialogue.bursts,
+        inferred: dialogue.inferred,
         names: dialogue.names,
         icmp_errors: connection.icmp_errors,
         lookups: dialogue.lookups,
