@@ -15,8 +15,11 @@ mod detection;
 mod dialogue;
 mod findings;
 mod formats;
+#[cfg(feature = "live")]
+mod live;
 mod logging;
 mod own_format;
+mod packets;
 mod program;
 mod rooms;
 mod rotated;
