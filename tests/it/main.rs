@@ -14,11 +14,15 @@ mod cases;
 mod conformance_protocols;
 mod corpus;
 mod damage;
+mod detection;
 mod dialogue;
 mod findings;
 mod formats;
+#[cfg(feature = "live")]
+mod live;
 mod logging;
 mod own_format;
+mod packets;
 mod program;
 mod rooms;
 mod rotated;
