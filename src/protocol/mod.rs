@@ -17,6 +17,7 @@ mod ftp;
 mod http1;
 mod imap;
 mod line;
+mod mail_head;
 mod message;
 mod nntp;
 mod pending;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use crate::align::Standing;
-use crate::model::{Exchange, LineRef, Nanos, Seen, Side};
+use crate::model::{Exchange, LineRef, MailMessage, Nanos, Seen, Side};
 
 use super::Account;
 use super::account::{End, Shown};
@@ -16,6 +16,8 @@ const CLIENT: usize = 38;
 const SERVER: usize = 40;
 /// Log lines named one by one in the heading.
 const LINES: usize = 4;
+/// Messages named one by one in the heading.
+const MESSAGES: usize = 4;
 /// Deliveries shown of a session.
 const DELIVERIES: usize = 12;
 
@@ -85,6 +87,13 @@ fn heading(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Res
         for error in wire.icmp_errors.iter().take(1) {
             writeln!(out, "    icmp: {} said: {}", error.by, error.reason)?;
         }
+        for message in wire.messages.iter().take(MESSAGES) {
+            writeln!(out, "    mail: {}", terminal(&message_text(message)))?;
+        }
+        if wire.messages.len() > MESSAGES {
+            let more = wire.messages.len() - MESSAGES;
+            writeln!(out, "    mail: and {more} more")?;
+        }
         if !wire.faults.is_empty() {
             let told: Vec<String> = wire.faults.iter().map(fault_text).collect();
             writeln!(out, "    protocol: {}", told.join("; "))?;
@@ -126,6 +135,23 @@ fn deliveries(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::
     match all.len().saturating_sub(DELIVERIES) {
         0 => Ok(()),
         more => writeln!(out, "    mail: and {more} more"),
+    }
+}
+
+/// `<id> from a@b to c@d 250 and 2 more, 682 bytes, 250`.
+fn message_text(message: &MailMessage) -> String {
+    let id = message.message_id.as_deref().unwrap_or("a message");
+    let mut told = format!("{id} from <{}>", message.sender.as_deref().unwrap_or("?"));
+    if let Some(first) = message.recipients.first() {
+        told += &format!(" to <{}> {}", first.address, first.code);
+    }
+    if message.recipients.len() > 1 {
+        told += &format!(" and {} more", message.recipients.len() - 1);
+    }
+    match (message.octets, &message.code) {
+        (None, _) => told + ", none sent",
+        (Some(octets), None) => told + &format!(", {octets} bytes, not answered"),
+        (Some(octets), Some(code)) => told + &format!(", {octets} bytes, {code}"),
     }
 }
 
