@@ -87,11 +87,16 @@ fn heading(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Res
         for error in wire.icmp_errors.iter().take(1) {
             writeln!(out, "    icmp: {} said: {}", error.by, error.reason)?;
         }
-        for message in wire.messages.iter().take(MESSAGES) {
-            writeln!(out, "    mail: {}", terminal(&message_text(message)))?;
+        let sent = wire.messages.iter().filter_map(|it| Some((it, it.octets?)));
+        for (message, octets) in sent.clone().take(MESSAGES) {
+            writeln!(
+                out,
+                "    mail: {}",
+                terminal(&message_text(message, octets))
+            )?;
         }
-        if wire.messages.len() > MESSAGES {
-            let more = wire.messages.len() - MESSAGES;
+        let more = sent.skip(MESSAGES).count();
+        if more > 0 {
             writeln!(out, "    mail: and {more} more")?;
         }
         if !wire.faults.is_empty() {
@@ -138,21 +143,22 @@ fn deliveries(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::
     }
 }
 
-/// `<id> from a@b to c@d 250 and 2 more, 682 bytes, 250`.
-fn message_text(message: &MailMessage) -> String {
+/// `<id> from <a@b> to <c@d> 250 and 2 more, 682 bytes, 250`.
+fn message_text(message: &MailMessage, octets: u64) -> String {
     let id = message.message_id.as_deref().unwrap_or("a message");
-    let mut told = format!("{id} from <{}>", message.sender.as_deref().unwrap_or("?"));
-    if let Some(first) = message.recipients.first() {
-        told += &format!(" to <{}> {}", first.address, first.code);
-    }
-    if message.recipients.len() > 1 {
-        told += &format!(" and {} more", message.recipients.len() - 1);
-    }
-    match (message.octets, &message.code) {
-        (None, _) => told + ", none sent",
-        (Some(octets), None) => told + &format!(", {octets} bytes, not answered"),
-        (Some(octets), Some(code)) => told + &format!(", {octets} bytes, {code}"),
-    }
+    let sender = message.sender.as_deref().unwrap_or("?");
+    let to = match message.recipients.as_slice() {
+        [] => String::new(),
+        [one] => format!(" to <{}> {}", one.address, one.code),
+        [first, more @ ..] => format!(
+            " to <{}> {} and {} more",
+            first.address,
+            first.code,
+            more.len()
+        ),
+    };
+    let code = message.code.as_deref().unwrap_or("not answered");
+    format!("{id} from <{sender}>{to}, {octets} bytes, {code}")
 }
 
 /// `bare-lf in packet 7, 3 in all`.
