@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use bothends::capture::{self, LinkType, Record};
 use bothends::flow::{FlowTable, Limits, StreamEvent};
+use bothends::input::Window;
 use bothends::link::{Checksum, Datagram, Flags, LinkDecoder, Segment, SeqNo, TcpOptions, Upper};
 use bothends::log::{self, registry::FORMATS};
 use bothends::model::{LogId, Nanos, PacketNo, Proto, Side};
@@ -13,14 +14,29 @@ use bothends::protocol::dns::DnsDialogue;
 use bothends::protocol::registry::PROTOCOLS;
 use bothends::protocol::{Dialogue, Driver, Step};
 
-/// Any bytes as a capture file: never more packet bytes than the file has.
+/// Any bytes as a capture file: never more packet bytes than the file has, and a stream of them gives the same.
 pub(crate) fn capture(data: &[u8]) {
-    if let Ok(mut reader) = capture::open(data) {
-        while reader.advance().is_some() {
-            assert!(reader.bytes().len() <= data.len());
+    let stream = Window::passing(Box::new(data), None);
+    match (capture::open(data), capture::open_window(stream)) {
+        (Ok(mut file), Ok(mut stream)) => {
+            while let Some(record) = file.advance() {
+                assert!(file.bytes().len() <= data.len());
+                assert_eq!(stream.advance(), Some(record));
+                assert_eq!(stream.bytes(), file.bytes());
+                assert_eq!(stream.comments(), file.comments());
+            }
+            assert!(file.bytes().is_empty());
+            assert_eq!(stream.advance(), None);
+            assert_eq!(stream.report().damage, file.report().damage);
         }
-        assert!(reader.bytes().is_empty());
-        reader.report();
+        // Read by a table, which takes all of it.
+        (Ok(mut file), Err(_)) => {
+            while file.advance().is_some() {
+                assert!(file.bytes().len() <= data.len());
+            }
+            assert!(capture::by_table(data));
+        }
+        (Err(_), stream) => assert!(stream.is_err()),
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn find(view: View<'_>) -> Vec<Finding> {
-    let dropped: u64 = view.captures.iter().map(|source| source.dropped).sum();
+    let dropped: u64 = view.captures.iter().map(|source| source.lost.total()).sum();
     let cut: u64 = view.captures.iter().map(|source| source.truncated).sum();
     let (mut gaps, mut octets, mut passed, mut late) = (0u64, 0u64, 0u64, 0u64);
     let mut holed = Group::default();

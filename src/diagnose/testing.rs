@@ -2,10 +2,10 @@
 
 use crate::align::{Alignment, Clock, Joined};
 use crate::model::{
-    CaptureSource, CaptureZone, Conversation, Counts, DamageLog, Encryption, Endpoint, Event,
-    Exchange, Finding, Handshake, LineRef, LogEvent, LogId, LogSession, LogSource, LogTime, Lookup,
-    LookupOutcome, Nanos, Neighbour, PacketNo, Passage, Proto, RecordType, Seen, Span, Stamp,
-    Transport, Verb, WireSession,
+    CaptureSource, Conversation, Counts, Encryption, Endpoint, Event, Exchange, Finding, Handshake,
+    LineRef, LogEvent, LogId, LogSession, LogSource, LogTime, Lookup, LookupOutcome, Nanos,
+    Neighbour, PacketNo, Passage, Proto, RecordType, Seen, Span, Stamp, Transport, Verb,
+    WireSession,
 };
 
 use super::View;
@@ -101,6 +101,7 @@ pub(super) fn wire(port: u16, second: i64, conn_state: &'static str, history: &s
         tls: None,
         exchanges: Vec::new(),
         bursts: Vec::new(),
+        inferred: Vec::new(),
         names: Vec::new(),
         icmp_errors: Vec::new(),
         overlaps: Vec::new(),
@@ -117,18 +118,11 @@ pub(super) fn capture(from: i64, to: i64) -> CaptureSource {
     CaptureSource {
         file: "wire.pcapng".into(),
         format: "pcapng",
-        variant: String::new(),
-        link_types: Vec::new(),
         packets: 9,
         bytes: 900,
         first: Some(at(from)),
         last: Some(at(to)),
-        truncated: 0,
-        passed: std::collections::BTreeMap::new(),
-        skipped: 0,
-        dropped: 0,
-        zone: CaptureZone::Utc,
-        damage: DamageLog::default(),
+        ..CaptureSource::default()
     }
 }
 

@@ -7,6 +7,7 @@
 mod arp;
 mod datagram;
 mod decode;
+mod fingerprint;
 mod fragments;
 mod frame;
 mod icmp;
@@ -20,4 +21,5 @@ pub use datagram::{
     Checksum, Datagram, Flags, Passed, Segment, SeqNo, TcpOptions, UdpDatagram, Upper,
 };
 pub use decode::LinkDecoder;
+pub use fingerprint::fingerprint;
 pub use icmp::{Quote, quote};

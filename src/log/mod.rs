@@ -20,11 +20,13 @@ mod hidden_clock;
 mod hmailserver;
 mod iis;
 mod mailenable;
+mod nnrpd;
 mod opensmtpd;
 mod own;
 mod postfix;
 mod read;
 pub mod registry;
+mod sendmail;
 mod stamp;
 mod syslog;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::{
     Entry, courier, cyrus, dovecot, exchange_mailbox, exchange_smtp, exchange55, exim, hmailserver,
-    iis, mailenable, opensmtpd, postfix, web,
+    iis, mailenable, nnrpd, opensmtpd, postfix, sendmail, web,
 };
 
 /// All formats, in alphabetical order.
@@ -11,7 +11,9 @@ pub static FORMATS: &[Entry] = &[
     web::clf::ENTRY,
     courier::ENTRY,
     cyrus::syslog::ENTRY,
+    cyrus::telemetry::ENTRY,
     dovecot::ENTRY,
+    dovecot::RAWLOG,
     web::envoy::ENTRY,
     exchange_mailbox::ENTRY,
     exchange_smtp::ENTRY,
@@ -28,7 +30,9 @@ pub static FORMATS: &[Entry] = &[
     iis::odbc::ENTRY,
     iis::smtp::ENTRY,
     mailenable::ENTRY,
+    nnrpd::ENTRY,
     opensmtpd::ENTRY,
     postfix::ENTRY,
+    sendmail::ENTRY,
     web::traefik::ENTRY,
 ];

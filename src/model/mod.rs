@@ -23,11 +23,11 @@ mod text;
 mod time;
 mod wire_session;
 
-pub use capture_source::{CaptureSource, CaptureZone};
+pub use capture_source::{CaptureSource, CaptureZone, LostPackets};
 pub use damage::{Damage, DamageLog};
 pub use delivery::Delivery;
 pub use endpoint::{Conversation, Endpoint, Side, Transport};
-pub use exchange::{Burst, Exchange, LineRef, Verb};
+pub use exchange::{Burst, BurstPart, Exchange, LineRef, Verb};
 pub use fault::{Fault, FaultCode};
 pub use finding::{Evidence, Finding, Severity};
 pub use icmp::{IcmpError, IcmpReason};

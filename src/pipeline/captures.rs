@@ -1,29 +1,23 @@
 //! Captures become wire sessions.
 
-use std::collections::BTreeSet;
-
 use slotmap::SecondaryMap;
 
-use crate::capture::{CaptureClock, LinkType, Merged, Reader, Record};
+use crate::capture::{Merged, Reader};
 use crate::flow::{
     Connection, FlowEvent, FlowId, FlowTable, Limits, Neighbours, UdpEvent, UdpId, UdpTable,
 };
-use crate::input::Input;
+use crate::input::{Front, Window};
 use crate::link::{LinkDecoder, Passed, Upper, neighbourly, quote};
-use crate::model::{
-    CaptureSource, CaptureZone, DamageLog, IcmpError, Nanos, Neighbour, PacketNo, Proto, Span,
-    WireSession,
-};
+use crate::model::{CaptureSource, DamageLog, IcmpError, Nanos, Neighbour, Proto, WireSession};
 use crate::protocol::dns::{self, DnsDialogue, is_server_port};
 use crate::protocol::tls::Secrets;
 use crate::protocol::{Dialogue, Driver};
 
 use super::keys::Keys;
+use super::output::Output;
 use super::owners::Owners;
-use super::{PipelineError, Progress};
-
-/// Packets between two looks at the progress bar.
-const STRIDE: u64 = 4096;
+use super::packets::{Packets, Used};
+use super::{Options, PipelineError, Progress};
 
 /// What the captures gave.
 #[derive(Debug, Default)]
@@ -36,6 +30,8 @@ pub(super) struct Wires {
     /// Time of the first packet.
     pub(super) origin: Option<Nanos>,
     pub(super) overruns: Vec<String>,
+    /// What went wrong with writing the packets.
+    pub(super) failure: Option<PipelineError>,
 }
 
 /// A capture that is ready to be read.
@@ -46,124 +42,79 @@ pub(super) struct Opened<'m> {
 }
 
 /// Opens the captures among `inputs`; those that are none go to `failures`.
-pub(super) fn open<'m>(inputs: &'m [Input], failures: &mut Vec<PipelineError>) -> Vec<Opened<'m>> {
+pub(super) fn open<'m>(
+    inputs: &'m mut [Front],
+    failures: &mut Vec<PipelineError>,
+) -> Vec<Opened<'m>> {
     let mut opened = Vec::new();
     for input in inputs {
-        match crate::capture::open(&input.bytes) {
+        let (name, damage, window) = match input {
+            Front::Whole(input) => (&input.name, input.damage.clone(), Window::of(&input.bytes)),
+            Front::Passing(input) => {
+                let window = std::mem::replace(&mut input.window, Window::of(&[]));
+                (&input.name, DamageLog::default(), window)
+            }
+        };
+        let name = name.clone();
+        match crate::capture::open_window(window) {
             Ok(reader) => opened.push(Opened {
-                name: input.name.clone(),
-                damage: input.damage.clone(),
+                name,
+                damage,
                 reader,
             }),
-            Err(source) => failures.push(PipelineError::Capture {
-                file: input.name.clone(),
-                source,
-            }),
+            Err(source) => failures.push(PipelineError::Capture { file: name, source }),
         }
     }
     opened
 }
 
-/// Reads all captures as one, in the order of time.
+/// Reads all captures as one.
+///
+/// # Errors
+/// When the filter is not understood.
 pub(super) fn read(
     opened: Vec<Opened<'_>>,
-    zone: Option<Span>,
-    limits: Limits,
+    output: Option<Output>,
+    options: &Options,
     keys: &mut Keys,
     progress: &mut Progress,
-) -> Wires {
-    let mut wires = Wires::default();
+) -> Result<Wires, PipelineError> {
+    let mut names = Vec::new();
     let mut readers = Vec::new();
-    let mut used = Vec::new();
     for capture in opened {
-        used.push(((capture.name, capture.damage), Tally::default()));
+        names.push((capture.name, capture.damage));
         readers.push(capture.reader);
     }
-    let mut merged = Merged::new(readers);
-    let mut followed = Followed::new(limits, Owners::new(merged.processes()), &keys.secrets);
-    let mut number = 0;
-    while let Some((from, record)) = merged.advance() {
-        number += 1;
-        if number % STRIDE == 0 {
-            progress.at(merged.consumed());
+    let merged = Merged::new(readers, options.packets.turn);
+    let mut packets = Packets::new(
+        merged,
+        names,
+        &options.packets,
+        output,
+        options.meter.clone(),
+    )?;
+    let owners = Owners::new(packets.merged().processes());
+    let mut followed = Followed::new(options.limits, owners, &keys.secrets);
+    while let Some(used) = packets.next(progress) {
+        keys.catch_up(packets.merged(), used.from, packets.name(used.from));
+        let passed = followed.packet(used, packets.bytes());
+        if let Some(passed) = passed {
+            packets.passed(used.from, passed);
         }
-        if let Some(((name, _), _)) = used.get(from) {
-            keys.catch_up(&merged, from, name);
-        }
-        let bytes = merged.bytes();
-        let passed = followed.packet(from, &record, PacketNo(number), bytes);
-        if let Some((_, tally)) = used.get_mut(from) {
-            tally.count(&record, bytes.len(), passed);
-        }
+        packets.sessions(followed.table.open(), followed.readers.sessions.len());
     }
-    progress.end(merged.consumed());
-    for ((input, tally), report) in used.into_iter().zip(merged.reports()) {
-        let clock = match (report.clock, zone) {
-            (CaptureClock::Utc, _) => CaptureZone::Utc,
-            (CaptureClock::Local, Some(east)) => CaptureZone::Given(east),
-            (CaptureClock::Local, None) => CaptureZone::Unknown,
-        };
-        let mut source = tally.source(input.0, input.1);
-        source.format = report.format.0;
-        source.variant = report.variant;
-        source.skipped = report.skipped;
-        source.dropped = report.dropped;
-        source.zone = clock;
-        source.damage.absorb(report.damage);
-        wires.sources.push(source);
-    }
-    wires.origin = wires.sources.iter().filter_map(|source| source.first).min();
-    (wires.sessions, wires.neighbours, wires.overruns) = followed.finish();
-    wires
-}
-
-/// Counts of one capture.
-#[derive(Debug, Default)]
-struct Tally {
-    packets: u64,
-    bytes: u64,
-    first: Option<Nanos>,
-    last: Option<Nanos>,
-    truncated: u64,
-    link_types: BTreeSet<LinkType>,
-    passed: std::collections::BTreeMap<&'static str, u64>,
-}
-
-impl Tally {
-    fn count(&mut self, record: &Record, captured: usize, passed: Option<Passed>) {
-        let captured = u64::try_from(captured).unwrap_or(u64::MAX);
-        self.packets += 1;
-        self.bytes += captured;
-        self.truncated += u64::from(captured < u64::from(record.length));
-        self.first = Some(
-            self.first
-                .map_or(record.time, |first| first.min(record.time)),
-        );
-        self.last = self.last.max(Some(record.time));
-        self.link_types.insert(record.link_type);
-        if let Some(passed) = passed.filter(|passed| *passed != Passed::FragmentKept) {
-            *self.passed.entry(passed.words()).or_insert(0) += 1;
-        }
-    }
-
-    fn source(self, file: String, damage: DamageLog) -> CaptureSource {
-        CaptureSource {
-            file,
-            format: "",
-            variant: String::new(),
-            link_types: self.link_types.iter().map(|link| link.name()).collect(),
-            packets: self.packets,
-            bytes: self.bytes,
-            first: self.first,
-            last: self.last,
-            truncated: self.truncated,
-            passed: self.passed,
-            skipped: 0,
-            dropped: 0,
-            zone: CaptureZone::Utc,
-            damage,
-        }
-    }
+    let spent = packets.finish(options.capture_zone, progress);
+    let origin = spent.sources.iter().filter_map(|source| source.first).min();
+    let (sessions, neighbours, mut overruns) = followed.finish();
+    overruns.extend(spent.overruns);
+    Ok(Wires {
+        sources: spent.sources,
+        sessions,
+        neighbours,
+        origin,
+        overruns,
+        failure: spent.failure,
+    })
 }
 
 /// The connections of all captures and who reads them.
@@ -204,13 +155,13 @@ impl Followed {
     }
 
     /// Takes one packet; gives why it held no datagram, if it did not.
-    fn packet(
-        &mut self,
-        from: usize,
-        record: &Record,
-        number: PacketNo,
-        bytes: &[u8],
-    ) -> Option<Passed> {
+    fn packet(&mut self, used: Used, bytes: &[u8]) -> Option<Passed> {
+        let Used {
+            from,
+            record,
+            number,
+        } = used;
+        let record = &record;
         let datagram = match self.link.decode(record, bytes) {
             Ok(datagram) => datagram,
             Err(passed) => {
@@ -368,6 +319,7 @@ fn session(connection: Connection, proto: Proto, dialogue: Dialogue) -> WireSess
         tls: dialogue.tls,
         exchanges: dialogue.exchanges,
         bursts: dialogue.bursts,
+        inferred: dialogue.inferred,
         names: dialogue.names,
         icmp_errors: connection.icmp_errors,
         lookups: dialogue.lookups,

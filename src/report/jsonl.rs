@@ -87,9 +87,49 @@ struct Capture<'a> {
     zone_source: &'static str,
     truncated_packets: u64,
     dropped_packets: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    dropped_by_interface: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    filtered_packets: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    duplicate_packets: u64,
     skipped_records: u64,
     undecoded_packets: &'a std::collections::BTreeMap<&'static str, u64>,
     damaged: Option<String>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    interfaces: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    comments: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    packet_comments: Vec<PacketComment<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    names: Vec<NameRecord<'a>>,
+    #[serde(skip_serializing_if = "is_zero")]
+    secret_bytes: u64,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    notes: &'a [String],
+}
+
+/// What somebody wrote about a packet.
+#[derive(Serialize)]
+struct PacketComment<'a> {
+    packet: u64,
+    text: &'a str,
+}
+
+/// A name that is stored beside the packets.
+#[derive(Serialize)]
+struct NameRecord<'a> {
+    address: IpAddr,
+    name: &'a str,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands a reference over"
+)]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn capture_record(capture: &CaptureSource) -> Capture<'_> {
@@ -113,10 +153,33 @@ fn capture_record(capture: &CaptureSource) -> Capture<'_> {
         zone,
         zone_source,
         truncated_packets: capture.truncated,
-        dropped_packets: capture.dropped,
+        dropped_packets: capture.lost.total(),
+        dropped_by_interface: capture.lost.by_interface,
+        filtered_packets: capture.filtered,
+        duplicate_packets: capture.duplicates,
         skipped_records: capture.skipped,
         undecoded_packets: &capture.passed,
         damaged: (!capture.damage.is_empty()).then(|| capture.damage.to_string()),
+        interfaces: &capture.interfaces,
+        comments: &capture.comments,
+        packet_comments: capture
+            .packet_comments
+            .iter()
+            .map(|(packet, text)| PacketComment {
+                packet: packet.0,
+                text,
+            })
+            .collect(),
+        names: capture
+            .names
+            .iter()
+            .map(|(address, name)| NameRecord {
+                address: *address,
+                name,
+            })
+            .collect(),
+        secret_bytes: capture.secret_octets,
+        notes: &capture.notes,
     }
 }
 
