@@ -682,10 +682,10 @@ def not_captured(stage):
         time.sleep(0.4)
 
 
-@condition("log-rotated", ["log-incomplete"], "nginx's log is rotated in mid-capture, and only the new file is there", side="server", sessions={"http": 24})
+@condition("log-rotated", ["log-incomplete"], "nginx's log is rotated in mid-capture, and only the new file is there", side="server", sessions={"http": 36})
 def log_rotated(stage):
-    pause = random.Random(24)
-    for turn in range(24):
+    pause = random.Random(36)
+    for turn in range(36):
         stage.web("/small.txt?%d" % turn)
         time.sleep(pause.uniform(0.1, 0.9))
         if turn == 11:
