@@ -9,6 +9,7 @@
 
 mod alignment;
 mod cases;
+mod conformance;
 mod corpus;
 mod damage;
 mod dialogue;

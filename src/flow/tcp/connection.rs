@@ -13,7 +13,7 @@ use super::history::{History, Letter};
 use super::observer::{Judged, Observer, Purpose};
 use super::passage::Passing;
 use super::states::{State, States};
-use super::stream::{Octets, Stream, Taken, Tally};
+use super::stream::{Octets, OneMore, Stream, Taken, Tally};
 
 /// Segments that wait for what they acknowledge.
 const WAITING: usize = 16;
@@ -364,8 +364,13 @@ impl TcpConnection {
         self.waiting_octets -= waiting.bytes.len();
         if let Some(ack) = waiting.meta.ack {
             let other = waiting.side.other();
+            let one_more = if self.states.of(waiting.side) == State::Closed {
+                OneMore::Fin
+            } else {
+                OneMore::Octet
+            };
             let (stream, mut tally) = self.direction(other);
-            let holes = stream.give_up(ack, now, &mut tally, out);
+            let holes = stream.give_up((ack, one_more), now, &mut tally, out);
             self.note_gaps(other, holes);
         }
         let Waiting {
