@@ -37,12 +37,18 @@ pub(crate) fn link(data: &[u8]) {
             at: 0,
             process: None,
         };
-        if let Ok(Datagram {
-            upper: Upper::Tcp(segment),
-            ..
-        }) = decoder.decode(&record, packet)
-        {
-            assert!(segment.payload.len() <= usize::try_from(segment.length).unwrap_or(usize::MAX));
+        let mut n = 0;
+        while n == 0 || n < decoder.subframes() {
+            if let Ok(Datagram {
+                upper: Upper::Tcp(segment),
+                ..
+            }) = decoder.decode_nth(&record, packet, n)
+            {
+                assert!(
+                    segment.payload.len() <= usize::try_from(segment.length).unwrap_or(usize::MAX)
+                );
+            }
+            n += 1;
         }
     }
 }
@@ -53,6 +59,8 @@ pub(crate) fn flow(data: &[u8]) {
         held_per_direction: 512,
         held_in_all: 700,
         connections: 2,
+        half_open: 2,
+        unanswered: 20,
     };
     let mut table = FlowTable::new(limits);
     let (mut sent, mut passed) = (0usize, 0usize);
@@ -78,6 +86,7 @@ pub(crate) fn flow(data: &[u8]) {
             source: from.0,
             destination: to.0,
             ttl: 64,
+            authenticated: None,
             upper: Upper::Tcp(Segment {
                 source_port: from.1,
                 destination_port: to.1,

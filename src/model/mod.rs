@@ -13,6 +13,7 @@ mod log_session;
 mod lookup;
 mod neighbour;
 mod passage;
+mod passed_over;
 mod process;
 mod proto;
 mod shows;
@@ -33,6 +34,7 @@ pub use log_session::{
 pub use lookup::{Lookup, LookupOutcome, RecordType};
 pub use neighbour::Neighbour;
 pub use passage::{Passage, Repeated, Reset, Way};
+pub use passed_over::{Amount, PassedOver, Unread};
 pub use process::Process;
 pub use proto::{Encryption, Proto, Seen};
 pub use shows::{ClockStep, Marks, Shown, Shows};

@@ -6,13 +6,14 @@ use slotmap::SecondaryMap;
 
 use crate::capture::{CaptureClock, LinkType, Merged, Reader, Record};
 use crate::flow::{
-    Connection, FlowEvent, FlowId, FlowTable, Limits, Neighbours, UdpEvent, UdpId, UdpTable,
+    Connection, FlowEvent, FlowId, FlowTable, Limits, Neighbours, PassedOverTable, UdpEvent, UdpId,
+    UdpTable,
 };
 use crate::input::Input;
 use crate::link::{LinkDecoder, Passed, Upper, neighbourly, quote};
 use crate::model::{
-    CaptureSource, CaptureZone, DamageLog, IcmpError, Nanos, Neighbour, PacketNo, Proto, Span,
-    WireSession,
+    CaptureSource, CaptureZone, DamageLog, IcmpError, Nanos, Neighbour, PacketNo, PassedOver,
+    Proto, Span, Transport, WireSession,
 };
 use crate::protocol::dns::{DnsDialogue, is_server_port};
 use crate::protocol::{Dialogue, Driver};
@@ -33,6 +34,8 @@ pub(super) struct Wires {
     pub(super) neighbours: Vec<Neighbour>,
     /// Time of the first packet.
     pub(super) origin: Option<Nanos>,
+    /// What was seen and not read.
+    pub(super) passed_over: Vec<PassedOver>,
     pub(super) overruns: Vec<String>,
 }
 
@@ -107,7 +110,7 @@ pub(super) fn read(
         wires.sources.push(source);
     }
     wires.origin = wires.sources.iter().filter_map(|source| source.first).min();
-    (wires.sessions, wires.neighbours, wires.overruns) = followed.finish();
+    followed.finish(&mut wires);
     wires
 }
 
@@ -167,6 +170,7 @@ struct Followed {
     udp: UdpTable,
     readers: Readers,
     neighbours: Neighbours,
+    passed_over: PassedOverTable,
     /// ICMP errors about nothing known.
     unquoted: u64,
 }
@@ -191,6 +195,7 @@ impl Followed {
                 ..Readers::default()
             },
             neighbours: Neighbours::default(),
+            passed_over: PassedOverTable::default(),
             unquoted: 0,
         }
     }
@@ -203,7 +208,23 @@ impl Followed {
         number: PacketNo,
         bytes: &[u8],
     ) -> Option<Passed> {
-        let datagram = match self.link.decode(record, bytes) {
+        let passed = self.datagram(from, record, number, bytes, 0);
+        for n in 1..self.link.subframes() {
+            self.datagram(from, record, number, bytes, n);
+        }
+        passed
+    }
+
+    /// Takes the datagram number `n` of a packet.
+    fn datagram(
+        &mut self,
+        from: usize,
+        record: &Record,
+        number: PacketNo,
+        bytes: &[u8],
+        n: usize,
+    ) -> Option<Passed> {
+        let datagram = match self.link.decode_nth(record, bytes, n) {
             Ok(datagram) => datagram,
             Err(passed) => {
                 if let Some(said) = neighbourly(record.link_type, bytes) {
@@ -212,6 +233,8 @@ impl Followed {
                 return Some(passed);
             }
         };
+        self.passed_over
+            .authenticated(record.time, number, &datagram);
         let readers = &mut self.readers;
         match &datagram.upper {
             Upper::Icmp(_) => {
@@ -222,8 +245,15 @@ impl Followed {
                         by: datagram.source,
                         reason: quote.reason,
                     };
-                    let known = self.table.quoted(&quote, error) || self.udp.quoted(&quote, error);
-                    self.unquoted += u64::from(!known);
+                    if quote.transport == Transport::Tcp {
+                        self.table.quoted(&quote, error, &mut |id, event| {
+                            readers.take(id, event);
+                        });
+                    } else if !self.udp.quoted(&quote, error) {
+                        self.unquoted += 1;
+                    }
+                } else {
+                    self.passed_over.push(record.time, number, &datagram);
                 }
                 return None;
             }
@@ -239,7 +269,12 @@ impl Followed {
                 self.readers.owners.note(from, record, &datagram);
                 return None;
             }
-            _ => {}
+            Upper::Tcp(_) => {}
+            Upper::Esp { .. } | Upper::Other { .. } | Upper::Udp(_) => {
+                self.passed_over.push(record.time, number, &datagram);
+                self.readers.owners.note(from, record, &datagram);
+                return None;
+            }
         }
         self.table
             .push(record.time, number, &datagram, &mut |id, event| {
@@ -249,7 +284,7 @@ impl Followed {
         None
     }
 
-    fn finish(mut self) -> (Vec<WireSession>, Vec<Neighbour>, Vec<String>) {
+    fn finish(mut self, wires: &mut Wires) {
         let readers = &mut self.readers;
         self.table.finish(&mut |id, event| readers.take(id, event));
         self.udp
@@ -257,21 +292,42 @@ impl Followed {
         let mut sessions = self.readers.sessions;
         sessions.sort_by_key(|session| session.first_packet);
         let overruns = self.table.overruns();
+        let (passed_over, beyond) = self.passed_over.finish();
         let told = [
             (
                 overruns.connections,
                 "connections closed early, as too many were open at once",
             ),
             (
+                overruns.half_open,
+                "unanswered connection attempts given up early, as too many waited at once",
+            ),
+            (
+                overruns.unlisted,
+                "unanswered connection attempts that are not listed, as there are so many",
+            ),
+            (
                 overruns.held,
                 "times that segments out of order were passed on with a gap, as too many were held",
+            ),
+            (
+                self.udp.closed_early(),
+                "conversations over UDP closed early, as too many were open at once",
             ),
             (
                 self.link.unfinished(),
                 "fragmented datagrams never completed",
             ),
             (
-                self.unquoted,
+                self.link.conflicting(),
+                "fragments that overlap others with different bytes; the first copy was kept",
+            ),
+            (
+                beyond.packets,
+                "packets not read between further ends, which are not listed",
+            ),
+            (
+                self.unquoted + self.table.unclaimed(),
                 "ICMP errors about conversations that are not in the capture",
             ),
         ];
@@ -280,7 +336,10 @@ impl Followed {
             .filter(|(count, _)| *count > 0)
             .map(|(count, words)| format!("{count} {words}"))
             .collect();
-        (sessions, self.neighbours.unanswered(), told)
+        wires.sessions = sessions;
+        wires.neighbours = self.neighbours.unanswered();
+        wires.passed_over = passed_over;
+        wires.overruns = told;
     }
 }
 

@@ -48,10 +48,14 @@ fn connections(path: &Path) -> Vec<Connection> {
     let mut number = 0;
     while let Some(record) = reader.advance() {
         number += 1;
-        if let Ok(datagram) = link.decode(&record, reader.bytes()) {
-            table.push(record.time, PacketNo(number), &datagram, &mut |_, event| {
-                take(event);
-            });
+        let mut n = 0;
+        while n == 0 || n < link.subframes() {
+            if let Ok(datagram) = link.decode_nth(&record, reader.bytes(), n) {
+                table.push(record.time, PacketNo(number), &datagram, &mut |_, event| {
+                    take(event);
+                });
+            }
+            n += 1;
         }
     }
     table.finish(&mut |_, event| take(event));
@@ -149,20 +153,35 @@ fn by_tshark(path: &Path) -> Option<Vec<Seen>> {
     let mut streams: BTreeMap<u64, (BTreeMap<End, Direction>, [End; 2])> = BTreeMap::new();
     for line in text.lines() {
         let fields: Vec<&str> = line.split(';').collect();
-        let (Ok(stream), Ok(seq), Ok(ack)) =
-            (fields[0].parse(), fields[8].parse(), fields[9].parse())
+        let [
+            stream,
+            from4,
+            to4,
+            from6,
+            to6,
+            version,
+            sport,
+            dport,
+            seq,
+            ack,
+            flags,
+            length,
+        ] = fields[..]
         else {
+            panic!("{line}");
+        };
+        let (Ok(stream), Ok(seq), Ok(ack)) = (stream.parse(), seq.parse(), ack.parse()) else {
             continue;
         };
         // Of a packet with both kinds of header the last version is the innermost.
-        let (from, to) = match fields[5] {
-            "4" => (fields[1], fields[2]),
-            _ => (fields[3], fields[4]),
+        let (from, to) = match version {
+            "4" => (from4, to4),
+            _ => (from6, to6),
         };
         let end = |ip: &str, port: &str| -> End { (ip.parse().unwrap(), port.parse().unwrap()) };
-        let (from, to) = (end(from, fields[6]), end(to, fields[7]));
-        let flags = u32::from_str_radix(fields[10].trim_start_matches("0x"), 16).unwrap();
-        let length: i64 = fields[11].parse().unwrap_or(0);
+        let (from, to) = (end(from, sport), end(to, dport));
+        let flags = u32::from_str_radix(flags.trim_start_matches("0x"), 16).unwrap();
+        let length: i64 = length.parse().unwrap_or(0);
         let (directions, _) = streams
             .entry(stream)
             .or_insert_with(|| (BTreeMap::new(), [from.min(to), from.max(to)]));
@@ -225,11 +244,10 @@ fn differences(name: &str, theirs: &[Seen], ours: &[Seen]) -> Vec<Row> {
             rows.push(row("ends".to_owned(), ends(theirs), ends(ours)));
             continue;
         }
-        for (at, (ip, port)) in ours.ends.iter().enumerate() {
-            for (what, theirs, ours) in [
-                ("bytes", theirs.sent[at].0, ours.sent[at].0),
-                ("missing", theirs.sent[at].1, ours.sent[at].1),
-            ] {
+        let sent = theirs.sent.iter().zip(&ours.sent);
+        for ((ip, port), (theirs, ours)) in ours.ends.iter().zip(sent) {
+            for (what, theirs, ours) in [("bytes", theirs.0, ours.0), ("missing", theirs.1, ours.1)]
+            {
                 if theirs != ours {
                     let what = format!("{what} from {ip} port {port}");
                     rows.push(row(what, theirs.to_string(), ours.to_string()));

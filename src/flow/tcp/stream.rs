@@ -267,7 +267,8 @@ impl Stream {
     ) -> u64 {
         let mut holes = 0;
         // The number behind the last octet is the FIN's own.
-        let target = self.fin.map_or(target, |(fin, _)| fin.min(target));
+        let fin = self.fin.filter(|_| !self.ended);
+        let target = fin.map_or(target, |(fin, _)| fin.min(target));
         while self.position < target {
             let stop = self
                 .held
@@ -577,6 +578,13 @@ mod tests {
         assert!(stream.ended() && stream.ahead(SeqNo(3003)) == Some(0));
         assert_eq!((counts.missing, counts.lost_in_capture), (2902, 2902));
         assert_eq!(events.len(), 2, "a hole and the end");
+    }
+
+    #[test]
+    fn octets_behind_the_fin_are_passed_on_and_end() {
+        let (text, counts) = run(9, &[(0, b"ab"), (7, b"xy")], Some(4));
+        assert_eq!(text, "ab..$..xy");
+        assert_eq!((counts.bytes, counts.missing), (4, 4));
     }
 
     #[test]
