@@ -6,19 +6,37 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use bothends::capture::{self, LinkType, Record};
 use bothends::flow::{FlowTable, Limits, StreamEvent};
+use bothends::input::Window;
 use bothends::link::{Checksum, Datagram, Flags, LinkDecoder, Segment, SeqNo, TcpOptions, Upper};
 use bothends::log::{self, registry::FORMATS};
-use bothends::model::{LogId, Nanos, PacketNo, Side};
-use bothends::protocol::Driver;
+use bothends::model::{LogId, Nanos, PacketNo, Proto, Side};
+use bothends::protocol::dns::DnsDialogue;
+use bothends::protocol::registry::PROTOCOLS;
+use bothends::protocol::{Dialogue, Driver, Step};
 
-/// Any bytes as a capture file: never more packet bytes than the file has.
+/// Any bytes as a capture file: never more packet bytes than the file has, and a stream of them gives the same.
 pub(crate) fn capture(data: &[u8]) {
-    if let Ok(mut reader) = capture::open(data) {
-        while reader.advance().is_some() {
-            assert!(reader.bytes().len() <= data.len());
+    let stream = Window::passing(Box::new(data), None);
+    match (capture::open(data), capture::open_window(stream)) {
+        (Ok(mut file), Ok(mut stream)) => {
+            while let Some(record) = file.advance() {
+                assert!(file.bytes().len() <= data.len());
+                assert_eq!(stream.advance(), Some(record));
+                assert_eq!(stream.bytes(), file.bytes());
+                assert_eq!(stream.comments(), file.comments());
+            }
+            assert!(file.bytes().is_empty());
+            assert_eq!(stream.advance(), None);
+            assert_eq!(stream.report().damage, file.report().damage);
         }
-        assert!(reader.bytes().is_empty());
-        reader.report();
+        // Read by a table, which takes all of it.
+        (Ok(mut file), Err(_)) => {
+            while file.advance().is_some() {
+                assert!(file.bytes().len() <= data.len());
+            }
+            assert!(capture::by_table(data));
+        }
+        (Err(_), stream) => assert!(stream.is_err()),
     }
 }
 
@@ -121,24 +139,93 @@ fn octets(event: &bothends::flow::FlowEvent<'_>) -> usize {
     }
 }
 
-/// Two bytes of port, then pieces of a dialogue: a byte of side and kind, a byte of length, the bytes.
+/// Two bytes of port, then pieces of a dialogue (see [`Pieces`]).
 pub(crate) fn protocol(data: &[u8]) {
-    let Some((port, mut rest)) = data.split_first_chunk() else {
+    spoken(data);
+}
+
+/// What [`protocol`] finds to be spoken.
+pub(crate) fn spoken(data: &[u8]) -> Option<Proto> {
+    let (port, rest) = data.split_first_chunk()?;
+    let mut driver = Driver::new(u16::from_le_bytes(*port));
+    for event in Pieces::of(rest) {
+        driver.event(event);
+    }
+    let (proto, dialogue) = driver.finish();
+    assert!(dialogue.exchanges.len() <= data.len() + 1);
+    Some(proto)
+}
+
+/// A byte that names the protocol, then pieces of a dialogue: to that protocol's decoder, whatever they look like. 255 is
+/// name service over UDP.
+pub(crate) fn decoder(data: &[u8]) {
+    let Some((&which, rest)) = data.split_first() else {
         return;
     };
-    let mut driver = Driver::new(u16::from_le_bytes(*port));
-    let mut number = 0i64;
-    while let Some((&[kind, length], more)) = rest.split_first_chunk() {
+    if which == u8::MAX {
+        return datagrams(rest);
+    }
+    let Some(entry) = PROTOCOLS.get(usize::from(which) % PROTOCOLS.len()) else {
+        return;
+    };
+    let mut decoder = (entry.start)();
+    let mut dialogue = Dialogue::default();
+    for event in Pieces::of(rest) {
+        if decoder.event(event, &mut dialogue) != Step::Continue {
+            break;
+        }
+    }
+    decoder.finish(&mut dialogue);
+    assert!(dialogue.exchanges.len() <= data.len() + 1);
+}
+
+fn datagrams(data: &[u8]) {
+    let mut names = DnsDialogue::default();
+    let mut number = 0;
+    for event in Pieces::of(data) {
+        if let StreamEvent::Data {
+            side,
+            at,
+            packet,
+            bytes,
+        } = event
+        {
+            number += 1;
+            names.datagram(side, at, packet, bytes);
+        }
+    }
+    if let Some(dialogue) = names.finish(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 53))) {
+        assert!(dialogue.exchanges.len() <= number);
+    }
+}
+
+/// Pieces of a dialogue: each a byte of side and kind, a byte of length, the bytes.
+struct Pieces<'a> {
+    rest: &'a [u8],
+    number: i64,
+}
+
+impl<'a> Pieces<'a> {
+    fn of(rest: &'a [u8]) -> Self {
+        Self { rest, number: 0 }
+    }
+}
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = StreamEvent<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (&[kind, length], more) = self.rest.split_first_chunk()?;
         let (bytes, more) = more.split_at(usize::from(length).min(more.len()));
-        rest = more;
-        number += 1;
-        let at = Nanos(number);
+        self.rest = more;
+        self.number += 1;
+        let at = Nanos(self.number);
         let side = if kind & 1 == 0 {
             Side::Client
         } else {
             Side::Server
         };
-        driver.event(match kind >> 5 {
+        Some(match kind >> 5 {
             6 => StreamEvent::Gap {
                 side,
                 at,
@@ -148,13 +235,11 @@ pub(crate) fn protocol(data: &[u8]) {
             _ => StreamEvent::Data {
                 side,
                 at,
-                packet: PacketNo(number.unsigned_abs()),
+                packet: PacketNo(self.number.unsigned_abs()),
                 bytes,
             },
-        });
+        })
     }
-    let (_, dialogue) = driver.finish();
-    assert!(dialogue.exchanges.len() <= data.len() + 1);
 }
 
 /// A byte that names the format (or leaves it to be found), then a log.

@@ -1,5 +1,4 @@
-//! One log session to one wire session: the assignment of greatest total gain, and what the best
-//! alternative to each chosen pair would have been worth.
+//! One log session to one wire session: the assignment of greatest total gain.
 //!
 //! Successive shortest paths with node prices (Edmonds and Karp 1972; Dijkstra on reduced costs). Leaving a
 //! row alone is worth 0, so only pairs of positive gain are ever chosen.
@@ -15,51 +14,8 @@ pub(super) struct Pair {
     pub(super) gain: f64,
 }
 
-/// A chosen pair.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Chosen {
-    pub(super) row: usize,
-    pub(super) column: usize,
-    pub(super) gain: f64,
-    /// What the whole assignment loses when this pair is forbidden; at most `gain`.
-    pub(super) margin: f64,
-}
-
-/// The assignment of greatest total gain among `rows` × `columns`, in order of rows.
-///
-/// `owner` says which columns are parts of one thing: of the margin, all pairs of the row with that thing are forbidden.
-/// Each chosen pair is forbidden once and the rest solved anew, so call it per connected component.
-pub(super) fn assign(
-    rows: usize,
-    columns: usize,
-    pairs: &[Pair],
-    owner: impl Fn(usize) -> usize,
-) -> Vec<Chosen> {
-    let best = solve(rows, columns, pairs);
-    let total: f64 = best.iter().map(|pair| pair.gain).sum();
-    best.iter()
-        .map(|&Pair { row, column, gain }| {
-            let others: Vec<Pair> = pairs
-                .iter()
-                .filter(|pair| pair.row != row || owner(pair.column) != owner(column))
-                .copied()
-                .collect();
-            let without: f64 = solve(rows, columns, &others)
-                .iter()
-                .map(|pair| pair.gain)
-                .sum();
-            Chosen {
-                row,
-                column,
-                gain,
-                margin: (total - without).clamp(0.0, gain),
-            }
-        })
-        .collect()
-}
-
-/// The pairs of the best assignment, in order of rows.
-fn solve(rows: usize, columns: usize, pairs: &[Pair]) -> Vec<Pair> {
+/// The pairs of the assignment of greatest total gain among `rows` × `columns`, in order of rows.
+pub(super) fn best(rows: usize, columns: usize, pairs: &[Pair]) -> Vec<Pair> {
     let mut matching = Matching::new(rows, columns, pairs);
     for row in 0..rows {
         matching.add(row);
@@ -315,22 +271,15 @@ mod tests {
     use super::*;
 
     /// Total gain of the best assignment, by trying all.
-    fn brute(
-        rows: usize,
-        taken: u32,
-        row: usize,
-        pairs: &[Pair],
-        barred: Option<(usize, usize)>,
-    ) -> f64 {
+    fn brute(rows: usize, taken: u32, row: usize, pairs: &[Pair]) -> f64 {
         if row == rows {
             return 0.0;
         }
-        let alone = brute(rows, taken, row + 1, pairs, barred);
+        let alone = brute(rows, taken, row + 1, pairs);
         pairs
             .iter()
             .filter(|pair| pair.row == row && pair.gain > 0.0 && taken & (1 << pair.column) == 0)
-            .filter(|pair| barred != Some((pair.row, pair.column)))
-            .map(|pair| pair.gain + brute(rows, taken | (1 << pair.column), row + 1, pairs, barred))
+            .map(|pair| pair.gain + brute(rows, taken | (1 << pair.column), row + 1, pairs))
             .fold(alone, f64::max)
     }
 
@@ -354,38 +303,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn total_and_margins_equal_brute_force((rows, columns, pairs) in grid()) {
-            let chosen = assign(rows, columns, &pairs, |column| column);
-            let best = brute(rows, 0, 0, &pairs, None);
-            let total: f64 = chosen.iter().map(|c| c.gain).sum();
-            prop_assert!((total - best).abs() < 1e-9, "{total} is not {best}");
-            for c in &chosen {
-                let without = brute(rows, 0, 0, &pairs, Some((c.row, c.column)));
-                prop_assert!((c.margin - (best - without)).abs() < 1e-9, "margin {} is not {}", c.margin, best - without);
-            }
-            let mut columns_used: Vec<_> = chosen.iter().map(|c| c.column).collect();
+        fn the_total_equals_brute_force((rows, columns, pairs) in grid()) {
+            let chosen = best(rows, columns, &pairs);
+            let most = brute(rows, 0, 0, &pairs);
+            let total: f64 = chosen.iter().map(|pair| pair.gain).sum();
+            prop_assert!((total - most).abs() < 1e-9, "{total} is not {most}");
+            let mut columns_used: Vec<_> = chosen.iter().map(|pair| pair.column).collect();
             columns_used.sort_unstable();
             columns_used.dedup();
             prop_assert_eq!(columns_used.len(), chosen.len());
         }
-    }
-
-    #[test]
-    fn a_tie_has_no_margin() {
-        let pairs = [
-            Pair {
-                row: 0,
-                column: 0,
-                gain: 5.0,
-            },
-            Pair {
-                row: 0,
-                column: 1,
-                gain: 5.0,
-            },
-        ];
-        let chosen = assign(1, 2, &pairs, |column| column);
-        assert_eq!(chosen.len(), 1);
-        assert!(chosen[0].margin.abs() < 1e-12);
     }
 }

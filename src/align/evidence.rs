@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::model::{
-    Encryption, Endpoint, LogSession, LoggedSize, Proto, Role, Side, TlsVersion, WireSession,
+    Encryption, Endpoint, LogSession, LoggedSize, Nanos, Proto, Role, Side, TlsSummary, TlsVersion,
+    WireSession,
 };
 
 use super::sequence::Laid;
@@ -40,8 +41,16 @@ const PORT_SAME: f64 = 9.7;
 pub(super) struct Background {
     kinds: BTreeMap<Kind, u32>,
     serves: BTreeMap<(Endpoint, Proto), u32>,
-    seconds: f64,
+    first: Nanos,
+    last: Nanos,
     mean_length: f64,
+}
+
+/// In how many seconds the first and the last line of a log session must have been written to be of a wire session.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Within {
+    pub(super) opening: f64,
+    pub(super) closing: f64,
 }
 
 /// A kind of session, as far as a log tells it.
@@ -77,11 +86,11 @@ impl Kind {
     }
 }
 
-/// A score and why, strongest first.
+/// A score and, where they are asked for, the reasons.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Evidence {
     pub(super) score: f64,
-    pub(super) reasons: Vec<String>,
+    pub(super) reasons: Option<Vec<String>>,
 }
 
 impl Background {
@@ -112,7 +121,8 @@ impl Background {
         Self {
             kinds,
             serves,
-            seconds: last.since(first).as_seconds_f64().max(1.0),
+            first,
+            last,
             mean_length: (lengths / count).max(1.0),
         }
     }
@@ -136,6 +146,11 @@ impl Background {
             && version_fits(wire, log)
     }
 
+    /// From the first moment of any session to the last.
+    pub(super) const fn span(&self) -> (Nanos, Nanos) {
+        (self.first, self.last)
+    }
+
     /// Whether `client` occurs on the wire.
     fn knows(&self, client: IpAddr) -> bool {
         self.kinds.contains_key(&Kind {
@@ -156,9 +171,9 @@ impl Background {
                     .contains_key(&(wire.conversation.server, log.proto)))
     }
 
-    /// Minus the logarithm of how many unrelated sessions would be expected to open and close within `window` seconds of
-    /// what the log says and be of the same kind.
-    fn rarity(&self, log: &LogSession, window: f64) -> f64 {
+    /// Minus the logarithm of how many unrelated sessions would be expected to open and close as the log says, within
+    /// `window`, and be of the same kind, when `share` of the log's sessions are not on the wire.
+    pub(super) fn rarity(&self, log: &LogSession, share: f64, window: Within) -> f64 {
         let kind = Kind {
             proto: Some(log.proto),
             peer: log
@@ -182,65 +197,62 @@ impl Background {
             .copied()
             .filter_map(|proto| self.kinds.get(&Kind { proto, ..kind }))
             .sum();
-        let count = f64::from(count.max(1));
-        let opening = count * (window / self.seconds).min(1.0);
-        let closing = (window / self.mean_length).min(1.0);
+        let count = f64::from(count.max(1)) * share;
+        let seconds = self.last.since(self.first).as_seconds_f64().max(1.0);
+        let opening = count * (window.opening / seconds).min(1.0);
+        let closing = (window.closing / self.mean_length).min(1.0);
         -(opening * closing).ln()
     }
 }
 
-/// The score of a possible pair whose times agree within `window` seconds.
-pub(super) fn weigh(
-    background: &Background,
-    wire: &WireSession,
-    log: &LogSession,
-    laid: &Laid,
-    usual: &[f64],
-    window: f64,
-) -> Evidence {
-    let mut evidence = Evidence {
-        score: background.rarity(log, window),
-        reasons: Vec::new(),
-    };
-    evidence.ports(wire, log);
-    evidence.tls(wire, log);
-    evidence.names(wire, log);
-    evidence.messages(wire, log);
-    evidence.octets(wire, log);
-    evidence.sizes(wire, log, usual);
-    evidence.commands(wire, laid);
-    evidence
-}
-
-/// The score of a line against an exchange of `wire`, as far as the connection tells.
-pub(super) fn weigh_row(
-    background: &Background,
-    wire: &WireSession,
-    log: &LogSession,
-    window: f64,
-) -> Evidence {
-    let mut evidence = Evidence {
-        score: background.rarity(log, window),
-        reasons: Vec::new(),
-    };
-    evidence.ports(wire, log);
-    evidence
-}
-
 impl Evidence {
-    fn ports(&mut self, wire: &WireSession, log: &LogSession) {
+    /// Nothing yet, with reasons kept.
+    pub(super) fn told() -> Self {
+        Self {
+            score: 0.0,
+            reasons: Some(Vec::new()),
+        }
+    }
+
+    /// Adds a reason where they are kept.
+    pub(super) fn because(&mut self, reason: impl FnOnce() -> String) {
+        if let Some(reasons) = &mut self.reasons {
+            reasons.push(reason());
+        }
+    }
+
+    /// Adds what a possible pair's words and sizes say.
+    pub(super) fn weigh(
+        &mut self,
+        wire: &WireSession,
+        log: &LogSession,
+        laid: &Laid,
+        usual: &[f64],
+    ) {
+        self.ports(wire, log);
+        self.tls(wire, log);
+        self.names(wire, log);
+        self.messages(wire, log);
+        self.octets(wire, log);
+        self.sizes(wire, log, usual);
+        self.commands(wire, laid);
+    }
+
+    /// Adds what the addresses of a connection say.
+    pub(super) fn ports(&mut self, wire: &WireSession, log: &LogSession) {
         let (peer, _) = ends(wire, log.role);
         match (log.peer_port, log.peer) {
-            (_, Some(told)) if told != peer.ip => self.reasons.push(format!(
-                "address {} is {told} in the log, as translated for other sessions",
-                peer.ip
-            )),
+            (_, Some(told)) if told != peer.ip => self.because(|| {
+                format!(
+                    "address {} is {told} in the log, as translated for other sessions",
+                    peer.ip
+                )
+            }),
             (Some(port), Some(_)) => {
                 self.score += PORT_SAME;
-                self.reasons
-                    .push(format!("port {port} of {} as logged", peer.ip));
+                self.because(|| format!("port {port} of {} as logged", peer.ip));
             }
-            (None, Some(_)) => self.reasons.push(format!("address {} as logged", peer.ip)),
+            (None, Some(_)) => self.because(|| format!("address {} as logged", peer.ip)),
             _ => {}
         }
     }
@@ -254,7 +266,7 @@ impl Evidence {
         };
         if same_cipher(cipher, logged) {
             self.score += 0.5;
-            self.reasons.push(format!("cipher {logged} as logged"));
+            self.because(|| format!("cipher {logged} as logged"));
         }
     }
 
@@ -269,8 +281,7 @@ impl Evidence {
         }) {
             Some(name) => {
                 self.score += NAME_SAME;
-                self.reasons
-                    .push(format!("the client called itself {name} in both"));
+                self.because(|| format!("the client called itself {name} in both"));
             }
             None => self.score += NAME_DIFFERS,
         }
@@ -285,9 +296,9 @@ impl Evidence {
             match sizes.iter().find(|size| (lo..=hi).contains(size)) {
                 Some(size) => {
                     self.score += MESSAGE_FITS;
-                    self.reasons.push(format!(
-                        "a message of {size} octets where the log has {lo} to {hi}"
-                    ));
+                    self.because(|| {
+                        format!("a message of {size} octets where the log has {lo} to {hi}")
+                    });
                 }
                 None => self.score += MESSAGE_MISSING,
             }
@@ -309,10 +320,12 @@ impl Evidence {
         });
         if fits {
             self.score += OCTETS_FIT;
-            self.reasons.push(format!(
-                "{} octets in and {} out after login, as logged",
-                told.received, told.sent
-            ));
+            self.because(|| {
+                format!(
+                    "{} octets in and {} out after login, as logged",
+                    told.received, told.sent
+                )
+            });
         } else {
             self.score += OCTETS_DIFFER;
         }
@@ -332,10 +345,7 @@ impl Evidence {
                 let gain = (right / usual).ln();
                 self.score += gain;
                 if gain > 0.5 {
-                    self.reasons.push(format!(
-                        "{} of {} octets, as logged",
-                        size.what, size.octets
-                    ));
+                    self.because(|| format!("{} of {} octets, as logged", size.what, size.octets));
                 }
             } else {
                 self.score += ((1.0 - right) / (1.0 - usual)).ln();
@@ -354,12 +364,11 @@ impl Evidence {
         self.score += (each * laid.left_over as f64).max(LEFT_OVER_LEAST);
         match (laid.agreeing, laid.left_over) {
             (0, 0) => {}
-            (agreeing, 0) => self
-                .reasons
-                .push(format!("{agreeing} commands and sizes agree, none differs")),
-            (agreeing, left) => self.reasons.push(format!(
-                "{agreeing} commands and sizes agree, {left} have no partner"
-            )),
+            (agreeing, 0) => {
+                self.because(|| format!("{agreeing} commands and sizes agree, none differs"));
+            }
+            (agreeing, left) => self
+                .because(|| format!("{agreeing} commands and sizes agree, {left} have no partner")),
         }
     }
 }
@@ -449,13 +458,22 @@ fn ends(wire: &WireSession, role: Role) -> (Endpoint, Endpoint) {
 
 fn encryption_fits(wire: &WireSession, log: &LogSession) -> bool {
     // A handshake that failed is encrypted for one witness and not for the other.
-    let undecided =
-        damaged(wire) || (wire.encryption == Encryption::StartTls && wire.bursts.is_empty());
+    let opened = wire.tls.as_ref().is_some_and(TlsSummary::is_opened);
+    let silent = wire.bursts.is_empty() && !opened;
+    let undecided = damaged(wire) || (wire.encryption == Encryption::StartTls && silent);
     log.encryption
         .is_none_or(|told| told == wire.encryption || undecided)
 }
 
 fn version_fits(wire: &WireSession, log: &LogSession) -> bool {
+    // TLS that the log tells of is to be seen, where its beginning is.
+    if log.tls.is_some()
+        && wire.tls.is_none()
+        && wire.encryption == Encryption::None
+        && !damaged(wire)
+    {
+        return false;
+    }
     let seen = wire.tls.as_ref().and_then(|tls| tls.version);
     let told = log.tls.as_ref().and_then(|tls| tls.version);
     seen.is_none() || told.is_none() || seen == told

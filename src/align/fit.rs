@@ -16,6 +16,29 @@ pub(super) struct Constraint {
     pub(super) tick: f64,
 }
 
+impl Constraint {
+    /// What all events of a pair allow together: one constraint, so that a wrong pair counts once however many lines it
+    /// has. None when they contradict each other, as only wrong pairs do.
+    pub(super) fn shared(constraints: impl Iterator<Item = Self>) -> Option<Self> {
+        let all = constraints.reduce(|one, other| Self {
+            at: one.at.min(other.at),
+            lo: one.lo.max(other.lo),
+            hi: one.hi.min(other.hi),
+            late: if one.lo > other.lo {
+                one.late
+            } else {
+                other.late
+            },
+            tick: if one.hi < other.hi {
+                one.tick
+            } else {
+                other.tick
+            },
+        })?;
+        (all.lo <= all.hi).then_some(all)
+    }
+}
+
 /// A line through the constraints: `offset + drift × at`, each with its bound.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Line {
@@ -59,9 +82,9 @@ const GRID_SAMPLE: usize = 2000;
 
 /// The line that satisfies most constraints, with bounds; `None` without constraints.
 ///
-/// The bounds hold as long as no more than one constraint in fifty of those satisfied is a wrong pair, and even if all that are not
-/// satisfied should be right ones.
-pub(super) fn fit(constraints: &[Constraint]) -> Option<Line> {
+/// `doubt` is how many of them are expected to be wrong pairs. The bounds hold as long as no more of those satisfied are, one in
+/// fifty at most, and even if all that are not satisfied should be right ones.
+pub(super) fn fit(constraints: &[Constraint], doubt: f64) -> Option<Line> {
     let (drift, offset) = best_drift(constraints)?;
     let inside: Vec<Constraint> = constraints
         .iter()
@@ -75,7 +98,7 @@ pub(super) fn fit(constraints: &[Constraint]) -> Option<Line> {
     let likeliest = likeliest(&inside, drift).map_or(f64::midpoint(lo, hi), |at| at.clamp(lo, hi));
     // A few wrong pairs may have narrowed the region, and those that disagree may be the right ones: widen it to where
     // so many fewer agree.
-    let spare = inside.len() / 50 + (constraints.len() - inside.len());
+    let spare = wrong_at_most(doubt).min(inside.len() / 50) + (constraints.len() - inside.len());
     let level = inside.len().saturating_sub(spare).max(1);
     if let Some((wide_lo, wide_hi)) = stab(constraints, drift, level).filter(|_| spare > 0) {
         lo = lo.min(wide_lo);
@@ -90,6 +113,21 @@ pub(super) fn fit(constraints: &[Constraint]) -> Option<Line> {
         drift_bound: ((drift_hi - drift_lo) / 2.0 + looser).min(2.0 * MAX_DRIFT),
         satisfied: inside.len(),
     })
+}
+
+/// How many may be wrong where `expected` are: the bound that a Poisson law passes once in a hundred times, nearly.
+fn wrong_at_most(expected: f64) -> usize {
+    if expected < 0.02 {
+        return 0;
+    }
+    let most = (expected + 2.3 * expected.sqrt()).ceil().clamp(1.0, 1e9);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped"
+    )]
+    let most = most as usize;
+    most
 }
 
 /// The offset that most constraints share, were every line written in time by an exact clock.
@@ -282,7 +320,7 @@ mod tests {
             ppm in -300.0f64..300.0,
         ) {
             let drift = ppm * 1e-6;
-            let line = fit(&whole_seconds(&times, offset, drift)).unwrap();
+            let line = fit(&whole_seconds(&times, offset, drift), 9.0).unwrap();
             prop_assert!((line.offset - offset).abs() <= line.offset_bound + 1e-6, "{line:?}");
             prop_assert!((line.drift - drift).abs() <= line.drift_bound + 1e-9, "{line:?}");
         }
@@ -297,7 +335,7 @@ mod tests {
                 c.lo += by;
                 c.hi += by;
             }
-            let line = fit(&constraints).unwrap();
+            let line = fit(&constraints, 9.0).unwrap();
             prop_assert!((line.offset - 3.5).abs() <= line.offset_bound + 1e-6, "{line:?}");
             prop_assert!(line.offset_bound < 0.6, "{line:?}");
         }
@@ -306,7 +344,7 @@ mod tests {
     #[test]
     fn many_whole_seconds_give_milliseconds() {
         let times: Vec<f64> = (0..500).map(|i| f64::from(i) * 7.313).collect();
-        let line = fit(&whole_seconds(&times, -18_000.25, 40e-6)).unwrap();
+        let line = fit(&whole_seconds(&times, -18_000.25, 40e-6), 9.0).unwrap();
         assert!((line.offset + 18_000.25).abs() < 0.02, "{line:?}");
         assert!(
             line.offset_bound < 0.05 && line.drift_bound < 20e-6,
@@ -317,11 +355,11 @@ mod tests {
 
     #[test]
     fn one_pair_leaves_the_bound_wide() {
-        let line = fit(&whole_seconds(&[10.0], 2.0, 0.0)).unwrap();
+        let line = fit(&whole_seconds(&[10.0], 2.0, 0.0), 9.0).unwrap();
         assert!(
             line.offset_bound >= 0.5 && (line.drift_bound - MAX_DRIFT).abs() < 1e-9,
             "{line:?}"
         );
-        assert_eq!(fit(&[]), None);
+        assert_eq!(fit(&[], 0.0), None);
     }
 }

@@ -6,18 +6,24 @@
 //! sessions of the same client only; about two million pairs at most vote on the clock.
 
 mod assign;
+mod candidates;
 mod clock;
+mod component;
 mod evidence;
 mod fit;
 mod join;
 mod moment;
 mod order;
 mod overhead;
+mod pairing;
 mod rows;
 mod sequence;
 mod translation;
 mod turn;
+mod verdict;
+mod view;
 mod vote;
 
 pub use clock::{Clock, Step};
-pub use join::{Alignment, Joined, Match, Standing, align};
+pub use join::align;
+pub use verdict::{Alignment, Joined, Match, Standing};

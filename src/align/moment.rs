@@ -3,9 +3,12 @@
 //! A server acts after its cause has passed the capture and before its effect passes it, wherever between the two
 //! ends the capture was taken. So each event of a log has a window on the wire.
 
+use std::collections::BTreeMap;
+
 use crate::model::{Event, Exchange, LogEvent, LogSession, Nanos, Role, Side, Span, WireSession};
 
 use super::fit::Constraint;
+use super::sequence;
 
 /// A stretch of the capture's clock in which something happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +16,7 @@ pub(super) struct Window {
     pub(super) lo: Nanos,
     pub(super) hi: Nanos,
     /// How much later than `hi` its line may have been written.
-    late: Span,
+    pub(super) late: Span,
 }
 
 /// A server that writes its log after its last effect passed does so within this, unless it is short of time.
@@ -128,6 +131,22 @@ pub(super) fn answering(exchange: &Exchange) -> Option<Window> {
     Some(Window::acted(lo, hi))
 }
 
+/// When the server took the client's login: where it is hidden, after the client's first word.
+fn login(wire: &WireSession) -> Window {
+    let mut clear = wire.exchanges.iter().rev();
+    if let Some(window) = clear
+        .find(|exchange| exchange.verb.is_login())
+        .and_then(answering)
+    {
+        return window;
+    }
+    let mut hidden = wire.bursts.iter();
+    match hidden.find(|burst| burst.side == Side::Client) {
+        Some(first) if began(wire) => over(wire, first.end),
+        _ => whole(wire),
+    }
+}
+
 /// The whole of a session, open at an end that the capture does not show.
 fn whole(wire: &WireSession) -> Window {
     let lo = if began(wire) {
@@ -143,13 +162,17 @@ pub(super) fn began(wire: &WireSession) -> bool {
     wire.history.contains(['S', 's', 'h', 'H'])
 }
 
+/// Whether the capture shows how it ended.
+pub(super) fn ended(wire: &WireSession) -> bool {
+    wire.history.contains(['F', 'f', 'R', 'r'])
+}
+
 /// From `lo` to when the server can have noticed the end at the latest.
 fn over(wire: &WireSession, lo: Nanos) -> Window {
-    let ended = wire.history.contains(['F', 'f', 'R', 'r']);
     Window {
         lo,
         hi: wire.end.max(lo),
-        late: if ended { LATE } else { BEYOND },
+        late: if ended(wire) { LATE } else { BEYOND },
     }
 }
 
@@ -159,6 +182,7 @@ fn window(wire: &WireSession, log: &LogSession, event: &Event) -> Option<Window>
     match (event, log.role) {
         (Event::Open, Role::Server) => opening(wire),
         (Event::Close, _) => Some(closing(wire)),
+        (Event::Login(_), Role::Server) => Some(login(wire)),
         (Event::TlsDone, Role::Server) => tls_done(wire),
         _ => Some(whole(wire)),
     }
@@ -199,4 +223,46 @@ pub(super) fn constraints<'a>(
         let window = window(wire, log, &event.what)?;
         Some(window.constraint(event, coarse, origin))
     })
+}
+
+/// The lines of `log` that tell of a moment on `wire`, and when that was.
+pub(super) fn places(wire: &WireSession, log: &LogSession) -> Vec<(u64, Window)> {
+    let telling = |event: &&LogEvent| {
+        matches!(
+            event.what,
+            Event::Open | Event::Login(_) | Event::TlsDone | Event::Close
+        )
+    };
+    log.events
+        .iter()
+        .filter(telling)
+        .filter_map(|event| Some((event.line.line, window(wire, log, &event.what)?)))
+        .collect()
+}
+
+/// One constraint per command whose place on the wire is found.
+pub(super) fn command_constraints(
+    wire: &WireSession,
+    log: &LogSession,
+    coarse: Span,
+    origin: Nanos,
+) -> Vec<Constraint> {
+    let told = |event: &&LogEvent| matches!(event.what, Event::Command(_));
+    if !log.events.iter().any(|event| told(&event)) {
+        return Vec::new();
+    }
+    let laid = sequence::lay(wire, log);
+    let by_line: BTreeMap<_, &Exchange> = laid
+        .exchanges
+        .iter()
+        .filter_map(|exchange| Some((exchange.line?, exchange)))
+        .collect();
+    log.events
+        .iter()
+        .filter(told)
+        .filter_map(|event| {
+            let window = answering(by_line.get(&event.line)?)?;
+            Some(window.constraint(event, coarse, origin))
+        })
+        .collect()
 }

@@ -3,6 +3,7 @@
 
 use crate::model::{Nanos, Span};
 
+use super::component::Lines;
 use super::moment::{LATE, Window};
 
 /// Lines looked at on either side of one.
@@ -38,6 +39,15 @@ impl Order {
         Self { known }
     }
 
+    /// Whether so many are known that the log can be said to be in order.
+    pub(super) fn lines(&self) -> Lines {
+        if self.known.len() >= IN_ORDER {
+            Lines::InOrder
+        } else {
+            Lines::Unknown
+        }
+    }
+
     /// What the known lines around `line` say of it. The nearest but one on either side counts, so that one that is wrong does no harm.
     pub(super) fn around(&self, line: u64) -> Between {
         let at = self.known.partition_point(|&(known, _)| known < line);
@@ -63,10 +73,15 @@ impl Order {
 }
 
 impl Between {
-    /// Whether something in `window` may have been written there.
-    pub(super) fn allows(self, window: Window) -> bool {
-        self.from.is_none_or(|from| window.hi + LATE >= from)
-            && self.to.is_none_or(|to| window.lo <= to + LATE)
+    /// Seconds by which something in `window` was too early or too late to be told there.
+    pub(super) fn miss(self, window: Window) -> f64 {
+        let early = self.from.map(|from| from.since(window.hi + LATE));
+        let late = self.to.map(|to| window.lo.since(to + LATE));
+        early
+            .max(late)
+            .unwrap_or_default()
+            .max(Span::ZERO)
+            .as_seconds_f64()
     }
 
     /// How much time it leaves, where both sides are known.
@@ -93,8 +108,8 @@ mod tests {
                 .collect(),
         );
         let between = order.around(9);
-        assert!(between.allows(at(450)) && between.allows(at(400)));
-        assert!(!between.allows(at(700)) && !between.allows(at(200)));
+        assert!(between.miss(at(450)) == 0.0 && between.miss(at(400)) == 0.0);
+        assert!(between.miss(at(700)) > 0.05 && between.miss(at(200)) > 0.05);
         assert_eq!(order.around(2).from, None);
         assert_eq!(order.around(20).to, None);
     }
@@ -105,7 +120,7 @@ mod tests {
             .map(|n| (u64::from(2 * n), at(100 * i64::from(n))))
             .collect();
         known[20].1 = at(9000);
-        assert!(Order::of(known).around(45).allows(at(2250)));
+        assert!(Order::of(known).around(45).miss(at(2250)) == 0.0);
     }
 
     #[test]

@@ -91,10 +91,12 @@ impl Slot<'_> {
             return false;
         }
         evidence.score += BODY_FITS;
-        evidence.reasons.push(format!(
-            "a reply of {} octets where the log has a body of {body}",
-            self.answered
-        ));
+        evidence.because(|| {
+            format!(
+                "a reply of {} octets where the log has a body of {body}",
+                self.answered
+            )
+        });
         true
     }
 }
@@ -113,9 +115,7 @@ fn clear(exchange: &Exchange, command: &LogCommand, evidence: &mut Evidence) -> 
         return false;
     }
     evidence.score += REQUEST_SAME;
-    evidence
-        .reasons
-        .push(format!("the request {} in both", command.request));
+    evidence.because(|| format!("the request {} in both", command.request));
     true
 }
 

@@ -298,12 +298,10 @@ impl Reader for NetMon<'_> {
     fn report(&self) -> CaptureReport {
         let (major, minor) = self.version;
         CaptureReport {
-            format: Format("netmon"),
             variant: format!("{major}.{minor}"),
-            clock: self.clock,
             skipped: self.skipped,
-            dropped: 0,
             damage: self.damage.clone(),
+            ..CaptureReport::new(Format("netmon"), self.clock)
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Captures that lack something.
 
-use crate::model::{Evidence, Finding, Severity};
+use crate::model::{Evidence, Finding, Severity, Transport, WireSession};
 
 use super::View;
 use super::group::{Group, Words, counted};
@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn find(view: View<'_>) -> Vec<Finding> {
-    let dropped: u64 = view.captures.iter().map(|source| source.dropped).sum();
+    let dropped: u64 = view.captures.iter().map(|source| source.lost.total()).sum();
     let cut: u64 = view.captures.iter().map(|source| source.truncated).sum();
     let (mut gaps, mut octets, mut late) = (0u64, 0u64, 0u64);
     let mut holed = Group::default();
@@ -32,7 +32,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 .sum::<u64>();
             holed.add(&case, None, Some(Evidence::Packet(wire.first_packet)));
         }
-        late += u64::from(!wire.history.contains(['S', 's', 'h', 'H']) && !wire.history.is_empty());
+        late += u64::from(began_before(wire));
     }
     let mut parts = Vec::new();
     if dropped > 0 {
@@ -68,6 +68,13 @@ fn find(view: View<'_>) -> Vec<Finding> {
     })]
 }
 
+/// Whether the beginning of a connection is missing; only TCP has one that can be told.
+fn began_before(wire: &WireSession) -> bool {
+    wire.conversation.transport == Transport::Tcp
+        && !wire.history.is_empty()
+        && !wire.history.contains(['S', 's', 'h', 'H'])
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::{Scene, wire};
@@ -86,6 +93,22 @@ mod tests {
             scene.find(find)[0]
                 .message
                 .contains("2 holes of 99 octets in 1 session")
+        );
+    }
+
+    #[test]
+    fn a_conversation_over_udp_has_no_beginning_to_miss() {
+        let mut scene = Scene::default();
+        let mut late = wire(53, 0, "SF", "Dd");
+        late.conversation.transport = Transport::Udp;
+        scene.add(late.clone());
+        assert!(scene.find(find).is_empty());
+        late.conversation.transport = Transport::Tcp;
+        scene.add(late);
+        assert!(
+            scene.find(find)[0]
+                .message
+                .contains("1 connection began before")
         );
     }
 }

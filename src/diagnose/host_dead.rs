@@ -12,8 +12,8 @@ use super::registry::Rule;
 pub(super) const RULE: Rule = Rule {
     code: "host-dead",
     about: "the address answers nothing on any port (ARP unanswered, host unreachable)",
-    decided: "Addresses of which the capture has no packet at all, and for which a host on their link asked by ARP three times or more without \
-              an answer, or of which a router says host unreachable.",
+    decided: "Addresses of which the capture has no packet at all, and for which one host on their link asked by ARP three times or more in a row, \
+              as it would not with an answer, or of which a router says host unreachable.",
     example: "198.51.100.99 is dead: 192.0.2.1 says host unreachable to 2 connections of 192.0.2.10",
     find,
 };
@@ -82,7 +82,7 @@ fn unanswered(neighbour: &Neighbour) -> Finding {
         first: Some(*first),
         last: Some(*last),
         message: format!(
-            "{wanted} is dead: {by} asked for it on its link {asked} times and nobody answered"
+            "{wanted} is dead: {by} asked for it on its link {asked} times in a row and nobody answered"
         ),
         not: Some("not a filter: a host answers ARP whatever it filters".into()),
         evidence: vec![Evidence::Packet(*packet)],

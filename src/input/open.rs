@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Datelike as _, Utc};
+use chrono::{DateTime, Utc};
 
-use crate::model::DamageLog;
+use crate::model::{DamageLog, Nanos};
 
 use super::packing::Packing;
 use super::{InputError, Mapped};
@@ -14,7 +14,7 @@ use super::{InputError, Mapped};
 /// Most octets that a pipe or a compressed file may give: what comes after is left, and said so.
 pub const MAX_SPOOLED: u64 = 64 << 30;
 /// A compressed file inside a compressed file is opened; one inside that is not.
-const LAYERS: usize = 2;
+pub(super) const LAYERS: usize = 2;
 
 /// An opened input: all of its bytes, decompressed.
 #[derive(Debug)]
@@ -27,8 +27,8 @@ pub struct Input {
     pub packings: Vec<Packing>,
     /// What could not be unpacked.
     pub damage: DamageLog,
-    /// Year of the file's last change, where the system tells.
-    pub modified_year: Option<i32>,
+    /// The file's last change, where the system tells.
+    pub modified: Option<Nanos>,
 }
 
 impl Input {
@@ -43,7 +43,7 @@ impl Input {
                 bytes: spool(path, &mut io::stdin().lock(), &mut DamageLog::default())?,
                 packings: Vec::new(),
                 damage: DamageLog::default(),
-                modified_year: None,
+                modified: None,
             }
         } else {
             Self::from_file(path)?
@@ -51,7 +51,7 @@ impl Input {
         while input.packings.len() < LAYERS
             && let Some(packing) = Packing::of(&input.bytes)
         {
-            let mut unpacked = packing.reader(&input.bytes);
+            let mut unpacked = packing.reader(&*input.bytes);
             let bytes = spool(path, &mut unpacked, &mut input.damage)?;
             drop(unpacked);
             input.bytes = bytes;
@@ -60,7 +60,7 @@ impl Input {
         Ok(input)
     }
 
-    fn from_file(path: &Path) -> Result<Self, InputError> {
+    pub(super) fn from_file(path: &Path) -> Result<Self, InputError> {
         let refused = |source| InputError::Refused {
             path: path.to_owned(),
             source,
@@ -84,13 +84,17 @@ impl Input {
             bytes,
             packings: Vec::new(),
             damage,
-            modified_year: modified.map(|at| at.year()),
+            modified: modified.and_then(|at| at.timestamp_nanos_opt()).map(Nanos),
         })
     }
 }
 
 /// Copies `from` to a file without a name and maps that; what fails in mid-stream is damage.
-fn spool(path: &Path, from: &mut dyn Read, damage: &mut DamageLog) -> Result<Mapped, InputError> {
+pub(super) fn spool(
+    path: &Path,
+    from: &mut dyn Read,
+    damage: &mut DamageLog,
+) -> Result<Mapped, InputError> {
     let no_room = |source| InputError::NoRoom {
         path: path.to_owned(),
         folder: std::env::temp_dir(),

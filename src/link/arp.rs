@@ -21,7 +21,8 @@ pub enum Neighbourly {
     },
 }
 
-/// The ARP packet in a frame; `None` when it is none.
+/// What the ARP packet in a frame says; `None` when there is none, or it is a probe: one that asks without an address
+/// of its own (RFC 5227 §2.1.1) hopes that nobody answers.
 pub fn neighbourly(link_type: LinkType, frame: &[u8]) -> Option<Neighbourly> {
     if link_type != LinkType::ETHERNET {
         return None;
@@ -42,6 +43,9 @@ pub fn neighbourly(link_type: LinkType, frame: &[u8]) -> Option<Neighbourly> {
         Some(Ipv4Addr::from(octets).into())
     };
     let (sender, target) = (address(6)?, address(16)?);
+    if sender.is_unspecified() {
+        return None;
+    }
     Some(if *operation == 1 && sender != target {
         Neighbourly::Asks {
             by: sender,
@@ -75,5 +79,19 @@ mod tests {
         let answers = neighbourly(LinkType::ETHERNET, &arp(2));
         assert_eq!(answers, Some(Neighbourly::IsThere { who: by }));
         assert_eq!(neighbourly(LinkType::ETHERNET, &arp(1)[..30]), None);
+    }
+
+    #[test]
+    fn a_probe_asks_nobody_and_an_announcement_is_no_question() {
+        let mut probe = arp(1);
+        probe[28..32].fill(0);
+        assert_eq!(neighbourly(LinkType::ETHERNET, &probe), None);
+        let mut announcement = arp(1);
+        announcement[38..42].copy_from_slice(&[192, 0, 2, 10]);
+        let who = [192, 0, 2, 10].into();
+        assert_eq!(
+            neighbourly(LinkType::ETHERNET, &announcement),
+            Some(Neighbourly::IsThere { who })
+        );
     }
 }

@@ -7,6 +7,7 @@
 mod arp;
 mod datagram;
 mod decode;
+mod fingerprint;
 mod fragments;
 mod frame;
 mod icmp;
@@ -21,4 +22,5 @@ pub use datagram::{
     Upper,
 };
 pub use decode::LinkDecoder;
+pub use fingerprint::fingerprint;
 pub use icmp::{Quote, quote};

@@ -62,6 +62,11 @@ pub trait Builder {
 
     /// What the format, or the file, says of its zone.
     fn zone(&self) -> Zone;
+
+    /// What else a person should know of the file, once all of it is read: the level that it was written at, and what that leaves out.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 impl Sureness {

@@ -84,6 +84,66 @@ pub(super) fn common(text: &str) -> Option<Stamped<'_>> {
     })
 }
 
+/// Whether a date of numbers alone begins with its day or its month, which regional settings decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DateOrder {
+    DayFirst,
+    MonthFirst,
+}
+
+impl DateOrder {
+    /// The order in which most of the stamps at the beginnings of `texts` are dates; month first where both are.
+    pub(super) fn of(texts: &[String]) -> Self {
+        let dates = |order| {
+            let dates = texts.iter().filter(|text| numeric(text, order).is_some());
+            dates.count()
+        };
+        if dates(Self::DayFirst) > dates(Self::MonthFirst) {
+            Self::DayFirst
+        } else {
+            Self::MonthFirst
+        }
+    }
+}
+
+/// `5/13/00 2:36:27 PM`, `01/26/1998 16:54:39.267`, `13.05.00 14:36:27`: dates of numbers alone, with or without a century.
+pub(super) fn numeric(text: &str, order: DateOrder) -> Option<Stamped<'_>> {
+    let separator = |text: &str| text.starts_with(['/', '.', '-']).then_some(1);
+    let (first, rest) = number(text, 1..=2)?;
+    let (second, rest) = number(rest.get(separator(rest)?..)?, 1..=2)?;
+    let (year, rest) = number(rest.get(separator(rest)?..)?, 2..=4)?;
+    let (month, day) = match order {
+        DateOrder::DayFirst => (second, first),
+        DateOrder::MonthFirst => (first, second),
+    };
+    let year = match i32::try_from(year).ok()? {
+        year @ 0..70 => 2000 + year,
+        year @ 70..100 => 1900 + year,
+        year => year,
+    };
+    let (clock, resolution, rest) = clock(rest.strip_prefix(' ')?)?;
+    let half = |word: &str| {
+        let (found, behind) = rest.strip_prefix(' ')?.split_at_checked(2)?;
+        found.eq_ignore_ascii_case(word).then_some(behind)
+    };
+    let noon = Span::seconds(12 * 3600);
+    let (clock, rest) = match (half("AM"), half("PM")) {
+        (Some(rest), _) if clock >= noon => (clock - noon, rest),
+        (Some(rest), _) => (clock, rest),
+        (_, Some(rest)) if clock < noon => (clock + noon, rest),
+        (_, Some(rest)) => (clock, rest),
+        _ => (clock, rest),
+    };
+    Some(Stamped {
+        stamp: Stamp {
+            at: date(year, month, day)? + clock,
+            resolution,
+        },
+        zone: None,
+        rest,
+    })
+}
+
 /// Midnight of a day.
 pub(super) fn date(year: i32, month: u32, day: u32) -> Option<LogTime> {
     let days = NaiveDate::from_ymd_opt(year, month, day)?.and_hms_opt(0, 0, 0)?;
@@ -181,6 +241,28 @@ mod tests {
         assert_eq!(micros.stamp.at, LogTime::new(1_795_490_946, 629_303_000));
         let (single, _) = without_year("Nov  4 03:29:06.5 x", 2026).unwrap();
         assert_eq!(single.stamp.resolution, Span::millis(100));
+    }
+
+    #[test]
+    fn dates_of_numbers_are_read_in_either_order() {
+        let at = LogTime::new(1_795_490_946, 0);
+        for (text, order) in [
+            ("11/24/26 3:29:06 AM : x", DateOrder::MonthFirst),
+            ("11/24/2026 03:29:06.000 x", DateOrder::MonthFirst),
+            ("24.11.26 03:29:06 : x", DateOrder::DayFirst),
+        ] {
+            assert_eq!(numeric(text, order).unwrap().stamp.at, at, "{text}");
+            assert_eq!(DateOrder::of(&[text.to_owned()]), order, "{text}");
+        }
+        let hour = |text| numeric(text, DateOrder::MonthFirst).unwrap().stamp.at;
+        let midnight = hour("5/13/00 0:00:00 x");
+        assert_eq!(hour("5/13/00 12:00:00 AM"), midnight);
+        assert_eq!(
+            hour("5/13/00 12:00:00 PM"),
+            midnight + Span::seconds(43_200)
+        );
+        assert_eq!(hour("5/13/00 2:36:27 PM"), hour("5/13/2000 14:36:27"));
+        assert!(numeric("13/13/00 0:00:00", DateOrder::MonthFirst).is_none());
     }
 
     #[test]

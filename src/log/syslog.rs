@@ -127,12 +127,14 @@ fn rfc5424(rest: &str) -> Option<Envelope<'_>> {
         Some(text) => text,
         None => after_structured_data(rest)?,
     };
+    let text = text.trim_start_matches('\u{feff}');
     Some(Envelope {
         stamp: stamped.stamp,
         zone: stamped.zone,
         program,
         pid: if pid == "-" { "" } else { pid },
-        text: text.trim_start_matches('\u{feff}'),
+        // rsyslog keeps the blank that stood behind the tag.
+        text: text.strip_prefix(' ').unwrap_or(text),
     })
 }
 
@@ -175,6 +177,10 @@ mod tests {
             ("<22>Nov 24 03:43:40 postfix/smtpd[21489]: connect", None),
             (
                 "<22>1 2026-11-24T03:43:40Z mail postfix/smtpd 21489 - - connect",
+                Some(Span::ZERO),
+            ),
+            (
+                "<22>1 2026-11-24T03:43:40Z mail postfix/smtpd 21489 - -  connect",
                 Some(Span::ZERO),
             ),
             (

@@ -1,6 +1,6 @@
 //! A log in one format, for the tests of formats.
 
-use crate::model::{LogId, LogSession, Zone};
+use crate::model::{Event, LogId, LogSession, Zone};
 
 use super::{Entry, Head, Line, Parsed, Sureness};
 
@@ -12,6 +12,7 @@ pub(super) struct Told {
     pub(super) failed: usize,
     pub(super) aside: usize,
     pub(super) zone: Zone,
+    pub(super) remarks: Vec<String>,
 }
 
 /// Reads `log` in the format of `entry`, whatever its probe says.
@@ -28,8 +29,9 @@ pub(super) fn read(entry: &Entry, log: &str, year: i32) -> Told {
         failed: 0,
         aside: 0,
         zone: Zone::Assumed,
+        remarks: Vec::new(),
     };
-    for (bytes, number) in lines.iter().zip(1..) {
+    for (bytes, number) in lines.iter().zip(1..).filter(|(line, _)| !line.is_empty()) {
         match builder.line(Line { number, bytes }, &mut told.sessions) {
             Parsed::Failed => told.failed += 1,
             Parsed::Aside(_) => told.aside += 1,
@@ -39,5 +41,23 @@ pub(super) fn read(entry: &Entry, log: &str, year: i32) -> Told {
     builder.finish(&mut told.sessions);
     told.sessions.sort_by_key(|session| session.events[0].line);
     told.zone = builder.zone();
+    told.remarks = builder.remarks();
     told
+}
+
+/// The commands that a session's lines tell, each with its code.
+pub(super) fn commands(session: &LogSession) -> Vec<String> {
+    let told = session.events.iter().filter_map(|event| match &event.what {
+        Event::Command(command) => Some(format!(
+            "{} {}",
+            if command.request.is_empty() {
+                command.verb.as_str()
+            } else {
+                &command.request
+            },
+            command.code.as_deref().unwrap_or("?")
+        )),
+        _ => None,
+    });
+    told.collect()
 }

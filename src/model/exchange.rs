@@ -66,12 +66,44 @@ pub struct Burst {
     pub packet: PacketNo,
     /// Application data records in it.
     pub records: u32,
+    /// Each of its records; empty where there are more than [`Burst::PARTS`].
+    pub parts: Vec<BurstPart>,
     /// Octets of plaintext inside, from the cipher's known overhead. Exact for AEAD and stream ciphers unless
     /// the sender pads or compresses; for CBC an upper bound, too high by at most
     /// [`TlsSummary::padding`](super::TlsSummary::padding) a record. Where damaged, what was seen.
     pub plaintext: u64,
     /// Whether bytes are missing from the capture inside or just before it.
     pub damaged: bool,
+}
+
+/// One record of a [`Burst`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BurstPart {
+    /// First byte on the wire.
+    pub start: Nanos,
+    /// Last byte on the wire.
+    pub end: Nanos,
+    /// Packet that carried the first byte.
+    pub packet: PacketNo,
+    /// Octets of plaintext inside, as in [`Burst::plaintext`].
+    pub plaintext: u64,
+}
+
+impl Burst {
+    /// Most records that are kept one by one.
+    pub const PARTS: usize = 16;
+}
+
+impl BurstPart {
+    /// A whole run as if it were one record.
+    pub const fn of(run: &Burst) -> Self {
+        Self {
+            start: run.start,
+            end: run.end,
+            packet: run.packet,
+            plaintext: run.plaintext,
+        }
+    }
 }
 
 impl Verb {
@@ -98,6 +130,11 @@ impl Verb {
     /// Whether this is the greeting.
     pub fn is_greeting(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether a client logs in by it: `PASS` (RFC 1939), `LOGIN` and `AUTHENTICATE` (RFC 9051), `AUTH` (RFC 4954).
+    pub fn is_login(&self) -> bool {
+        ["PASS", "LOGIN", "AUTHENTICATE", "AUTH"].contains(&&*self.0)
     }
 
     /// Whether this is a message body.

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use super::{
-    DamageLog, Encryption, LineRef, LogTime, Proto, Shows, Side, Span, Stamp, TlsVersion, Verb,
+    DamageLog, Delivery, Encryption, LineRef, LogTime, Proto, Shows, Side, Span, Stamp, TlsVersion,
+    Verb,
 };
 
 /// Which input log, in the order given.
@@ -17,6 +18,8 @@ pub enum Zone {
     Assumed,
     /// The user gave it.
     Given(Span),
+    /// The user gave it by the name of a place (`Europe/Berlin`): how far east it is changes with the season.
+    Place(&'static str),
     /// Found by comparison with the capture: east of UTC is positive.
     Inferred(Span),
     /// The log or the rule of its format says it.
@@ -28,10 +31,16 @@ pub enum Zone {
 pub struct LogSource {
     /// Which one.
     pub id: LogId,
-    /// Path as given.
+    /// Path as given; of a rotated set that of its newest file.
     pub file: String,
+    /// The files of a rotated set, the oldest first; empty where there is only one.
+    pub parts: Vec<LogPart>,
     /// Name of its format in the registry.
     pub format: &'static str,
+    /// Share of the lines looked at that this format takes, in thousandths.
+    pub sureness: u16,
+    /// How its letters are written, where that is not UTF-8.
+    pub encoding: Option<&'static str>,
     /// What that format can show.
     pub shows: Shows,
     /// Time zone of its stamps.
@@ -44,12 +53,74 @@ pub struct LogSource {
     pub unparsed: u64,
     /// The first few of those, by line number and text.
     pub unparsed_first: Vec<(u64, String)>,
+    /// Of those, lines that were too long to read.
+    pub overlong: u64,
+    /// Lines with a stamp before that of a line above them.
+    pub late: u64,
+    /// By how much the latest of them.
+    pub late_by: Span,
+    /// What else a person should know of how it was read.
+    pub remarks: Vec<String>,
     /// Earliest stamp.
     pub first: Option<LogTime>,
     /// Latest stamp.
     pub last: Option<LogTime>,
     /// What was wrong with the file itself.
     pub damage: DamageLog,
+}
+
+/// A file of a rotated set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogPart {
+    /// Path as given.
+    pub file: String,
+    /// Lines of the set in the files before it.
+    pub before: u64,
+}
+
+impl LogSource {
+    /// A log of which nothing has been read.
+    pub fn new(id: LogId, file: &str, format: &'static str) -> Self {
+        Self {
+            id,
+            file: file.to_owned(),
+            parts: Vec::new(),
+            format,
+            sureness: 0,
+            encoding: None,
+            shows: Shows::NOTHING,
+            zone: Zone::Assumed,
+            lines: 0,
+            events: 0,
+            unparsed: 0,
+            unparsed_first: Vec::new(),
+            overlong: 0,
+            late: 0,
+            late_by: Span::ZERO,
+            remarks: Vec::new(),
+            first: None,
+            last: None,
+            damage: DamageLog::default(),
+        }
+    }
+
+    /// Its files, the oldest first.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        let alone = self.parts.is_empty().then_some(self.file.as_str());
+        self.parts
+            .iter()
+            .map(|part| part.file.as_str())
+            .chain(alone)
+    }
+
+    /// In which file a line is, and its number there.
+    pub fn place(&self, line: u64) -> (&str, u64) {
+        let at = self.parts.partition_point(|part| part.before < line);
+        match self.parts.get(at.saturating_sub(1)) {
+            Some(part) => (&part.file, line - part.before),
+            None => (&self.file, line),
+        }
+    }
 }
 
 /// Whether the log's host was the server of the conversation or its client.
@@ -108,6 +179,8 @@ pub struct LogSession {
     pub implied: Vec<LogCommand>,
     /// Messages that the server took in.
     pub messages: Vec<LoggedMessage>,
+    /// What became of them, as far as the log goes on to tell.
+    pub deliveries: Vec<Delivery>,
     /// Octets that the log says passed after login.
     pub octets: Option<LoggedOctets>,
     /// Sizes that must be found among what passed.
@@ -193,6 +266,8 @@ pub enum Event {
     Close,
     /// A command was answered.
     Command(LogCommand),
+    /// The client logged in, in the log's words.
+    Login(String),
     /// Something took place in the middle of the session.
     Note(String),
     /// A connection was accepted.
@@ -240,6 +315,7 @@ impl LogSession {
             tally: Vec::new(),
             implied: Vec::new(),
             messages: Vec::new(),
+            deliveries: Vec::new(),
             octets: None,
             sizes: Vec::new(),
             ending: Ending::default(),

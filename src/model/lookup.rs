@@ -23,8 +23,23 @@ pub enum LookupOutcome {
     Refused,
     /// Another response code.
     Other(u16),
-    /// No answer was seen.
+    /// The server knows nothing of it and names others to be asked (RFC 1034 §4.3.2).
+    Referred,
+    /// The answer was cut to nothing, to be asked for again over TCP (RFC 2181 §9).
+    Truncated,
+    /// No answer came.
     Unanswered,
+    /// No answer was captured, and packets in which it may have come are missing.
+    Unknown,
+}
+
+/// Which look-up a connection was made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LedBy {
+    /// Index of its session among all of the wire.
+    pub session: usize,
+    /// Its index in that session.
+    pub lookup: usize,
 }
 
 /// A question to a name server and what became of it.

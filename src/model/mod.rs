@@ -5,10 +5,13 @@
 
 mod capture_source;
 mod damage;
+mod delivery;
 mod endpoint;
 mod exchange;
+mod fault;
 mod finding;
 mod icmp;
+mod keylog;
 mod log_session;
 mod lookup;
 mod neighbour;
@@ -21,17 +24,20 @@ mod text;
 mod time;
 mod wire_session;
 
-pub use capture_source::{CaptureSource, CaptureZone};
+pub use capture_source::{CaptureSource, CaptureZone, LostPackets};
 pub use damage::{Damage, DamageLog};
+pub use delivery::Delivery;
 pub use endpoint::{Conversation, Endpoint, Side, Transport};
-pub use exchange::{Burst, Exchange, LineRef, Verb};
+pub use exchange::{Burst, BurstPart, Exchange, LineRef, Verb};
+pub use fault::{Fault, FaultCode};
 pub use finding::{Evidence, Finding, Severity};
 pub use icmp::{IcmpError, IcmpReason};
+pub use keylog::{KeySource, Keylog};
 pub use log_session::{
-    Ending, Event, LogCommand, LogEvent, LogId, LogSession, LogSource, LoggedMessage, LoggedOctets,
-    LoggedSize, LoggedTls, Role, Tally, Zone,
+    Ending, Event, LogCommand, LogEvent, LogId, LogPart, LogSession, LogSource, LoggedMessage,
+    LoggedOctets, LoggedSize, LoggedTls, Role, Tally, Zone,
 };
-pub use lookup::{Lookup, LookupOutcome, RecordType};
+pub use lookup::{LedBy, Lookup, LookupOutcome, RecordType};
 pub use neighbour::Neighbour;
 pub use passage::{Passage, Repeated, Reset, Way};
 pub use passed_over::{Amount, PassedOver, Unread};
@@ -41,6 +47,6 @@ pub use shows::{ClockStep, Marks, Shown, Shows};
 pub use text::from_wire;
 pub use time::{LogTime, Nanos, Span, Stamp};
 pub use wire_session::{
-    Certificate, Counts, Direction, Handshake, Overlap, PacketNo, ServerName, TlsSummary,
-    TlsVersion, WireSession,
+    Certificate, Counts, Decryption, Direction, Handshake, Overlap, PacketNo, ServerName,
+    TlsSummary, TlsVersion, WireSession,
 };

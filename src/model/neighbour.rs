@@ -9,14 +9,14 @@ use super::{Nanos, PacketNo};
 pub struct Neighbour {
     /// The address asked for.
     pub wanted: IpAddr,
-    /// Who asked first.
+    /// Who asked.
     pub by: IpAddr,
-    /// How often it was asked for.
+    /// Questions in a row, each a few seconds after the last: who has an answer does not ask again so soon.
     pub asked: u64,
-    /// First time.
+    /// First of them.
     pub first: Nanos,
-    /// Last time.
+    /// Last of them.
     pub last: Nanos,
-    /// The packet of the first question.
+    /// The packet of the first of them.
     pub packet: PacketNo,
 }

@@ -55,6 +55,11 @@ impl Nanos {
 }
 
 impl LogTime {
+    /// The year, as the log writes it.
+    pub fn year(self) -> i32 {
+        DateTime::from_timestamp_nanos(self.0).year()
+    }
+
     /// The instant `seconds` and `nanos` after the log clock's epoch.
     pub const fn new(seconds: i64, nanos: i64) -> Self {
         Self(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))

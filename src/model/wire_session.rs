@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{
-    Burst, Conversation, Encryption, Exchange, IcmpError, Lookup, Nanos, Passage, Process, Proto,
-    Side, Span,
+    Burst, Conversation, Encryption, Exchange, Fault, IcmpError, LedBy, Lookup, Nanos, Passage,
+    Process, Proto, Side, Span,
 };
 
 /// Number of a packet, from 1, in the order in which the capture inputs were read.
@@ -42,6 +42,8 @@ pub struct WireSession {
     pub exchanges: Vec<Exchange>,
     /// Encrypted runs after the TLS handshake, in order.
     pub bursts: Vec<Burst>,
+    /// Exchanges that the encrypted runs let infer where nobody tells what was said, in order.
+    pub inferred: Vec<Exchange>,
     /// Names the client gave: HELO argument, user.
     pub names: Vec<String>,
     /// ICMP errors that quote a packet of it. The first 16.
@@ -52,7 +54,11 @@ pub struct WireSession {
     pub process: Option<Process>,
     /// Names looked up in it, where it is one with a name server.
     pub lookups: Vec<Lookup>,
-    /// Departures from the protocol, in words for a person.
+    /// The look-up that gave the client the address it connects to, where that is plain.
+    pub led_by: Option<LedBy>,
+    /// Departures from the protocol, in the order in which they first occurred.
+    pub faults: Vec<Fault>,
+    /// What else is remarkable about it, and its faults with what was said, in words for a person.
     pub notes: Vec<String>,
 }
 
@@ -188,8 +194,19 @@ pub struct TlsSummary {
     /// The client's Finished, or the first application data where that comes first or Finished was not
     /// seen: the handshake is over.
     pub finished: Option<Nanos>,
-    /// Alerts seen in the clear, in words: `server: unknown CA (fatal)`. The first 16.
+    /// Alerts seen in the clear or decrypted, in words: `server: unknown CA (fatal)`. The first 16.
     pub alerts: Vec<String>,
+    /// What secrets opened; `None` where none of this session were given.
+    pub decryption: Option<Decryption>,
+}
+
+/// How far the records of a session could be opened with the secrets given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Decryption {
+    /// Records opened.
+    pub opened: u64,
+    /// Records that did not authenticate: nothing of them is shown.
+    pub failed: u64,
 }
 
 /// The parts of an X.509 certificate (RFC 5280) that a person asks for.
@@ -222,6 +239,37 @@ impl Direction {
     }
 }
 
+impl WireSession {
+    /// A conversation of which nothing is known yet but who has it, in which protocol, and when it began.
+    pub fn new(conversation: Conversation, proto: Proto, start: Nanos) -> Self {
+        Self {
+            conversation,
+            proto,
+            encryption: Encryption::None,
+            start,
+            end: start,
+            first_packet: PacketNo(1),
+            conn_state: "OTH",
+            history: String::new(),
+            counts: Counts::default(),
+            handshake: Handshake::default(),
+            passage: Passage::default(),
+            tls: None,
+            exchanges: Vec::new(),
+            bursts: Vec::new(),
+            inferred: Vec::new(),
+            names: Vec::new(),
+            icmp_errors: Vec::new(),
+            overlaps: Vec::new(),
+            process: None,
+            lookups: Vec::new(),
+            led_by: None,
+            faults: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+}
+
 impl Counts {
     /// What `side` sent.
     pub const fn of(&self, side: Side) -> &Direction {
@@ -239,6 +287,13 @@ impl Counts {
             Side::Client => client,
             Side::Server => server,
         }
+    }
+}
+
+impl TlsSummary {
+    /// Whether any of its records were opened with secrets.
+    pub fn is_opened(&self) -> bool {
+        self.decryption.is_some_and(|done| done.opened > 0)
     }
 }
 

@@ -1,28 +1,27 @@
 //! Captures become wire sessions.
 
-use std::collections::BTreeSet;
-
 use slotmap::SecondaryMap;
 
-use crate::capture::{CaptureClock, LinkType, Merged, Reader, Record};
+use crate::capture::{Merged, Reader};
 use crate::flow::{
     Connection, FlowEvent, FlowId, FlowTable, Limits, Neighbours, PassedOverTable, UdpEvent, UdpId,
     UdpTable,
 };
-use crate::input::Input;
+use crate::input::{Front, Window};
 use crate::link::{LinkDecoder, Passed, Upper, neighbourly, quote};
 use crate::model::{
-    CaptureSource, CaptureZone, DamageLog, IcmpError, Nanos, Neighbour, PacketNo, PassedOver,
-    Proto, Span, Transport, WireSession,
+    CaptureSource, DamageLog, IcmpError, Nanos, Neighbour, PassedOver, Proto, Transport,
+    WireSession,
 };
-use crate::protocol::dns::{DnsDialogue, is_server_port};
+use crate::protocol::dns::{self, DnsDialogue, is_server_port};
+use crate::protocol::tls::Secrets;
 use crate::protocol::{Dialogue, Driver};
 
+use super::keys::Keys;
+use super::output::Output;
 use super::owners::Owners;
-use super::{PipelineError, Progress};
-
-/// Packets between two looks at the progress bar.
-const STRIDE: u64 = 4096;
+use super::packets::{Packets, Used};
+use super::{Options, PipelineError, Progress};
 
 /// What the captures gave.
 #[derive(Debug, Default)]
@@ -37,6 +36,8 @@ pub(super) struct Wires {
     /// What was seen and not read.
     pub(super) passed_over: Vec<PassedOver>,
     pub(super) overruns: Vec<String>,
+    /// What went wrong with writing the packets.
+    pub(super) failure: Option<PipelineError>,
 }
 
 /// A capture that is ready to be read.
@@ -47,120 +48,78 @@ pub(super) struct Opened<'m> {
 }
 
 /// Opens the captures among `inputs`; those that are none go to `failures`.
-pub(super) fn open<'m>(inputs: &'m [Input], failures: &mut Vec<PipelineError>) -> Vec<Opened<'m>> {
+pub(super) fn open<'m>(
+    inputs: &'m mut [Front],
+    failures: &mut Vec<PipelineError>,
+) -> Vec<Opened<'m>> {
     let mut opened = Vec::new();
     for input in inputs {
-        match crate::capture::open(&input.bytes) {
+        let (name, damage, window) = match input {
+            Front::Whole(input) => (&input.name, input.damage.clone(), Window::of(&input.bytes)),
+            Front::Passing(input) => {
+                let window = std::mem::replace(&mut input.window, Window::of(&[]));
+                (&input.name, DamageLog::default(), window)
+            }
+        };
+        let name = name.clone();
+        match crate::capture::open_window(window) {
             Ok(reader) => opened.push(Opened {
-                name: input.name.clone(),
-                damage: input.damage.clone(),
+                name,
+                damage,
                 reader,
             }),
-            Err(source) => failures.push(PipelineError::Capture {
-                file: input.name.clone(),
-                source,
-            }),
+            Err(source) => failures.push(PipelineError::Capture { file: name, source }),
         }
     }
     opened
 }
 
-/// Reads all captures as one, in the order of time.
+/// Reads all captures as one.
+///
+/// # Errors
+/// When the filter is not understood.
 pub(super) fn read(
     opened: Vec<Opened<'_>>,
-    zone: Option<Span>,
-    limits: Limits,
+    output: Option<Output>,
+    options: &Options,
+    keys: &mut Keys,
     progress: &mut Progress,
-) -> Wires {
-    let mut wires = Wires::default();
+) -> Result<Wires, PipelineError> {
+    let mut names = Vec::new();
     let mut readers = Vec::new();
-    let mut used = Vec::new();
     for capture in opened {
-        used.push(((capture.name, capture.damage), Tally::default()));
+        names.push((capture.name, capture.damage));
         readers.push(capture.reader);
     }
-    let mut merged = Merged::new(readers);
-    let mut followed = Followed::new(limits, Owners::new(merged.processes()));
-    let mut number = 0;
-    while let Some((from, record)) = merged.advance() {
-        number += 1;
-        if number % STRIDE == 0 {
-            progress.at(merged.consumed());
+    let merged = Merged::new(readers, options.packets.turn);
+    let mut packets = Packets::new(
+        merged,
+        names,
+        &options.packets,
+        output,
+        options.meter.clone(),
+    )?;
+    let owners = Owners::new(packets.merged().processes());
+    let mut followed = Followed::new(options.limits, owners, &keys.secrets);
+    while let Some(used) = packets.next(progress) {
+        keys.catch_up(packets.merged(), used.from, packets.name(used.from));
+        let passed = followed.packet(used, packets.bytes());
+        if let Some(passed) = passed {
+            packets.passed(used.from, passed);
         }
-        let bytes = merged.bytes();
-        let passed = followed.packet(from, &record, PacketNo(number), bytes);
-        if let Some((_, tally)) = used.get_mut(from) {
-            tally.count(&record, bytes.len(), passed);
-        }
+        packets.sessions(followed.table.open(), followed.readers.sessions.len());
     }
-    progress.end(merged.consumed());
-    for ((input, tally), report) in used.into_iter().zip(merged.reports()) {
-        let clock = match (report.clock, zone) {
-            (CaptureClock::Utc, _) => CaptureZone::Utc,
-            (CaptureClock::Local, Some(east)) => CaptureZone::Given(east),
-            (CaptureClock::Local, None) => CaptureZone::Unknown,
-        };
-        let mut source = tally.source(input.0, input.1);
-        source.format = report.format.0;
-        source.variant = report.variant;
-        source.skipped = report.skipped;
-        source.dropped = report.dropped;
-        source.zone = clock;
-        source.damage.absorb(report.damage);
-        wires.sources.push(source);
-    }
-    wires.origin = wires.sources.iter().filter_map(|source| source.first).min();
+    let spent = packets.finish(options.capture_zone, progress);
+    let origin = spent.sources.iter().filter_map(|source| source.first).min();
+    let mut wires = Wires {
+        sources: spent.sources,
+        origin,
+        failure: spent.failure,
+        ..Wires::default()
+    };
     followed.finish(&mut wires);
-    wires
-}
-
-/// Counts of one capture.
-#[derive(Debug, Default)]
-struct Tally {
-    packets: u64,
-    bytes: u64,
-    first: Option<Nanos>,
-    last: Option<Nanos>,
-    truncated: u64,
-    link_types: BTreeSet<LinkType>,
-    passed: std::collections::BTreeMap<&'static str, u64>,
-}
-
-impl Tally {
-    fn count(&mut self, record: &Record, captured: usize, passed: Option<Passed>) {
-        let captured = u64::try_from(captured).unwrap_or(u64::MAX);
-        self.packets += 1;
-        self.bytes += captured;
-        self.truncated += u64::from(captured < u64::from(record.length));
-        self.first = Some(
-            self.first
-                .map_or(record.time, |first| first.min(record.time)),
-        );
-        self.last = self.last.max(Some(record.time));
-        self.link_types.insert(record.link_type);
-        if let Some(passed) = passed.filter(|passed| *passed != Passed::FragmentKept) {
-            *self.passed.entry(passed.words()).or_insert(0) += 1;
-        }
-    }
-
-    fn source(self, file: String, damage: DamageLog) -> CaptureSource {
-        CaptureSource {
-            file,
-            format: "",
-            variant: String::new(),
-            link_types: self.link_types.iter().map(|link| link.name()).collect(),
-            packets: self.packets,
-            bytes: self.bytes,
-            first: self.first,
-            last: self.last,
-            truncated: self.truncated,
-            passed: self.passed,
-            skipped: 0,
-            dropped: 0,
-            zone: CaptureZone::Utc,
-            damage,
-        }
-    }
+    wires.overruns.extend(spent.overruns);
+    Ok(wires)
 }
 
 /// The connections of all captures and who reads them.
@@ -182,16 +141,18 @@ struct Readers {
     name_service: SecondaryMap<UdpId, DnsDialogue>,
     sessions: Vec<WireSession>,
     owners: Owners,
+    secrets: Secrets,
 }
 
 impl Followed {
-    fn new(limits: Limits, owners: Owners) -> Self {
+    fn new(limits: Limits, owners: Owners, secrets: &Secrets) -> Self {
         Self {
             link: LinkDecoder::default(),
             table: FlowTable::new(limits),
             udp: UdpTable::default(),
             readers: Readers {
                 owners,
+                secrets: secrets.clone(),
                 ..Readers::default()
             },
             neighbours: Neighbours::default(),
@@ -201,29 +162,22 @@ impl Followed {
     }
 
     /// Takes one packet; gives why it held no datagram, if it did not.
-    fn packet(
-        &mut self,
-        from: usize,
-        record: &Record,
-        number: PacketNo,
-        bytes: &[u8],
-    ) -> Option<Passed> {
-        let passed = self.datagram(from, record, number, bytes, 0);
+    fn packet(&mut self, used: Used, bytes: &[u8]) -> Option<Passed> {
+        let passed = self.datagram(used, bytes, 0);
         for n in 1..self.link.subframes() {
-            self.datagram(from, record, number, bytes, n);
+            self.datagram(used, bytes, n);
         }
         passed
     }
 
     /// Takes the datagram number `n` of a packet.
-    fn datagram(
-        &mut self,
-        from: usize,
-        record: &Record,
-        number: PacketNo,
-        bytes: &[u8],
-        n: usize,
-    ) -> Option<Passed> {
+    fn datagram(&mut self, used: Used, bytes: &[u8], n: usize) -> Option<Passed> {
+        let Used {
+            from,
+            record,
+            number,
+        } = used;
+        let record = &record;
         let datagram = match self.link.decode_nth(record, bytes, n) {
             Ok(datagram) => datagram,
             Err(passed) => {
@@ -291,6 +245,7 @@ impl Followed {
             .finish(&mut |id, event| readers.take_udp(id, event));
         let mut sessions = self.readers.sessions;
         sessions.sort_by_key(|session| session.first_packet);
+        dns::tie(&mut sessions);
         let overruns = self.table.overruns();
         let (passed_over, beyond) = self.passed_over.finish();
         let told = [
@@ -330,6 +285,10 @@ impl Followed {
                 self.unquoted + self.table.unclaimed(),
                 "ICMP errors about conversations that are not in the capture",
             ),
+            (
+                self.neighbours.dropped(),
+                "addresses heard of by ARP and not remembered, as there were too many",
+            ),
         ];
         let told = told
             .iter()
@@ -361,11 +320,13 @@ impl Readers {
                 }
             }
             UdpEvent::Closed(connection) => {
-                let dialogue = self.name_service.remove(id).filter(DnsDialogue::is_any);
+                let server = connection.conversation.server.ip;
                 let process = self.owners.of(&connection.conversation);
-                self.sessions.extend(dialogue.map(|dialogue| WireSession {
+                let dialogue = self.name_service.remove(id);
+                let told = dialogue.and_then(|dialogue| dialogue.finish(server));
+                self.sessions.extend(told.map(|told| WireSession {
                     process,
-                    ..look_ups(*connection, dialogue)
+                    ..session(*connection, Proto("dns"), told)
                 }));
             }
         }
@@ -374,7 +335,9 @@ impl Readers {
     fn take(&mut self, id: FlowId, event: FlowEvent<'_>) {
         match event {
             FlowEvent::Opened(conversation) => {
-                self.open.insert(id, Driver::new(conversation.server.port));
+                let secrets = self.secrets.clone();
+                let driver = Driver::with_secrets(conversation.server.port, secrets);
+                self.open.insert(id, driver);
             }
             FlowEvent::Stream(event) => {
                 if let Some(driver) = self.open.get_mut(id) {
@@ -394,23 +357,6 @@ impl Readers {
     }
 }
 
-/// A conversation with a name server.
-fn look_ups(connection: Connection, dns: DnsDialogue) -> WireSession {
-    let notes = dns.notes();
-    WireSession {
-        lookups: dns.lookups,
-        ..session(
-            connection,
-            Proto("dns"),
-            Dialogue {
-                exchanges: dns.exchanges,
-                notes,
-                ..Dialogue::default()
-            },
-        )
-    }
-}
-
 fn session(connection: Connection, proto: Proto, dialogue: Dialogue) -> WireSession {
     WireSession {
         conversation: connection.conversation,
@@ -427,11 +373,14 @@ fn session(connection: Connection, proto: Proto, dialogue: Dialogue) -> WireSess
         tls: dialogue.tls,
         exchanges: dialogue.exchanges,
         bursts: dialogue.bursts,
+        inferred: dialogue.inferred,
         names: dialogue.names,
         icmp_errors: connection.icmp_errors,
+        lookups: dialogue.lookups,
+        led_by: None,
         overlaps: connection.overlaps,
         process: None,
-        lookups: Vec::new(),
+        faults: dialogue.faults,
         notes: dialogue.notes,
     }
 }

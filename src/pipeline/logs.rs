@@ -1,10 +1,12 @@
 //! Logs become log sessions.
 
-use crate::input::Input;
-use crate::log::{self, Chosen, How};
-use crate::model::{LogId, LogSession, LogSource, LogTime, Span, Zone};
+use std::path::Path;
 
-use super::{PipelineError, Progress, ZoneRule};
+use crate::input::{Input, rotated_sets};
+use crate::log::{Chosen, Era, How, LogError, Opening};
+use crate::model::{DamageLog, LogId, LogSession, LogSource};
+
+use super::{Options, PipelineError, Progress};
 
 /// What the logs gave.
 #[derive(Debug, Default)]
@@ -14,62 +16,120 @@ pub(super) struct Told {
     pub(super) failures: Vec<PipelineError>,
 }
 
-/// Reads all logs, one after the other.
+/// A log file, opened, and its format where the user names it.
+pub(super) struct LogFile {
+    pub(super) input: Input,
+    pub(super) format: Option<Chosen>,
+}
+
+/// Reads all logs, one after the other, the files of a rotated set as one.
 pub(super) fn read(
-    inputs: &[(Input, Option<Chosen>)],
-    how: How<'_>,
-    rules: &[ZoneRule],
+    files: &[LogFile],
+    era: Era,
+    options: &Options,
     progress: &mut Progress,
 ) -> Told {
     let mut told = Told::default();
-    for (at, (input, format)) in inputs.iter().enumerate() {
-        progress.begin(&input.name);
-        let id = LogId(u16::try_from(at).unwrap_or(u16::MAX));
-        let size = u64::try_from(input.bytes.len()).unwrap_or(u64::MAX);
-        let how = How {
-            format: format.as_ref(),
-            ..how
-        };
-        let read = log::read_as(id, &input.name, &input.bytes, how, &mut |at| {
-            progress.at(at);
-        });
-        progress.end(size);
-        match read {
-            Ok((mut source, mut sessions)) => {
-                source.damage.absorb(input.damage.clone());
-                if let Some(rule) = rules.iter().rev().find(|rule| rule.fits(&input.name)) {
-                    give_zone(rule.east, &mut source, &mut sessions);
-                }
-                told.sources.push(source);
-                told.sessions.append(&mut sessions);
-            }
-            Err(source) => told.failures.push(PipelineError::Log {
-                file: input.name.clone(),
-                source,
-            }),
+    let paths: Vec<&Path> = files
+        .iter()
+        .map(|file| Path::new(&file.input.name))
+        .collect();
+    for set in rotated_sets(&paths) {
+        let mut set: Vec<&LogFile> = set.iter().filter_map(|&at| files.get(at)).collect();
+        if set.len() > 1 {
+            // The file that was begun last may have nothing in it yet.
+            set.retain(|file| !file.input.bytes.is_empty());
         }
+        told.set(&set, era, options, progress);
     }
     told
 }
 
-impl ZoneRule {
-    fn fits(&self, file: &str) -> bool {
-        self.file
-            .as_deref()
-            .is_none_or(|given| given == file || file.ends_with(&format!("/{given}")))
+/// How the log in `file` is to be read.
+pub(super) fn how<'a>(
+    name: &str,
+    format: Option<&'a Chosen>,
+    era: Era,
+    options: &'a Options,
+) -> How<'a> {
+    let rule = options
+        .log_zones
+        .iter()
+        .rev()
+        .find(|rule| rule.file.fits(name));
+    let encoding = options
+        .log_encodings
+        .iter()
+        .rev()
+        .find(|rule| rule.file.fits(name));
+    How {
+        format,
+        own: &options.own_formats,
+        era,
+        zone: rule.map(|rule| rule.zone),
+        encoding: encoding.map(|rule| rule.encoding),
     }
 }
 
-/// Turns wall-clock stamps into UTC; a zone that the log states itself stands.
-fn give_zone(east: Span, source: &mut LogSource, sessions: &mut [LogSession]) {
-    if matches!(source.zone, Zone::Stated(_)) {
-        return;
+impl Told {
+    fn set(&mut self, set: &[&LogFile], era: Era, options: &Options, progress: &mut Progress) {
+        let mut rest = set;
+        while let Some((first, others)) = rest.split_first() {
+            let formats = match openings(first, era, options) {
+                Ok(formats) => formats,
+                Err(source) => {
+                    self.failures.push(PipelineError::Log {
+                        file: first.input.name.clone(),
+                        source,
+                    });
+                    rest = others;
+                    continue;
+                }
+            };
+            // Files in another format are another log, whatever their names.
+            let names = |formats: &[Opening]| -> Vec<&str> {
+                formats.iter().map(Opening::format).collect()
+            };
+            let same = |file: &&&LogFile| {
+                openings(file, era, options).is_ok_and(|other| names(&other) == names(&formats))
+            };
+            let alike = others.iter().take_while(same).count();
+            let (files, behind) = rest.split_at_checked(alike + 1).unwrap_or((rest, &[]));
+            for opening in &formats {
+                self.one(opening, files, progress);
+            }
+            rest = behind;
+        }
     }
-    source.zone = Zone::Given(east);
-    let earlier = |at: &mut LogTime| *at = *at - east;
-    source.first.as_mut().map(earlier);
-    source.last.as_mut().map(earlier);
-    for event in sessions.iter_mut().flat_map(|session| &mut session.events) {
-        event.stamp.at = event.stamp.at - east;
+
+    fn one(&mut self, opening: &Opening, files: &[&LogFile], progress: &mut Progress) {
+        let Some((first, others)) = files.split_first() else {
+            return;
+        };
+        let id = LogId(u16::try_from(self.sources.len()).unwrap_or(u16::MAX));
+        let mut reader = opening.reader(id, &first.input.name, &first.input.bytes);
+        let mut damage = DamageLog::default();
+        for file in std::iter::once(first).chain(others) {
+            let input = &file.input;
+            progress.begin(&input.name);
+            if !std::ptr::eq(*file, *first) {
+                reader.next_file(&input.name, &input.bytes);
+            }
+            reader.whole(&input.bytes, &mut |at| progress.at(at));
+            damage.absorb(input.damage.clone());
+            progress.end(u64::try_from(input.bytes.len()).unwrap_or(u64::MAX));
+        }
+        let (mut source, mut sessions) = reader.finish();
+        source.damage.absorb(damage);
+        if let Some(newest) = source.parts.last() {
+            source.file.clone_from(&newest.file);
+        }
+        self.sources.push(source);
+        self.sessions.append(&mut sessions);
     }
+}
+
+fn openings(file: &LogFile, era: Era, options: &Options) -> Result<Vec<Opening>, LogError> {
+    let how = how(&file.input.name, file.format.as_ref(), era, options);
+    Opening::of(&file.input.bytes, how)
 }

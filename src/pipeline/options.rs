@@ -2,19 +2,29 @@
 
 use std::path::PathBuf;
 
+use encoding_rs::Encoding;
+
+use crate::capture::Turn;
 use crate::flow::Limits;
-use crate::log::{Chosen, OwnFormat};
+use crate::input::Stop;
+use crate::log::{Chosen, GivenZone, OwnFormat};
 use crate::model::Span;
 use crate::report::Selection;
+
+use super::Meter;
 
 /// What a run is asked to do.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Captures: files, folders, patterns, `-`.
     pub captures: Vec<PathBuf>,
-    /// An interface to listen to.
+    /// Which of their packets are used, and what else is done with them.
+    pub packets: PacketRules,
+    /// Interfaces to listen to.
     #[cfg(feature = "live")]
     pub live: Option<crate::capture::LiveRequest>,
+    /// Key logs: files, folders, patterns.
+    pub keylogs: Vec<PathBuf>,
     /// Logs.
     pub logs: Vec<LogInput>,
     /// Formats that the user describes.
@@ -23,12 +33,46 @@ pub struct Options {
     pub capture_zone: Option<Span>,
     /// Zones of logs, the last that fits counts.
     pub log_zones: Vec<ZoneRule>,
+    /// Encodings of logs, the last that fits counts.
+    pub log_encodings: Vec<EncodingRule>,
     /// Year of log stamps without one; else that of the capture, else that of the file.
     pub year: Option<i32>,
     /// Bounds of the connection table.
     pub limits: Limits,
     /// What to show.
     pub selection: Selection,
+    /// Ends what waits for packets: those that came are still used.
+    pub stop: Stop,
+    /// Counts as the run goes on.
+    pub meter: Meter,
+    /// Told what a person waits for.
+    pub tell: Tell,
+}
+
+/// Which packets are used, and what else is done with them.
+#[derive(Clone, Debug, Default)]
+pub struct PacketRules {
+    /// In which order those of several captures are taken.
+    pub turn: Turn,
+    /// Only those that this lets through, in the language of pcap-filter(7); interfaces filter for themselves.
+    pub filter: Option<String>,
+    /// Only the first so many of those.
+    pub count: Option<u64>,
+    /// Not those that are the same as one within this time before.
+    pub dedup: Option<Span>,
+    /// Where to write those that are used.
+    pub write: Option<PathBuf>,
+}
+
+/// Takes a line for a person who waits.
+#[derive(Clone, Copy, Debug)]
+pub struct Tell(pub fn(&str));
+
+impl Default for Tell {
+    /// Tells nobody.
+    fn default() -> Self {
+        Self(|_| {})
+    }
 }
 
 /// A log, folder or pattern as given.
@@ -40,11 +84,39 @@ pub struct LogInput {
     pub format: Option<Chosen>,
 }
 
+/// Which logs a rule is for.
+#[derive(Clone, Debug)]
+pub enum Logs {
+    /// All of them.
+    All,
+    /// Those of this name, or of this path.
+    Named(String),
+}
+
 /// The zone of one log or of all.
 #[derive(Clone, Debug)]
 pub struct ZoneRule {
-    /// Log file name as given; all logs when `None`.
-    pub file: Option<String>,
-    /// East of UTC.
-    pub east: Span,
+    /// Which logs.
+    pub file: Logs,
+    /// Their zone.
+    pub zone: GivenZone,
+}
+
+/// How one log, or all, writes its letters.
+#[derive(Clone, Debug)]
+pub struct EncodingRule {
+    /// Which logs.
+    pub file: Logs,
+    /// A name of the WHATWG Encoding Standard.
+    pub encoding: &'static Encoding,
+}
+
+impl Logs {
+    /// Whether the log in `file` is meant.
+    pub(super) fn fits(&self, file: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Named(name) => name == file || file.ends_with(&format!("/{name}")),
+        }
+    }
 }

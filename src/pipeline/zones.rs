@@ -54,7 +54,11 @@ fn capture_zone(sources: &[LogSource], clocks: &[Clock]) -> Option<Span> {
         .iter()
         .filter(|clock| {
             sources.iter().any(|source| {
-                source.id == clock.log && matches!(source.zone, Zone::Stated(_) | Zone::Given(_))
+                source.id == clock.log
+                    && matches!(
+                        source.zone,
+                        Zone::Stated(_) | Zone::Given(_) | Zone::Place(_)
+                    )
             })
         })
         .filter_map(|clock| whole_quarters(-clock.offset));

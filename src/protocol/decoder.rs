@@ -1,8 +1,11 @@
 //! The shape of a protocol decoder.
 
+use super::runs::Runs;
 use super::tls::Opener;
 use crate::flow::StreamEvent;
-use crate::model::{Burst, Encryption, Exchange, Proto, TlsSummary};
+use crate::model::{
+    Burst, Encryption, Exchange, Fault, FaultCode, Lookup, Nanos, PacketNo, Proto, TlsSummary,
+};
 
 /// A row of the registry.
 pub struct Entry {
@@ -14,6 +17,8 @@ pub struct Entry {
     pub tls_ports: &'static [u16],
     /// Who speaks first once a connection, or TLS around it, stands.
     pub opener: Opener,
+    /// What encrypted runs are in it.
+    pub runs: Runs,
     /// Name in TLS ALPN (IANA registry), where it has one.
     pub alpn: &'static [&'static str],
     /// Tells from the first bytes of a connection.
@@ -47,7 +52,7 @@ pub enum Verdict {
 }
 
 /// Whether the decoder goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// More of the same.
     Continue,
@@ -55,6 +60,15 @@ pub enum Step {
     StartTls {
         /// Octets at the end of the event that came after the agreement and belong to TLS.
         rest: usize,
+    },
+    /// Both sides agreed to speak something else, which is to be told by what they say.
+    HandOver {
+        /// Octets at the end of the event that came after the agreement.
+        rest: usize,
+        /// What the client had said ahead of the agreement, with the moment and the packet of each segment.
+        ahead: Vec<(Nanos, PacketNo, Vec<u8>)>,
+        /// The port of the server that the client is put through to.
+        port: Option<u16>,
     },
 }
 
@@ -64,6 +78,9 @@ pub trait Decoder {
     ///
     /// After a gap it must find its feet again and go on.
     fn event(&mut self, event: StreamEvent<'_>, out: &mut Dialogue) -> Step;
+
+    /// The conversation was begun by another decoder, and goes on here under TLS: no greeting comes.
+    fn resume(&mut self) {}
 
     /// The connection is over, or the capture is: what is still open is written out as it is.
     fn finish(&mut self, out: &mut Dialogue);
@@ -76,12 +93,34 @@ pub struct Dialogue {
     pub exchanges: Vec<Exchange>,
     /// Encrypted runs.
     pub bursts: Vec<Burst>,
+    /// Exchanges that encrypted runs let infer, in order.
+    pub inferred: Vec<Exchange>,
     /// How it is protected.
     pub encryption: Encryption,
     /// The visible part of TLS.
     pub tls: Option<TlsSummary>,
+    /// What is spoken inside TLS, where secrets opened it.
+    pub inside_tls: Option<Proto>,
+    /// Names looked up.
+    pub lookups: Vec<Lookup>,
     /// Names the client gave.
     pub names: Vec<String>,
-    /// Departures from the protocol, in words.
+    /// Departures from the protocol, by name.
+    pub faults: Vec<Fault>,
+    /// What is remarkable, in words.
     pub notes: Vec<String>,
+}
+
+impl Dialogue {
+    /// Counts a departure from the protocol that `packet` shows.
+    pub(super) fn fault(&mut self, code: FaultCode, packet: PacketNo) {
+        match self.faults.iter_mut().find(|fault| fault.code == code) {
+            Some(fault) => fault.count += 1,
+            None => self.faults.push(Fault {
+                code,
+                count: 1,
+                packet,
+            }),
+        }
+    }
 }

@@ -3,7 +3,8 @@
 use super::proxy::{self, Header};
 use super::record::remark;
 use super::registry::{self, PROTOCOLS};
-use super::tls::{self, Opener, Tls};
+use super::runs::infer;
+use super::tls::{self, Inside, Opener, Secrets, Tls};
 use super::{Decoder, Dialogue, Entry, Opening, Step, Verdict};
 use crate::flow::StreamEvent;
 use crate::model::{Encryption, Nanos, PacketNo, Proto, Side};
@@ -18,11 +19,27 @@ const MAX_EVENTS: usize = 1024;
 /// Events come in; [`Driver::finish`] gives what was said and in which protocol. Never fails and never panics:
 /// what cannot be told stays [`Proto::UNKNOWN`].
 pub struct Driver {
+    listener: Listener,
+    dialogue: Dialogue,
+}
+
+/// Finds out what is spoken in a stream and reads it: in that of a connection, or in the one inside TLS.
+pub(super) struct Listener {
     port: u16,
+    layer: Layer,
     opening: Undecided,
     decoder: Option<Box<dyn Decoder>>,
     decided: Option<Choice>,
-    dialogue: Dialogue,
+    /// What was spoken before both sides agreed to speak something else.
+    before: Option<Proto>,
+}
+
+/// Where a stream is.
+enum Layer {
+    /// On the wire: it may be TLS or become it. The secrets that open it.
+    Wire(Secrets),
+    /// Inside TLS: there is no TLS in it.
+    InsideTls,
 }
 
 /// What is spoken.
@@ -51,56 +68,127 @@ enum Kept {
 impl Driver {
     /// A connection to port `server_port` of which nothing has been read.
     pub fn new(server_port: u16) -> Self {
+        Self::with_secrets(server_port, Secrets::default())
+    }
+
+    /// The same, where there may be secrets that open its TLS.
+    pub fn with_secrets(server_port: u16, secrets: Secrets) -> Self {
         Self {
-            port: server_port,
-            opening: Undecided::default(),
-            decoder: None,
-            decided: None,
+            listener: Listener::new(server_port, Layer::Wire(secrets)),
             dialogue: Dialogue::default(),
         }
     }
 
     /// Takes the next event of the connection.
     pub fn event(&mut self, event: StreamEvent<'_>) {
-        if self.decided.is_some() {
-            return self.decode(event);
-        }
-        self.opening.keep(event);
-        if let Some(choice) = self.choose(&event) {
-            self.start(choice);
-        }
+        self.listener.event(event, &mut self.dialogue);
     }
 
     /// What was spoken, and what was said.
     pub fn finish(mut self) -> (Proto, Dialogue) {
-        if self.decided.is_none() {
-            let choice = self.best();
-            self.start(choice);
-        }
-        if let Some(mut decoder) = self.decoder.take() {
-            decoder.finish(&mut self.dialogue);
-        }
+        let proto = self.listener.finish(&mut self.dialogue);
+        self.infer(proto);
         // By the moment each began: answers that overtake others, and requests never answered, fall into place.
         self.dialogue
             .exchanges
             .sort_by_key(|exchange| exchange.start);
-        let proto = match self.decided {
+        (proto, self.dialogue)
+    }
+}
+
+impl Driver {
+    /// What the encrypted runs tell. Frames of HTTP/2 are of many requests at once: there they tell nothing.
+    fn infer(&mut self, proto: Proto) {
+        let said = &mut self.dialogue;
+        let tls = said.tls.as_ref();
+        let offers_h2 = tls.is_some_and(|tls| tls.alpn.iter().any(|name| name == "h2"));
+        if said.bursts.is_empty() || offers_h2 && tls.is_some_and(|tls| tls.alpn_chosen) {
+            return;
+        }
+        said.inferred = infer(&said.bursts, registry::runs_of(proto));
+        if offers_h2 {
+            let note = "the client offers HTTP/2: what is inferred may be several requests at once";
+            remark(&mut said.notes, note);
+        }
+    }
+}
+
+impl Listener {
+    fn new(port: u16, layer: Layer) -> Self {
+        Self {
+            port,
+            layer,
+            opening: Undecided::default(),
+            decoder: None,
+            decided: None,
+            before: None,
+        }
+    }
+
+    /// For what is inside TLS from the first byte of a connection to `port`.
+    pub(super) fn inside_tls(port: u16) -> Self {
+        Self::new(port, Layer::InsideTls)
+    }
+
+    /// For more of what `entry` names, inside the TLS that it asked for.
+    pub(super) fn after_starttls(port: u16, entry: &'static Entry) -> Self {
+        let mut decoder = (entry.start)();
+        decoder.resume();
+        Self {
+            decoder: Some(decoder),
+            decided: Some(Choice::Protocol(entry)),
+            ..Self::new(port, Layer::InsideTls)
+        }
+    }
+
+    /// Takes the next event of the stream and adds what it completes to `out`.
+    pub(super) fn event(&mut self, event: StreamEvent<'_>, out: &mut Dialogue) {
+        if self.decided.is_some() {
+            return self.decode(event, out);
+        }
+        self.opening.keep(event);
+        if let Some(choice) = self.choose(&event, out) {
+            self.start(choice, out);
+        }
+    }
+
+    /// The stream is over. Gives what was spoken in it.
+    pub(super) fn finish(&mut self, out: &mut Dialogue) -> Proto {
+        if self.decided.is_none() {
+            let choice = self.best();
+            self.start(choice, out);
+        }
+        if let Some(mut decoder) = self.decoder.take() {
+            decoder.finish(out);
+        }
+        let spoken = self.spoken(out);
+        let Some(before) = self.before else {
+            return spoken;
+        };
+        if spoken != Proto::UNKNOWN {
+            remark(&mut out.notes, format!("spoken after it: {spoken}"));
+        }
+        before
+    }
+
+    /// What was spoken, or spoken last.
+    fn spoken(&self, out: &Dialogue) -> Proto {
+        match self.decided {
             Some(Choice::Protocol(entry)) => entry.proto,
-            Some(Choice::Tls) => self.inside_tls(),
-            Some(Choice::Unknown) | None if self.opening.is_silent() => {
+            Some(Choice::Tls) => out.inside_tls.unwrap_or_else(|| self.behind_tls(out)),
+            Some(Choice::Unknown) | None if self.opening.is_silent() && self.before.is_none() => {
                 let by_port = registry::on_port(self.port);
                 by_port
                     .or_else(|| registry::on_tls_port(self.port))
                     .unwrap_or(Proto::UNKNOWN)
             }
             Some(Choice::Unknown) | None => Proto::UNKNOWN,
-        };
-        (proto, self.dialogue)
+        }
     }
 
     /// By what the two sides agreed on, else by the port.
-    fn inside_tls(&self) -> Proto {
-        let offered = self.dialogue.tls.iter().flat_map(|tls| &tls.alpn);
+    fn behind_tls(&self, out: &Dialogue) -> Proto {
+        let offered = out.tls.iter().flat_map(|tls| &tls.alpn);
         let mut protos = offered.map(|name| registry::by_alpn(name));
         // Several names may be of one protocol: `h2` and `http/1.1`.
         let first = protos.next().flatten();
@@ -111,11 +199,11 @@ impl Driver {
     }
 
     /// What is spoken, as soon as that can be told.
-    fn choose(&mut self, event: &StreamEvent<'_>) -> Option<Choice> {
+    fn choose(&mut self, event: &StreamEvent<'_>, out: &mut Dialogue) -> Option<Choice> {
         if !matches!(event, StreamEvent::Data { .. }) {
             return self.opening.is_full().then(|| self.best());
         }
-        self.opening.find_header(&mut self.dialogue);
+        self.opening.find_header(out);
         let (client, server) = self.opening.bytes();
         if self.starts_tls(client, server) == Verdict::Certain {
             return Some(Choice::Tls);
@@ -128,13 +216,12 @@ impl Driver {
         };
         let certain = verdicts()
             .filter(|&(_, verdict)| verdict == Verdict::Certain)
-            .max_by_key(|(entry, _)| entry.ports.contains(&self.port));
+            .max_by_key(|(entry, _)| self.is_at_home(entry));
         if let Some((entry, _)) = certain {
             return Some(Choice::Protocol(entry));
         }
-        let at_home = verdicts().find(|(entry, verdict)| {
-            *verdict == Verdict::Likely && entry.ports.contains(&self.port)
-        });
+        let at_home = verdicts()
+            .find(|(entry, verdict)| *verdict == Verdict::Likely && self.is_at_home(entry));
         if let Some((entry, _)) = at_home {
             return Some(Choice::Protocol(entry));
         }
@@ -158,10 +245,7 @@ impl Driver {
         let opening = self.opening(client, server);
         PROTOCOLS
             .iter()
-            .map(|entry| {
-                let at_home = entry.ports.contains(&self.port);
-                ((entry.probe)(&opening), at_home, entry)
-            })
+            .map(|entry| ((entry.probe)(&opening), self.is_at_home(entry), entry))
             .filter(|&(verdict, at_home, _)| match verdict {
                 Verdict::Certain | Verdict::Likely => true,
                 Verdict::NeedMore => at_home,
@@ -171,8 +255,17 @@ impl Driver {
             .map_or(Choice::Unknown, |(_, _, entry)| Choice::Protocol(entry))
     }
 
+    /// Whether `entry` is at home on the port, in the layer that this is.
+    fn is_at_home(&self, entry: &Entry) -> bool {
+        entry.ports.contains(&self.port)
+            || matches!(self.layer, Layer::InsideTls) && entry.tls_ports.contains(&self.port)
+    }
+
     /// Whether a connection begins with TLS, or was joined within it on a port where TLS is at home.
     fn starts_tls(&self, client: &[u8], server: &[u8]) -> Verdict {
+        if matches!(self.layer, Layer::InsideTls) {
+            return Verdict::RuledOut;
+        }
         // The server's side tells where the client's was not captured.
         if client.is_empty() && matches!(server, [0x16, 0x03, 0..=4, _, _, 2, ..]) {
             return Verdict::Certain;
@@ -197,14 +290,17 @@ impl Driver {
     }
 
     /// Sets the decoder up and gives it what came before.
-    fn start(&mut self, choice: Choice) {
+    fn start(&mut self, choice: Choice, out: &mut Dialogue) {
         self.decided = Some(choice);
         self.decoder = match choice {
             Choice::Protocol(entry) => Some((entry.start)()),
             Choice::Tls => {
-                self.dialogue.encryption = Encryption::Implicit;
+                out.encryption = match self.before {
+                    None => Encryption::Implicit,
+                    Some(_) => Encryption::StartTls,
+                };
                 let opener = registry::opener_inside_tls(self.port);
-                Some(Box::new(Tls::new(opener)))
+                self.tls(opener, None)
             }
             Choice::Unknown => None,
         };
@@ -217,7 +313,7 @@ impl Driver {
         let mut kept = [0, 0];
         for event in events {
             match event {
-                Kept::Other(event) => self.decode(event),
+                Kept::Other(event) => self.decode(event, out),
                 Kept::Data(side, at, packet, len) => {
                     let i = side.index();
                     let (Some(kept), Some(read), Some(bytes)) =
@@ -229,12 +325,13 @@ impl Driver {
                     let bytes = bytes.get(*read..*kept).unwrap_or_default();
                     *read = (*read).max(*kept);
                     if !bytes.is_empty() {
-                        self.decode(StreamEvent::Data {
+                        let event = StreamEvent::Data {
                             side,
                             at,
                             packet,
                             bytes,
-                        });
+                        };
+                        self.decode(event, out);
                     }
                 }
             }
@@ -247,17 +344,56 @@ impl Driver {
         }
     }
 
-    fn decode(&mut self, event: StreamEvent<'_>) {
+    /// A decoder for the TLS that begins here, after `asked` where that asked for it.
+    fn tls(&self, opener: Opener, asked: Option<&'static Entry>) -> Option<Box<dyn Decoder>> {
+        let Layer::Wire(secrets) = &self.layer else {
+            return None;
+        };
+        let inside = Inside {
+            port: self.port,
+            asked,
+        };
+        Some(Box::new(Tls::with_secrets(opener, secrets.clone(), inside)))
+    }
+
+    fn decode(&mut self, event: StreamEvent<'_>, out: &mut Dialogue) {
         let Some(decoder) = &mut self.decoder else {
             return;
         };
-        let Step::StartTls { rest } = decoder.event(event, &mut self.dialogue) else {
+        let step = decoder.event(event, out);
+        if step == Step::Continue {
             return;
+        }
+        decoder.finish(out);
+        let rest = match step {
+            Step::Continue => return,
+            Step::StartTls { rest } => {
+                let asked = match self.decided {
+                    Some(Choice::Protocol(entry)) => Some(entry),
+                    _ => None,
+                };
+                // Once TLS stands after STARTTLS, the client goes on.
+                self.decoder = self.tls(Opener::Client, asked);
+                if self.decoder.is_none() {
+                    return remark(&mut out.notes, "TLS inside TLS is not read");
+                }
+                out.encryption = Encryption::StartTls;
+                rest
+            }
+            Step::HandOver { rest, ahead, port } => {
+                self.begin_anew(port, out);
+                for (at, packet, bytes) in &ahead {
+                    let event = StreamEvent::Data {
+                        side: Side::Client,
+                        at: *at,
+                        packet: *packet,
+                        bytes,
+                    };
+                    self.event(event, out);
+                }
+                rest
+            }
         };
-        decoder.finish(&mut self.dialogue);
-        self.dialogue.encryption = Encryption::StartTls;
-        // Once TLS stands after STARTTLS, the client goes on.
-        self.decoder = Some(Box::new(Tls::new(Opener::Client)));
         let StreamEvent::Data {
             side,
             at,
@@ -271,13 +407,29 @@ impl Driver {
             .get(bytes.len().saturating_sub(rest)..)
             .unwrap_or_default();
         if !rest.is_empty() {
-            self.decode(StreamEvent::Data {
+            let event = StreamEvent::Data {
                 side,
                 at,
                 packet,
                 bytes: rest,
-            });
+            };
+            self.event(event, out);
         }
+    }
+}
+
+impl Listener {
+    /// What comes next is to be told by what is said, as if it were a new connection.
+    fn begin_anew(&mut self, port: Option<u16>, out: &Dialogue) {
+        let spoken = self.spoken(out);
+        self.before.get_or_insert(spoken);
+        self.port = port.unwrap_or(self.port);
+        self.decided = None;
+        self.decoder = None;
+        self.opening = Undecided {
+            header: Some(0),
+            ..Undecided::default()
+        };
     }
 }
 
@@ -389,6 +541,7 @@ mod tests {
             });
             assert!(
                 driver
+                    .listener
                     .opening
                     .sides
                     .iter()

@@ -267,6 +267,14 @@ impl Reader {
         self.held_octets
     }
 
+    /// Packet of the first octets held back.
+    pub(super) fn held_from(&self) -> Option<PacketNo> {
+        self.held.iter().find_map(|held| match held {
+            Held::Data(_, packet, _) => Some(*packet),
+            Held::Gap(..) => None,
+        })
+    }
+
     /// Takes what was held back, to be read again now that it is known what it is.
     pub(super) fn release(&mut self) -> Vec<Held> {
         self.held_octets = 0;

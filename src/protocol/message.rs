@@ -1,11 +1,12 @@
 //! A message that a client sends once the server has invited it, up to a lone dot: in SMTP after 354, in NNTP
 //! after 335 and 340. It is an exchange of its own.
 
+use super::Dialogue;
 use super::dots::Odd;
 use super::line::Body;
 use super::record::{ask_body, remark};
 use super::talk::Wire;
-use crate::model::{Exchange, Seen, Verb};
+use crate::model::{Exchange, FaultCode, Seen, Verb};
 
 /// The message that the server has invited.
 pub(super) fn invited() -> Exchange {
@@ -38,13 +39,16 @@ pub(super) fn sent_with_command(exchange: &mut Exchange, body: &Body) {
 }
 
 /// The server answers a message whose end was not seen.
-pub(super) fn end(exchange: &mut Exchange, wire: &mut Wire) {
+pub(super) fn end(exchange: &mut Exchange, wire: &mut Wire, out: &mut Dialogue) {
     let Some(body) = wire.client.open_body() else {
         return;
     };
     let ended = body.missing > 0 || body.odd == Odd::Last;
     if ended {
         wire.client.break_body();
+        if let Some((_, packet, _)) = body.span.filter(|_| body.odd != Odd::Never) {
+            out.fault(FaultCode::SmuggledEnd, packet);
+        }
     }
     sent(
         exchange,

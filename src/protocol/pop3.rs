@@ -4,7 +4,11 @@ use super::detect::{first_line, has_ignoring_case};
 use super::dots::Endings;
 use super::line::{Body, Ending, Line, Mode};
 use super::pending::Pending;
-use super::record::{add_name, answer, answer_body, ask, greeting, remark, text};
+use super::record::{
+    add_name, answer, answer_body, ask, bad_reply, greeting, remark, spoke_early, text, unknown,
+    unmatched,
+};
+use super::runs::{Records, Runs};
 use super::sasl::{self, Awaited, Mechanism};
 use super::talk::{Talk, Talking, Wire};
 use super::tls::Opener;
@@ -17,6 +21,14 @@ pub(super) const ENTRY: Entry = Entry {
     ports: &[110],
     tls_ports: &[995],
     opener: Opener::Server,
+    runs: Runs {
+        // RFC 2449 §4: a command has at most 255 octets.
+        records: Records::Commands {
+            at_least: 6,
+            at_most: 255,
+        },
+        ..Runs::PLAIN
+    },
     alpn: &["pop3"],
     probe,
     start: || Box::new(Talking::<Pop3>::default()),
@@ -83,6 +95,10 @@ impl Talk for Pop3 {
         }
     }
 
+    fn resume(&mut self) {
+        self.greeted = true;
+    }
+
     fn finish(&mut self, _wire: &mut Wire, out: &mut Dialogue) {
         while let Some(ask) = self.pending.pop() {
             ask.write(out);
@@ -114,7 +130,7 @@ impl Pop3 {
                 wire.hold_client();
             }
             Kind::Unknown => {
-                remark(&mut exchange.notes, "not a command of POP3");
+                unknown("POP3", line, &mut exchange, out);
                 if self.pending.is_uncertain() {
                     sasl::masked(&line.text).clone_into(&mut exchange.request);
                 }
@@ -146,10 +162,7 @@ impl Pop3 {
         let Some(status) = status(&line.text) else {
             // After a hole this is the rest of a text.
             if !line.after_hole() && !self.pending.is_uncertain() {
-                remark(
-                    &mut out.notes,
-                    format!("not a reply of POP3: {}", text(&line.text)),
-                );
+                bad_reply("POP3", line, out);
             }
             return;
         };
@@ -157,24 +170,15 @@ impl Pop3 {
         if first && (self.pending.is_empty() || greets(&line.text)) {
             let mut exchange = greeting(line);
             answer(&mut exchange, line, || status.to_owned());
-            if !self.pending.is_empty() {
-                remark(
-                    &mut exchange.notes,
-                    "the client spoke before the server had greeted",
-                );
+            if let Some(early) = self.pending.first() {
+                let [packet, _] = early.exchange.packets;
+                spoke_early(packet, &mut exchange, out);
             }
             out.exchanges.push(exchange);
             return;
         }
         let Some(ask) = self.pending.first() else {
-            remark(
-                &mut out.notes,
-                format!(
-                    "a reply without a command, in packet {}: {}",
-                    line.packet.0,
-                    text(&line.text)
-                ),
-            );
+            unmatched(line, out);
             if status == "+" {
                 self.awaited = Awaited::Perhaps;
             }

@@ -2,7 +2,7 @@
 
 use super::Dialogue;
 use super::line::{Body, Ending, Line};
-use crate::model::{Exchange, Nanos, PacketNo, Seen, Verb, from_wire};
+use crate::model::{Exchange, FaultCode, Nanos, PacketNo, Seen, Verb, from_wire};
 
 /// Longest text kept of a line, in octets.
 const MAX_TEXT: usize = 1000;
@@ -126,6 +126,45 @@ pub(super) fn greeting(line: &Line<'_>) -> Exchange {
     let mut exchange = Exchange::new(Verb::default(), String::new(), Seen::Wire);
     exchange.start = Some(line.first);
     exchange
+}
+
+/// `line` is a reply to nothing that was captured.
+pub(super) fn unmatched(line: &Line<'_>, out: &mut Dialogue) {
+    out.fault(FaultCode::UnmatchedReply, line.packet);
+    remark(
+        &mut out.notes,
+        format!(
+            "a reply without a command, in packet {}: {}",
+            line.packet.0,
+            text(&line.text)
+        ),
+    );
+}
+
+/// `line` of the server is no reply of the protocol.
+pub(super) fn bad_reply(proto: &str, line: &Line<'_>, out: &mut Dialogue) {
+    out.fault(FaultCode::BadReply, line.packet);
+    remark(
+        &mut out.notes,
+        format!("not a reply of {proto}: {}", text(&line.text)),
+    );
+}
+
+/// `line`, which begins `exchange`, is no command of the protocol.
+pub(super) fn unknown(proto: &str, line: &Line<'_>, exchange: &mut Exchange, out: &mut Dialogue) {
+    out.fault(FaultCode::UnknownCommand, line.packet);
+    remark(&mut exchange.notes, format!("not a command of {proto}"));
+}
+
+/// The client spoke, first in `packet`, before the server sent `greeting`.
+pub(super) fn spoke_early(packet: Option<PacketNo>, greeting: &mut Exchange, out: &mut Dialogue) {
+    if let Some(packet) = packet {
+        out.fault(FaultCode::TalkBeforeGreeting, packet);
+    }
+    remark(
+        &mut greeting.notes,
+        "the client spoke before the server had greeted",
+    );
 }
 
 fn begin_answer(exchange: &mut Exchange, first: Nanos, packet: PacketNo, last: Nanos) {

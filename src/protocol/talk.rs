@@ -2,11 +2,16 @@
 
 use std::collections::VecDeque;
 
-use super::line::{Body, Held, Line, Mode, Piece, Reader, Struck, Unit};
+use super::dots::Odd;
+use super::line::{Body, Ending, Held, Line, Mode, Piece, Reader, Struck, Unit};
 use super::record::remark;
 use super::{Decoder, Dialogue, Step};
 use crate::flow::StreamEvent;
-use crate::model::{Nanos, Side};
+use crate::model::{FaultCode, Nanos, PacketNo, Side};
+
+/// Longest line that any of these protocols allows, in octets: a response of SASL (RFC 4954 §4). Commands and replies
+/// end far below it, header fields of HTTP at what most servers take.
+const LONGEST_LINE: u64 = 12_288;
 
 /// The two directions, and what the listener decided about them.
 #[derive(Debug, Default)]
@@ -15,10 +20,19 @@ pub(super) struct Wire {
     pub(super) client: Reader,
     /// What the server sends.
     pub(super) server: Reader,
-    /// Both sides have agreed to start TLS.
-    tls: bool,
+    /// What both sides have agreed to speak from here on.
+    next: Option<Next>,
     /// Bytes were lost, so a TLS handshake may begin without the agreement having been seen.
     holed: bool,
+}
+
+/// What comes after what was spoken so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// TLS.
+    Tls,
+    /// What the two sides say tells, and the port of the server where it is named.
+    Anything(Option<u16>),
 }
 
 /// Makes exchanges of the units of a conversation.
@@ -31,6 +45,9 @@ pub(super) trait Talk: Default {
 
     /// Lines from `side` were lost.
     fn hole(&mut self, side: Side, wire: &mut Wire, out: &mut Dialogue);
+
+    /// The conversation goes on under TLS: no greeting comes.
+    fn resume(&mut self) {}
 
     /// `side` sends no more.
     fn closed(&mut self, _side: Side, _at: Nanos, _wire: &mut Wire, _out: &mut Dialogue) {}
@@ -72,6 +89,9 @@ impl Wire {
     pub(super) fn start_tls(&mut self, out: &mut Dialogue) {
         let ahead = self.client.held_octets();
         if ahead > 0 {
+            if let Some(packet) = self.client.held_from() {
+                out.fault(FaultCode::TalkBeforeReply, packet);
+            }
             remark(
                 &mut out.notes,
                 format!(
@@ -80,7 +100,24 @@ impl Wire {
                 ),
             );
         }
-        self.tls = true;
+        self.next = Some(Next::Tls);
+    }
+
+    /// Both sides have agreed to speak something else, as with the server's port `port` where that is named.
+    pub(super) fn hand_over(&mut self, port: Option<u16>) {
+        self.next = Some(Next::Anything(port));
+    }
+}
+
+impl Wire {
+    /// What the client had said before the server agreed, up to the first hole.
+    fn said_ahead(&mut self) -> Vec<(Nanos, PacketNo, Vec<u8>)> {
+        let held = self.client.release().into_iter();
+        held.map_while(|held| match held {
+            Held::Data(at, packet, bytes) => Some((at, packet, bytes)),
+            Held::Gap(..) => None,
+        })
+        .collect()
     }
 }
 
@@ -92,19 +129,41 @@ impl<T: Talk> Talking<T> {
             };
         }
         while let Some(unit) = self.wire.of(side).next(&mut piece) {
-            match unit {
-                Unit::Line(line) => self.talk.line(side, line, &mut self.wire, out),
-                Unit::Body(body) => self.talk.body(side, body, &mut self.wire, out),
-            }
-            if self.wire.tls {
-                return Step::StartTls {
-                    rest: piece.bytes.len(),
-                };
+            self.take(side, unit, out);
+            let rest = piece.bytes.len();
+            match self.wire.next {
+                Some(Next::Tls) => return Step::StartTls { rest },
+                Some(Next::Anything(port)) => {
+                    let ahead = self.wire.said_ahead();
+                    return Step::HandOver { rest, ahead, port };
+                }
+                None => {}
             }
             // What the other side said may tell what the bytes are that this side sent ahead.
             self.release(side.other(), out);
         }
         Step::Continue
+    }
+
+    /// Hands a unit on, and names what is wrong with its form.
+    fn take(&mut self, side: Side, unit: Unit<'_>, out: &mut Dialogue) {
+        match unit {
+            Unit::Line(line) => {
+                if line.ending == Ending::BareLf {
+                    out.fault(FaultCode::BareLf, line.packet);
+                }
+                if line.size > LONGEST_LINE {
+                    out.fault(FaultCode::LongLine, line.packet);
+                }
+                self.talk.line(side, line, &mut self.wire, out);
+            }
+            Unit::Body(body) => {
+                if let Some((_, packet, _)) = body.span.filter(|_| body.odd != Odd::Never) {
+                    out.fault(FaultCode::SmuggledEnd, packet);
+                }
+                self.talk.body(side, body, &mut self.wire, out);
+            }
+        }
     }
 
     /// Whether `bytes` begin with a TLS handshake record that holds a hello (RFC 8446 §5.1).
@@ -128,10 +187,7 @@ impl<T: Talk> Talking<T> {
                     let bytes = bytes.as_slice();
                     let mut piece = Piece { at, packet, bytes };
                     while let Some(unit) = self.wire.of(side).next(&mut piece) {
-                        match unit {
-                            Unit::Line(line) => self.talk.line(side, line, &mut self.wire, out),
-                            Unit::Body(body) => self.talk.body(side, body, &mut self.wire, out),
-                        }
+                        self.take(side, unit, out);
                     }
                 }
             }
@@ -172,6 +228,10 @@ impl<T: Talk> Decoder for Talking<T> {
             }
         }
         Step::Continue
+    }
+
+    fn resume(&mut self) {
+        self.talk.resume();
     }
 
     fn finish(&mut self, out: &mut Dialogue) {

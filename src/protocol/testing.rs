@@ -16,7 +16,7 @@ pub(super) const S: Side = Side::Server;
 pub(super) type Script<'a> = &'a [(Side, &'a str)];
 
 /// A part of a script: who, what, and whether it was captured.
-type Part = (Side, Vec<u8>, bool);
+pub(super) type Part = (Side, Vec<u8>, bool);
 
 /// Reads `script`, one segment for each of its items.
 pub(super) fn run(port: u16, script: Script<'_>) -> (Proto, Dialogue) {
@@ -46,14 +46,19 @@ pub(super) fn pairs(dialogue: &Dialogue) -> Vec<(String, String)> {
 
 /// What the exchanges of `script` are in any segmentation must be what they are in one.
 pub(super) fn segmentation_does_not_matter(port: u16, script: Script<'_>) {
-    let expected = bare(run(port, script).1.exchanges);
+    segmentation_does_not_matter_for(port, &whole(script));
+}
+
+/// The same of parts that need not be text.
+pub(super) fn segmentation_does_not_matter_for(port: u16, script: &[Part]) {
+    let expected = bare(feed(port, script).1.exchanges);
     let cuts = proptest::collection::vec((0..script.len(), 0usize..200), 0..30);
     check(cuts, |cuts| {
         let parts = cut(script, &cuts);
         prop_assert_eq!(&bare(feed(port, &parts).1.exchanges), &expected);
         Ok(())
     });
-    let bytes: Vec<Part> = whole(script)
+    let bytes: Vec<Part> = script
         .iter()
         .flat_map(|(side, bytes, _)| bytes.iter().map(|&byte| (*side, vec![byte], true)))
         .collect();
@@ -93,7 +98,7 @@ pub(super) fn a_hole_costs_little(port: u16, script: Script<'_>, tail: usize) {
     }
     let cuts = proptest::collection::vec((0..script.len(), 0usize..200), 0..10);
     check((cuts, any::<prop::sample::Index>()), |(cuts, lost)| {
-        let mut parts = cut(script, &cuts);
+        let mut parts = cut(&whole(script), &cuts);
         let lost = lost.index(parts.len());
         parts[lost].2 = false;
         feed(port, &parts);
@@ -143,25 +148,26 @@ fn whole(script: Script<'_>) -> Vec<Part> {
 }
 
 /// The script with its items cut at the given places.
-fn cut(script: Script<'_>, cuts: &[(usize, usize)]) -> Vec<Part> {
+fn cut(script: &[Part], cuts: &[(usize, usize)]) -> Vec<Part> {
     let mut parts = Vec::new();
-    for (n, &(side, text)) in script.iter().enumerate() {
+    for (n, (side, bytes, captured)) in script.iter().enumerate() {
         let mut places: Vec<usize> = cuts
             .iter()
             .filter(|&&(item, _)| item == n)
-            .map(|&(_, place)| place % text.len())
+            .map(|&(_, place)| place % bytes.len())
             .collect();
-        places.extend([0, text.len()]);
+        places.extend([0, bytes.len()]);
         places.sort_unstable();
         places.dedup();
         for pair in places.windows(2) {
-            parts.push((side, text.as_bytes()[pair[0]..pair[1]].to_vec(), true));
+            parts.push((*side, bytes[pair[0]..pair[1]].to_vec(), *captured));
         }
     }
     parts
 }
 
-fn feed(port: u16, parts: &[Part]) -> (Proto, Dialogue) {
+/// Reads `parts`, one segment for each.
+pub(super) fn feed(port: u16, parts: &[Part]) -> (Proto, Dialogue) {
     let mut driver = Driver::new(port);
     for (n, (side, bytes, captured)) in (1u64..).zip(parts) {
         let at = Nanos(i64::try_from(n).unwrap());

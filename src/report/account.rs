@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use crate::align::{Alignment, Clock, Joined};
 use crate::model::{
-    CaptureSource, Encryption, Finding, LogId, LogSession, LogSource, Nanos, Neighbour, PassedOver,
-    Proto, Role, Seen, Span, WireSession,
+    CaptureSource, Encryption, Finding, KeySource, LineRef, LogId, LogSession, LogSource, Lookup,
+    Nanos, Neighbour, PassedOver, Proto, Role, Seen, Span, WireSession,
 };
 
 /// What was read and how it was joined.
@@ -14,6 +14,8 @@ use crate::model::{
 pub struct Account {
     /// Input captures, in the order given.
     pub captures: Vec<CaptureSource>,
+    /// Key logs, and captures with secrets inside.
+    pub keys: Vec<KeySource>,
     /// Input logs, in the order given.
     pub sources: Vec<LogSource>,
     /// Conversations in the captures, in the order of their first packets.
@@ -67,6 +69,15 @@ pub(super) struct Shown<'a> {
     pub(super) wire: Option<&'a WireSession>,
     /// The log session that speaks for it, when the wire does not.
     pub(super) log: Option<&'a LogSession>,
+    pub(super) led_by: Option<Led<'a>>,
+}
+
+/// The look-up that a connection was made from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Led<'a> {
+    /// Index of its session in the account.
+    session: usize,
+    lookup: &'a Lookup,
 }
 
 /// Name of the session at `index` of the account.
@@ -78,13 +89,37 @@ impl Account {
     /// The sessions that are selected, in order, numbered among all.
     pub(super) fn shown(&self) -> impl Iterator<Item = Shown<'_>> {
         let all = self.alignment.sessions.iter().enumerate();
-        all.map(|(at, joined)| Shown {
-            number: at + 1,
-            joined,
-            wire: joined.wire.and_then(|wire| self.wires.get(wire)),
-            log: joined.logs.first().and_then(|&log| self.logs.get(log)),
+        let places = self.places_of_wires();
+        all.map(move |(at, joined)| {
+            let wire = joined.wire.and_then(|wire| self.wires.get(wire));
+            Shown {
+                number: at + 1,
+                joined,
+                wire,
+                log: joined.logs.first().and_then(|&log| self.logs.get(log)),
+                led_by: wire.and_then(|wire| self.led_by(wire, &places)),
+            }
         })
         .filter(|shown| self.selected(shown))
+    }
+
+    /// Index in the account of each conversation on the wire.
+    fn places_of_wires(&self) -> Vec<usize> {
+        let mut places = vec![usize::MAX; self.wires.len()];
+        for (at, joined) in self.alignment.sessions.iter().enumerate() {
+            if let Some(place) = joined.wire.and_then(|wire| places.get_mut(wire)) {
+                *place = at;
+            }
+        }
+        places
+    }
+
+    fn led_by<'a>(&'a self, wire: &WireSession, places: &[usize]) -> Option<Led<'a>> {
+        let by = wire.led_by?;
+        Some(Led {
+            session: *places.get(by.session).filter(|at| **at != usize::MAX)?,
+            lookup: self.wires.get(by.session)?.lookups.get(by.lookup)?,
+        })
     }
 
     /// Findings about sessions that are selected, and about none in particular.
@@ -153,19 +188,23 @@ impl Account {
             .map_or("", |source| source.file.as_str())
     }
 
-    /// The log's file name without its folders, where that names it alone.
-    pub(super) fn log_name(&self, log: LogId) -> &str {
-        let base = |file| -> &str {
-            let name = std::path::Path::new(file).file_name();
-            name.and_then(|name| name.to_str()).unwrap_or(file)
-        };
-        let file = self.log_file(log);
+    /// In which file of a log a line is, and its number there.
+    pub(super) fn place(&self, line: LineRef) -> (&str, u64) {
+        self.sources
+            .iter()
+            .find(|source| source.id == line.log)
+            .map_or(("", line.line), |source| source.place(line.line))
+    }
+
+    /// The same, the file without its folders where that names it alone.
+    pub(super) fn short_place(&self, line: LineRef) -> (&str, u64) {
+        let (file, line) = self.place(line);
         let shared = self
             .sources
             .iter()
-            .filter(|source| base(&source.file) == base(file))
-            .count();
-        if shared > 1 { file } else { base(file) }
+            .flat_map(LogSource::files)
+            .any(|other| other != file && base(other) == base(file));
+        (if shared { file } else { base(file) }, line)
     }
 
     /// Sessions by protocol, protection and witness: both, wire, log.
@@ -184,10 +223,34 @@ impl Account {
         totals
     }
 
+    /// Sessions whose TLS was opened.
+    pub(super) fn decrypted(&self) -> usize {
+        let tls = self.wires.iter().filter_map(|wire| wire.tls.as_ref());
+        tls.filter(|tls| tls.is_opened()).count()
+    }
+
     /// Whether any input was damaged.
     pub fn damaged(&self) -> bool {
         self.captures.iter().any(|c| !c.damage.is_empty())
             || self.sources.iter().any(|s| !s.damage.is_empty())
+    }
+}
+
+/// A path's last part.
+fn base(file: &str) -> &str {
+    let name = std::path::Path::new(file).file_name();
+    name.and_then(|name| name.to_str()).unwrap_or(file)
+}
+
+impl<'a> Led<'a> {
+    /// Name within the account of the session in which the name was looked up.
+    pub(super) fn id(self) -> String {
+        session_id(self.session)
+    }
+
+    /// The name that was looked up.
+    pub(super) fn name(self) -> &'a str {
+        &self.lookup.name
     }
 }
 

@@ -75,7 +75,10 @@ fn ids(sessions: &[usize]) -> String {
 fn words(account: &Account, place: &Evidence) -> String {
     match *place {
         Evidence::Packet(packet) => format!("packet {}", packet.0),
-        Evidence::Line(line) => format!("{}:{}", account.log_file(line.log), line.line),
+        Evidence::Line(line) => {
+            let (file, line) = account.place(line);
+            format!("{file}:{line}")
+        }
         Evidence::Time(at) => account.utc(at).to_rfc3339(),
     }
 }

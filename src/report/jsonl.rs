@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::align::{Clock, Standing};
 use crate::model::{
-    CaptureSource, CaptureZone, Evidence, Exchange, Finding, LineRef, LogSource, LogTime, Nanos,
-    Side, Span, TlsSummary, Transport, Zone,
+    CaptureSource, CaptureZone, Evidence, Exchange, Finding, KeySource, LineRef, LogSource,
+    LogTime, Nanos, Side, Span, TlsSummary, Transport, Zone,
 };
 
 use super::account::{Shown, session_id};
@@ -63,6 +63,7 @@ pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
             sessions_log: seen(2),
             exchanges,
             findings,
+            keys: account.keys.iter().map(keys_record).collect(),
             bounds_hit: &account.overruns,
             exit: account.exit,
         },
@@ -89,9 +90,49 @@ struct Capture<'a> {
     zone_source: &'static str,
     truncated_packets: u64,
     dropped_packets: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    dropped_by_interface: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    filtered_packets: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    duplicate_packets: u64,
     skipped_records: u64,
     undecoded_packets: &'a std::collections::BTreeMap<&'static str, u64>,
     damaged: Option<String>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    interfaces: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    comments: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    packet_comments: Vec<PacketComment<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    names: Vec<NameRecord<'a>>,
+    #[serde(skip_serializing_if = "is_zero")]
+    secret_bytes: u64,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    notes: &'a [String],
+}
+
+/// What somebody wrote about a packet.
+#[derive(Serialize)]
+struct PacketComment<'a> {
+    packet: u64,
+    text: &'a str,
+}
+
+/// A name that is stored beside the packets.
+#[derive(Serialize)]
+struct NameRecord<'a> {
+    address: IpAddr,
+    name: &'a str,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands a reference over"
+)]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn capture_record(capture: &CaptureSource) -> Capture<'_> {
@@ -115,10 +156,33 @@ fn capture_record(capture: &CaptureSource) -> Capture<'_> {
         zone,
         zone_source,
         truncated_packets: capture.truncated,
-        dropped_packets: capture.dropped,
+        dropped_packets: capture.lost.total(),
+        dropped_by_interface: capture.lost.by_interface,
+        filtered_packets: capture.filtered,
+        duplicate_packets: capture.duplicates,
         skipped_records: capture.skipped,
         undecoded_packets: &capture.passed,
         damaged: (!capture.damage.is_empty()).then(|| capture.damage.to_string()),
+        interfaces: &capture.interfaces,
+        comments: &capture.comments,
+        packet_comments: capture
+            .packet_comments
+            .iter()
+            .map(|(packet, text)| PacketComment {
+                packet: packet.0,
+                text,
+            })
+            .collect(),
+        names: capture
+            .names
+            .iter()
+            .map(|(address, name)| NameRecord {
+                address: *address,
+                name,
+            })
+            .collect(),
+        secret_bytes: capture.secret_octets,
+        notes: &capture.notes,
     }
 }
 
@@ -126,23 +190,45 @@ fn capture_record(capture: &CaptureSource) -> Capture<'_> {
 struct Log<'a> {
     r#type: &'static str,
     file: &'a str,
+    /// Of a rotated set, the oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    files: Vec<&'a str>,
     format: &'static str,
+    /// Share of the lines looked at that the format takes.
+    format_sure: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encoding: Option<&'static str>,
     zone: String,
     zone_source: &'static str,
     lines: u64,
     events: u64,
     unparsed_lines: u64,
+    unparsed_first: Vec<Unparsed<'a>>,
+    overlong_lines: u64,
+    late_lines: u64,
+    late_by_ms: f64,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    remarks: &'a [String],
     first: Option<String>,
     last: Option<String>,
     damaged: Option<String>,
 }
 
+/// A line that could not be read.
+#[derive(Serialize)]
+struct Unparsed<'a> {
+    file: &'a str,
+    line: u64,
+    text: &'a str,
+}
+
 fn log_record(source: &LogSource) -> Log<'_> {
     let (zone, zone_source) = match source.zone {
-        Zone::Assumed => (Span::ZERO, "assumed"),
-        Zone::Given(east) => (east, "given"),
-        Zone::Inferred(east) => (east, "inferred"),
-        Zone::Stated(east) => (east, "stated"),
+        Zone::Assumed => (east_of_utc(Span::ZERO), "assumed"),
+        Zone::Given(east) => (east_of_utc(east), "given"),
+        Zone::Inferred(east) => (east_of_utc(east), "inferred"),
+        Zone::Place(place) => (place.to_owned(), "given"),
+        Zone::Stated(east) => (east_of_utc(east), "stated"),
     };
     let utc = |at: LogTime| match source.zone {
         Zone::Inferred(east) => (at - east).to_rfc3339(),
@@ -152,12 +238,27 @@ fn log_record(source: &LogSource) -> Log<'_> {
     Log {
         r#type: "log",
         file: &source.file,
+        files: source.parts.iter().map(|part| part.file.as_str()).collect(),
         format: source.format,
-        zone: east_of_utc(zone),
+        format_sure: f64::from(source.sureness) / 1000.0,
+        encoding: source.encoding,
+        zone,
         zone_source,
         lines: source.lines,
         events: source.events,
         unparsed_lines: source.unparsed,
+        unparsed_first: source
+            .unparsed_first
+            .iter()
+            .map(|(line, text)| {
+                let (file, line) = source.place(*line);
+                Unparsed { file, line, text }
+            })
+            .collect(),
+        overlong_lines: source.overlong,
+        late_lines: source.late,
+        late_by_ms: source.late_by.as_millis_f64(),
+        remarks: &source.remarks,
         first: source.first.map(utc),
         last: source.last.map(utc),
         damaged: (!source.damage.is_empty()).then(|| source.damage.to_string()),
@@ -250,13 +351,26 @@ struct Session<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     names: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
+    lookup: Option<LookupRecord<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     process: Option<ProcessRecord<'a>>,
     log_lines: Vec<LogLine<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    deliveries: Vec<DeliveryRecord<'a>>,
     r#match: MatchRecord<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    protocol_errors: Vec<FaultRecord>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     notes: &'a [String],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     icmp_errors: Vec<IcmpRecord>,
+}
+
+/// The look-up that a connection was made from.
+#[derive(Serialize)]
+struct LookupRecord<'a> {
+    session: String,
+    name: &'a str,
 }
 
 /// The program that owned a session.
@@ -264,6 +378,14 @@ struct Session<'a> {
 struct ProcessRecord<'a> {
     path: &'a str,
     pid: u32,
+}
+
+/// A departure from the protocol, how often, and where first.
+#[derive(Serialize)]
+struct FaultRecord {
+    code: &'static str,
+    count: u64,
+    packet: u64,
 }
 
 /// An ICMP error about a session.
@@ -299,6 +421,20 @@ struct Tls<'a> {
     alpn: &'a [String],
     resumed: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    offered: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    retried: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_hello: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server_hello: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finished: Option<String>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    alerts: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decrypted: Option<DecryptedRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     ja3: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ja4: Option<&'a str>,
@@ -317,6 +453,17 @@ struct CertificateRecord<'a> {
 struct LogLine<'a> {
     file: &'a str,
     line: u64,
+}
+
+/// What became of a message of the session.
+#[derive(Serialize)]
+struct DeliveryRecord<'a> {
+    message: &'a str,
+    recipient: &'a str,
+    status: &'a str,
+    relay: &'a str,
+    reply: &'a str,
+    log_line: LogLine<'a>,
 }
 
 #[derive(Serialize)]
@@ -370,8 +517,14 @@ fn session_record<'a>(account: &'a Account, shown: &Shown<'a>) -> Session<'a> {
                 tcp: (wire.conversation.transport == Transport::Tcp).then(|| tcp_record(wire)),
             }
         }),
-        tls: wire.and_then(|wire| wire.tls.as_ref()).map(tls_record),
+        tls: wire
+            .and_then(|wire| wire.tls.as_ref())
+            .map(|tls| tls_record(account, tls)),
         names: wire.map_or(&[], |wire| &wire.names),
+        lookup: shown.led_by.map(|led| LookupRecord {
+            session: led.id(),
+            name: led.name(),
+        }),
         process: wire
             .and_then(|wire| wire.process.as_ref())
             .map(|process| ProcessRecord {
@@ -379,6 +532,7 @@ fn session_record<'a>(account: &'a Account, shown: &Shown<'a>) -> Session<'a> {
                 pid: process.id,
             }),
         log_lines: lines(account, &shown.joined.logs),
+        deliveries: deliveries(account, &shown.joined.logs),
         r#match: MatchRecord {
             status: match shown.joined.verdict.standing {
                 Standing::Matched => "matched",
@@ -394,6 +548,15 @@ fn session_record<'a>(account: &'a Account, shown: &Shown<'a>) -> Session<'a> {
             reasons: &shown.joined.verdict.reasons,
             candidates: lines(account, &shown.joined.candidates),
         },
+        protocol_errors: wire
+            .iter()
+            .flat_map(|wire| &wire.faults)
+            .map(|fault| FaultRecord {
+                code: fault.code.name(),
+                count: fault.count,
+                packet: fault.packet.0,
+            })
+            .collect(),
         notes: wire.map_or(&[], |wire| &wire.notes),
         icmp_errors: wire
             .iter()
@@ -408,13 +571,31 @@ fn session_record<'a>(account: &'a Account, shown: &Shown<'a>) -> Session<'a> {
     }
 }
 
-fn tls_record(tls: &TlsSummary) -> Tls<'_> {
+/// How many of a session's records the secrets given opened.
+#[derive(Serialize)]
+struct DecryptedRecord {
+    records: u64,
+    failed: u64,
+}
+
+fn tls_record<'a>(account: &Account, tls: &'a TlsSummary) -> Tls<'a> {
+    let utc = |at: Option<Nanos>| Some(account.utc(at?).to_rfc3339());
     Tls {
         version: tls.version.map(|version| version.to_string()),
         cipher: tls.cipher.as_deref(),
         sni: tls.server_name.as_ref().map(|name| name.0.as_str()),
         alpn: &tls.alpn,
         resumed: tls.resumed,
+        offered: tls.offered.map(|version| version.to_string()),
+        retried: tls.retried,
+        client_hello: utc(tls.client_hello),
+        server_hello: utc(tls.server_hello),
+        finished: utc(tls.finished),
+        alerts: &tls.alerts,
+        decrypted: tls.decryption.map(|done| DecryptedRecord {
+            records: done.opened,
+            failed: done.failed,
+        }),
         ja3: tls.ja3.as_deref(),
         ja4: tls.ja4.as_deref(),
         certificate: tls
@@ -426,6 +607,20 @@ fn tls_record(tls: &TlsSummary) -> Tls<'_> {
                 not_after: certificate.not_after.to_rfc3339(),
             }),
     }
+}
+
+fn deliveries<'a>(account: &'a Account, sessions: &[usize]) -> Vec<DeliveryRecord<'a>> {
+    let logs = sessions.iter().filter_map(|&at| account.logs.get(at));
+    logs.flat_map(|log| &log.deliveries)
+        .map(|delivery| DeliveryRecord {
+            message: &delivery.message,
+            recipient: &delivery.recipient,
+            status: &delivery.status,
+            relay: &delivery.relay,
+            reply: &delivery.reply,
+            log_line: log_line(account, delivery.line),
+        })
+        .collect()
 }
 
 /// The lines of some log sessions, each once.
@@ -443,10 +638,8 @@ fn lines<'a>(account: &'a Account, sessions: &[usize]) -> Vec<LogLine<'a>> {
 }
 
 fn log_line(account: &Account, line: LineRef) -> LogLine<'_> {
-    LogLine {
-        file: account.log_file(line.log),
-        line: line.line,
-    }
+    let (file, line) = account.place(line);
+    LogLine { file, line }
 }
 
 #[derive(Serialize)]
@@ -547,6 +740,31 @@ fn finding_record<'a>(account: &'a Account, finding: &'a Finding) -> FindingReco
     }
 }
 
+/// A key log, or a capture with secrets inside.
+#[derive(Serialize)]
+struct KeysRecord<'a> {
+    file: &'a str,
+    secrets: u64,
+    repeated: u64,
+    conflicting: u64,
+    unused_lines: u64,
+    unparsed_lines: u64,
+    dropped: u64,
+}
+
+fn keys_record(keys: &KeySource) -> KeysRecord<'_> {
+    let held = keys.held;
+    KeysRecord {
+        file: &keys.file,
+        secrets: held.secrets,
+        repeated: held.repeated,
+        conflicting: held.conflicting,
+        unused_lines: held.unused,
+        unparsed_lines: held.unparsed,
+        dropped: held.dropped,
+    }
+}
+
 #[derive(Serialize)]
 struct Summary<'a> {
     r#type: &'static str,
@@ -559,6 +777,8 @@ struct Summary<'a> {
     sessions_log: u64,
     exchanges: u64,
     findings: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    keys: Vec<KeysRecord<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     bounds_hit: &'a [String],
     exit: u8,

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use crate::align::Standing;
-use crate::model::{Exchange, Nanos, Seen, Side};
+use crate::model::{Exchange, LineRef, Nanos, Seen, Side};
 
 use super::Account;
 use super::account::{End, Shown};
@@ -16,6 +16,8 @@ const CLIENT: usize = 38;
 const SERVER: usize = 40;
 /// Log lines named one by one in the heading.
 const LINES: usize = 4;
+/// Deliveries shown of a session.
+const DELIVERIES: usize = 12;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -64,6 +66,14 @@ fn heading(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Res
             up.gaps + down.gaps,
             tls_text(wire)
         )?;
+        if let Some(led) = shown.led_by {
+            writeln!(
+                out,
+                "    name: {}, looked up in {}",
+                terminal(led.name()),
+                led.id()
+            )?;
+        }
         let words = super::tcp::tcp_words(wire);
         if !words.is_empty() {
             writeln!(out, "    tcp:  {}", words.join("; "))?;
@@ -75,11 +85,57 @@ fn heading(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Res
         for error in wire.icmp_errors.iter().take(1) {
             writeln!(out, "    icmp: {} said: {}", error.by, error.reason)?;
         }
+        if !wire.faults.is_empty() {
+            let told: Vec<String> = wire.faults.iter().map(fault_text).collect();
+            writeln!(out, "    protocol: {}", told.join("; "))?;
+        }
         for note in &wire.notes {
             writeln!(out, "    note: {}", terminal(note))?;
         }
     }
-    joined(account, shown, out)
+    joined(account, shown, out)?;
+    deliveries(account, shown, out)
+}
+
+/// What became of the session's messages: `mail: 4jYSry2mxdz1SW7J to eve@other.example sent by mx.other.example[…]:25: 250 Ok`.
+fn deliveries(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let logs = shown
+        .joined
+        .logs
+        .iter()
+        .filter_map(|&at| account.logs.get(at));
+    let all: Vec<_> = logs.flat_map(|log| &log.deliveries).collect();
+    for delivery in all.iter().take(DELIVERIES) {
+        let part = |before: &str, text: &str| match text {
+            "" => String::new(),
+            text => format!("{before}{}", terminal(text)),
+        };
+        let (file, line) = account.short_place(delivery.line);
+        writeln!(
+            out,
+            "    mail: {}{} {}{}{}  {}:{}",
+            terminal(&delivery.message),
+            part(" to ", &delivery.recipient),
+            terminal(&delivery.status),
+            part(" by ", &delivery.relay),
+            part(": ", &delivery.reply),
+            terminal(file),
+            line
+        )?;
+    }
+    match all.len().saturating_sub(DELIVERIES) {
+        0 => Ok(()),
+        more => writeln!(out, "    mail: and {more} more"),
+    }
+}
+
+/// `bare-lf in packet 7, 3 in all`.
+fn fault_text(fault: &crate::model::Fault) -> String {
+    let place = format!("{} in packet {}", fault.code.name(), fault.packet.0);
+    match fault.count {
+        1 => place,
+        count => format!("{place}, {count} in all"),
+    }
 }
 
 fn tls_text(wire: &crate::model::WireSession) -> String {
@@ -95,6 +151,13 @@ fn tls_text(wire: &crate::model::WireSession) -> String {
     }
     if let Some(name) = &tls.server_name {
         text = text + " for " + &terminal(&name.0);
+    }
+    if let Some(done) = tls.decryption {
+        text += match (done.opened, done.failed) {
+            (0, _) => ", not decrypted",
+            (_, 0) => ", decrypted",
+            _ => ", decrypted in part",
+        };
     }
     text
 }
@@ -121,25 +184,29 @@ fn joined(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Resu
     }
 }
 
-/// `postfix.log:12-15,19 and 4 more lines`.
+/// `postfix.log:12,15,19 and 4 more`; of a rotated set each file with its own numbers.
 fn log_lines(account: &Account, sessions: &[usize]) -> String {
     let mut texts = Vec::new();
     for log in sessions.iter().filter_map(|&at| account.logs.get(at)) {
         // One line may tell of more than one event.
-        let mut numbers: Vec<u64> = log.events.iter().map(|event| event.line.line).collect();
-        numbers.dedup();
-        let lines: Vec<String> = numbers.iter().take(LINES).map(u64::to_string).collect();
-        let more = numbers.len().saturating_sub(LINES);
-        let rest = if more > 0 {
-            format!(" and {more} more")
-        } else {
-            String::new()
-        };
-        texts.push(format!(
-            "{}:{}{rest}",
-            terminal(account.log_name(log.log)),
-            lines.join(",")
-        ));
+        let mut lines: Vec<LineRef> = log.events.iter().map(|event| event.line).collect();
+        lines.dedup();
+        let mut pieces = Vec::new();
+        let mut last = "";
+        for &line in lines.iter().take(LINES) {
+            let (file, number) = account.short_place(line);
+            pieces.push(match (file == last, last) {
+                (true, _) => format!(",{number}"),
+                (_, "") => format!("{}:{number}", terminal(file)),
+                _ => format!("; {}:{number}", terminal(file)),
+            });
+            last = file;
+        }
+        let more = lines.len().saturating_sub(LINES);
+        if more > 0 {
+            pieces.push(format!(" and {more} more"));
+        }
+        texts.push(pieces.concat());
     }
     texts.join("; ")
 }
@@ -178,7 +245,8 @@ fn rung(account: &Account, exchange: &Exchange, out: &mut dyn Write) -> io::Resu
         .response_time()
         .map_or_else(String::new, |span| span.to_string());
     let line = exchange.line.map_or_else(String::new, |line| {
-        format!("{}:{}", terminal(account.log_name(line.log)), line.line)
+        let (file, line) = account.short_place(line);
+        format!("{}:{line}", terminal(file))
     });
     write!(
         out,

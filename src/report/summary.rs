@@ -3,17 +3,23 @@
 use std::io::{self, Write};
 
 use crate::align::Clock;
-use crate::model::{CaptureSource, CaptureZone, LogSource, Nanos, Span, Zone};
+use crate::model::{CaptureSource, CaptureZone, KeySource, LogSource, Nanos, Span, Zone};
 
 use super::Account;
 use super::escape::terminal;
 use super::jsonl::east_of_utc;
+
+/// Names and comments shown of a capture; JSON Lines have all that are kept.
+const SHOWN: usize = 8;
 
 /// Writes inputs, clocks and totals.
 pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "Inputs")?;
     for capture in &account.captures {
         write_capture(capture, out)?;
+    }
+    for keys in &account.keys {
+        write_keys(keys, out)?;
     }
     for source in &account.sources {
         write_log(source, out)?;
@@ -71,12 +77,11 @@ fn write_capture(capture: &CaptureSource, out: &mut dyn Write) -> io::Result<()>
             capture.truncated
         )?;
     }
-    if capture.dropped > 0 {
-        writeln!(
-            out,
-            "           {} packets lost by the capturing machine for want of room",
-            capture.dropped
-        )?;
+    for line in losses(capture) {
+        writeln!(out, "           {line}")?;
+    }
+    for line in beside(capture) {
+        writeln!(out, "           {}", terminal(&line))?;
     }
     let passed: Vec<String> = capture
         .passed
@@ -100,17 +105,114 @@ fn write_capture(capture: &CaptureSource, out: &mut dyn Write) -> io::Result<()>
     Ok(())
 }
 
+/// What was lost or left out.
+fn losses(capture: &CaptureSource) -> Vec<String> {
+    let counts = [
+        (
+            capture.lost.by_system,
+            "packets lost by the capturing machine for want of room",
+        ),
+        (
+            capture.lost.by_interface,
+            "packets lost by the interface or its driver",
+        ),
+        (capture.filtered, "packets not let through by the filter"),
+        (
+            capture.duplicates,
+            "packets left out as duplicates of one just before",
+        ),
+    ];
+    let told = counts.iter().filter(|(count, _)| *count > 0);
+    told.map(|(count, words)| format!("{count} {words}"))
+        .collect()
+}
+
+/// What the capture holds beside packets.
+fn beside(capture: &CaptureSource) -> Vec<String> {
+    let mut lines = Vec::new();
+    if capture.interfaces.len() > 1 {
+        lines.push(format!("interfaces: {}", some(&capture.interfaces)));
+    }
+    lines.extend(
+        capture
+            .comments
+            .iter()
+            .take(SHOWN)
+            .map(|comment| format!("comment: {comment}")),
+    );
+    let on_packets = capture.packet_comments.iter().take(SHOWN);
+    lines
+        .extend(on_packets.map(|(packet, text)| format!("comment on packet {}: {text}", packet.0)));
+    let shown = capture.packet_comments.len().min(SHOWN);
+    let more = capture.packet_comment_count - u64::try_from(shown).unwrap_or(0);
+    if more > 0 {
+        lines.push(format!("{more} more packets with a comment"));
+    }
+    if !capture.names.is_empty() {
+        let names = capture.names.iter();
+        let names: Vec<String> = names.map(|(ip, name)| format!("{ip} {name}")).collect();
+        lines.push(format!("names: {}", some(&names)));
+    }
+    lines.extend(capture.notes.iter().cloned());
+    lines
+}
+
+/// The first ones, and how many more.
+fn some(texts: &[String]) -> String {
+    let shown = texts.get(..texts.len().min(SHOWN)).unwrap_or_default();
+    let more = texts.len() - shown.len();
+    match more {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+fn write_keys(keys: &KeySource, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "  keys     {}", terminal(&keys.file))?;
+    let held = keys.held;
+    let rest: Vec<String> = [
+        (held.repeated, "repeated"),
+        (
+            held.conflicting,
+            "that contradict earlier ones and are left out",
+        ),
+        (held.dropped, "left out, as there were too many"),
+    ]
+    .iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, words)| format!(", {count} {words}"))
+    .collect();
+    writeln!(
+        out,
+        "           {} TLS secrets{}",
+        held.secrets,
+        rest.concat()
+    )?;
+    if held.unparsed > 0 {
+        writeln!(out, "           {} lines could not be read", held.unparsed)?;
+    }
+    Ok(())
+}
+
 fn write_log(source: &LogSource, out: &mut dyn Write) -> io::Result<()> {
     let zone = match source.zone {
         Zone::Assumed => "zone not stated, read as UTC".to_owned(),
         Zone::Given(east) => format!("zone {} as given", east_of_utc(east)),
         Zone::Inferred(east) => format!("zone {} inferred", east_of_utc(east)),
+        Zone::Place(place) => format!("zone {place} as given"),
         Zone::Stated(east) => format!("zone {} stated", east_of_utc(east)),
     };
     writeln!(out, "  log      {}", terminal(&source.file))?;
+    for part in &source.parts {
+        writeln!(out, "           of {}", terminal(&part.file))?;
+    }
+    let sure = match source.sureness {
+        1000.. => String::new(),
+        thousandths => format!(" ({} % sure)", thousandths / 10),
+    };
     writeln!(
         out,
-        "           {}, {} lines, {} of them in sessions, {zone}{}",
+        "           {}{sure}, {} lines, {} of them in sessions, {zone}{}",
         source.format,
         source.lines,
         source.events,
@@ -126,8 +228,36 @@ fn write_log(source: &LogSource, out: &mut dyn Write) -> io::Result<()> {
             source.unparsed
         )?;
         for (line, text) in &source.unparsed_first {
-            writeln!(out, "             {line}: {}", terminal(text))?;
+            let (file, line) = source.place(*line);
+            let file = if source.parts.is_empty() {
+                String::new()
+            } else {
+                format!("{}:", terminal(file))
+            };
+            writeln!(out, "             {file}{line}: {}", terminal(text))?;
         }
+    }
+    if source.overlong > 0 {
+        writeln!(
+            out,
+            "           too long to be lines: {} of them",
+            source.overlong
+        )?;
+    }
+    if source.late > 0 {
+        writeln!(
+            out,
+            "           lines older than one above them: {}, by {} at most",
+            source.late, source.late_by
+        )?;
+    }
+    for remark in source
+        .encoding
+        .iter()
+        .map(|name| format!("read as {name}"))
+        .chain(source.remarks.iter().cloned())
+    {
+        writeln!(out, "           {}", terminal(&remark))?;
     }
     if !source.damage.is_empty() {
         writeln!(
@@ -206,6 +336,10 @@ fn write_totals(account: &Account, out: &mut dyn Write) -> io::Result<()> {
                 _ => "STARTTLS",
             }
         )?;
+    }
+    let decrypted = account.decrypted();
+    if decrypted > 0 {
+        writeln!(out, "  decrypted with the keys: {decrypted}")?;
     }
     Ok(())
 }

@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use bothends::align::{Standing, align};
 use bothends::model::{
-    Conversation, Counts, DamageLog, Encryption, Endpoint, Event, Exchange, Handshake, LineRef,
-    LogCommand, LogEvent, LogId, LogSession, LogSource, LogTime, Nanos, PacketNo, Passage, Proto,
-    Seen, Shows, Span, Stamp, Transport, Verb, WireSession, Zone,
+    Conversation, Counts, Encryption, Endpoint, Event, Exchange, Handshake, LineRef, LogCommand,
+    LogEvent, LogId, LogSession, LogSource, LogTime, Nanos, PacketNo, Passage, Proto, Seen, Span,
+    Stamp, Transport, Verb, WireSession,
 };
 
 const SERVER: Endpoint = Endpoint {
@@ -85,11 +85,14 @@ fn wire(chance: &mut Chance, start: Nanos, port: u16) -> WireSession {
         tls: None,
         exchanges,
         bursts: Vec::new(),
+        inferred: Vec::new(),
         names: Vec::new(),
         icmp_errors: Vec::new(),
         overlaps: Vec::new(),
         process: None,
         lookups: Vec::new(),
+        led_by: None,
+        faults: Vec::new(),
         notes: Vec::new(),
     }
 }
@@ -131,20 +134,7 @@ fn log(wire: &WireSession, line: &mut u64, offset: Span) -> LogSession {
 }
 
 fn source() -> LogSource {
-    LogSource {
-        id: LogId(0),
-        file: "smtp.log".into(),
-        format: "made",
-        shows: Shows::NOTHING,
-        zone: Zone::Assumed,
-        lines: 0,
-        events: 0,
-        unparsed: 0,
-        unparsed_first: Vec::new(),
-        first: None,
-        last: None,
-        damage: DamageLog::default(),
-    }
+    LogSource::new(LogId(0), "smtp.log", "made")
 }
 
 /// `count` sessions over `seconds`, and their log in the same order.

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use bothends::protocol::registry::PROTOCOLS;
+
 #[path = "../../fuzz/bodies.rs"]
 mod bodies;
 
@@ -10,8 +12,9 @@ type Target = fn(&[u8]);
 
 #[test]
 fn every_seed_and_every_cut_of_it_passes() {
-    let targets: [(&str, Target); 5] = [
+    let targets: [(&str, Target); 6] = [
         ("capture", bodies::capture),
+        ("decoder", bodies::decoder),
         ("flow", bodies::flow),
         ("link", bodies::link),
         ("log", bodies::log),
@@ -28,5 +31,23 @@ fn every_seed_and_every_cut_of_it_passes() {
             }
         }
         assert!(seeds > 1, "{name} has no corpus");
+    }
+}
+
+#[test]
+fn each_protocol_has_a_seed_that_reaches_it() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/protocol");
+    let mut reached: Vec<&str> = std::fs::read_dir(corpus)
+        .unwrap()
+        .filter_map(|entry| bodies::spoken(&std::fs::read(entry.unwrap().path()).unwrap()))
+        .map(|proto| proto.0)
+        .collect();
+    reached.sort_unstable();
+    for entry in PROTOCOLS {
+        assert!(
+            reached.contains(&entry.proto.0),
+            "no seed for {}",
+            entry.proto
+        );
     }
 }

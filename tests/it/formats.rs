@@ -13,6 +13,9 @@ fn essence(path: &str) -> Vec<String> {
         .map(|mut record| {
             let fields = record.as_object_mut().unwrap();
             fields.retain(|name, _| !dropped.contains(&name.as_str()) && name != "match");
+            if let Some(tls) = fields.get_mut("tls").and_then(|tls| tls.as_object_mut()) {
+                tls.retain(|name, _| !name.ends_with("_hello") && name != "finished");
+            }
             if let Some(tcp) = fields.get_mut("tcp") {
                 tcp.as_object_mut().unwrap().remove("handshake_ms");
             }

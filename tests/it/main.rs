@@ -19,6 +19,7 @@ mod logging;
 mod own_format;
 mod program;
 mod rooms;
+mod rotated;
 mod samples;
 mod tls;
 mod traces;

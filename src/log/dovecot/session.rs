@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use crate::model::{
-    ClockStep, Encryption, Event, LineRef, LogEvent, LogId, LogSession, LogTime, LoggedOctets,
-    LoggedSize, Marks, Proto, Shown, Shows, Side, Span, Stamp, Zone, from_wire,
+    ClockStep, Encryption, Event, LineRef, LogEvent, LogId, LogSession, LoggedOctets, LoggedSize,
+    Marks, Proto, Shown, Shows, Side, Span, Stamp, Zone, from_wire,
 };
 
+use super::super::hidden_clock::{is_prompt, zone};
 use super::super::syslog::Syslog;
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
 use super::line::{Elements, Said, ending, said};
@@ -35,12 +36,6 @@ pub(in super::super) const ENTRY: Entry = Entry {
 /// Sessions that may be open at once, in all and of one user.
 const MAX_OPEN: usize = 50_000;
 const MAX_OF_USER: usize = 1_000;
-/// A login is given up after three minutes; a session id much older than its line is of another clock.
-const LOGIN_TAKES: Span = Span::seconds(180);
-/// Between an id and its line as long as it hardly ever takes: else the id may be that of a proxy in front.
-const PROMPT: Span = Span::seconds(2);
-/// Zones differ by quarters of an hour.
-const QUARTER: Span = Span::seconds(900);
 
 fn probe(head: &Head<'_>) -> Sureness {
     let mut syslog = Syslog::new(head.year);
@@ -148,18 +143,21 @@ impl Dovecot {
                 at: id.began,
                 resolution: Span::MICROSECOND,
             };
+            // It is made when it is first wanted, between the connection's beginning and the login.
             push(stamp, Event::Note("session id made".to_owned()));
         }
         let method = match told.method {
             "" => String::new(),
             method => format!(", method {method}"),
         };
-        push(stamp, Event::Note(format!("{message}{method}")));
+        let words = format!("{message}{method}");
         let began = ["Login", "Logged in"].contains(&message) || message.contains("proxying to");
         if began {
+            push(stamp, Event::Login(words));
             self.begin(session, &told, out);
             return Parsed::Event(stamp);
         }
+        push(stamp, Event::Note(words));
         push(stamp, Event::Close);
         session.ending = ending(message);
         out.push(session);
@@ -360,20 +358,6 @@ impl Builder for Dovecot {
 
 fn address(text: &str) -> Option<IpAddr> {
     text.parse().ok()
-}
-
-/// The zone of a stamp written up to [`LOGIN_TAKES`] after a moment known in UTC.
-fn zone(stamp: LogTime, moment: LogTime) -> Option<Span> {
-    let ahead = stamp.since(moment);
-    let quarters = (ahead.0 + Span::SECOND.0).div_euclid(QUARTER.0);
-    let zone = Span(quarters * QUARTER.0);
-    let is_zone = zone.abs() <= Span::seconds(14 * 3600);
-    (is_zone && ahead - zone <= LOGIN_TAKES).then_some(zone)
-}
-
-fn is_prompt(stamp: LogTime, began: LogTime) -> bool {
-    let late = stamp.since(began);
-    late > Span(-Span::SECOND.0) && late <= PROMPT
 }
 
 /// `… in=9729 out=1302 …`, which the mailbox process counts from the reply to the login on.

@@ -4,6 +4,8 @@
 
 use crate::model::{LogCommand, Tally, Verb};
 
+use super::messages::Message;
+
 /// What the log tells of a session beside the tally, in the order of its lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Told {
@@ -15,21 +17,6 @@ pub(super) enum Told {
         request: String,
         reply: String,
     },
-}
-
-/// What is known of a message.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Message {
-    /// Queue id.
-    pub(super) id: String,
-    pub(super) from: Option<String>,
-    /// Octets in the queue; known once it was taken in whole.
-    pub(super) size: Option<u64>,
-    pub(super) recipients: Option<u32>,
-    /// Their addresses, in the order of delivery.
-    pub(super) to: Vec<String>,
-    /// Its Message-ID field.
-    pub(super) header_id: Option<String>,
 }
 
 /// Puts the commands of a session in order.

@@ -16,7 +16,13 @@ pub(super) enum Said<'a> {
     },
     /// `QID: client=…, sasl_method=…, sasl_username=…`.
     Queued { id: &'a str, user: Option<&'a str> },
-    /// `QID: reject: RCPT from …: 550 …; from=<…> to=<…> proto=ESMTP helo=<…>`.
+    /// `> client: 250 2.1.0 Ok` of `smtpd -v`.
+    Sent(&'a str),
+    /// `< client: MAIL FROM:<…>`.
+    Received(&'a str),
+    /// `QID: warn: RCPT from …`, `hold`, `discard`: what was done beside the reply.
+    Remark(&'a str),
+    /// `QID: reject: RCPT from …: 550 …; from=<…> to=<…> proto=ESMTP helo=<…>`, also by a milter or a proxy.
     Reject {
         id: Option<&'a str>,
         verb: &'a str,
@@ -26,9 +32,9 @@ pub(super) enum Said<'a> {
         helo: Option<&'a str>,
     },
     /// `lost connection after DATA (123 bytes) from …`.
-    Lost,
+    Lost(&'a str),
     /// `timeout after DATA from …`.
-    Timeout,
+    Timeout(&'a str),
     /// `disconnect from … ehlo=1 mail=1 …`.
     Disconnect(Vec<Count<'a>>),
     /// Anything else that it says while it serves.
@@ -50,6 +56,15 @@ pub(super) struct Client {
     pub(super) port: Option<u16>,
 }
 
+/// Lines of trouble that are kept as they are.
+const TROUBLE: [&str; 5] = [
+    "SSL_accept error from ",
+    "improper command pipelining after ",
+    "non-SMTP command from ",
+    "too many errors after ",
+    "warning: TLS library problem",
+];
+
 /// Reads a line of `smtpd`.
 pub(super) fn said(text: &str) -> Said<'_> {
     if let Some(rest) = text.strip_prefix("connect from ") {
@@ -58,14 +73,23 @@ pub(super) fn said(text: &str) -> Said<'_> {
     if let Some(rest) = text.strip_prefix("disconnect from ") {
         return Said::Disconnect(rest.split(' ').skip(1).filter_map(count).collect());
     }
-    if text.starts_with("lost connection after ") {
-        return Said::Lost;
+    if let Some(rest) = text.strip_prefix("lost connection after ") {
+        return Said::Lost(state(rest));
     }
-    if text.starts_with("timeout after ") {
-        return Said::Timeout;
+    if let Some(rest) = text.strip_prefix("timeout after ") {
+        return Said::Timeout(state(rest));
     }
     if let Some((_, rest)) = text.split_once("TLS connection established from ") {
         return tls(rest).unwrap_or(Said::Other);
+    }
+    if TROUBLE.iter().any(|trouble| text.starts_with(trouble)) {
+        return Said::Remark(text);
+    }
+    if let Some(rest) = text.strip_prefix("> ") {
+        return spoken(rest).map_or(Said::Other, |(_, text)| Said::Sent(text));
+    }
+    if let Some(rest) = text.strip_prefix("< ") {
+        return spoken(rest).map_or(Said::Other, |(_, text)| Said::Received(text));
     }
     let Some((id, rest)) = text.split_once(": ") else {
         return Said::Other;
@@ -77,14 +101,38 @@ pub(super) fn said(text: &str) -> Said<'_> {
             user: value(rest, "sasl_username="),
         };
     }
-    match rest.strip_prefix("reject: ") {
-        Some(rest) => reject(id, rest).unwrap_or(Said::Other),
-        None => Said::Other,
+    match rest.split_once(": ") {
+        Some(("reject" | "milter-reject" | "proxy-reject", rest)) => {
+            reject(id, rest).unwrap_or(Said::Other)
+        }
+        Some((
+            "discard" | "filter" | "hold" | "milter-hold" | "redirect" | "reject_warning" | "warn",
+            _,
+        )) => Said::Remark(rest),
+        _ => Said::Other,
     }
 }
 
+/// `DATA (123 bytes) from …`: the command, and the octets that had come.
+fn state(rest: &str) -> &str {
+    rest.split_once(" from ").map_or(rest, |(state, _)| state)
+}
+
+/// A line of a transcript: the other end as it is named, and what was said.
+pub(super) fn spoken(rest: &str) -> Option<(&str, &str)> {
+    let (host, behind) = rest.split_once('[')?;
+    let (_, behind) = behind.split_once(']')?;
+    let (_, said) = behind.split_once(": ").or_else(|| {
+        // A line that is empty.
+        behind.strip_suffix(':').map(|port| (port, ""))
+    })?;
+    let end = rest.len().checked_sub(said.len())?;
+    let peer = rest.get(..end)?.trim_end_matches([':', ' ']);
+    (!host.contains(' ')).then_some((peer, said))
+}
+
 /// `name[192.0.2.10]:41088`, `name[2001:db8::1]`, `localhost[unix]`; the name may hold brackets, the address none.
-fn client(text: &str) -> Client {
+pub(super) fn client(text: &str) -> Client {
     let text = text.split(' ').next().unwrap_or(text);
     let (inner, after) = text
         .rsplit_once(']')
@@ -110,7 +158,7 @@ fn count(text: &str) -> Option<Count<'_>> {
 }
 
 /// Behind the client: `: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits) …`.
-fn tls(rest: &str) -> Option<Said<'_>> {
+pub(super) fn tls(rest: &str) -> Option<Said<'_>> {
     let (_, rest) = rest.split_once(": ")?;
     let (version, rest) = rest.split_once(" with cipher ")?;
     Some(Said::Tls {
@@ -155,58 +203,8 @@ pub(super) fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     Some(rest.split(", ").next().unwrap_or(rest).trim_end())
 }
 
-/// A line of another daemon about a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum About<'a> {
-    /// `cleanup`: `message-id=<…>`.
-    MessageId(&'a str),
-    /// `qmgr`: `from=<…>, size=…, nrcpt=…`.
-    Active {
-        from: &'a str,
-        size: u64,
-        recipients: u32,
-    },
-    /// A delivery agent: `to=<…>, orig_to=<…>, …`.
-    Recipient(&'a str),
-}
-
-/// Reads a line of another daemon: the queue id and what is said of it.
-pub(super) fn about(text: &str) -> Option<(&str, About<'_>)> {
-    let (id, rest) = text.split_once(": ")?;
-    if !is_queue_id(id) {
-        return None;
-    }
-    if let Some(rest) = rest.strip_prefix("message-id=") {
-        let plain = rest.trim_start_matches('<').trim_end_matches('>');
-        return Some((id, About::MessageId(plain)));
-    }
-    if let Some(rest) = rest.strip_prefix("from=<") {
-        let (from, rest) = rest.split_once(">, size=")?;
-        let (size, rest) = rest.split_once(", nrcpt=")?;
-        let recipients = rest.split(' ').next()?;
-        return Some((
-            id,
-            About::Active {
-                from,
-                size: size.parse().ok()?,
-                recipients: recipients.parse().ok()?,
-            },
-        ));
-    }
-    let rest = rest.strip_prefix("to=<")?;
-    let (to, rest) = rest.split_once(">, ")?;
-    // The address that the client gave, before it was rewritten.
-    let original = rest
-        .strip_prefix("orig_to=<")
-        .and_then(|rest| rest.split_once('>'));
-    Some((
-        id,
-        About::Recipient(original.map_or(to, |(original, _)| original)),
-    ))
-}
-
 /// Short ids are upper-case hexadecimal, long ones (`enable_long_queue_ids`) have no vowels.
-fn is_queue_id(text: &str) -> bool {
+pub(super) fn is_queue_id(text: &str) -> bool {
     (6..=24).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
@@ -286,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn tls_and_messages_are_read() {
+    fn tls_and_queue_ids_are_read() {
         let text = "Anonymous TLS connection established from a[192.0.2.1]:5: TLSv1.2 with cipher ECDHE-RSA-AES256-GCM-SHA384 (256/256 bits)";
         assert_eq!(
             said(text),
@@ -296,27 +294,53 @@ mod tests {
             }
         );
         assert_eq!(
-            about("7E58B98E33D: from=<echo@client.example>, size=2343, nrcpt=2 (queue active)"),
-            Some((
-                "7E58B98E33D",
-                About::Active {
-                    from: "echo@client.example",
-                    size: 2343,
-                    recipients: 2
-                }
-            ))
-        );
-        assert_eq!(
-            about("7E58B98E33D: to=<a@b>, orig_to=<root>, relay=none, delay=0"),
-            Some(("7E58B98E33D", About::Recipient("root")))
-        );
-        assert_eq!(about("daemon started -- version 3.7.11"), None);
-        assert_eq!(
             said("4jYSry2mxdz1SW7J: client=a[192.0.2.1], sasl_method=PLAIN, sasl_username=ann"),
             Said::Queued {
                 id: "4jYSry2mxdz1SW7J",
                 user: Some("ann")
             }
         );
+    }
+    #[test]
+    fn transcripts_troubles_and_remarks_are_read() {
+        for (text, expected) in [
+            (
+                "< a[192.0.2.1]:5: mail FROM:<x@y>",
+                Said::Received("mail FROM:<x@y>"),
+            ),
+            (
+                "> a[2001:db8::1]: 250-PIPELINING",
+                Said::Sent("250-PIPELINING"),
+            ),
+            ("> a[192.0.2.1]:5: ", Said::Sent("")),
+            (">>> START Recipient address RESTRICTIONS <<<", Said::Other),
+            (
+                "lost connection after DATA (16 bytes) from a[192.0.2.1]",
+                Said::Lost("DATA (16 bytes)"),
+            ),
+            (
+                "timeout after CONNECT from a[192.0.2.1]",
+                Said::Timeout("CONNECT"),
+            ),
+            (
+                "SSL_accept error from a[192.0.2.1]: -1",
+                Said::Remark("SSL_accept error from a[192.0.2.1]: -1"),
+            ),
+            (
+                "7E58B98E33D: hold: RCPT from a[192.0.2.1]: <x>: triggered; from=<a@b>",
+                Said::Remark("hold: RCPT from a[192.0.2.1]: <x>: triggered; from=<a@b>"),
+            ),
+        ] {
+            assert_eq!(said(text), expected, "{text}");
+        }
+        let milter = "7E58B98E33D: milter-reject: END-OF-MESSAGE from a[192.0.2.1]: 5.7.1 spam; from=<a@b> to=<c@d>";
+        assert!(matches!(
+            said(milter),
+            Said::Reject {
+                verb: "END-OF-MESSAGE",
+                reply: "5.7.1 spam",
+                ..
+            }
+        ));
     }
 }

@@ -1,48 +1,88 @@
 //! One message (RFC 1035 §4).
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
 
+use super::name::{read_name, skip_name, u16_at};
 use crate::model::{RecordType, Span};
+use crate::protocol::record::text;
 
 /// Octets of the header.
 const HEADER: usize = 12;
-/// Longest name in octets (RFC 1035 §2.3.4).
-const LONGEST_NAME: usize = 255;
-/// Pointers followed for one name; a name has 127 labels at most.
-const POINTERS: usize = 127;
-/// Records read of an answer, and addresses or names kept of them.
+/// Records read of each section, and addresses, names and values kept of them.
 const RECORDS: u16 = 256;
 const KEPT: usize = 64;
+/// Values told of an answer, and octets of a text.
+const TOLD: usize = 8;
+const TEXT: usize = 80;
 
-/// What a message asks or answers. Of several questions, which nobody sends, the first.
+/// Numbers of record types that are read.
+const NS: u16 = 2;
+const SOA: u16 = 6;
+const OPT: u16 = 41;
+
+/// Operation of an ordinary query (RFC 6895 §2.2).
+pub(super) const QUERY: u8 = 0;
+
+/// What a message asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Question {
+    pub(super) name: String,
+    pub(super) record_type: RecordType,
+    /// Questions in the message behind this one: only multicast DNS asks several things at once.
+    pub(super) more: u16,
+}
+
+/// What a message asks or answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Message {
     pub(super) id: u16,
+    pub(super) opcode: u8,
     pub(super) is_answer: bool,
     /// Cut by the server: to be asked again over TCP.
     pub(super) truncated: bool,
+    /// Response code, with the upper bits of EDNS (RFC 6891 §6.1.3).
     pub(super) code: u16,
-    pub(super) name: String,
-    pub(super) record_type: u16,
+    /// The first question; error replies and the later messages of a zone transfer need not repeat it.
+    pub(super) question: Option<Question>,
+    /// Records in the answer section, as announced.
     pub(super) answers: u16,
     pub(super) addresses: Vec<IpAddr>,
     pub(super) names: Vec<String>,
+    /// The first values of the answer, for a person.
+    pub(super) told: Vec<String>,
     pub(super) ttl: Option<Span>,
+    /// Name servers that the authority section refers to.
+    pub(super) referred: Vec<String>,
+    /// Octets that were read: all of them where the message is sound.
+    pub(super) octets: usize,
 }
 
-/// Reads a message; `None` when it is none. Of one that is cut short, the answers that are whole.
+/// Where a record stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Section {
+    Answer,
+    Authority,
+    Additional,
+}
+
+/// Reads a message; `None` when it is none. Of one that is cut short, the records that are whole.
 pub(super) fn read(bytes: &[u8]) -> Option<Message> {
-    let header = bytes.get(..HEADER)?;
-    let word = |at: usize| Some(u16::from_be_bytes([*header.get(at)?, *header.get(at + 1)?]));
-    let flags = word(2)?;
-    let (questions, answers) = (word(4)?, word(6)?);
-    // Ordinary queries only: opcode 0 (RFC 1035 §4.1.1); the bit that is kept zero tells other protocols apart.
-    if flags & 0x7840 != 0 || questions > 16 {
+    let flags = u16_at(bytes, 2)?;
+    let counts: [u16; 4] = [
+        u16_at(bytes, 4)?,
+        u16_at(bytes, 6)?,
+        u16_at(bytes, 8)?,
+        u16_at(bytes, 10)?,
+    ];
+    let [questions, answers, authorities, additionals] = counts;
+    let opcode = u8::try_from(flags >> 11 & 0xf).ok()?;
+    // The bit that is kept zero, and the operations without a meaning, tell other protocols apart.
+    if flags & 0x0040 != 0 || opcode == 3 || opcode > 6 || questions > 64 {
         return None;
     }
     let mut message = Message {
-        id: word(0)?,
+        id: u16_at(bytes, 0)?,
+        opcode,
         is_answer: flags & 0x8000 != 0,
         truncated: flags & 0x0200 != 0,
         code: flags & 0xf,
@@ -50,159 +90,159 @@ pub(super) fn read(bytes: &[u8]) -> Option<Message> {
         ..Message::default()
     };
     let mut at = HEADER;
-    for question in 0..questions {
-        let (name, after) = read_name(bytes, at)?;
-        let record_type = u16_at(bytes, after)?;
-        at = after.checked_add(4)?;
-        if question == 0 {
-            message.name = name;
-            message.record_type = record_type;
+    for number in 0..questions {
+        let record_type = |after| Some(RecordType(u16_at(bytes, after)?));
+        if number == 0 {
+            let (name, after) = read_name(bytes, at)?;
+            message.question = Some(Question {
+                name,
+                record_type: record_type(after)?,
+                more: questions - 1,
+            });
+            at = after.checked_add(4)?;
+        } else {
+            at = skip_name(bytes, at)?.checked_add(4)?;
         }
     }
-    for _ in 0..answers.min(RECORDS) {
-        match record(bytes, at, &mut message) {
-            Some(after) => at = after,
-            None => break,
-        }
+    message.octets = at;
+    let sections = [
+        (Section::Answer, answers),
+        (Section::Authority, authorities),
+        (Section::Additional, additionals),
+    ];
+    message.records(bytes, sections);
+    // What has an address or a start of authority is no referral, nor is what answers something.
+    if message.answers > 0 {
+        message.referred.clear();
     }
     Some(message)
 }
 
-/// Takes in the resource record at `at`; gives where the next begins.
-fn record(bytes: &[u8], at: usize, message: &mut Message) -> Option<usize> {
-    let (_, at) = read_name(bytes, at)?;
-    let record_type = u16_at(bytes, at)?;
-    let ttl = bytes.get(at.checked_add(4)?..at.checked_add(8)?)?;
-    let ttl = u32::from_be_bytes(*ttl.first_chunk()?);
-    let length = usize::from(u16_at(bytes, at.checked_add(8)?)?);
-    let start = at.checked_add(10)?;
-    let end = start.checked_add(length)?;
-    let data = bytes.get(start..end)?;
-    let ttl = Span::seconds(i64::from(ttl));
-    message.ttl = Some(message.ttl.map_or(ttl, |least| least.min(ttl)));
-    let address: Option<IpAddr> = match (record_type, data.len()) {
-        (1, 4) => data.first_chunk::<4>().map(|octets| IpAddr::from(*octets)),
-        (28, 16) => data.first_chunk::<16>().map(|octets| IpAddr::from(*octets)),
-        _ => None,
-    };
-    // The name in what a record says: behind nothing, a preference, or priority, weight and port.
-    let ahead = match record_type {
-        2 | 5 | 12 | 39 => Some(0),
-        15 => Some(2),
-        33 => Some(6),
-        _ => None,
-    };
-    if message.addresses.len() < KEPT {
-        message.addresses.extend(address);
+impl Message {
+    /// Reads the records of all sections, up to the first that is not whole.
+    fn records(&mut self, bytes: &[u8], sections: [(Section, u16); 3]) -> Option<()> {
+        let mut has_authority = false;
+        for (section, count) in sections {
+            for _ in 0..count.min(RECORDS) {
+                let record = Record::read(bytes, self.octets)?;
+                self.octets = record.end;
+                match (section, record.kind) {
+                    // In an update the sections have other meanings (RFC 2136 §2).
+                    _ if self.opcode != QUERY && record.kind != OPT => {}
+                    (Section::Answer, _) => self.answer(bytes, &record),
+                    (Section::Authority, SOA) => has_authority = true,
+                    (Section::Authority, NS) if self.referred.len() < TOLD => {
+                        let name = read_name(bytes, record.start);
+                        self.referred.extend(name.map(|(name, _)| name));
+                    }
+                    (Section::Additional, OPT) => {
+                        self.code |= u16::from(record.ttl.to_be_bytes()[0]) << 4;
+                    }
+                    (Section::Authority | Section::Additional, _) => {}
+                }
+            }
+            if has_authority {
+                self.referred.clear();
+            }
+            // Not all were read, so it is not known where the next section begins.
+            if count > RECORDS {
+                return None;
+            }
+        }
+        Some(())
     }
-    if let Some(name) = ahead.and_then(|ahead| read_name(bytes, start + ahead))
-        && message.names.len() < KEPT
-    {
-        message.names.push(name.0);
+
+    /// Takes a record of the answer in.
+    fn answer(&mut self, bytes: &[u8], record: &Record<'_>) {
+        let ttl = Span::seconds(i64::from(record.ttl));
+        self.ttl = Some(self.ttl.map_or(ttl, |least| least.min(ttl)));
+        let address: Option<IpAddr> = match (record.kind, record.data.len()) {
+            (1, 4) => record.data.first_chunk::<4>().map(|ip| IpAddr::from(*ip)),
+            (28, 16) => record.data.first_chunk::<16>().map(|ip| IpAddr::from(*ip)),
+            _ => None,
+        };
+        if self.addresses.len() < KEPT {
+            self.addresses.extend(address);
+        }
+        let name = record.target(bytes);
+        let told = match (address, &name) {
+            (Some(address), _) => Some(address.to_string()),
+            (None, Some(name)) => record.with_numbers(name),
+            (None, None) => record.text(),
+        };
+        if self.told.len() < TOLD {
+            self.told.extend(told);
+        }
+        if self.names.len() < KEPT {
+            self.names.extend(name);
+        }
     }
-    Some(end)
 }
 
-/// The name at `at`, in lower case and escaped as in a zone file (RFC 1035 §5.1), and where what follows it begins.
-fn read_name(bytes: &[u8], at: usize) -> Option<(String, usize)> {
-    let mut name = String::new();
-    let mut octets = 0;
-    let mut here = at;
-    let mut after = None;
-    for _ in 0..=POINTERS * 2 {
-        let length = usize::from(*bytes.get(here)?);
-        match length >> 6 {
-            0 if length == 0 => {
-                return Some((name, after.unwrap_or(here + 1)));
-            }
-            0 => {
-                let label = bytes.get(here + 1..here + 1 + length)?;
-                octets += length + 1;
-                if octets > LONGEST_NAME {
-                    return None;
-                }
-                if !name.is_empty() {
-                    name.push('.');
-                }
-                push_label(&mut name, label);
-                here += 1 + length;
-            }
-            3 => {
-                let pointer = usize::from(u16_at(bytes, here)? & 0x3fff);
-                after.get_or_insert(here + 2);
-                // A pointer leads back, so that there is an end.
-                if pointer >= here {
-                    return None;
-                }
-                here = pointer;
-            }
+/// A resource record (RFC 1035 §4.1.3).
+struct Record<'a> {
+    kind: u16,
+    /// As on the wire: OPT keeps other things in it.
+    ttl: u32,
+    /// Where its data begins.
+    start: usize,
+    data: &'a [u8],
+    /// Where the next record begins.
+    end: usize,
+}
+
+impl<'a> Record<'a> {
+    fn read(bytes: &'a [u8], at: usize) -> Option<Self> {
+        let at = skip_name(bytes, at)?;
+        let kind = u16_at(bytes, at)?;
+        let ttl = bytes.get(at.checked_add(4)?..)?.first_chunk()?;
+        let length = usize::from(u16_at(bytes, at.checked_add(8)?)?);
+        let start = at.checked_add(10)?;
+        let end = start.checked_add(length)?;
+        Some(Self {
+            kind,
+            ttl: u32::from_be_bytes(*ttl),
+            start,
+            data: bytes.get(start..end)?,
+            end,
+        })
+    }
+
+    /// The name in what it says: behind nothing, a preference, or priority, weight and port.
+    fn target(&self, bytes: &[u8]) -> Option<String> {
+        let ahead = match self.kind {
+            NS | 5 | 12 | 39 => 0,
+            15 => 2,
+            33 => 6,
             _ => return None,
+        };
+        // The name lies within the data; its pointers may lead out of it, back into the message.
+        let (name, after) = read_name(bytes, self.start + ahead)?;
+        (after <= self.end).then_some(name)
+    }
+
+    /// `10 mx.example` of MX, `0 5 25 mx.example` of SRV, `CNAME mx.example`; other names stand for themselves.
+    fn with_numbers(&self, name: &str) -> Option<String> {
+        let number = |at| u16_at(self.data, at);
+        Some(match self.kind {
+            5 | 39 => format!("CNAME {name}"),
+            15 => format!("{} {name}", number(0)?),
+            33 => format!("{} {} {} {name}", number(0)?, number(2)?, number(4)?),
+            _ => name.to_owned(),
+        })
+    }
+
+    /// The first string of TXT or SPF (RFC 1035 §3.3.14), in quotes.
+    fn text(&self) -> Option<String> {
+        if !matches!(self.kind, 16 | 99) {
+            return None;
         }
+        let (&length, rest) = self.data.split_first()?;
+        let string = rest.get(..usize::from(length))?;
+        let shown = text(string.get(..TEXT).unwrap_or(string));
+        let cut = string.len() > TEXT || rest.len() > string.len();
+        Some(format!("\"{shown}\"{}", if cut { "…" } else { "" }))
     }
-    None
-}
-
-fn push_label(name: &mut String, label: &[u8]) {
-    for &octet in label {
-        match octet {
-            b'.' | b'\\' => {
-                name.push('\\');
-                name.push(char::from(octet));
-            }
-            0x21..=0x7e => name.push(char::from(octet.to_ascii_lowercase())),
-            _ => {
-                // Writing to a String cannot fail.
-                let written = write!(name, "\\{octet:03}");
-                debug_assert!(written.is_ok(), "a String takes all");
-            }
-        }
-    }
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
-}
-
-/// What a response code is called (RFC 1035 §4.1.1, RFC 6895 §2.3).
-pub(super) fn code_name(code: u16) -> String {
-    match code {
-        0 => "NOERROR".into(),
-        1 => "FORMERR".into(),
-        2 => "SERVFAIL".into(),
-        3 => "NXDOMAIN".into(),
-        4 => "NOTIMP".into(),
-        5 => "REFUSED".into(),
-        other => format!("RCODE{other}"),
-    }
-}
-
-/// What a record type is called; `TYPE65` where it has no name here (RFC 3597 §5).
-pub(super) fn type_name(record_type: RecordType) -> String {
-    const NAMES: [(u16, &str); 16] = [
-        (1, "A"),
-        (2, "NS"),
-        (5, "CNAME"),
-        (6, "SOA"),
-        (12, "PTR"),
-        (13, "HINFO"),
-        (15, "MX"),
-        (16, "TXT"),
-        (28, "AAAA"),
-        (33, "SRV"),
-        (35, "NAPTR"),
-        (43, "DS"),
-        (48, "DNSKEY"),
-        (52, "TLSA"),
-        (65, "HTTPS"),
-        (255, "ANY"),
-    ];
-    NAMES
-        .iter()
-        .find(|(number, _)| *number == record_type.0)
-        .map_or_else(
-            || format!("TYPE{}", record_type.0),
-            |(_, name)| (*name).to_owned(),
-        )
 }
 
 #[cfg(test)]
@@ -224,25 +264,24 @@ mod tests {
             (message.id, message.is_answer, message.code),
             (0x1234, true, 0)
         );
+        let question = message.question.unwrap();
         assert_eq!(
-            (message.name.as_str(), message.record_type),
-            ("mail.example.com", 1)
+            (question.name.as_str(), question.record_type),
+            ("mail.example.com", RecordType::A)
         );
         assert_eq!(message.names, ["mx.example.com"]);
         assert_eq!(message.addresses, [IpAddr::from([198, 51, 100, 25])]);
+        assert_eq!(message.told, ["CNAME mx.example.com", "198.51.100.25"]);
         assert_eq!(message.ttl, Some(Span::seconds(60)));
+        assert_eq!(message.octets, ANSWER.len());
     }
 
     #[test]
-    fn a_pointer_to_itself_is_no_name_and_odd_octets_are_escaped() {
+    fn a_pointer_to_itself_is_no_name() {
         let mut looped = ANSWER.to_vec();
         looped[12] = 0xc0;
         looped[13] = 0x0c;
         assert_eq!(read(&looped), None);
-        assert_eq!(
-            read_name(b"\x05a.b\\\x1b\0", 0),
-            Some(("a\\.b\\\\\\027".to_owned(), 7))
-        );
     }
 
     #[test]
@@ -251,12 +290,90 @@ mod tests {
         assert_eq!((message.names.len(), message.addresses.len()), (1, 0));
     }
 
+    #[test]
+    fn a_referral_names_other_servers_and_an_empty_answer_its_own_authority() {
+        let record = |kind: u8| [b"\0\0", &[kind][..], b"\0\x01\0\0\0\x05\0\x04\x02ns\0"].concat();
+        let head = |authorities: u8| {
+            let counts = [0, 1, 0, 0, 0, authorities, 0, 0];
+            [&[0, 1, 0x81, 0][..], &counts, b"\x01x\0\0\x01\0\x01"].concat()
+        };
+        let referral = [head(1), record(2)].concat();
+        assert_eq!(read(&referral).unwrap().referred, ["ns"]);
+        let empty = [head(2), record(2), record(6)].concat();
+        assert_eq!(read(&empty).unwrap().referred, [""; 0]);
+    }
+
+    #[test]
+    fn the_upper_bits_of_a_code_stand_in_edns() {
+        let mut bytes = b"\0\x01\x81\0\0\0\0\0\0\0\0\x01\0\0\x29\x04\xd0\x01\0\0\0\0\0".to_vec();
+        assert_eq!(read(&bytes).unwrap().code, 16);
+        bytes[3] = 7;
+        assert_eq!(read(&bytes).unwrap().code, 23);
+    }
+
+    #[test]
+    fn what_mail_asks_for_is_told_briefly() {
+        let answer = |kind: u8, data: &[u8]| {
+            let head = b"\0\x01\x81\0\0\0\0\x01\0\0\0\0\0\0";
+            let length = u8::try_from(data.len()).unwrap();
+            let bytes = [head, &[kind][..], b"\0\x01\0\0\0\x05\0", &[length], data].concat();
+            read(&bytes).unwrap().told
+        };
+        assert_eq!(answer(15, b"\0\x0a\x02mx\0"), ["10 mx"]);
+        assert_eq!(answer(33, b"\0\0\0\x05\0\x19\x02mx\0"), ["0 5 25 mx"]);
+        assert_eq!(answer(12, b"\x04host\0"), ["host"]);
+        assert_eq!(answer(16, b"\x0bv=spf1 -all"), ["\"v=spf1 -all\""]);
+        assert_eq!(answer(16, b"\x02ab\x02cd"), ["\"ab\"…"]);
+        assert_eq!(answer(15, b"\0"), [""; 0]);
+    }
+
+    /// A message as another implementation writes it, names compressed.
+    fn written(names: &[String], addresses: &[u32]) -> Vec<u8> {
+        use simple_dns::rdata::{A, CNAME, MX, RData};
+        use simple_dns::{CLASS, Name, Packet, Question, ResourceRecord, TYPE};
+
+        let mut packet = Packet::new_reply(7);
+        let name = |at: usize| Name::new_unchecked(names[at % names.len()].as_str());
+        let asked = Question::new(name(0), TYPE::A.into(), CLASS::IN.into(), false);
+        packet.questions.push(asked);
+        let mut add = |data| {
+            let record = ResourceRecord::new(name(0), CLASS::IN, 60, data);
+            packet.answers.push(record);
+        };
+        for at in 0..names.len() {
+            add(RData::CNAME(CNAME(name(at))));
+            add(RData::MX(MX {
+                preference: 10,
+                exchange: name(at),
+            }));
+        }
+        for &address in addresses {
+            add(RData::A(A { address }));
+        }
+        packet.build_bytes_vec_compressed().unwrap()
+    }
+
     proptest! {
         #[test]
         fn any_octets_are_a_message_or_none(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            if let Some(message) = read(&bytes) {
-                prop_assert!(message.name.len() <= 4 * LONGEST_NAME);
+            if let Some(question) = read(&bytes).and_then(|message| message.question) {
+                prop_assert!(question.name.len() <= 4 * super::super::name::LONGEST_NAME);
             }
+        }
+
+        #[test]
+        fn what_another_implementation_writes_is_read_as_it_was_meant(
+            names in proptest::collection::vec("[a-z]{1,8}(\\.[a-z]{1,8}){0,4}", 1..6),
+            addresses in proptest::collection::vec(any::<u32>(), 0..10),
+        ) {
+            let bytes = written(&names, &addresses);
+            let message = read(&bytes).unwrap();
+            prop_assert_eq!(message.octets, bytes.len());
+            prop_assert_eq!(&message.question.unwrap().name, &names[0]);
+            let told: Vec<String> = names.iter().flat_map(|name| [name.clone(), name.clone()]).collect();
+            prop_assert_eq!(message.names, told);
+            let given: Vec<IpAddr> = addresses.iter().map(|&ip| IpAddr::V4(ip.into())).collect();
+            prop_assert_eq!(message.addresses, given);
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Requests and replies of one HTTP/1 connection, put together in order.
 
 use super::head::{self, Framing};
-use crate::model::Side;
+use crate::model::{FaultCode, PacketNo, Side};
 use crate::protocol::Dialogue;
 use crate::protocol::line::{Body, Line, Mode};
 use crate::protocol::pending::Pending;
 use crate::protocol::record::{
     add_name, answer, answer_body, answer_more, ask, ask_body, ask_more, forget_answer, remark,
-    text,
+    unmatched,
 };
 use crate::protocol::talk::{Talk, Wire};
 
@@ -29,6 +29,8 @@ enum Method {
     Connect,
     Head,
     Other,
+    /// GET of HTTP/0.9: one line, and the reply has no head.
+    Simple,
 }
 
 /// A message in one direction, as far as it has been read.
@@ -36,6 +38,8 @@ enum Method {
 struct Message {
     stage: Stage,
     framing: Framing,
+    /// Packet of a field that contradicts another, or itself, about the end of the message.
+    ambiguous: Option<PacketNo>,
 }
 
 /// What the next line of a direction is.
@@ -142,7 +146,14 @@ impl Http {
         {
             add_name(out, user);
         }
-        if self.request.read(line, Side::Client, wire) != Part::HeadEnd {
+        let part = self.request.read(line, Side::Client, wire);
+        if let Some(packet) = self.request.ambiguous.take()
+            && let Some(ask) = self.pending.last()
+        {
+            out.fault(FaultCode::Framing, packet);
+            remark(&mut ask.exchange.notes, AMBIGUOUS);
+        }
+        if part != Part::HeadEnd {
             return;
         }
         match self.request.framing {
@@ -159,7 +170,7 @@ impl Http {
             .last()
             .is_some_and(|ask| ask.kind == Method::Connect)
         {
-            wire.hold_client();
+            wire.client.expect(Mode::Hold);
         }
     }
 
@@ -185,17 +196,22 @@ impl Http {
             self.reply.stage = Stage::Lost;
             ask.write(out);
         }
-        let kind = match request.method.as_str() {
+        let mut kind = match request.method.as_str() {
             "CONNECT" => Method::Connect,
             "HEAD" => Method::Head,
             _ => Method::Other,
         };
+        let simple = malformed && head::is_simple(&line.text);
         self.request = Message {
-            stage: Stage::Fields,
-            framing: Framing::Unsaid,
+            stage: if simple { Stage::Start } else { Stage::Fields },
+            ..Message::default()
         };
         let mut exchange = ask(request.method, request.request, &line);
-        if malformed {
+        if simple {
+            kind = Method::Simple;
+            remark(&mut exchange.notes, "as in HTTP/0.9: the reply has no head");
+        } else if malformed {
+            out.fault(FaultCode::UnknownCommand, line.packet);
             remark(&mut exchange.notes, "not a request of HTTP/1");
         }
         if let Some(oldest) = self.pending.push(exchange, kind) {
@@ -205,7 +221,7 @@ impl Http {
 
     fn reply_line(&mut self, line: &Line<'_>, wire: &mut Wire, out: &mut Dialogue) {
         if matches!(self.reply.stage, Stage::Start | Stage::Lost) {
-            return self.first_reply_line(line, out);
+            return self.first_reply_line(line, wire, out);
         }
         if let Some(ask) = self.pending.first() {
             answer_more(&mut ask.exchange, line);
@@ -215,14 +231,21 @@ impl Http {
         {
             self.upgrade = Some(upgrade);
         }
-        match self.reply.read(line, Side::Server, wire) {
+        let part = self.reply.read(line, Side::Server, wire);
+        if let Some(packet) = self.reply.ambiguous.take()
+            && let Some(ask) = self.pending.first()
+        {
+            out.fault(FaultCode::Framing, packet);
+            remark(&mut ask.exchange.notes, AMBIGUOUS);
+        }
+        match part {
             Part::Inside => {}
             Part::End => self.reply_ended(wire, out),
             Part::HeadEnd => self.reply_head_ended(wire, out),
         }
     }
 
-    fn first_reply_line(&mut self, line: &Line<'_>, out: &mut Dialogue) {
+    fn first_reply_line(&mut self, line: &Line<'_>, wire: &mut Wire, out: &mut Dialogue) {
         let lost = self.reply.stage == Stage::Lost;
         let skip = if lost {
             head::find_status_line(&line.text)
@@ -232,7 +255,17 @@ impl Http {
         let clean = skip.map(|skip| after(line, skip));
         let read = clean.and_then(|line| Some((head::status_line(&line.text)?, line)));
         let Some((status, line)) = read else {
-            if !lost && !line.text.is_empty() {
+            let simple = self
+                .pending
+                .first()
+                .filter(|ask| ask.kind == Method::Simple);
+            if let Some(ask) = simple.filter(|_| !lost) {
+                answer_more(&mut ask.exchange, line);
+                self.reply.stage = Stage::Body;
+                self.reply.framing = Framing::Unsaid;
+                wire.server.expect(Mode::Opaque);
+            } else if !lost && !line.text.is_empty() {
+                out.fault(FaultCode::BadReply, line.packet);
                 remark(
                     &mut out.notes,
                     format!("not a reply of HTTP/1, in packet {}", line.packet.0),
@@ -251,18 +284,11 @@ impl Http {
         self.upgrade = None;
         self.reply = Message {
             stage: Stage::Fields,
-            framing: Framing::Unsaid,
+            ..Message::default()
         };
         match self.pending.first() {
             Some(ask) => answer(&mut ask.exchange, &line, || status.to_string()),
-            None => remark(
-                &mut out.notes,
-                format!(
-                    "a reply without a request, in packet {}: {}",
-                    line.packet.0,
-                    text(&line.text)
-                ),
-            ),
+            None => unmatched(&line, out),
         }
     }
 
@@ -305,10 +331,15 @@ impl Http {
         };
         remark(
             &mut out.notes,
-            format!("handed over to {what} after the reply: not read"),
+            format!("handed over to {what} after the reply"),
         );
+        let mut port = None;
         if let Some(ask) = self.pending.pop() {
+            port = head::tunnel_port(&ask.exchange.request).filter(|_| tunnel);
             ask.write(out);
+        }
+        if tunnel || self.upgrade.as_deref().is_none_or(|it| !is_websocket(it)) {
+            return wire.hand_over(port);
         }
         self.request = Message::default();
         self.reply = Message::default();
@@ -334,6 +365,14 @@ impl Http {
     }
 }
 
+/// A remark on a message whose end is told in two ways, or in none that holds.
+const AMBIGUOUS: &str = "the end of the message is told in a way that readers take differently";
+
+/// Whether an upgrade is to WebSocket (RFC 6455), whose frames are not read.
+fn is_websocket(upgrade: &str) -> bool {
+    upgrade.eq_ignore_ascii_case("websocket")
+}
+
 /// `line` without its first `skip` octets.
 fn after<'a>(line: &'a Line<'_>, skip: usize) -> Line<'a> {
     Line {
@@ -348,7 +387,12 @@ impl Message {
     fn read(&mut self, line: &Line<'_>, side: Side, wire: &mut Wire) -> Part {
         match self.stage {
             Stage::Fields if line.text.is_empty() => return Part::HeadEnd,
-            Stage::Fields => self.framing = head::framing(self.framing, &line.text),
+            Stage::Fields => {
+                if head::contradicts(self.framing, &line.text, side) {
+                    self.ambiguous = Some(line.packet);
+                }
+                self.framing = head::framing(self.framing, &line.text);
+            }
             Stage::ChunkSize => match head::chunk_size(&line.text) {
                 Some(0) => self.stage = Stage::Trailers,
                 Some(octets) => {
@@ -356,7 +400,10 @@ impl Message {
                     // With the line end after it.
                     wire.of(side).expect(Mode::Octets(octets.saturating_add(2)));
                 }
-                None => self.stage = Stage::Lost,
+                None => {
+                    self.ambiguous = Some(line.packet);
+                    self.stage = Stage::Lost;
+                }
             },
             Stage::Trailers if line.text.is_empty() => {
                 self.stage = Stage::Start;
@@ -377,7 +424,7 @@ impl Message {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::{Nanos, PacketNo, Proto};
+    use crate::model::{Encryption, FaultCode, Nanos, PacketNo, Proto};
     use crate::protocol::testing::{
         C, S, Script, a_hole_costs_little, pairs, rubbish_is_survived, run,
         segmentation_does_not_matter,
@@ -498,10 +545,12 @@ mod tests {
                 80,
                 &[(C, request), (S, reply), (C, "GET / HTTP/1.1\r\n\r\n")],
             );
-            assert_eq!(dialogue.exchanges.len(), 1);
+            // A tunnel may carry more of the same; WebSocket is not read.
+            let read = if what == "websocket" { 1 } else { 2 };
+            assert_eq!(dialogue.exchanges.len(), read);
             assert_eq!(
-                dialogue.notes,
-                [format!("handed over to {what} after the reply: not read")]
+                dialogue.notes[0],
+                format!("handed over to {what} after the reply")
             );
         }
         let (_, refused) = run(
@@ -514,6 +563,77 @@ mod tests {
             ],
         );
         assert_eq!(pairs(&refused)[1].1, "HTTP/1.1 200 yes");
+    }
+
+    #[test]
+    fn what_a_tunnel_carries_is_told_by_content_even_if_sent_ahead() {
+        let hello = "\u{16}\u{3}\u{1}\0\u{5}\u{1}\0\0\u{1}\0";
+        let ahead = format!("CONNECT x:443 HTTP/1.1\r\n\r\n{hello}");
+        let (proto, dialogue) = run(3128, &[(C, ahead.as_str()), (S, "HTTP/1.1 200 go\r\n\r\n")]);
+        assert_eq!(
+            (proto, dialogue.encryption),
+            (Proto("http"), Encryption::StartTls)
+        );
+        let (_, dialogue) = run(
+            3128,
+            &[
+                (C, "CONNECT x:25 HTTP/1.1\r\n\r\n"),
+                (S, "HTTP/1.1 200 go\r\n\r\n220 mx ESMTP\r\n"),
+                (C, "QUIT\r\n"),
+                (S, "221 bye\r\n"),
+            ],
+        );
+        assert_eq!(
+            pairs(&dialogue)[1..],
+            [
+                (String::new(), "220 mx ESMTP".into()),
+                ("QUIT".into(), "221 bye".into()),
+            ]
+        );
+        assert_eq!(dialogue.notes[1], "spoken after it: smtp");
+    }
+
+    #[test]
+    fn a_reply_without_a_head_answers_a_request_without_a_version() {
+        let (proto, dialogue) = run(
+            80,
+            &[(C, "GET /\r\n\r\n"), (S, "<html>\r\n"), (S, "</html>")],
+        );
+        assert_eq!(proto, Proto("http"));
+        let [exchange] = dialogue.exchanges.as_slice() else {
+            panic!("{dialogue:?}")
+        };
+        assert_eq!(
+            (exchange.request.as_str(), exchange.response_bytes),
+            ("GET /", Some(15))
+        );
+        assert_eq!(dialogue.faults, []);
+    }
+
+    #[test]
+    fn an_end_told_in_two_ways_is_named() {
+        for (fields, ambiguous) in [
+            ("Content-Length: 4", false),
+            ("Content-Length: 4\r\nContent-Length: 4", false),
+            ("Content-Length: 4\r\nContent-Length: 5", true),
+            ("Content-Length: 4\r\nTransfer-Encoding: chunked", true),
+            ("Transfer-Encoding: chunked\r\nContent-Length: 4", true),
+            ("Transfer-Encoding: chunked", false),
+            ("Transfer-Encoding: chunked, x", true),
+            ("Content-Length: +4", true),
+            ("Content-Length: 18446744073709551616", true),
+            ("Content-Length : 4", true),
+        ] {
+            let request = format!("POST / HTTP/1.1\r\n{fields}\r\n\r\n");
+            let (_, dialogue) = run(80, &[(C, request.as_str()), (S, "HTTP/1.1 200 x\r\n")]);
+            let codes: Vec<_> = dialogue.faults.iter().map(|fault| fault.code).collect();
+            let expected = if ambiguous {
+                vec![FaultCode::Framing]
+            } else {
+                vec![]
+            };
+            assert_eq!(codes, expected, "{fields}");
+        }
     }
 
     #[test]

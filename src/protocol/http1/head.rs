@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::model::Verb;
+use crate::model::{Side, Verb};
 use crate::protocol::record::text;
 
 /// A request line.
@@ -110,17 +110,67 @@ pub(super) fn framing(before: Framing, line: &[u8]) -> Framing {
         return before;
     };
     if name.eq_ignore_ascii_case(b"Transfer-Encoding") {
-        let last = value.rsplit(|&byte| byte == b',').next();
-        let chunked = last.is_some_and(|last| last.trim_ascii().eq_ignore_ascii_case(b"chunked"));
-        return if chunked { Framing::Chunked } else { before };
+        return if is_chunked(value) {
+            Framing::Chunked
+        } else {
+            before
+        };
     }
     if name.eq_ignore_ascii_case(b"Content-Length") && before != Framing::Chunked {
-        let octets = std::str::from_utf8(value)
-            .ok()
-            .and_then(|it| it.parse().ok());
-        return octets.map_or(before, Framing::Length);
+        return number(value).map_or(before, Framing::Length);
     }
     before
+}
+
+/// Whether the header field in `line`, from `side`, contradicts what was said `before` of the end of the message, or
+/// says it in a way that not all take alike (RFC 9112 §6.1, §6.3, §5.1).
+pub(super) fn contradicts(before: Framing, line: &[u8], side: Side) -> bool {
+    let Some((name, value)) = field(line) else {
+        return false;
+    };
+    let bare = name.trim_ascii();
+    let length = bare.eq_ignore_ascii_case(b"Content-Length");
+    let coding = bare.eq_ignore_ascii_case(b"Transfer-Encoding");
+    if !length && !coding {
+        return false;
+    }
+    if bare.len() != name.len() {
+        return true;
+    }
+    if coding {
+        // A reply may end with the connection, a request may not.
+        return matches!(before, Framing::Length(_)) || side == Side::Client && !is_chunked(value);
+    }
+    match (before, number(value)) {
+        (Framing::Chunked, _) | (_, None) => true,
+        (Framing::Length(other), Some(octets)) => other != octets,
+        (Framing::Unsaid, Some(_)) => false,
+    }
+}
+
+/// Whether chunks are the last coding of a Transfer-Encoding.
+fn is_chunked(value: &[u8]) -> bool {
+    let last = value.rsplit(|&byte| byte == b',').next();
+    last.is_some_and(|last| last.trim_ascii().eq_ignore_ascii_case(b"chunked"))
+}
+
+/// A number in digits alone.
+fn number(value: &[u8]) -> Option<u64> {
+    let digits = value.iter().all(u8::is_ascii_digit);
+    let value = std::str::from_utf8(value).ok().filter(|_| digits)?;
+    value.parse().ok()
+}
+
+/// Whether a line is a request of HTTP/0.9: `GET /path`.
+pub(super) fn is_simple(line: &[u8]) -> bool {
+    let path = line.strip_prefix(b"GET ").unwrap_or_default();
+    path.starts_with(b"/") && !path.contains(&b' ')
+}
+
+/// The port in the target of a CONNECT request (RFC 9110 §9.3.6).
+pub(super) fn tunnel_port(request: &str) -> Option<u16> {
+    let target = request.split(' ').nth(1)?;
+    target.rsplit_once(':')?.1.parse().ok()
 }
 
 /// The protocol that an Upgrade field names.

@@ -1,6 +1,6 @@
 //! How HTTP/1 begins.
 
-use super::head::{request_line, status_line};
+use super::head::{is_simple, request_line, status_line};
 use crate::protocol::detect::first_line;
 use crate::protocol::{Opening, Verdict};
 
@@ -38,7 +38,7 @@ fn client(bytes: &[u8]) -> Verdict {
     };
     if request_line(line).is_some() {
         Verdict::Certain
-    } else if long_url() {
+    } else if long_url() || is_simple(line) {
         Verdict::Likely
     } else {
         Verdict::RuledOut

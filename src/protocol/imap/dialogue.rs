@@ -10,7 +10,8 @@ use crate::model::{Exchange, Side};
 use crate::protocol::Dialogue;
 use crate::protocol::line::{Body, Line, Mode};
 use crate::protocol::record::{
-    add_name, answer, answer_body, ask, ask_more, ask_octets, forget_answer, greeting, remark, text,
+    add_name, answer, answer_body, ask, ask_more, ask_octets, bad_reply, forget_answer, greeting,
+    remark, spoke_early, text, unknown, unmatched,
 };
 use crate::protocol::sasl::{Awaited, Mechanism};
 use crate::protocol::talk::{Talk, Wire};
@@ -96,6 +97,10 @@ impl Talk for Imap {
         }
     }
 
+    fn resume(&mut self) {
+        self.greeted = true;
+    }
+
     fn finish(&mut self, _wire: &mut Wire, out: &mut Dialogue) {
         let said = std::mem::take(&mut self.said);
         if let Some(first) = self.running.front_mut() {
@@ -162,7 +167,7 @@ impl Imap {
         }
         let mut exchange = ask(command.verb, command.request, line);
         match &command.kind {
-            Kind::Unknown => remark(&mut exchange.notes, "not a command of IMAP"),
+            Kind::Unknown => unknown("IMAP", line, &mut exchange, out),
             Kind::Authenticate(mechanism) => {
                 self.client = Client::Sasl(mechanism.clone());
                 self.wait(wire);
@@ -229,10 +234,16 @@ impl Imap {
                     self.hear_line(line);
                 }
             }
-            Reply::Untagged(Some(word)) if !self.greeted && self.running.is_empty() => {
+            Reply::Untagged(Some(word))
+                if !self.greeted && (self.running.is_empty() || reply::greets(&line.text)) =>
+            {
                 self.greeted = true;
                 let mut exchange = greeting(line);
                 answer(&mut exchange, line, || word.to_owned());
+                if let Some(early) = self.running.front() {
+                    let [packet, _] = early.exchange.packets;
+                    spoke_early(packet, &mut exchange, out);
+                }
                 out.exchanges.push(exchange);
             }
             Reply::Untagged(word) => {
@@ -250,10 +261,7 @@ impl Imap {
             }
             Reply::Other => {
                 if !line.after_hole() && !self.uncertain {
-                    remark(
-                        &mut out.notes,
-                        format!("not a reply of IMAP: {}", text(&line.text)),
-                    );
+                    bad_reply("IMAP", line, out);
                 }
                 self.hear_line(line);
             }
@@ -308,14 +316,7 @@ impl Imap {
         };
         let Some(at) = at else {
             self.said = Body::default();
-            remark(
-                &mut out.notes,
-                format!(
-                    "a reply without a command, in packet {}: {}",
-                    line.packet.0,
-                    text(&line.text)
-                ),
-            );
+            unmatched(line, out);
             return;
         };
         let composing = at + 1 == self.running.len();

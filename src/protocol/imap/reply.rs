@@ -1,6 +1,7 @@
 //! What a server of IMAP says.
 
 use super::command::split_word;
+use crate::protocol::detect::has_ignoring_case;
 
 /// A line of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,11 @@ pub(super) fn read(line: &[u8]) -> Reply<'_> {
         (tag, Some(word @ ("BAD" | "NO" | "OK"))) if !tag.is_empty() => Reply::Tagged(tag, word),
         _ => Reply::Other,
     }
+}
+
+/// Whether an untagged OK reads like a greeting although the client has already spoken.
+pub(super) fn greets(line: &[u8]) -> bool {
+    has_ignoring_case(line, b"IMAP") || has_ignoring_case(line, b"ready")
 }
 
 fn status(word: &[u8]) -> Option<&'static str> {

@@ -7,7 +7,10 @@ use crate::protocol::dots::Endings;
 use crate::protocol::line::{Body, Ending, Line, Mode};
 use crate::protocol::message;
 use crate::protocol::pending::{Ask, Pending};
-use crate::protocol::record::{add_name, answer, answer_body, ask, greeting, remark, text};
+use crate::protocol::record::{
+    add_name, answer, answer_body, ask, bad_reply, greeting, remark, spoke_early, unknown,
+    unmatched,
+};
 use crate::protocol::sasl::{self, Awaited};
 use crate::protocol::talk::{Talk, Wire};
 
@@ -59,6 +62,10 @@ impl Talk for Nntp {
         }
     }
 
+    fn resume(&mut self) {
+        self.greeted = true;
+    }
+
     fn finish(&mut self, wire: &mut Wire, out: &mut Dialogue) {
         while let Some(ask) = self.pending.pop() {
             self.give_up(ask, wire, out);
@@ -96,7 +103,7 @@ impl Nntp {
                 wire.hold_client();
             }
             Kind::TakeThis => wire.client.expect_dots(Endings::Strict),
-            Kind::Unknown => remark(&mut exchange.notes, "not a command of NNTP"),
+            Kind::Unknown => unknown("NNTP", line, &mut exchange, out),
             Kind::Auth(_) | Kind::Body | Kind::Plain => {}
         }
         self.push(exchange, command.kind, wire, out);
@@ -126,17 +133,18 @@ impl Nntp {
         let Some(code) = command::code(&line.text) else {
             // After a hole this is the rest of a text.
             if !line.after_hole() && !unsure {
-                remark(
-                    &mut out.notes,
-                    format!("not a reply of NNTP: {}", text(&line.text)),
-                );
+                bad_reply("NNTP", line, out);
             }
             return;
         };
         let first = !std::mem::replace(&mut self.greeted, true);
-        if first && self.pending.is_empty() && matches!(code, 200 | 201 | 400 | 502) {
+        if first && self.greets(code) {
             let mut exchange = greeting(line);
             answer(&mut exchange, line, || code.to_string());
+            if let Some(early) = self.pending.first() {
+                let [packet, _] = early.exchange.packets;
+                spoke_early(packet, &mut exchange, out);
+            }
             out.exchanges.push(exchange);
             return;
         }
@@ -151,7 +159,7 @@ impl Nntp {
             return self.unasked(line, code, wire, out);
         };
         if message::is_awaited(&ask.exchange) {
-            message::end(&mut ask.exchange, wire);
+            message::end(&mut ask.exchange, wire, out);
         }
         answer(&mut ask.exchange, line, || code.to_string());
         if command::has_many_lines(code, ask.exchange.verb.as_str()) {
@@ -164,6 +172,14 @@ impl Nntp {
         if let Some(ask) = self.pending.pop() {
             self.answered(&ask.kind, code, wire, out);
             ask.write(out);
+        }
+    }
+
+    /// Whether the first reply, of this code, is the greeting (RFC 3977 §5.1.1).
+    fn greets(&mut self, code: u16) -> bool {
+        match self.pending.first() {
+            None => matches!(code, 200 | 201 | 400 | 502),
+            Some(ask) => matches!(code, 200 | 201) && ask.exchange.verb.as_str() != "MODE",
         }
     }
 
@@ -223,14 +239,7 @@ impl Nntp {
 
     /// A reply to nothing that was captured.
     fn unasked(&mut self, line: &Line<'_>, code: u16, wire: &mut Wire, out: &mut Dialogue) {
-        remark(
-            &mut out.notes,
-            format!(
-                "a reply without a command, in packet {}: {}",
-                line.packet.0,
-                text(&line.text)
-            ),
-        );
+        unmatched(line, out);
         if !self.pending.is_empty() {
             return;
         }
@@ -264,7 +273,7 @@ impl Nntp {
             }
         }
         if message::is_awaited(&ask.exchange) {
-            message::end(&mut ask.exchange, wire);
+            message::end(&mut ask.exchange, wire, out);
             if ask.exchange.start.is_none() {
                 return;
             }

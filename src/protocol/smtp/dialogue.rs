@@ -2,13 +2,15 @@
 
 use super::command::{self, Kind};
 use super::reply::{self, ReplyLine};
-use crate::model::{Exchange, Side, Verb};
+use crate::model::{Exchange, FaultCode, Side, Verb};
 use crate::protocol::Dialogue;
 use crate::protocol::dots::Endings;
 use crate::protocol::line::{Body, Line, Mode};
 use crate::protocol::message;
 use crate::protocol::pending::{Ask, Pending};
-use crate::protocol::record::{add_name, answer, ask, greeting, remark, text};
+use crate::protocol::record::{
+    add_name, answer, ask, bad_reply, greeting, remark, spoke_early, unknown, unmatched,
+};
 use crate::protocol::sasl::{self, Awaited};
 use crate::protocol::talk::{Talk, Wire};
 
@@ -81,6 +83,10 @@ impl Talk for Smtp {
         }
     }
 
+    fn resume(&mut self) {
+        self.greeted = Greeted::Done;
+    }
+
     fn finish(&mut self, wire: &mut Wire, out: &mut Dialogue) {
         let held = wire.client.held_octets();
         if let Some(ask) = self.pending.last().filter(|_| held > 0) {
@@ -141,7 +147,7 @@ impl Smtp {
             Kind::StartTls => {
                 wire.hold_client();
             }
-            Kind::Unknown => remark(&mut exchange.notes, "not a command of SMTP"),
+            Kind::Unknown => unknown("SMTP", line, &mut exchange, out),
             Kind::Body | Kind::Plain | Kind::Recipient => {}
         }
         self.push(exchange, command.kind, wire, out);
@@ -156,10 +162,7 @@ impl Smtp {
     fn reply(&mut self, line: &Line<'_>, wire: &mut Wire, out: &mut Dialogue) {
         let Some(reply) = reply::read(&line.text) else {
             if !line.after_hole() {
-                remark(
-                    &mut out.notes,
-                    format!("not a reply of SMTP: {}", text(&line.text)),
-                );
+                bad_reply("SMTP", line, out);
             }
             return;
         };
@@ -183,11 +186,15 @@ impl Smtp {
             return self.unasked(line, reply, wire, out);
         };
         if message::is_awaited(&ask.exchange) {
-            message::end(&mut ask.exchange, wire);
+            message::end(&mut ask.exchange, wire, out);
         }
         answer(&mut ask.exchange, line, || reply.code.to_string());
         if reply.more {
             return;
+        }
+        if reply.code == 503 {
+            let [asked, _] = ask.exchange.packets;
+            out.fault(FaultCode::OutOfOrder, asked.unwrap_or(line.packet));
         }
         let ends_message = matches!(ask.kind, Kind::Body | Kind::Chunk { last: true, .. });
         self.replies += 1;
@@ -212,11 +219,9 @@ impl Smtp {
     fn greeting(&mut self, line: &Line<'_>, reply: ReplyLine, out: &mut Dialogue) {
         if self.greeted == Greeted::NotYet {
             let mut exchange = greeting(line);
-            if !self.pending.is_empty() {
-                remark(
-                    &mut exchange.notes,
-                    "the client spoke before the server had greeted",
-                );
+            if let Some(early) = self.pending.first() {
+                let [packet, _] = early.exchange.packets;
+                spoke_early(packet, &mut exchange, out);
             }
             out.exchanges.push(exchange);
         }
@@ -272,14 +277,7 @@ impl Smtp {
     /// A reply to nothing that was captured.
     fn unasked(&mut self, line: &Line<'_>, reply: ReplyLine, wire: &mut Wire, out: &mut Dialogue) {
         self.stray = reply.more.then_some(reply.code);
-        remark(
-            &mut out.notes,
-            format!(
-                "a reply without a command, in packet {}: {}",
-                line.packet.0,
-                text(&line.text)
-            ),
-        );
+        unmatched(line, out);
         if reply.more || !self.pending.is_empty() {
             return;
         }
@@ -314,7 +312,7 @@ impl Smtp {
             }
         }
         if message::is_awaited(&ask.exchange) {
-            message::end(&mut ask.exchange, wire);
+            message::end(&mut ask.exchange, wire, out);
             if ask.exchange.start.is_none() {
                 return;
             }
@@ -564,6 +562,21 @@ mod tests {
             ],
         );
         let notes = |n: usize| dialogue.exchanges[n].notes.join("; ");
+        let faults: Vec<(&str, u64)> = dialogue
+            .faults
+            .iter()
+            .map(|fault| (fault.code.name(), fault.packet.0))
+            .collect();
+        assert_eq!(
+            faults,
+            [
+                ("bare-lf", 1),
+                ("talk-before-greeting", 1),
+                ("unknown-command", 3),
+                ("smuggled-end", 7),
+                ("unmatched-reply", 11),
+            ]
+        );
         assert_eq!(notes(0), "request line ended by a bare LF");
         assert_eq!(notes(1), "the client spoke before the server had greeted");
         assert_eq!(notes(2), "not a command of SMTP");

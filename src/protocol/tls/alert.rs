@@ -67,6 +67,11 @@ impl Alert {
         self.fatal
     }
 
+    /// Whether it only says that the sender is done.
+    pub(super) const fn is_farewell(self) -> bool {
+        self.number == 0
+    }
+
     /// Its name: `unknown CA`; `alert 77` where it has none.
     pub(super) fn name(self) -> String {
         NAMES

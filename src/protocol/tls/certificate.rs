@@ -15,6 +15,24 @@ pub(super) struct Chain {
 impl Chain {
     /// Reads the body of the message; what is cut off at its end is not counted.
     pub(super) fn read(body: &[u8]) -> Self {
+        Self::read_list(body, |rest| Some(rest))
+    }
+
+    /// Reads that of TLS 1.3 (RFC 8446 §4.4.2), which has a context before the list and extensions behind each
+    /// certificate.
+    pub(super) fn read_1_3(body: &[u8]) -> Self {
+        let list = body.split_first().and_then(|(&context, rest)| {
+            let (_, list) = rest.split_at_checked(usize::from(context))?;
+            Some(list)
+        });
+        Self::read_list(list.unwrap_or_default(), |rest| {
+            let (&[high, low], rest) = rest.split_first_chunk::<2>()?;
+            rest.get(usize::from(u16::from_be_bytes([high, low]))..)
+        })
+    }
+
+    /// Reads a list; `behind` passes over what stands behind a certificate.
+    fn read_list(body: &[u8], behind: impl Fn(&[u8]) -> Option<&[u8]>) -> Self {
         let mut rest = body.get(3..).unwrap_or_default();
         let mut length = 0;
         let mut leaf = None;
@@ -23,7 +41,7 @@ impl Chain {
                 leaf = certificate(der);
             }
             length += 1;
-            rest = next;
+            rest = behind(next).unwrap_or_default();
         }
         Self { length, leaf }
     }

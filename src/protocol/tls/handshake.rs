@@ -12,8 +12,12 @@ pub(super) mod kind {
     pub(in super::super) const CLIENT_HELLO: u8 = 1;
     pub(in super::super) const SERVER_HELLO: u8 = 2;
     pub(in super::super) const NEW_SESSION_TICKET: u8 = 4;
+    pub(in super::super) const END_OF_EARLY_DATA: u8 = 5;
+    pub(in super::super) const ENCRYPTED_EXTENSIONS: u8 = 8;
     pub(in super::super) const CERTIFICATE: u8 = 11;
+    pub(in super::super) const FINISHED: u8 = 20;
     pub(in super::super) const CERTIFICATE_STATUS: u8 = 22;
+    pub(in super::super) const KEY_UPDATE: u8 = 24;
 }
 
 /// A message in the clear.
@@ -111,7 +115,7 @@ fn header(bytes: &[u8]) -> Option<(u8, usize)> {
 const fn is_read(kind: u8, length: usize) -> bool {
     matches!(
         kind,
-        kind::CLIENT_HELLO | kind::SERVER_HELLO | kind::CERTIFICATE
+        kind::CLIENT_HELLO | kind::SERVER_HELLO | kind::ENCRYPTED_EXTENSIONS | kind::CERTIFICATE
     ) && length <= LONGEST
 }
 

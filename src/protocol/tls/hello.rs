@@ -12,6 +12,7 @@ pub(super) mod extension {
     pub(super) const POINT_FORMATS: u16 = 11;
     pub(super) const SIGNATURE_ALGORITHMS: u16 = 13;
     pub(in super::super) const ALPN: u16 = 16;
+    pub(super) const ENCRYPT_THEN_MAC: u16 = 22;
     pub(super) const PRE_SHARED_KEY: u16 = 41;
     pub(super) const EARLY_DATA: u16 = 42;
     pub(super) const SUPPORTED_VERSIONS: u16 = 43;
@@ -32,6 +33,8 @@ pub(super) type SessionId = SmallVec<[u8; 32]>;
 pub(super) struct ClientHello {
     /// The version field, which TLS 1.3 leaves at 1.2.
     pub(super) version: u16,
+    /// By which secrets of the session are found; zeros where a hello in the SSLv2 format has none.
+    pub(super) random: [u8; 32],
     pub(super) session_id: SessionId,
     pub(super) ciphers: Vec<u16>,
     /// Extension types in the order sent.
@@ -56,8 +59,13 @@ pub(super) struct ClientHello {
 pub(super) struct ServerHello {
     /// The version in force, from the extension where it is there.
     pub(super) version: TlsVersion,
+    pub(super) random: [u8; 32],
     pub(super) cipher: u16,
     pub(super) session_id: SessionId,
+    /// How records are compressed; 0 where they are not (RFC 3749).
+    pub(super) compression: u8,
+    /// The MAC of a block cipher's record is over what is encrypted (RFC 7366).
+    pub(super) encrypt_then_mac: bool,
     pub(super) alpn: Option<Vec<u8>>,
     /// It takes up a pre-shared key (RFC 8446 §4.2.11).
     pub(super) pre_shared_key: bool,
@@ -71,6 +79,7 @@ impl ClientHello {
         let (_, hello) = parse_tls_handshake_client_hello(body).ok()?;
         let mut this = Self {
             version: hello.version.0,
+            random: hello.random.try_into().unwrap_or_default(),
             session_id: SmallVec::from_slice(hello.session_id.unwrap_or_default()),
             ciphers: hello.ciphers.iter().map(|cipher| cipher.0).collect(),
             ..Self::default()
@@ -117,21 +126,28 @@ impl ClientHello {
 impl ServerHello {
     /// Reads the body of the message; `None` where it is none.
     pub(super) fn read(body: &[u8]) -> Option<Self> {
+        let mut compression = 0;
         let (version, random, session_id, cipher, extensions) =
             match parse_tls_handshake_server_hello(body) {
-                Ok((_, hello)) => (
-                    hello.version.0,
-                    hello.random,
-                    hello.session_id.unwrap_or_default(),
-                    hello.cipher.0,
-                    hello.ext.unwrap_or_default(),
-                ),
+                Ok((_, hello)) => {
+                    compression = hello.compression.0;
+                    (
+                        hello.version.0,
+                        hello.random,
+                        hello.session_id.unwrap_or_default(),
+                        hello.cipher.0,
+                        hello.ext.unwrap_or_default(),
+                    )
+                }
                 Err(_) => draft(body)?,
             };
         let mut this = Self {
             version: TlsVersion(version),
+            random: random.try_into().unwrap_or_default(),
             cipher,
             session_id: SmallVec::from_slice(session_id),
+            compression,
+            encrypt_then_mac: false,
             alpn: None,
             pre_shared_key: false,
             retry: random == RETRY,
@@ -144,9 +160,31 @@ impl ServerHello {
             }
             extension::ALPN => this.alpn = alpn(data).into_iter().next(),
             extension::PRE_SHARED_KEY => this.pre_shared_key = true,
+            extension::ENCRYPT_THEN_MAC => this.encrypt_then_mac = true,
             _ => {}
         });
         Some(this)
+    }
+}
+
+/// What the server takes, as far as TLS 1.3 hides it (RFC 8446 §4.3.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct EncryptedExtensions {
+    pub(super) alpn: Option<Vec<u8>>,
+    /// It takes what the client sent before its answer.
+    pub(super) early_data: bool,
+}
+
+impl EncryptedExtensions {
+    /// Reads the body of the message, as far as it goes.
+    pub(super) fn read(body: &[u8]) -> Self {
+        let mut this = Self::default();
+        for_each_extension(after(body, 2), |kind, data| match kind {
+            extension::ALPN => this.alpn = alpn(data).into_iter().next(),
+            extension::EARLY_DATA => this.early_data = true,
+            _ => {}
+        });
+        this
     }
 }
 

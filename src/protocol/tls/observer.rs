@@ -2,16 +2,19 @@
 
 use super::alert::{Alert, who};
 use super::burst::Collector;
-use super::handshake::Joiner;
-use super::hello::ClientHello;
+use super::certificate::Chain;
+use super::decrypt::Secrets;
+use super::handshake::{Joiner, Message, kind};
+use super::hello::{ClientHello, EncryptedExtensions, is_1_3};
 use super::negotiation::{Mode, Negotiation};
 use super::opening::Opener;
 use super::overhead::Overhead;
-use super::record::{Facts, Header, Mark, Piece};
+use super::record::{Bodies, Facts, Header, Mark, Piece};
+use super::revealer::{Inside, Revealer};
 use super::sides::Sides;
 use super::splitter::Splitter;
 use crate::flow::StreamEvent;
-use crate::model::{Nanos, Side, TlsSummary, TlsVersion};
+use crate::model::{Nanos, Side, TlsSummary, TlsVersion, from_wire};
 use crate::protocol::{Decoder, Dialogue, Step};
 
 /// Alerts kept in words.
@@ -22,6 +25,9 @@ const ALERTS: usize = 16;
 /// Fills [`Dialogue::tls`] and [`Dialogue::bursts`] and adds to [`Dialogue::notes`]; whether TLS was implicit
 /// is left to the caller. The last bursts may still be joined or taken back by
 /// [`Decoder::finish`], so none may be taken out before it.
+///
+/// Where there are secrets of the session, what they open is read as if it came in the clear, and of the bursts only
+/// those of what stayed closed remain.
 ///
 /// Where the handshake is not in the capture, the record overhead of TLS 1.3 is taken and every burst is marked
 /// as damaged.
@@ -54,15 +60,30 @@ struct Reader {
     failed: Option<(Side, Alert)>,
     /// Last event.
     last: Nanos,
+    secrets: Secrets,
+    inside: Inside,
+    /// Opens records, where there are secrets of the session.
+    revealer: Option<Box<Revealer>>,
 }
 
 impl Tls {
     /// A decoder that knows who speaks first inside TLS.
     pub fn new(opener: Opener) -> Self {
+        Self::with_secrets(opener, Secrets::default(), Inside::default())
+    }
+
+    /// The same, where there may be secrets that open it.
+    pub(in crate::protocol) fn with_secrets(
+        opener: Opener,
+        secrets: Secrets,
+        inside: Inside,
+    ) -> Self {
         Self {
             splitters: Sides::default(),
             reader: Reader {
                 negotiation: Negotiation::new(opener),
+                secrets,
+                inside,
                 ..Reader::default()
             },
         }
@@ -86,18 +107,28 @@ impl Decoder for Tls {
         self.reader.last = event.at();
         let splitter = self.splitters.of_mut(side);
         let reader = &mut self.reader;
+        splitter.keep(reader.bodies());
         match event {
             StreamEvent::Data {
                 at, packet, bytes, ..
             } => splitter.push(Mark { at, packet }, bytes, &mut |piece| {
-                reader.piece(side, &piece, out);
+                reader.piece(side, &piece, out)
             }),
             StreamEvent::Gap { at, missing, .. } => {
                 reader.holes = true;
+                let counts = reader.is_past_handshake().then(|| reader.overhead());
+                if let Some(revealer) = &mut reader.revealer {
+                    let beyond = missing.saturating_sub(splitter.left());
+                    revealer.gap(side, at, (missing, beyond), counts, out);
+                }
                 splitter.gap(at, missing, &mut |piece| reader.piece(side, &piece, out));
                 reader.gap(side, at, out);
             }
-            StreamEvent::Fin { .. } | StreamEvent::Rst { .. } => {}
+            StreamEvent::Fin { .. } | StreamEvent::Rst { .. } => {
+                if let Some(revealer) = &mut reader.revealer {
+                    revealer.closed(event, out);
+                }
+            }
         }
         if reader.is_sslv2(out) {
             self.splitters.of_mut(Side::Client).silence();
@@ -108,6 +139,8 @@ impl Decoder for Tls {
 
     fn finish(&mut self, out: &mut Dialogue) {
         let reader = &mut self.reader;
+        // What a side did not send to its end was not lost: nobody was to read it.
+        let revealer = reader.revealer.take();
         for side in [Side::Client, Side::Server] {
             let last = reader.last;
             reader.shown.of_mut(side).joiner.lose();
@@ -115,12 +148,14 @@ impl Decoder for Tls {
                 .of_mut(side)
                 .finish(last, &mut |piece| reader.piece(side, &piece, out));
         }
+        reader.revealer = revealer;
         reader.finish(out);
     }
 }
 
 impl Reader {
-    fn piece(&mut self, side: Side, piece: &Piece<'_>, out: &mut Dialogue) {
+    /// Takes a piece of the stream. Gives whose bodies are wanted after it.
+    fn piece(&mut self, side: Side, piece: &Piece<'_>, out: &mut Dialogue) -> Bodies {
         match *piece {
             Piece::Record {
                 header,
@@ -135,17 +170,32 @@ impl Reader {
                     length: 0,
                     damaged: true,
                 };
-                let counts = match &self.mode {
-                    Mode::Hello => false,
-                    Mode::Open(_) | Mode::Unknown => true,
-                    Mode::Hidden(flight, _) => flight.is_over(),
-                };
-                if counts {
+                if let Some(revealer) = &mut self.revealer {
+                    revealer.stray(side, start.at, octets);
+                }
+                if self.is_past_handshake() {
                     self.collector.stray(side, &facts, octets, &mut out.bursts);
                 } else {
                     self.shown.of_mut(side).foreign |= !self.holes;
                 }
             }
+        }
+        self.bodies()
+    }
+
+    const fn bodies(&self) -> Bodies {
+        match self.revealer {
+            Some(_) => Bodies::All,
+            None => Bodies::Handshake,
+        }
+    }
+
+    /// Whether application data records hold data.
+    const fn is_past_handshake(&self) -> bool {
+        match &self.mode {
+            Mode::Hello => false,
+            Mode::Open(_) | Mode::Unknown => true,
+            Mode::Hidden(flight, _) => flight.is_over(),
         }
     }
 
@@ -157,6 +207,13 @@ impl Reader {
         body: Option<&[u8]>,
         out: &mut Dialogue,
     ) {
+        let protected = self
+            .revealer
+            .as_ref()
+            .is_some_and(|revealer| revealer.is_protected(side, header.kind));
+        if protected {
+            self.protected(side, header, &facts, body, out);
+        }
         match (header.kind, body) {
             (Header::APPLICATION_DATA, _) => self.application_data(side, facts, out),
             (Header::HANDSHAKE, _) if self.shown.of(side).changed => {
@@ -169,13 +226,71 @@ impl Reader {
                     if let Some(mode) = agreed {
                         self.mode = mode;
                     }
+                    if let Some(revealer) = &mut self.revealer {
+                        revealer.message(side, message, out);
+                    } else if side == Side::Client && message.kind == kind::CLIENT_HELLO {
+                        self.revealer = ClientHello::read(message.body)
+                            .and_then(|hello| Revealer::new(&self.secrets, &hello, self.inside))
+                            .map(Box::new);
+                    }
                 });
             }
             (Header::HANDSHAKE, None) => self.shown.of_mut(side).joiner.lose(),
-            (Header::CHANGE_CIPHER_SPEC, _) => self.change(side, out),
-            (Header::ALERT, Some(body)) => self.alert(side, body, out),
+            (Header::CHANGE_CIPHER_SPEC, _) => {
+                self.change(side, out);
+                if let Some(revealer) = self.revealer.as_mut().filter(|_| !protected) {
+                    revealer.change(side);
+                }
+            }
+            (Header::ALERT, Some(body)) if !protected => self.alert(side, body, out),
             _ => {}
         }
+    }
+
+    /// What encryption adds to a record, as far as it is known.
+    const fn overhead(&self) -> Overhead {
+        match &self.mode {
+            Mode::Open(overhead) | Mode::Hidden(_, overhead) => *overhead,
+            Mode::Hello | Mode::Unknown => Overhead::TLS_1_3,
+        }
+    }
+
+    /// A record that secrets may open.
+    fn protected(
+        &mut self,
+        side: Side,
+        header: Header,
+        facts: &Facts,
+        body: Option<&[u8]>,
+        out: &mut Dialogue,
+    ) {
+        let overhead = self.overhead();
+        let is_data = header.kind == Header::APPLICATION_DATA && self.is_past_handshake();
+        let counts = is_data.then_some(overhead);
+        let Some(mut revealer) = self.revealer.take() else {
+            return;
+        };
+        if let Some((opened, plain)) = revealer.open(side, header, facts, body, counts, out) {
+            match opened.kind {
+                Header::APPLICATION_DATA => {
+                    revealer.data(side, facts, opened, &plain, overhead, out);
+                }
+                Header::HANDSHAKE => {
+                    let joiner = &mut self.shown.of_mut(side).joiner;
+                    joiner.push(&plain, &mut |message| {
+                        revealer.message(side, message, out);
+                        hidden_message(side, message, out);
+                    });
+                }
+                // A farewell goes without saying.
+                Header::ALERT if Alert::read(&plain).is_some_and(Alert::is_farewell) => {}
+                Header::ALERT => self.alert(side, &plain, out),
+                Header::CHANGE_CIPHER_SPEC => revealer.change(side),
+                _ => {}
+            }
+            revealer.reuse(plain);
+        }
+        self.revealer = Some(revealer);
     }
 
     /// A hello in the SSLv2 format: of a client that may go on in TLS, or of an SSLv2 server.
@@ -287,6 +402,9 @@ impl Reader {
             });
         }
         collector.finish(&mut out.bursts);
+        if let Some(revealer) = self.revealer.take() {
+            revealer.finish(out);
+        }
         if let Some(note) = self.verdict(refused, out) {
             out.notes.push(note);
         }
@@ -318,6 +436,27 @@ impl Reader {
             _ => "TLS handshake broken off after the server hello",
         };
         Some(said.to_owned())
+    }
+}
+
+/// A message that TLS 1.3 hides: what the server chose, and who it is.
+fn hidden_message(side: Side, message: Message<'_>, out: &mut Dialogue) {
+    let tls = summary(out);
+    if side != Side::Server || tls.version.is_none_or(|version| !is_1_3(version)) {
+        return;
+    }
+    match message.kind {
+        kind::ENCRYPTED_EXTENSIONS => {
+            let chosen = EncryptedExtensions::read(message.body).alpn;
+            tls.alpn = chosen.iter().map(|name| from_wire(name)).collect();
+            tls.alpn_chosen = chosen.is_some();
+        }
+        kind::CERTIFICATE => {
+            let chain = Chain::read_1_3(message.body);
+            tls.chain_length = Some(chain.length);
+            tls.certificate = chain.leaf;
+        }
+        _ => {}
     }
 }
 

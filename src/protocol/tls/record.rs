@@ -25,6 +25,23 @@ pub(super) struct Header {
     pub(super) length: u16,
 }
 
+/// Which bodies are put together where they lie in several segments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Bodies {
+    /// Of all records: somebody has keys.
+    All,
+    /// Of all but application data, which says nothing without keys.
+    #[default]
+    Handshake,
+}
+
+impl Bodies {
+    /// Whether the body of a record of `kind` is wanted.
+    pub(super) const fn hold(self, kind: u8) -> bool {
+        matches!(self, Self::All) || kind != Header::APPLICATION_DATA
+    }
+}
+
 /// What is known of a record without its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Facts {
@@ -45,7 +62,7 @@ pub(super) enum Piece<'a> {
     Record {
         header: Header,
         facts: Facts,
-        /// `None` for application data, and where bytes are missing.
+        /// `None` where bytes are missing, and for application data that nobody asked to keep.
         body: Option<&'a [u8]>,
     },
     /// A hello in the SSLv2 format, from its message type on.
@@ -76,11 +93,19 @@ impl Header {
             .then_some(header)
     }
 
+    /// The header as it stands on the wire.
+    pub(super) const fn octets(self) -> [u8; HEADER] {
+        let [major, minor] = self.version.to_be_bytes();
+        let [high, low] = self.length.to_be_bytes();
+        [self.kind, major, minor, high, low]
+    }
+
     /// Whether it would be taken for a header even among random bytes. `version` is the one seen before.
     pub(super) fn is_strict(self, version: Option<u16>) -> bool {
         let known = match version {
+            // The first hello may say 1.0 and all after it another (RFC 8446 §5.1).
+            Some(0x0301) | None => (0x0301..=0x0303).contains(&self.version),
             Some(seen) => self.version == seen,
-            None => (0x0301..=0x0303).contains(&self.version),
         };
         known
             && match self.kind {

@@ -4,7 +4,7 @@ use std::mem;
 
 use smallvec::SmallVec;
 
-use super::record::{Facts, HEADER, Header, Mark, Piece, sslv2_length};
+use super::record::{Bodies, Facts, HEADER, Header, Mark, Piece, sslv2_length};
 use crate::model::Nanos;
 
 /// How far a header is looked for after a hole before the direction is given up. A record is at most
@@ -35,8 +35,8 @@ enum State {
 
 /// Splits one direction into records.
 ///
-/// A record that lies in one segment is passed on where it stands; only the others are copied, and no
-/// application data ever is. A hole inside a body does not put it out of step, as the header told
+/// A record that lies in one segment is passed on where it stands; only the others are copied, and application
+/// data only where whoever takes the pieces asks for all [`Bodies`]. A hole inside a body does not put it out of step, as the header told
 /// where the body ends. After any other hole it goes on at the next bytes that are a header of
 /// the kind seen so far; by chance that is so once in 60 million places.
 #[derive(Debug)]
@@ -49,6 +49,8 @@ pub(super) struct Splitter {
     version: Option<u16>,
     /// No byte has passed yet.
     fresh: bool,
+    /// Whose bodies are kept.
+    bodies: Bodies,
 }
 
 impl Default for Splitter {
@@ -59,13 +61,32 @@ impl Default for Splitter {
             body: Vec::new(),
             version: None,
             fresh: true,
+            bodies: Bodies::default(),
         }
     }
 }
 
 impl Splitter {
+    /// Keeps these bodies from now on.
+    pub(super) const fn keep(&mut self, bodies: Bodies) {
+        self.bodies = bodies;
+    }
+
+    /// Octets still to come of the record under way.
+    pub(super) const fn left(&self) -> u64 {
+        match self.state {
+            State::Body { left, .. } => left as u64,
+            State::Header | State::Hunt(_) | State::Silent => 0,
+        }
+    }
+
     /// Takes the next bytes and gives the pieces they complete to `sink`.
-    pub(super) fn push(&mut self, mark: Mark, bytes: &[u8], sink: &mut impl FnMut(Piece<'_>)) {
+    pub(super) fn push(
+        &mut self,
+        mark: Mark,
+        bytes: &[u8],
+        sink: &mut impl FnMut(Piece<'_>) -> Bodies,
+    ) {
         let mut rest = bytes;
         while !rest.is_empty() {
             rest = match self.state {
@@ -78,7 +99,12 @@ impl Splitter {
     }
 
     /// `missing` bytes of the stream are not there; 0 where their number is not known.
-    pub(super) fn gap(&mut self, at: Nanos, missing: u64, sink: &mut impl FnMut(Piece<'_>)) {
+    pub(super) fn gap(
+        &mut self,
+        at: Nanos,
+        missing: u64,
+        sink: &mut impl FnMut(Piece<'_>) -> Bodies,
+    ) {
         self.fresh = false;
         if let State::Body {
             left,
@@ -104,7 +130,7 @@ impl Splitter {
     }
 
     /// The stream is over: what is begun is given as it is.
-    pub(super) fn finish(&mut self, at: Nanos, sink: &mut impl FnMut(Piece<'_>)) {
+    pub(super) fn finish(&mut self, at: Nanos, sink: &mut impl FnMut(Piece<'_>) -> Bodies) {
         if let State::Body {
             mut header,
             sslv2: false,
@@ -114,7 +140,7 @@ impl Splitter {
         } = self.state
         {
             header.length = header.length.saturating_sub(left);
-            sink(Piece::Record {
+            self.bodies = sink(Piece::Record {
                 header,
                 facts: Facts {
                     start,
@@ -139,7 +165,7 @@ impl Splitter {
         &mut self,
         mark: Mark,
         bytes: &'a [u8],
-        sink: &mut impl FnMut(Piece<'_>),
+        sink: &mut impl FnMut(Piece<'_>) -> Bodies,
     ) -> &'a [u8] {
         let wanted = HEADER.saturating_sub(self.head.len()).min(bytes.len());
         let (part, rest) = bytes.split_at_checked(wanted).unwrap_or((bytes, &[]));
@@ -180,7 +206,7 @@ impl Splitter {
         &mut self,
         mark: Mark,
         bytes: &'a [u8],
-        sink: &mut impl FnMut(Piece<'_>),
+        sink: &mut impl FnMut(Piece<'_>) -> Bodies,
     ) -> &'a [u8] {
         let State::Body {
             header,
@@ -199,8 +225,7 @@ impl Splitter {
         let took = u16::try_from(part.len()).unwrap_or(left);
         if took == left && self.body.is_empty() && took == header.length && !sslv2 {
             self.state = State::Header;
-            let kept = whole && header.kind != Header::APPLICATION_DATA;
-            sink(Piece::Record {
+            self.bodies = sink(Piece::Record {
                 header,
                 facts: Facts {
                     start,
@@ -208,10 +233,10 @@ impl Splitter {
                     length: header.length,
                     damaged: found || !whole,
                 },
-                body: kept.then_some(part),
+                body: whole.then_some(part),
             });
         } else {
-            if whole && header.kind != Header::APPLICATION_DATA {
+            if whole && self.bodies.hold(header.kind) {
                 self.body.extend_from_slice(part);
             }
             self.count_down(took, mark.at, sink);
@@ -225,7 +250,7 @@ impl Splitter {
         mut skipped: u64,
         mark: Mark,
         bytes: &'a [u8],
-        sink: &mut impl FnMut(Piece<'_>),
+        sink: &mut impl FnMut(Piece<'_>) -> Bodies,
     ) -> &'a [u8] {
         let mut rest = bytes;
         while let Some((&byte, after)) = rest.split_first() {
@@ -233,7 +258,7 @@ impl Splitter {
             if self.head.len() == HEADER {
                 let (_, first) = self.head.remove(0);
                 skipped += 1;
-                sink(Piece::Stray {
+                self.bodies = sink(Piece::Stray {
                     start: first,
                     end: first.at,
                     octets: 1,
@@ -269,7 +294,7 @@ impl Splitter {
     }
 
     /// `took` more bytes of the body are done; gives the record when that was all.
-    fn count_down(&mut self, took: u16, at: Nanos, sink: &mut impl FnMut(Piece<'_>)) {
+    fn count_down(&mut self, took: u16, at: Nanos, sink: &mut impl FnMut(Piece<'_>) -> Bodies) {
         let State::Body {
             header,
             sslv2,
@@ -295,10 +320,11 @@ impl Splitter {
             damaged: found || !whole,
         };
         if sslv2 {
-            sink(Piece::Sslv2 { facts, body: &body });
+            self.bodies = sink(Piece::Sslv2 { facts, body: &body });
         } else {
-            let kept = whole && header.kind != Header::APPLICATION_DATA;
-            sink(Piece::Record {
+            // What began before anybody asked for it was not kept whole.
+            let kept = whole && body.len() == usize::from(header.length);
+            self.bodies = sink(Piece::Record {
                 header,
                 facts,
                 body: kept.then_some(body.as_slice()),
@@ -315,10 +341,10 @@ impl Splitter {
         self.head.first().map_or(otherwise, |&(_, mark)| mark)
     }
 
-    fn stray(&mut self, at: Nanos, sink: &mut impl FnMut(Piece<'_>)) {
+    fn stray(&mut self, at: Nanos, sink: &mut impl FnMut(Piece<'_>) -> Bodies) {
         let held = mem::take(&mut self.head);
         if let Some(&(_, start)) = held.first() {
-            sink(Piece::Stray {
+            self.bodies = sink(Piece::Stray {
                 start,
                 end: at,
                 octets: held.len() as u64,

@@ -1,6 +1,7 @@
 //! Whole connections, made by hand.
 
 mod properties;
+mod sealed;
 
 use super::{Opener, Tls};
 use crate::flow::StreamEvent;
@@ -309,6 +310,21 @@ fn a_hole_over_a_header_ends_at_the_next_one() {
     );
     let damaged: Vec<bool> = out.bursts.iter().map(|burst| burst.damaged).collect();
     assert_eq!(damaged, [false, true, false, false]);
+}
+
+#[test]
+fn a_hole_over_a_finished_does_not_hide_what_follows() {
+    let mut script = script_13();
+    // The record of the hello says 1.0 and those after it 1.2; the client's change and Finished are lost.
+    let mut cuts = vec![(usize::MAX, 0); 3];
+    script[3].1.push(0);
+    cuts.extend([(0, 6 + 74), (usize::MAX, 0)]);
+    script[3].1.pop();
+    script[3].1.extend(data(32));
+    script.remove(6);
+    let mut cuts = cuts.into_iter().chain(std::iter::repeat((usize::MAX, 0)));
+    let out = play(&script, || cuts.next().unwrap());
+    assert!(out.bursts.iter().any(|burst| burst.side == C), "{out:?}");
 }
 
 #[test]

@@ -1,0 +1,64 @@
+//! What alignment gives: clocks, and for each conversation who saw it and how sure that is.
+
+use crate::model::Exchange;
+
+use super::clock::Clock;
+
+/// What alignment gives.
+#[derive(Clone, Debug, Default)]
+pub struct Alignment {
+    /// One clock for each log that could be put on the capture's.
+    pub clocks: Vec<Clock>,
+    /// Every session of either side, those on the wire first, in order of time.
+    pub sessions: Vec<Joined>,
+}
+
+/// A conversation and who saw it.
+#[derive(Clone, Debug, Default)]
+pub struct Joined {
+    /// Index among the wire sessions.
+    pub wire: Option<usize>,
+    /// Indices among the log sessions that are it.
+    pub logs: Vec<usize>,
+    /// Indices among the log sessions that may be it, undecided.
+    pub candidates: Vec<usize>,
+    /// How sure that is.
+    pub verdict: Match,
+    /// Commands and replies, in order, each marked with who saw it.
+    pub exchanges: Vec<Exchange>,
+}
+
+/// How sure a join is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Match {
+    /// The decision.
+    pub standing: Standing,
+    /// Nats in favour; `None` without a candidate.
+    pub score: Option<f64>,
+    /// What the next best choice would score.
+    pub runner_up: Option<f64>,
+    /// Why, in words.
+    pub reasons: Vec<String>,
+}
+
+impl Match {
+    /// Nothing on the other side fits, for this reason.
+    pub(super) fn alone(reason: impl Into<String>) -> Self {
+        Self {
+            reasons: vec![reason.into()],
+            ..Self::default()
+        }
+    }
+}
+
+/// The decision on a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// The next best choice is too near to tell.
+    Ambiguous,
+    /// Both views are of one conversation.
+    Matched,
+    /// Nothing on the other side fits.
+    #[default]
+    Unmatched,
+}

@@ -1,0 +1,554 @@
+//! One log against the capture: a coarse offset by vote, the clock by fit, pairs by assignment, then clock and pairs from each
+//! other until neither changes.
+
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use crate::model::{LogId, LogSession, Nanos, Proto, Span, WireSession};
+
+use super::candidates::Index;
+use super::clock::Clock;
+use super::component::{self, CLEAR, Choice, Column, Edge};
+use super::evidence::{self, Background};
+use super::fit::{self, Constraint, Line};
+use super::moment;
+use super::order::Order;
+use super::overhead::Overheads;
+use super::pairing::{Known, Pairing};
+use super::rows::{self, Slot};
+use super::translation::Translation;
+use super::vote;
+
+/// Times that clock and pairs are found anew from each other.
+const ROUNDS: usize = 6;
+/// Seconds around the coarse offset in which pairs are looked for, and how many more for each second since the beginning: clocks
+/// gain or lose no more.
+const REACH: f64 = 1.5;
+const REACH_GROWS: f64 = 6e-4;
+
+/// The wire's side of every view.
+pub(super) struct Wires<'a> {
+    pub(super) sessions: &'a [WireSession],
+    pub(super) background: Background,
+    pub(super) index: Index,
+    /// Time of the first packet.
+    pub(super) origin: Nanos,
+    slots: Vec<OnceCell<Vec<Slot<'a>>>>,
+}
+
+impl<'a> Wires<'a> {
+    pub(super) fn new(sessions: &'a [WireSession], origin: Nanos) -> Self {
+        Self {
+            sessions,
+            background: Background::of(sessions),
+            index: Index::of(sessions),
+            origin,
+            slots: (0..sessions.len()).map(|_| OnceCell::new()).collect(),
+        }
+    }
+
+    /// The places of a connection where one request was answered.
+    fn slots(&self, wire: usize) -> &[Slot<'a>] {
+        let cell = self.slots.get(wire).zip(self.sessions.get(wire));
+        cell.map_or(&[], |(cell, wire)| cell.get_or_init(|| rows::slots(wire)))
+    }
+}
+
+/// A log session's best wire session.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Verdict {
+    /// Index among the log sessions.
+    pub(super) log: usize,
+    pub(super) wire: usize,
+    /// Where a log has a line for each exchange: which one.
+    pub(super) place: Option<usize>,
+    pub(super) score: f64,
+    pub(super) margin: f64,
+}
+
+impl Verdict {
+    /// Whether it is claimed.
+    pub(super) fn is_clear(&self) -> bool {
+        self.margin >= CLEAR
+    }
+}
+
+/// What earlier rounds taught.
+pub(super) struct Learnt {
+    order: Order,
+    overheads: Overheads,
+    /// Share of the log's sessions that are not on the wire.
+    share: f64,
+}
+
+impl Default for Learnt {
+    fn default() -> Self {
+        Self {
+            order: Order::default(),
+            overheads: Overheads::default(),
+            share: 1.0,
+        }
+    }
+}
+
+/// A clock, and for each row what it was joined with.
+pub(super) struct Settled {
+    pub(super) clock: Clock,
+    pub(super) chosen: Vec<Option<Verdict>>,
+}
+
+impl Settled {
+    /// How many log sessions were claimed.
+    pub(super) fn claimed(&self) -> usize {
+        self.clear().count()
+    }
+
+    /// What was claimed.
+    pub(super) fn clear(&self) -> impl Iterator<Item = &Verdict> {
+        self.chosen
+            .iter()
+            .flatten()
+            .filter(|verdict| verdict.is_clear())
+    }
+
+    /// Total score of what was claimed.
+    pub(super) fn worth(&self) -> f64 {
+        self.clear().map(|verdict| verdict.score).sum()
+    }
+}
+
+/// One log, or a part of it, against the capture.
+pub(super) struct View<'a> {
+    pub(super) wires: &'a Wires<'a>,
+    pub(super) logs: &'a [LogSession],
+    pub(super) id: LogId,
+    /// The sessions of this log, as indices.
+    pub(super) mine: Vec<usize>,
+    pub(super) translation: Translation,
+    pub(super) origin: Nanos,
+    /// Wire sessions that are another part's.
+    pub(super) barred: BTreeSet<usize>,
+    usual: Vec<OnceCell<Vec<f64>>>,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn new(
+        wires: &'a Wires<'a>,
+        logs: &'a [LogSession],
+        id: LogId,
+        mine: Vec<usize>,
+        translation: Translation,
+    ) -> Self {
+        Self {
+            wires,
+            logs,
+            id,
+            usual: mine.iter().map(|_| OnceCell::new()).collect(),
+            mine,
+            translation,
+            origin: wires.origin,
+            barred: BTreeSet::new(),
+        }
+    }
+
+    /// The same with only these sessions, and without these wire sessions.
+    pub(super) fn part(&self, mine: Vec<usize>, barred: BTreeSet<usize>) -> Self {
+        Self {
+            barred,
+            ..Self::new(
+                self.wires,
+                self.logs,
+                self.id,
+                mine,
+                self.translation.clone(),
+            )
+        }
+    }
+
+    pub(super) fn log(&self, row: usize) -> Option<&'a LogSession> {
+        self.logs.get(*self.mine.get(row)?)
+    }
+
+    pub(super) fn wire(&self, at: usize) -> Option<&'a WireSession> {
+        self.wires.sessions.get(at)
+    }
+
+    pub(super) fn slot(&self, wire: usize, place: usize) -> Option<&Slot<'a>> {
+        self.wires.slots(wire).get(place)
+    }
+
+    /// For each size that the log session of `row` names, how usual it is to find it.
+    pub(super) fn usual(&self, row: usize) -> &[f64] {
+        let cell = self.usual.get(row).zip(self.log(row));
+        cell.map_or(&[], |(cell, log)| {
+            cell.get_or_init(|| evidence::usual(self.possible(log), log))
+        })
+    }
+
+    /// The wire sessions that `log` may be, whatever the clock.
+    fn possible<'v>(&'v self, log: &'v LogSession) -> impl Iterator<Item = &'a WireSession> + 'v {
+        self.wires
+            .index
+            .any(log, &self.translation)
+            .filter(|at| !self.barred.contains(at))
+            .filter_map(|at| self.wires.sessions.get(at))
+            .filter(|wire| self.wires.background.possible(wire, log, &self.translation))
+    }
+
+    /// Whether the log has a line for each exchange.
+    pub(super) fn has_rows(&self) -> bool {
+        self.log(0).is_some_and(|log| rows::single(log).is_some())
+    }
+
+    fn resolution(&self) -> Option<Span> {
+        let stamps = (0..self.mine.len()).filter_map(|row| self.log(row)?.events.first());
+        stamps.map(|event| event.stamp.resolution).max()
+    }
+
+    /// Clock and pairs from a vote.
+    pub(super) fn run(&self) -> Option<Settled> {
+        let all: Vec<&LogSession> = (0..self.mine.len())
+            .filter_map(|row| self.log(row))
+            .collect();
+        let coarse = vote::coarse(&all, |log| self.possible_for_vote(log))?;
+        let pairings = self.gather(coarse);
+        let lone = fit::fit(&self.lone(&pairings, coarse), 1.0);
+        // Two beginnings, as either may mislead: the sessions that can have one partner only, and the vote itself.
+        let mut best: Option<Settled> = None;
+        for line in [lone, Some(Line::vague())].iter().flatten() {
+            let clock = Clock::from_line(self.id, self.origin, coarse, self.resolution()?, line);
+            let settled = self.settle(&pairings, clock, coarse);
+            let explains = settled.claimed();
+            if best
+                .as_ref()
+                .is_none_or(|best| settled.worth() > best.worth())
+            {
+                best = Some(settled);
+            }
+            // What explains nearly all cannot be bettered.
+            if explains * 10 >= self.mine.len() * 9 {
+                break;
+            }
+        }
+        best
+    }
+
+    fn possible_for_vote<'v>(
+        &'v self,
+        log: &LogSession,
+    ) -> impl Iterator<Item = &'a WireSession> + use<'v, 'a> {
+        let found: Vec<&'a WireSession> = self.possible(log).collect();
+        found.into_iter()
+    }
+
+    /// Clock and pairs begun from an offset that is known to within `bound` seconds.
+    pub(super) fn near(&self, offset: Span, bound: f64) -> Option<Settled> {
+        let line = Line::near(bound);
+        let clock = Clock::from_line(self.id, self.origin, offset, self.resolution()?, &line);
+        Some(self.settle(&self.gather(offset), clock, offset))
+    }
+
+    /// For each row the wire sessions that it may be near the coarse offset.
+    pub(super) fn gather(&self, coarse: Span) -> Vec<Vec<Pairing>> {
+        (0..self.mine.len())
+            .map(|row| {
+                self.log(row)
+                    .map_or_else(Vec::new, |log| self.gather_row(log, coarse))
+            })
+            .collect()
+    }
+
+    fn gather_row(&self, log: &LogSession, coarse: Span) -> Vec<Pairing> {
+        let Some((first, last)) = log.stamps() else {
+            return Vec::new();
+        };
+        let began = Nanos(first.at.0) - coarse;
+        let since = began.since(self.origin).abs().as_seconds_f64();
+        let reach = REACH + REACH_GROWS * since;
+        let slack = Span::from_seconds_f64(reach + 1.0);
+        let times = (
+            began - slack,
+            Nanos(last.at.0) - coarse + last.resolution + slack,
+        );
+        let near = |&(lo, hi): &(f64, f64)| lo <= reach && hi >= -reach;
+        let mut found = Vec::new();
+        let single = rows::single(log).is_some();
+        for at in self
+            .wires
+            .index
+            .within(self.wires.sessions, log, &self.translation, times)
+        {
+            let Some(wire) = self.wire(at) else { continue };
+            if self.barred.contains(&at)
+                || !self.wires.background.possible(wire, log, &self.translation)
+            {
+                continue;
+            }
+            if !single {
+                let allowed = moment::shared_offsets(wire, log, coarse).filter(near);
+                found.extend(allowed.map(|range| Pairing::new(at, None, range)));
+                continue;
+            }
+            let Some(event) = log.events.first() else {
+                continue;
+            };
+            let slots = self.wires.slots(at);
+            let from = slots.partition_point(|slot| slot.window.hi < times.0);
+            let open = slots.get(from..).unwrap_or_default().iter();
+            for (place, slot) in (from..).zip(open.take_while(|slot| slot.window.lo <= times.1)) {
+                let range = Some(slot.window.offsets(event, coarse)).filter(near);
+                found.extend(range.map(|range| Pairing::new(at, Some(place), range)));
+            }
+        }
+        found
+    }
+
+    /// Pairs and clock found from each other until neither changes.
+    fn settle(&self, pairings: &[Vec<Pairing>], mut clock: Clock, coarse: Span) -> Settled {
+        let mut learnt = Learnt::default();
+        // What is possible teaches the first round, what was chosen those that follow.
+        if self.has_rows() {
+            learnt.overheads = self.overheads(pairings, &clock, coarse, &learnt);
+        }
+        let (mut chosen, _) = self.choose(pairings, &clock, coarse, &learnt);
+        // Wrong pairs of a rough clock fall away under a better one, which then knows better still.
+        for _ in 0..ROUNDS {
+            let (constraints, doubt) = self.paired(pairings, &chosen, coarse);
+            let Some(line) = fit::fit(&constraints, doubt) else {
+                break;
+            };
+            clock = Clock::from_line(self.id, self.origin, coarse, clock.resolution, &line);
+            learnt.order = self.order(pairings, &chosen);
+            let (better, share) = self.choose(pairings, &clock, coarse, &learnt);
+            learnt.share = share;
+            let settled = nearly_same(&better, &chosen);
+            chosen = better;
+            if settled {
+                break;
+            }
+        }
+        Settled { clock, chosen }
+    }
+
+    /// Constraints from log sessions that have one possible partner near the coarse offset.
+    fn lone(&self, pairings: &[Vec<Pairing>], coarse: Span) -> Vec<Constraint> {
+        let lone = pairings
+            .iter()
+            .enumerate()
+            .filter_map(|(row, found)| match found.as_slice() {
+                [only] => only.constraint(self, row, coarse),
+                _ => None,
+            });
+        lone.collect()
+    }
+
+    /// Constraints from pairs that were claimed, and how many of these are expected to be wrong.
+    fn paired(
+        &self,
+        pairings: &[Vec<Pairing>],
+        chosen: &[Option<Verdict>],
+        coarse: Span,
+    ) -> (Vec<Constraint>, f64) {
+        let mut doubt = 0.0;
+        let constraints = claimed_pairs(pairings, chosen)
+            .filter_map(|(row, pairing, verdict)| {
+                let constraint = pairing.constraint(self, row, coarse)?;
+                doubt += 1.0 / (1.0 + verdict.margin.exp());
+                Some(constraint)
+            })
+            .collect();
+        (constraints, doubt)
+    }
+
+    /// Where the lines that were claimed lie on the wire.
+    fn order(&self, pairings: &[Vec<Pairing>], chosen: &[Option<Verdict>]) -> Order {
+        let known = claimed_pairs(pairings, chosen)
+            .flat_map(|(row, pairing, _)| pairing.places(self, row).iter().copied());
+        Order::of(known.collect())
+    }
+
+    /// The assignment of greatest total score under `clock`, and the share of the rows that cannot be on the wire.
+    fn choose(
+        &self,
+        pairings: &[Vec<Pairing>],
+        clock: &Clock,
+        coarse: Span,
+        learnt: &Learnt,
+    ) -> (Vec<Option<Verdict>>, f64) {
+        let offset_at = |at: Nanos| clock.offset_at(at) - coarse;
+        let known = self.known(clock, &offset_at, learnt);
+        let mut edges = Vec::new();
+        for (row, found) in pairings.iter().enumerate() {
+            for pairing in found {
+                if let Some(score) = pairing.score(self, row, &known) {
+                    edges.push(Edge {
+                        row,
+                        column: (pairing.wire, pairing.place),
+                        score,
+                        places: pairing.places(self, row),
+                    });
+                }
+            }
+        }
+        let share = self.share(&edges, clock);
+        let mut verdicts: Vec<Option<Verdict>> = vec![None; self.mine.len()];
+        for choice in component::choose(edges, learnt.order.lines()) {
+            if let (Some(slot), Some(&log)) =
+                (verdicts.get_mut(choice.row), self.mine.get(choice.row))
+            {
+                *slot = Some(Verdict::of(log, choice));
+            }
+        }
+        (verdicts, share)
+    }
+
+    pub(super) fn known<'k>(
+        &'k self,
+        clock: &Clock,
+        offset_at: &'k dyn Fn(Nanos) -> Span,
+        learnt: &'k Learnt,
+    ) -> Known<'k> {
+        Known {
+            background: &self.wires.background,
+            order: &learnt.order,
+            overheads: &learnt.overheads,
+            offset_at,
+            bound: clock.bound.as_seconds_f64(),
+            resolution: clock.resolution.as_seconds_f64(),
+            late: 0.0,
+            share: learnt.share,
+        }
+    }
+
+    /// The share of the log's sessions in the capture's time that are not on the wire, as far as can be told: those without any partner
+    /// that their time and kind allow. One of them and one of the others is supposed on top, so that few sessions prove little.
+    fn share(&self, edges: &[Edge<'_>], clock: &Clock) -> f64 {
+        let mut has: Vec<bool> = vec![false; self.mine.len()];
+        let mut columns: BTreeSet<Column> = BTreeSet::new();
+        for edge in edges {
+            if let Some(has) = has.get_mut(edge.row) {
+                *has = true;
+            }
+            columns.insert(edge.column);
+        }
+        let with = has.iter().filter(|has| **has).count();
+        let covered = has
+            .iter()
+            .enumerate()
+            .filter(|&(row, has)| *has || self.log(row).is_some_and(|log| self.covers(log, clock)))
+            .count();
+        let alone = covered - with.min(columns.len());
+        #[expect(clippy::cast_precision_loss, reason = "counts of sessions")]
+        let share = (alone as f64 + 1.0) / (covered as f64 + 2.0);
+        share
+    }
+
+    /// Whether all of `log` took place while the capture ran.
+    fn covers(&self, log: &LogSession, clock: &Clock) -> bool {
+        let (from, to) = self.wires.background.span();
+        log.stamps().is_some_and(|(first, last)| {
+            clock.to_capture(first.at) >= from && clock.to_capture(last.at) + last.resolution <= to
+        })
+    }
+
+    /// Lengths of hidden heads, as the pairs that are possible would have them: each line counts once.
+    fn overheads(
+        &self,
+        pairings: &[Vec<Pairing>],
+        clock: &Clock,
+        coarse: Span,
+        learnt: &Learnt,
+    ) -> Overheads {
+        let offset_at = |at: Nanos| clock.offset_at(at) - coarse;
+        let known = self.known(clock, &offset_at, learnt);
+        let mut overheads = Overheads::default();
+        for (row, found) in pairings.iter().enumerate() {
+            let Some(command) = self.log(row).and_then(rows::single) else {
+                continue;
+            };
+            let possible: Vec<(u64, u64)> = found
+                .iter()
+                .filter(|pairing| pairing.score(self, row, &known).is_some())
+                .filter_map(|pairing| self.slot(pairing.wire, pairing.place?)?.hidden_octets())
+                .collect();
+            let of = u32::try_from(possible.len()).unwrap_or(u32::MAX);
+            for octets in possible {
+                overheads.learn(command, octets, 1.0 / f64::from(of));
+            }
+        }
+        overheads
+    }
+
+    /// Address on the wire and in the log of each pair claimed.
+    pub(super) fn names<'b>(
+        &'b self,
+        settled: &'b Settled,
+    ) -> impl Iterator<Item = (IpAddr, IpAddr)> + 'b {
+        settled.clear().filter_map(|verdict| {
+            let wire = self.wire(verdict.wire)?;
+            Some((
+                wire.conversation.client.ip,
+                self.logs.get(verdict.log)?.peer?,
+            ))
+        })
+    }
+
+    /// Whether so many pairs were found that addresses which all differ can be believed to be translated: most of what either side
+    /// has of this kind. By chance a few always fit.
+    pub(super) fn bears_out(&self, settled: &Settled) -> bool {
+        let told: BTreeSet<Proto> = (0..self.mine.len())
+            .filter_map(|row| Some(self.log(row)?.proto))
+            .collect();
+        let seen = self
+            .wires
+            .sessions
+            .iter()
+            .filter(|wire| told.contains(&wire.proto))
+            .count();
+        settled.claimed() * 3 >= seen.min(self.mine.len()) * 2
+    }
+}
+
+impl Verdict {
+    fn of(log: usize, choice: Choice) -> Self {
+        Self {
+            log,
+            wire: choice.column.0,
+            place: choice.column.1,
+            score: choice.score,
+            margin: choice.margin,
+        }
+    }
+}
+
+/// The pairs that were claimed.
+fn claimed_pairs<'p>(
+    pairings: &'p [Vec<Pairing>],
+    chosen: &'p [Option<Verdict>],
+) -> impl Iterator<Item = (usize, &'p Pairing, &'p Verdict)> {
+    pairings
+        .iter()
+        .zip(chosen)
+        .enumerate()
+        .filter_map(|(row, (found, verdict))| {
+            let verdict = verdict.as_ref().filter(|verdict| verdict.is_clear())?;
+            let pairing = found
+                .iter()
+                .find(|pairing| pairing.wire == verdict.wire && pairing.place == verdict.place)?;
+            Some((row, pairing, verdict))
+        })
+}
+
+/// Whether two choices differ in one session of a hundred at most.
+fn nearly_same(one: &[Option<Verdict>], other: &[Option<Verdict>]) -> bool {
+    let wire = |verdict: &Option<Verdict>| {
+        let clear = verdict.as_ref().filter(|verdict| verdict.is_clear());
+        clear.map(|verdict| verdict.wire)
+    };
+    let changed = one
+        .iter()
+        .zip(other)
+        .filter(|(one, other)| wire(one) != wire(other));
+    changed.count() * 100 <= one.len()
+}

@@ -1,0 +1,237 @@
+//! From the lines of all of Postfix's daemons to sessions.
+
+use std::collections::HashMap;
+
+use crate::model::{
+    ClockStep, LineRef, LogId, LogSession, Marks, Shown, Shows, Span, Stamp, Zone, from_wire,
+};
+
+use super::super::hidden_clock;
+use super::super::syslog::{self, Envelope, Syslog};
+use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
+use super::line::{Client, Said, said};
+use super::messages::{About, Messages, about};
+use super::outgoing::Outgoing;
+use super::queue_id;
+use super::screen::Screen;
+use super::serving::Serving;
+
+/// Row of the registry.
+pub(in super::super) const ENTRY: Entry = Entry {
+    name: "postfix",
+    about: "Postfix, in any syslog envelope",
+    shows: Shows {
+        client_port: Shown::With("smtpd_client_port_logging=yes"),
+        session_id: Shown::Partly("the process, from connect to disconnect"),
+        step: ClockStep::Envelope,
+        marks: Marks::Line,
+        octets: Shown::Partly("of messages in the queue"),
+        commands: Shown::Partly("counts; those refused one by one; all with smtpd -v"),
+        replies: Shown::Partly("refusals, and what other hosts said to deliveries"),
+        tls: Shown::With("smtpd_tls_loglevel=1"),
+        users: Shown::Always,
+    },
+    probe,
+    open: |id, head| Box::new(Postfix::new(id, head)),
+};
+
+/// Processes that may be serving at once; more are not believed.
+const MAX_OPEN: usize = 100_000;
+
+fn probe(head: &Head<'_>) -> Sureness {
+    syslog::share(head, |envelope| daemon(envelope).is_some())
+}
+
+/// `smtpd` of `postfix/smtpd`, `smtps/smtpd` of `postfix-in/smtps/smtpd`; empty where rsyslog has cut the name at the slash.
+fn daemon<'a>(envelope: &Envelope<'a>) -> Option<&'a str> {
+    let (syslog_name, daemon) = envelope
+        .program
+        .split_once('/')
+        .unwrap_or((envelope.program, ""));
+    let is_whole = !daemon.is_empty() || syslog_name == "postfix";
+    (syslog_name.starts_with("postfix") && is_whole).then_some(daemon)
+}
+
+/// Puts the lines of one log together.
+struct Postfix {
+    id: LogId,
+    syslog: Syslog,
+    /// Where the stamps say it.
+    stated: Option<Span>,
+    /// Where long queue ids, which are in UTC, show it.
+    shown: Option<Span>,
+    /// By process id, while it serves.
+    open: HashMap<String, Serving>,
+    done: Vec<Serving>,
+    messages: Messages,
+    outgoing: Outgoing,
+    screen: Screen,
+}
+
+impl Postfix {
+    fn new(id: LogId, head: &Head<'_>) -> Self {
+        let mut postfix = Self {
+            id,
+            syslog: Syslog::new(head.year),
+            stated: None,
+            shown: None,
+            open: HashMap::new(),
+            done: Vec::new(),
+            messages: Messages::default(),
+            outgoing: Outgoing::new(id),
+            screen: Screen::new(id),
+        };
+        let mut syslog = Syslog::new(head.year);
+        for line in head.lines {
+            let text = from_wire(line);
+            if postfix.shown.is_none()
+                && let Some(envelope) = syslog.open(&text)
+            {
+                postfix.learn_zone(&envelope);
+            }
+        }
+        postfix
+    }
+
+    /// A queue id is made just before the line that first names it.
+    fn learn_zone(&mut self, envelope: &Envelope<'_>) {
+        if envelope.zone.is_some() || !envelope.text.contains(": client=") {
+            return;
+        }
+        let id = envelope.text.split(':').next().unwrap_or_default();
+        let zone =
+            queue_id::began(id).and_then(|began| hidden_clock::zone(envelope.stamp.at, began));
+        self.shown = zone.or(self.shown);
+    }
+
+    fn smtpd(
+        &mut self,
+        line: LineRef,
+        stamp: Stamp,
+        service: &str,
+        envelope: &Envelope<'_>,
+    ) -> Parsed {
+        let said = said(envelope.text);
+        if let Said::Connect(client) = said {
+            self.connect(stamp, service, envelope.pid, client);
+        }
+        let Some(serving) = self.open.get_mut(envelope.pid) else {
+            // The log begins in the middle of this session, or the line is of none.
+            return Parsed::Aside(Some(stamp));
+        };
+        let over = matches!(said, Said::Disconnect(_));
+        serving.line(line, stamp, said, &mut self.messages);
+        if over && let Some(serving) = self.open.remove(envelope.pid) {
+            self.done.push(serving);
+        }
+        Parsed::Event(stamp)
+    }
+
+    fn connect(&mut self, stamp: Stamp, service: &str, pid: &str, client: Client) {
+        if self.open.len() >= MAX_OPEN {
+            return;
+        }
+        let mut serving = Serving::new(self.id, client, service);
+        if let Some(before) = self.screen.passed(stamp, client) {
+            serving.inherit(before);
+        }
+        // A process that never said goodbye to its last client was killed.
+        if let Some(lost) = self.open.insert(pid.to_owned(), serving) {
+            self.done.push(lost);
+        }
+    }
+
+    /// A line of any daemon but `smtpd`.
+    fn other(
+        &mut self,
+        line: LineRef,
+        stamp: Stamp,
+        daemon: &str,
+        envelope: &Envelope<'_>,
+        out: &mut Vec<LogSession>,
+    ) -> Parsed {
+        if matches!(daemon, "postscreen" | "") && self.screen.line(line, stamp, envelope.text, out)
+        {
+            return Parsed::Event(stamp);
+        }
+        let told = about(envelope.text);
+        if let Some((id, about)) = &told {
+            self.messages.take(line, id, about);
+        }
+        if !matches!(daemon, "smtp" | "lmtp" | "") {
+            return Parsed::Aside(Some(stamp));
+        }
+        let part = match &told {
+            Some((id, About::Delivered(delivered))) => {
+                let from = self.messages.sender(id);
+                self.outgoing
+                    .delivered(line, stamp, envelope.pid, (id, from), delivered, out)
+            }
+            Some(_) => false,
+            None => self
+                .outgoing
+                .said(line, stamp, envelope.pid, envelope.text, out),
+        };
+        if part {
+            Parsed::Event(stamp)
+        } else {
+            Parsed::Aside(Some(stamp))
+        }
+    }
+}
+
+impl Builder for Postfix {
+    fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
+        let text = from_wire(line.bytes);
+        let Some(envelope) = self.syslog.open(&text) else {
+            return Parsed::Failed;
+        };
+        self.stated = self.stated.or(envelope.zone);
+        self.learn_zone(&envelope);
+        let east = self.shown.filter(|_| envelope.zone.is_none());
+        let stamp = Stamp {
+            at: envelope.stamp.at - east.unwrap_or_default(),
+            ..envelope.stamp
+        };
+        let Some(daemon) = daemon(&envelope) else {
+            return Parsed::Aside(Some(stamp));
+        };
+        let line = LineRef {
+            log: self.id,
+            line: line.number,
+        };
+        let (service, daemon) = daemon.rsplit_once('/').unwrap_or(("", daemon));
+        let serves = match daemon {
+            "smtpd" => true,
+            "" => {
+                envelope.text.starts_with("connect from ") || self.open.contains_key(envelope.pid)
+            }
+            _ => false,
+        };
+        if serves {
+            self.smtpd(line, stamp, service, &envelope)
+        } else {
+            self.other(line, stamp, daemon, &envelope, out)
+        }
+    }
+
+    fn finish(&mut self, out: &mut Vec<LogSession>) {
+        let mut all = std::mem::take(&mut self.done);
+        all.extend(self.open.drain().map(|(_, serving)| serving));
+        out.extend(
+            all.into_iter()
+                .map(|serving| serving.into_session(&self.messages)),
+        );
+        self.outgoing.finish(out);
+        self.screen.finish(out);
+    }
+
+    fn zone(&self) -> Zone {
+        self.stated
+            .or(self.shown)
+            .map_or(Zone::Assumed, Zone::Stated)
+    }
+}
+
+#[cfg(test)]
+mod tests;

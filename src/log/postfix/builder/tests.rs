@@ -1,0 +1,267 @@
+use super::*;
+use crate::log::testing::{Told, read as told};
+use crate::model::{Encryption, Ending, Event, LogTime};
+
+const LOG: &str = "\
+Nov 24 03:29:09 mail postfix/smtpd[1]: connect from a.example[192.0.2.10]:41088
+Nov 24 03:29:09 mail postfix/smtps/smtpd[2]: connect from unknown[192.0.2.20]
+Nov 24 03:29:09 mail postfix/smtpd[1]: Anonymous TLS connection established from a.example[192.0.2.10]:41088: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)
+Nov 24 03:29:10 mail postfix/smtps/smtpd[2]: Anonymous TLS connection established from unknown[192.0.2.20]: TLSv1.2 with cipher ECDHE-RSA-AES128-GCM-SHA256 (128/128 bits)
+Nov 24 03:29:10 mail postfix/smtpd[1]: 7E58B98E33D: client=a.example[192.0.2.10]:41088
+Nov 24 03:29:10 mail postfix/cleanup[3]: 7E58B98E33D: message-id=<x@y>
+Nov 24 03:29:10 mail postfix/qmgr[4]: 7E58B98E33D: from=<ann@a.example>, size=2343, nrcpt=1 (queue active)
+Nov 24 03:29:10 mail postfix/smtps/smtpd[2]: lost connection after EHLO from unknown[192.0.2.20]
+Nov 24 03:29:10 mail postfix/smtps/smtpd[2]: disconnect from unknown[192.0.2.20] ehlo=1 commands=1
+Nov 24 03:29:11 mail postfix/local[5]: 7E58B98E33D: to=<bob@example.com>, relay=local, status=sent
+Nov 24 03:29:11 mail postfix/smtpd[1]: disconnect from a.example[192.0.2.10]:41088 ehlo=2 starttls=1 mail=1 rcpt=1 data=1 quit=1 commands=7
+Nov 24 03:29:11 mail dovecot: imap-login: Login: user=<x>
+not syslog at all
+Nov 24 03:29
+<22>garbage
+";
+
+fn read() -> (Vec<LogSession>, usize) {
+    let Told {
+        mut sessions,
+        failed,
+        ..
+    } = told(&ENTRY, LOG, 2026);
+    sessions.sort_by_key(|session| {
+        session
+            .peer
+            .is_some_and(|peer| peer.to_string() == "192.0.2.10")
+    });
+    (sessions, failed)
+}
+
+#[test]
+fn interleaved_processes_are_told_apart() {
+    let (sessions, failed) = read();
+    assert_eq!(sessions.len(), 2);
+    assert_eq!(failed, 3);
+    let [lost, sent] = &sessions[..] else {
+        panic!("two sessions");
+    };
+    assert_eq!(lost.peer, Some("192.0.2.20".parse().unwrap()));
+    assert_eq!(
+        (lost.encryption, lost.ending),
+        (Some(Encryption::Implicit), Ending::Lost)
+    );
+    assert_eq!(sent.peer_port, Some(41_088));
+    assert_eq!(
+        (sent.encryption, sent.ending),
+        (Some(Encryption::StartTls), Ending::Quit)
+    );
+    assert_eq!(sent.events.len(), 4);
+}
+
+#[test]
+fn other_daemons_tell_of_the_message() {
+    let (sessions, _) = read();
+    let sent = &sessions[1];
+    let requests: Vec<&str> = sent
+        .implied
+        .iter()
+        .map(|command| command.request.as_str())
+        .collect();
+    assert_eq!(
+        requests,
+        [
+            "EHLO",
+            "STARTTLS",
+            "EHLO",
+            "MAIL FROM:<ann@a.example>",
+            "RCPT TO:<bob@example.com>",
+            "DATA",
+            "<body>",
+            "QUIT"
+        ]
+    );
+    assert_eq!(
+        sent.implied[6].response.as_deref(),
+        Some("250 2.0.0 Ok: queued as 7E58B98E33D")
+    );
+    assert_eq!(sent.messages[0].message_id.as_deref(), Some("x@y"));
+}
+
+#[test]
+fn the_fate_of_a_message_is_told_with_its_session() {
+    let (sessions, _) = read();
+    let fate = &sessions[1].deliveries;
+    assert_eq!(fate.len(), 1);
+    assert_eq!(
+        (
+            fate[0].recipient.as_str(),
+            fate[0].status.as_str(),
+            fate[0].line.line
+        ),
+        ("bob@example.com", "sent", 10)
+    );
+}
+
+const LONG: &str = "\
+Nov 23 22:26:26 mail postfix/smtpd[1]: connect from pc31.example.net[192.0.2.31]
+Nov 23 22:26:26 mail postfix/smtpd[1]: 4jYSry2mxdz1SW7J: client=pc31.example.net[192.0.2.31]
+Nov 23 22:26:26 mail postfix/qmgr[2]: 4jYSry2mxdz1SW7J: from=<carol@example.com>, size=287, nrcpt=3 (queue active)
+Nov 23 22:26:26 mail postfix/smtpd[1]: disconnect from pc31.example.net[192.0.2.31] ehlo=1 mail=1 rcpt=3 data=1 quit=1 commands=7
+Nov 23 22:26:27 mail postfix/smtp[3]: Untrusted TLS connection established to mx.example[203.0.113.25]:25: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)
+Nov 23 22:26:28 mail postfix/smtp[3]: 4jYSry2mxdz1SW7J: to=<eve@other.example>, relay=mx.example[203.0.113.25]:25, delay=1.6, delays=0.1/0.01/0.5/1, dsn=2.0.0, status=sent (250 2.0.0 Ok)
+Nov 23 22:26:28 mail postfix/smtp[3]: 4jYSry2mxdz1SW7J: to=<dan@other.example>, relay=mx.example[203.0.113.25]:25, delay=1.6, delays=0.1/0.01/0.5/1, dsn=2.0.0, status=sent (250 2.0.0 Ok)
+Nov 23 22:26:28 mail postfix/smtp[4]: 4jYSry2mxdz1SW7J: to=<x@third.example>, relay=mx.third[203.0.113.26]:25, delay=1.6, delays=0.1/0.01/0.5/1, dsn=5.1.1, status=bounced (host mx.third[203.0.113.26] said: 550 5.1.1 no such user (in reply to RCPT TO command))
+Nov 23 22:26:28 mail postfix/smtp[5]: 4jYSry2mxdz1SW7J: to=<y@fourth.example>, relay=none, delay=1.6, delays=0.1/0.01/0.5/0, dsn=4.4.1, status=deferred (connect to fourth.example[203.0.113.27]:25: Connection refused)
+Nov 23 22:26:28 mail postfix/bounce[6]: 4jYSry2mxdz1SW7J: sender non-delivery notification: 4jYSry3mxdz1SW7J
+Nov 23 22:26:28 mail postfix/qmgr[2]: 4jYSry2mxdz1SW7J: removed
+";
+
+#[test]
+fn long_queue_ids_show_the_zone_and_the_microsecond() {
+    let told = told(&ENTRY, LONG, 2026);
+    assert_eq!(told.zone, Zone::Stated(Span::seconds(-5 * 3600)));
+    let made = &told.sessions[0].events[1];
+    assert_eq!(made.stamp.at, LogTime::new(1_795_490_786, 391_957_000));
+    assert_eq!(made.stamp.resolution, Span::MICROSECOND);
+    let fate: Vec<_> = told.sessions[0]
+        .deliveries
+        .iter()
+        .map(|delivery| delivery.status.as_str())
+        .collect();
+    assert_eq!(fate, ["sent", "sent", "bounced", "deferred", "notified"]);
+}
+
+#[test]
+fn deliveries_are_sessions_in_which_postfix_is_the_client() {
+    let told = told(&ENTRY, LONG, 2026);
+    let [_, sent, refused] = &told.sessions[..] else {
+        panic!("{:#?}", told.sessions);
+    };
+    assert_eq!(
+        (sent.role, sent.peer_port),
+        (crate::model::Role::Client, Some(25))
+    );
+    assert!(sent.tls.is_some());
+    let implied: Vec<_> = sent
+        .implied
+        .iter()
+        .map(|command| command.request.as_str())
+        .collect();
+    assert_eq!(
+        implied,
+        [
+            "MAIL FROM:<carol@example.com>",
+            "RCPT TO:<eve@other.example>",
+            "RCPT TO:<dan@other.example>",
+            "DATA",
+            ""
+        ]
+    );
+    let begun = sent
+        .events
+        .iter()
+        .map(|event| event.stamp.at)
+        .min()
+        .unwrap();
+    assert!(begun < LogTime::new(1_795_490_787, 0) && begun > LogTime::new(1_795_490_786, 0));
+    let codes: Vec<_> = refused
+        .implied
+        .iter()
+        .map(|command| command.code.as_deref())
+        .collect();
+    assert_eq!(codes, [Some("250"), Some("550")]);
+}
+
+#[test]
+fn a_verbose_server_tells_the_whole_dialogue() {
+    let said = |text: &str| format!("Nov 24 03:26:36 mail postfix/submission/smtpd[7]: {text}\n");
+    let log: String = [
+        "connect from a.example[192.0.2.10]:51927",
+        "smtp_stream_setup: maxtime=8 enable_deadline=0 min_data_rate=0",
+        "> a.example[192.0.2.10]:51927: 220 mail.example.com ESMTP Postfix",
+        "< a.example[192.0.2.10]:51927: ehlo a.example",
+        "> a.example[192.0.2.10]:51927: 250-mail.example.com",
+        "> a.example[192.0.2.10]:51927: 250 AUTH PLAIN",
+        "< a.example[192.0.2.10]:51927: AUTH PLAIN AGFubgBzZWNyZXQ=",
+        "xsasl_dovecot_server_first: sasl_method PLAIN, init_response AGFubgBzZWNyZXQ=",
+        "> a.example[192.0.2.10]:51927: 235 2.7.0 Authentication successful",
+        "< a.example[192.0.2.10]:51927: RCPT TO:<x>",
+        "NOQUEUE: reject: RCPT from a.example[192.0.2.10]:51927: 503 5.5.1 Error: need MAIL command; proto=ESMTP helo=<a.example>",
+        "> a.example[192.0.2.10]:51927: 503 5.5.1 Error: need MAIL command",
+        "< a.example[192.0.2.10]:51927: quit",
+        "> a.example[192.0.2.10]:51927: 221 2.0.0 Bye",
+        "disconnect from a.example[192.0.2.10]:51927 ehlo=1 auth=1 rcpt=0/1 quit=1 commands=3/4",
+    ]
+    .iter()
+    .map(|text| said(text))
+    .collect();
+    let told = told(&ENTRY, &log, 2026);
+    let [session] = &told.sessions[..] else {
+        panic!("{:#?}", told.sessions);
+    };
+    let commands: Vec<_> = session
+        .events
+        .iter()
+        .filter_map(|event| match &event.what {
+            Event::Command(command) => Some(command.request.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        commands,
+        ["ehlo a.example", "AUTH PLAIN ***", "RCPT TO:<x>", "quit"]
+    );
+    assert!(session.every_command && session.implied.is_empty());
+    assert_eq!(session.encryption, Some(Encryption::None));
+    assert!(!format!("{session:?}").contains("AGFubgBz"));
+}
+
+#[test]
+fn a_client_that_passes_postscreen_has_the_ports_that_it_tells() {
+    let log = "\
+Nov 24 03:29:09 mail postfix/postscreen[1]: CONNECT from [192.0.2.10]:41088 to [198.51.100.25]:25
+Nov 24 03:29:09 mail postfix/postscreen[1]: CONNECT from [203.0.113.77]:50000 to [198.51.100.25]:25
+Nov 24 03:29:09 mail postfix/postscreen[1]: PASS OLD [192.0.2.10]:41088
+Nov 24 03:29:09 mail postfix/smtpd[2]: connect from a.example[192.0.2.10]
+Nov 24 03:29:09 mail postfix/smtpd[2]: disconnect from a.example[192.0.2.10] ehlo=1 quit=1 commands=2
+Nov 24 03:29:12 mail postfix/postscreen[1]: NOQUEUE: reject: RCPT from [203.0.113.77]:50000: 550 5.7.1 Service unavailable; client [203.0.113.77] blocked using zen.example; from=<a@b>, to=<c@d>, proto=ESMTP, helo=<x>
+Nov 24 03:29:12 mail postfix/postscreen[1]: DISCONNECT [203.0.113.77]:50000
+";
+    let told = told(&ENTRY, log, 2026);
+    let [passed, refused] = &told.sessions[..] else {
+        panic!("{:#?}", told.sessions);
+    };
+    assert_eq!(
+        (passed.peer_port, passed.local_port),
+        (Some(41_088), Some(25))
+    );
+    assert_eq!((passed.events.len(), passed.ending), (4, Ending::Quit));
+    assert_eq!(refused.peer_port, Some(50_000));
+    let Event::Command(command) = &refused.events[1].what else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(
+        (command.request.as_str(), command.code.as_deref()),
+        ("RCPT TO:<c@d>", Some("550"))
+    );
+}
+
+#[test]
+fn names_that_rsyslog_has_cut_are_told_by_their_lines() {
+    let line = |pid: u16, text: &str| {
+        format!("<22>1 2026-11-24T03:50:28+00:00 mail postfix {pid} - -  {text}\n")
+    };
+    let log = [
+        line(1, "connect from a.example[192.0.2.10]:42221"),
+        line(
+            1,
+            "lost connection after EHLO from a.example[192.0.2.10]:42221",
+        ),
+        line(2, "7E58B98E33D: removed"),
+        line(
+            1,
+            "disconnect from a.example[192.0.2.10]:42221 ehlo=1 commands=1",
+        ),
+    ]
+    .concat();
+    let told = told(&ENTRY, &log, 2026);
+    assert_eq!((told.sessions.len(), told.sessions[0].events.len()), (1, 3));
+    assert_eq!(told.sessions[0].ending, Ending::Lost);
+}

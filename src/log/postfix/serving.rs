@@ -1,0 +1,278 @@
+//! One session of Postfix's SMTP server, from connect to disconnect.
+
+use crate::model::{
+    Encryption, Ending, Event, LineRef, LogCommand, LogEvent, LogId, LogSession, LoggedMessage,
+    LoggedTls, Proto, Role, Side, Span, Stamp, Tally, Verb,
+};
+
+use super::super::hidden_clock::is_prompt;
+use super::super::transcript::{Detail, Transcript};
+use super::implied::{self, Told};
+use super::line::{Client, Count, Said};
+use super::messages::Messages;
+use super::queue_id;
+
+/// A session and what its lines told.
+pub(super) struct Serving {
+    /// By `smtpd -v`; else only its session is used.
+    transcript: Transcript,
+    verbose: bool,
+    told: Vec<Step>,
+    tls_port: bool,
+}
+
+/// What the log tells beside the tally, in the order of its lines.
+enum Step {
+    /// A message, by its place among all.
+    Message(usize),
+    Reject(Told),
+}
+
+impl Serving {
+    pub(super) fn new(id: LogId, client: Client, service: &str) -> Self {
+        let mut transcript = Transcript::new(id, Proto("smtp"), Role::Server, Detail::Lines);
+        transcript.session.peer = client.ip;
+        transcript.session.peer_port = client.port;
+        Self {
+            transcript,
+            verbose: false,
+            told: Vec::new(),
+            tls_port: ["smtps", "submissions", "465"].contains(&service),
+        }
+    }
+
+    /// What another process knew of the connection before this one had it.
+    pub(super) fn inherit(&mut self, mut before: LogSession) {
+        let session = &mut self.transcript.session;
+        session.peer_port = before.peer_port;
+        session.local = before.local;
+        session.local_port = before.local_port;
+        before.events.append(&mut session.events);
+        session.events = before.events;
+    }
+
+    /// Takes the next line; `messages` are those of the whole log.
+    pub(super) fn line(
+        &mut self,
+        line: LineRef,
+        stamp: Stamp,
+        said: Said<'_>,
+        messages: &mut Messages,
+    ) {
+        let side = match said {
+            Said::Sent(_) => Side::Server,
+            _ => Side::Client,
+        };
+        match said {
+            Said::Sent(text) | Said::Received(text) => {
+                self.verbose = true;
+                return self.transcript.line(line, stamp, side, text);
+            }
+            // Of a process that tells all, much is of no session.
+            Said::Other if self.verbose => return,
+            Said::Queued { id, .. } => self.queued(line, stamp, id, messages),
+            _ => {}
+        }
+        let what = match self.take(said) {
+            Event::Command(command) if self.verbose => {
+                Event::Note(command.response.unwrap_or_default())
+            }
+            what => what,
+        };
+        let events = &mut self.transcript.session.events;
+        events.push(LogEvent { line, stamp, what });
+    }
+
+    /// A queue file was made for a message.
+    fn queued(&mut self, line: LineRef, stamp: Stamp, id: &str, messages: &mut Messages) {
+        self.told.push(Step::Message(messages.begin(id)));
+        let made = queue_id::began(id).filter(|&made| is_prompt(stamp.at, made));
+        if let Some(at) = made {
+            let stamp = Stamp {
+                at,
+                resolution: Span::MICROSECOND,
+            };
+            self.transcript.note(line, stamp, "queue id made");
+        }
+    }
+
+    fn take(&mut self, said: Said<'_>) -> Event {
+        match said {
+            Said::Connect(_) => Event::Open,
+            Said::Sent(text) | Said::Received(text) | Said::Remark(text) => {
+                Event::Note(text.to_owned())
+            }
+            Said::Tls { version, cipher } => {
+                self.transcript.session.tls = Some(LoggedTls {
+                    version,
+                    cipher: Some(cipher.to_owned()),
+                });
+                Event::TlsDone
+            }
+            Said::Queued { id, user } => {
+                if let Some(user) = user {
+                    self.name(user);
+                }
+                Event::Note(format!("message {id}"))
+            }
+            Said::Reject {
+                verb,
+                reply,
+                from,
+                to,
+                helo,
+                ..
+            } => {
+                if let Some(helo) = helo {
+                    self.name(helo);
+                }
+                self.reject(verb, reply, from, to)
+            }
+            Said::Lost(state) => {
+                self.transcript.session.ending = Ending::Lost;
+                Event::Note(format!("lost connection after {state}"))
+            }
+            Said::Timeout(state) => {
+                self.transcript.session.ending = Ending::Timeout;
+                Event::Note(format!("timeout after {state}"))
+            }
+            Said::Disconnect(counts) => {
+                self.count(&counts);
+                Event::Close
+            }
+            Said::Other => Event::Note(String::new()),
+        }
+    }
+
+    fn name(&mut self, name: &str) {
+        if !self
+            .transcript
+            .session
+            .names
+            .iter()
+            .any(|known| known == name)
+        {
+            self.transcript.session.names.push(name.to_owned());
+        }
+    }
+
+    fn reject(&mut self, verb: &str, reply: &str, from: Option<&str>, to: Option<&str>) -> Event {
+        let request = match (verb, from, to) {
+            ("MAIL", Some(from), _) => format!("MAIL FROM:<{from}>"),
+            ("RCPT", _, Some(to)) => format!("RCPT TO:<{to}>"),
+            _ => verb.to_owned(),
+        };
+        self.told.push(Step::Reject(Told::Reject {
+            verb: verb.to_owned(),
+            request: request.clone(),
+            reply: reply.to_owned(),
+        }));
+        // A milter's refusal is told without the code that the client was sent.
+        let code = reply
+            .get(..3)
+            .filter(|code| code.bytes().all(|digit| digit.is_ascii_digit()));
+        let size = code.and_then(|_| u64::try_from(reply.len() + 2).ok());
+        Event::Command(LogCommand {
+            verb: match verb {
+                "END-OF-MESSAGE" => Verb::new(Verb::BODY),
+                verb => Verb::new(verb),
+            },
+            request,
+            code: code.map(str::to_owned),
+            response: Some(reply.to_owned()),
+            request_bytes: None,
+            response_bytes: size,
+            body_octets: None,
+            taken: None,
+        })
+    }
+
+    fn count(&mut self, counts: &[Count<'_>]) {
+        // `commands` is the sum; `unknown` counts commands whose words are not logged.
+        self.transcript.session.tally = counts
+            .iter()
+            .filter(|count| count.word != "commands")
+            .map(|count| {
+                let verb = match count.word {
+                    "unknown" => Verb::new("?"),
+                    word => Verb::new(word),
+                };
+                let tally = Tally {
+                    accepted: count.accepted,
+                    total: count.total,
+                };
+                (verb, tally)
+            })
+            .collect();
+        if self.counted("QUIT") && self.transcript.session.ending == Ending::Unknown {
+            self.transcript.session.ending = Ending::Quit;
+        }
+    }
+
+    fn counted(&self, verb: &str) -> bool {
+        self.transcript
+            .session
+            .tally
+            .iter()
+            .any(|(of, tally)| of.as_str() == verb && tally.accepted > 0)
+    }
+
+    /// Adds what became known of the messages since, and puts the commands in order.
+    pub(super) fn into_session(mut self, messages: &Messages) -> LogSession {
+        let encryption = self.encryption();
+        let mut told = Vec::new();
+        let mut deliveries = Vec::new();
+        for step in std::mem::take(&mut self.told) {
+            match step {
+                Step::Message(at) => {
+                    told.extend(messages.get(at).cloned().map(Told::Message));
+                    deliveries.append(&mut messages.fate(at));
+                }
+                Step::Reject(reject) => told.push(reject),
+            }
+        }
+        let verbose = self.verbose;
+        // What a transcript tells of messages lacks their sizes.
+        self.transcript.session.messages.clear();
+        let mut session = self.transcript.into_session();
+        session.encryption = encryption;
+        session.every_command = verbose;
+        session.messages = told.iter().filter_map(logged_message).collect();
+        session.deliveries = deliveries;
+        if !verbose {
+            let tls_first = encryption == Some(Encryption::Implicit);
+            session.implied = implied::commands(&session.tally, &told, tls_first);
+        }
+        session
+    }
+
+    fn encryption(&self) -> Option<Encryption> {
+        let ended = !self.transcript.session.tally.is_empty();
+        if self.counted("STARTTLS") {
+            Some(Encryption::StartTls)
+        } else if self.tls_port || (ended && self.transcript.session.tls.is_some()) {
+            Some(Encryption::Implicit)
+        } else {
+            // At log level 0 TLS leaves no line, but STARTTLS is counted all the same.
+            ended.then_some(Encryption::None)
+        }
+    }
+}
+
+fn logged_message(told: &Told) -> Option<LoggedMessage> {
+    /// What Postfix adds to a message before it measures it: a Received field of two to four lines, and Message-ID, Date and From where
+    /// they lack. Line ends count as two octets, as on the wire.
+    const ADDED: std::ops::RangeInclusive<u64> = 60..=1200;
+    let Told::Message(message) = told else {
+        return None;
+    };
+    let size = message.size?;
+    Some(LoggedMessage {
+        wire_bytes: Some((
+            size.saturating_sub(*ADDED.end()),
+            size.saturating_sub(*ADDED.start()),
+        )),
+        recipients: message.recipients,
+        message_id: message.header_id.clone().filter(|id| !id.is_empty()),
+    })
+}

@@ -1,0 +1,443 @@
+//! A log from bytes to sessions.
+//!
+//! [`Opening`] finds the format; its [`Reader`] takes bytes in any pieces, of one file or of a rotated set, and gives sessions. What is kept
+//! between two pieces is the beginning of a line and what the format's builder keeps.
+
+mod lines;
+mod opening;
+mod text;
+mod years;
+mod zone;
+
+use crate::model::{LogId, LogPart, LogSession, LogSource, LogTime, Span, Stamp, Zone, from_wire};
+
+use super::envelope::{Stack, Unwrapped, as_lines};
+use super::{Builder, Entry, Line, MAX_LINE, Parsed};
+
+pub use opening::{Chosen, How, Opening};
+pub use years::Era;
+pub use zone::GivenZone;
+
+use lines::{Found, LineEnd, Splitter};
+use text::Text;
+use zone::Offsets;
+
+/// Lines that could not be read whose text is kept, and how much of it.
+const UNPARSED_KEPT: usize = 5;
+const UNPARSED_TEXT: usize = 160;
+/// Octets between two reports of progress.
+const STRIDE: usize = 4 << 20;
+
+/// Why a file is no log that can be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LogError {
+    /// It has no lines.
+    #[error("it is empty")]
+    Empty,
+    /// No format fits its first lines.
+    #[error(
+        "no known format fits its first line '{first}'\nname the format with -l FORMAT:LOG; `bothends formats` lists them"
+    )]
+    Unknown {
+        /// The first line, cut.
+        first: String,
+    },
+}
+
+/// Reads the log in `bytes`, in `format` or in the one that fits its first lines best.
+///
+/// `year` is for stamps without one; `progress` hears now and then how many bytes are read.
+///
+/// # Errors
+/// When there is nothing to read, or no format fits.
+pub fn read(
+    id: LogId,
+    file: &str,
+    bytes: &[u8],
+    format: Option<&'static Entry>,
+    year: i32,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(LogSource, Vec<LogSession>), LogError> {
+    let format = format.map(Chosen::Known);
+    let how = How {
+        format: format.as_ref(),
+        era: Era::Year(year),
+        ..How::default()
+    };
+    let openings = Opening::of(bytes, how)?;
+    let opening = openings.first().ok_or(LogError::Empty)?;
+    let mut reader = opening.reader(id, file, bytes);
+    reader.whole(bytes, progress);
+    Ok(reader.finish())
+}
+
+/// Reads one log: bytes go in, sessions and what is to be said of the log come out.
+pub struct Reader {
+    source: LogSource,
+    builder: Box<dyn Builder>,
+    stack: Stack,
+    text: Text,
+    given: Option<&'static encoding_rs::Encoding>,
+    splitter: Splitter,
+    tally: Tally,
+    sessions: Vec<LogSession>,
+}
+
+/// What is counted line by line.
+struct Tally {
+    offsets: Option<Offsets>,
+    /// First and last stamp and the latest so far, as written and by the zone given.
+    written: Extent,
+    given: Extent,
+}
+
+/// From when to when lines are, and how many of them came late.
+#[derive(Clone, Copy, Debug, Default)]
+struct Extent {
+    first: Option<LogTime>,
+    last: Option<LogTime>,
+    late: u64,
+    latest: Span,
+}
+
+impl Extent {
+    fn take(&mut self, at: LogTime) {
+        self.first = Some(self.first.map_or(at, |first| first.min(at)));
+        if let Some(last) = self.last.filter(|last| at < *last) {
+            self.late += 1;
+            self.latest = self.latest.max(last.since(at));
+        }
+        self.last = self.last.max(Some(at));
+    }
+}
+
+impl Reader {
+    fn new(
+        source: LogSource,
+        builder: Box<dyn Builder>,
+        stack: Stack,
+        opening: &Opening,
+        bytes: &[u8],
+    ) -> Self {
+        let mut reader = Self {
+            source,
+            builder,
+            stack,
+            text: Text::of(bytes, opening.encoding),
+            given: opening.encoding,
+            splitter: Splitter::default(),
+            tally: Tally {
+                offsets: opening.zone.map(Offsets::new),
+                written: Extent::default(),
+                given: Extent::default(),
+            },
+            sessions: Vec::new(),
+        };
+        reader.look_at(bytes);
+        reader
+    }
+
+    fn look_at(&mut self, bytes: &[u8]) {
+        self.text = Text::of(bytes, self.given);
+        self.source.encoding = self.source.encoding.or(self.text.name());
+        let mut end = LineEnd::default();
+        let head = bytes.get(..1 << 16).unwrap_or(bytes);
+        Text::of(bytes, self.given).take(head, &mut |text| end = LineEnd::of(text));
+        self.splitter = Splitter::new(end);
+    }
+
+    /// The bytes that follow are of another file of the same log, which begins with `bytes`.
+    pub fn next_file(&mut self, file: &str, bytes: &[u8]) {
+        self.end_of_file();
+        if self.source.parts.is_empty() {
+            self.source.parts.push(LogPart {
+                file: self.source.file.clone(),
+                before: 0,
+            });
+        }
+        self.source.parts.push(LogPart {
+            file: file.to_owned(),
+            before: self.source.lines,
+        });
+        self.look_at(bytes);
+    }
+
+    /// All of a file; `progress` hears now and then how many bytes are read.
+    pub fn whole(&mut self, bytes: &[u8], progress: &mut dyn FnMut(u64)) {
+        let converted = as_lines(bytes);
+        let bytes = converted.as_deref().unwrap_or(bytes);
+        let mut at = 0;
+        for piece in bytes.chunks(STRIDE) {
+            self.take(piece);
+            at += u64::try_from(piece.len()).unwrap_or(u64::MAX);
+            progress(at);
+        }
+        self.end_of_file();
+    }
+
+    /// The next bytes, cut anywhere.
+    pub fn take(&mut self, bytes: &[u8]) {
+        let Self {
+            source,
+            builder,
+            stack,
+            text,
+            splitter,
+            tally,
+            sessions,
+            ..
+        } = self;
+        text.take(bytes, &mut |bytes| {
+            splitter.take(bytes, &mut |line| {
+                take_line(source, tally, stack, &mut **builder, sessions, line);
+            });
+        });
+    }
+
+    /// A line whose end did not come has none.
+    fn end_of_file(&mut self) {
+        let Self {
+            source,
+            builder,
+            stack,
+            splitter,
+            tally,
+            sessions,
+            ..
+        } = self;
+        splitter.flush(&mut |line| {
+            take_line(source, tally, stack, &mut **builder, sessions, line);
+        });
+    }
+
+    /// The sessions that are complete so far.
+    pub fn sessions(&mut self) -> Vec<LogSession> {
+        let mut sessions = std::mem::take(&mut self.sessions);
+        if let Some(offsets) = self.offsets() {
+            for event in sessions.iter_mut().flat_map(|session| &mut session.events) {
+                event.stamp.at = event.stamp.at - offsets.at(event.line.line);
+            }
+        }
+        sessions
+    }
+
+    /// The zone given, unless the log states one itself.
+    fn offsets(&self) -> Option<&Offsets> {
+        let is_stated = matches!(self.builder.zone(), Zone::Stated(_));
+        self.tally.offsets.as_ref().filter(|_| !is_stated)
+    }
+
+    /// The log is over: what is to be said of it, and the sessions not yet given, in the order of their first lines.
+    pub fn finish(mut self) -> (LogSource, Vec<LogSession>) {
+        self.end_of_file();
+        self.builder.finish(&mut self.sessions);
+        let mut sessions = self.sessions();
+        sessions.sort_by_key(|session| session.events.first().map(|event| event.line));
+        let (extent, remarks, zone) = match (self.offsets(), self.tally.offsets.as_ref()) {
+            (Some(offsets), _) => (self.tally.given, offsets.remarks(), offsets.zone()),
+            _ => (self.tally.written, Vec::new(), self.builder.zone()),
+        };
+        let mut source = self.source;
+        source.zone = zone;
+        source.remarks.extend(remarks);
+        source.first = extent.first;
+        source.last = extent.last;
+        source.late = extent.late;
+        source.late_by = extent.latest;
+        (source, sessions)
+    }
+
+    /// What is known of the log so far.
+    pub fn source(&self) -> &LogSource {
+        &self.source
+    }
+}
+
+/// One line through its envelopes to the builder, and into the counts.
+fn take_line(
+    source: &mut LogSource,
+    tally: &mut Tally,
+    stack: &mut Stack,
+    builder: &mut dyn Builder,
+    sessions: &mut Vec<LogSession>,
+    line: Found<'_>,
+) {
+    source.lines += 1;
+    if line.bytes.is_empty() {
+        return;
+    }
+    let number = source.lines;
+    let parsed = if line.bytes.len() > MAX_LINE {
+        source.overlong += 1;
+        Parsed::Failed
+    } else {
+        match stack.open(line.bytes) {
+            Unwrapped::Line([]) | Unwrapped::Part => Parsed::Aside(None),
+            Unwrapped::Line(inner) if inner.len() > MAX_LINE => {
+                source.overlong += 1;
+                Parsed::Failed
+            }
+            Unwrapped::Line(bytes) => builder.line(Line { number, bytes }, sessions),
+            Unwrapped::Unopened => Parsed::Failed,
+        }
+    };
+    match parsed {
+        Parsed::Aside(None) => {}
+        Parsed::Aside(Some(stamp)) => tally.stamp(number, stamp),
+        Parsed::Event(stamp) => {
+            source.events += 1;
+            tally.stamp(number, stamp);
+        }
+        Parsed::Failed => {
+            source.unparsed += 1;
+            if source.unparsed_first.len() < UNPARSED_KEPT {
+                source.unparsed_first.push((number, excerpt(line.bytes)));
+            }
+        }
+    }
+}
+
+impl Tally {
+    fn stamp(&mut self, line: u64, stamp: Stamp) {
+        self.written.take(stamp.at);
+        if let Some(offsets) = &mut self.offsets {
+            self.given.take(offsets.take(line, stamp.at));
+        }
+    }
+}
+
+fn excerpt(line: &[u8]) -> String {
+    from_wire(
+        line.get(..line.len().min(UNPARSED_TEXT))
+            .unwrap_or_default(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::registry::FORMATS;
+    use super::*;
+
+    const POSTFIX: &str = "Nov 24 03:29:09 mail postfix/smtpd[7]: connect from unknown[192.0.2.10]\nrubbish\nNov 24 03:29:10 mail postfix/smtpd[7]: disconnect from unknown[192.0.2.10] quit=1 commands=1\n";
+
+    fn told(bytes: &[u8]) -> (LogSource, Vec<LogSession>) {
+        read(LogId(0), "mail.log", bytes, None, 2026, &mut |_| {}).unwrap()
+    }
+
+    #[test]
+    fn line_ends_marks_and_encodings_change_nothing() {
+        let utf16: Vec<u8> = [0xfeff]
+            .into_iter()
+            .chain(POSTFIX.encode_utf16())
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        let nul_padded = [POSTFIX.as_bytes(), &[0; 64]].concat();
+        for bytes in [
+            POSTFIX.as_bytes(),
+            POSTFIX.replace('\n', "\r\n").as_bytes(),
+            POSTFIX.trim_end().as_bytes(),
+            &[b"\xef\xbb\xbf", POSTFIX.as_bytes()].concat(),
+            &utf16,
+            &nul_padded,
+        ] {
+            let (source, sessions) = told(bytes);
+            assert_eq!(
+                (
+                    source.format,
+                    sessions.len(),
+                    source.events,
+                    source.unparsed
+                ),
+                ("postfix", 1, 2, 1)
+            );
+            assert_eq!(source.unparsed_first, [(2, "rubbish".to_owned())]);
+        }
+    }
+
+    #[test]
+    fn the_same_lines_in_every_envelope() {
+        let clf =
+            "192.0.2.10 - - [24/Nov/2026:03:49:17 +0000] \"GET / HTTP/1.1\" 200 13 \"-\" \"x\"";
+        let json = clf.replace('"', "\\\"");
+        let journal = |message: &str| {
+            format!(
+                "{{\"__REALTIME_TIMESTAMP\":\"1795491820629511\",\"_HOSTNAME\":\"w\",\"SYSLOG_IDENTIFIER\":\"nginx\",\"_PID\":\"7\",\"MESSAGE\":\"{message}\"}}"
+            )
+        };
+        let (half, rest) = clf.split_at(30);
+        for line in [
+            clf.to_owned(),
+            format!("<190>Nov 24 03:49:17 web nginx: {clf}"),
+            format!("<190>1 2026-11-24T03:49:17Z web nginx 7 - - {clf}"),
+            format!("2026-11-24T03:49:17.1Z web nginx[7]: {clf}"),
+            format!("2026-11-24T03:43:40.629303112Z stdout F {clf}"),
+            format!(
+                "2026-11-24T03:43:40.6Z stdout P {half}\n2026-11-24T03:43:40.6Z stderr F hello\n2026-11-24T03:43:40.7Z stdout F {rest}"
+            ),
+            format!(
+                "{{\"log\":\"{json}\\n\",\"stream\":\"stdout\",\"time\":\"2026-11-24T03:49:17.7Z\"}}"
+            ),
+            journal(&json),
+            format!(
+                "__CURSOR=x\n__REALTIME_TIMESTAMP=1795491820629511\nSYSLOG_IDENTIFIER=nginx\nMESSAGE={clf}\n"
+            ),
+        ] {
+            let (source, sessions) = told(format!("{line}\n{line}\n").as_bytes());
+            assert_eq!((source.format, sessions.len()), ("clf", 2), "{line}");
+            assert_eq!(sessions[0].peer, "192.0.2.10".parse().ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_journal_tells_the_time_of_lines_that_have_none() {
+        let export = [
+            b"__CURSOR=a\n__REALTIME_TIMESTAMP=1795491820629511\n_SOURCE_REALTIME_TIMESTAMP=1795491820629303\nSYSLOG_IDENTIFIER=postfix/smtpd\n_PID=7\nMESSAGE\n".as_slice(),
+            &36u64.to_le_bytes(),
+            b"connect from unknown[192.0.2.10]:1\n \n\n__CURSOR=b\n__REALTIME_TIMESTAMP=1795491821629511\nSYSLOG_IDENTIFIER=postfix/smtpd\n_PID=7\nMESSAGE=disconnect from unknown[192.0.2.10]:1 quit=1 commands=1\n\n",
+        ]
+        .concat();
+        let (source, sessions) = told(&export);
+        assert_eq!((source.format, sessions.len()), ("postfix", 1));
+        let lines: Vec<u64> = sessions[0]
+            .events
+            .iter()
+            .map(|event| event.line.line)
+            .collect();
+        assert_eq!(lines, [1, 10], "the lines on which the entries begin");
+        let stamp = sessions[0].events[0].stamp;
+        assert_eq!(stamp.at.to_rfc3339(), "2026-11-24T03:43:40.629303000Z");
+        assert_eq!(stamp.resolution, Span::MICROSECOND);
+    }
+
+    #[test]
+    fn what_fits_no_format_is_named() {
+        let error = read(LogId(0), "x", b"hello\n", None, 2026, &mut |_| {}).unwrap_err();
+        assert!(error.to_string().contains("'hello'"), "{error}");
+        let empty = read(LogId(0), "x", b"\n\n", None, 2026, &mut |_| {});
+        assert_eq!(empty.unwrap_err(), LogError::Empty);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_in_every_format(bytes in proptest::collection::vec(any::<u8>(), 1..400), format in 0..FORMATS.len()) {
+            if let Ok((source, _)) = read(LogId(0), "x", &bytes, FORMATS.get(format), 2026, &mut |_| {}) {
+                prop_assert!(source.events + source.unparsed <= source.lines);
+            }
+        }
+
+        /// A real log with some bytes changed.
+        #[test]
+        fn damaged_lines_are_counted_not_fatal(changes in proptest::collection::vec((0usize..200, any::<u8>()), 1..8), format in 0..FORMATS.len()) {
+            let mut bytes = POSTFIX.as_bytes().to_vec();
+            for (at, value) in changes {
+                let at = at % bytes.len();
+                bytes[at] = value;
+            }
+            if let Ok((source, _)) = read(LogId(0), "x", &bytes, FORMATS.get(format), 2026, &mut |_| {}) {
+                prop_assert!(source.lines <= 16);
+            }
+        }
+    }
+}

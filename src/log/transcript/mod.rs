@@ -1,0 +1,449 @@
+//! Transcripts: logs that hold the lines of both sides, put together into commands and replies.
+//!
+//! A format gives each line with its side; this finds which reply answers which command, in SMTP, POP3, IMAP and NNTP. What a client sends as a
+//! secret or as a message is never kept.
+
+mod command;
+mod reply;
+
+use std::collections::VecDeque;
+
+use command::{Command, MASK, literal};
+use reply::{Reply, has_data};
+
+use crate::model::{
+    Encryption, Ending, Event, LineRef, LogCommand, LogEvent, LogId, LogSession, LoggedMessage,
+    LoggedTls, Proto, Role, Side, Stamp, Verb,
+};
+
+/// Commands that may wait for their replies, and events of a session; more are not kept.
+const MAX_PENDING: usize = 1_000;
+const MAX_EVENTS: usize = 100_000;
+
+/// Whether a transcript shows what passes beside commands and replies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// Messages and lists as well: every octet.
+    Everything,
+    /// Commands and replies, hardly messages.
+    Lines,
+}
+
+/// A session that is being put together.
+pub(super) struct Transcript {
+    pub(super) session: LogSession,
+    detail: Detail,
+    pending: VecDeque<Asked>,
+    client: Client,
+    /// What the server has said of the reply that is not over.
+    said: Said,
+    /// The server's lines are those of a message or a list, up to a dot.
+    in_data: bool,
+    /// Octets of a literal of the server that are still to come.
+    in_literal: Option<u64>,
+    recipients: u32,
+}
+
+/// A command without its reply.
+struct Asked {
+    line: LineRef,
+    tag: String,
+    command: LogCommand,
+    name: Option<String>,
+}
+
+/// What the client's next line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Client {
+    Command,
+    /// Of a message, up to a dot.
+    Message,
+    /// Of an exchange that proves who it is.
+    Secret,
+    /// Of a literal: so many octets are still to come.
+    Literal(u64),
+}
+
+/// The lines of a reply so far.
+#[derive(Default)]
+struct Said {
+    first: Option<String>,
+    octets: Octets,
+}
+
+/// A sum of octets with line ends; unknown once a line had bytes that are shown by more characters than they are.
+#[derive(Clone, Copy, Debug, Default)]
+struct Octets {
+    sum: u64,
+    unsure: bool,
+}
+
+impl Octets {
+    fn add(&mut self, line: &str) {
+        self.unsure |= line.contains("\\x");
+        self.sum = self.sum.saturating_add(octets(line));
+    }
+
+    fn known(self) -> Option<u64> {
+        (!self.unsure).then_some(self.sum)
+    }
+}
+
+fn octets(line: &str) -> u64 {
+    u64::try_from(line.len())
+        .unwrap_or(u64::MAX)
+        .saturating_add(2)
+}
+
+impl Transcript {
+    pub(super) fn new(log: LogId, proto: Proto, role: Role, detail: Detail) -> Self {
+        let mut session = LogSession::new(log, proto);
+        session.role = role;
+        Self {
+            session,
+            detail,
+            pending: VecDeque::new(),
+            client: Client::Command,
+            said: Said::default(),
+            in_data: false,
+            in_literal: None,
+            recipients: 0,
+        }
+    }
+
+    /// The connection was made: the transcript is whole.
+    pub(super) fn open(&mut self, line: LineRef, stamp: Stamp) {
+        self.session.every_command = true;
+        self.push(line, stamp, Event::Open);
+    }
+
+    pub(super) fn note(&mut self, line: LineRef, stamp: Stamp, text: impl Into<String>) {
+        self.push(line, stamp, Event::Note(text.into()));
+    }
+
+    pub(super) fn tls(&mut self, line: LineRef, stamp: Stamp, tls: LoggedTls) {
+        self.session.tls = Some(tls);
+        self.push(line, stamp, Event::TlsDone);
+    }
+
+    /// The connection is over; `ending` where the client did not say goodbye.
+    pub(super) fn close(&mut self, line: LineRef, stamp: Stamp, ending: Ending) {
+        if self.session.ending == Ending::Unknown {
+            self.session.ending = ending;
+        }
+        self.push(line, stamp, Event::Close);
+    }
+
+    /// Whether the client has said goodbye and the server has answered.
+    pub(super) fn is_over(&self) -> bool {
+        self.session.ending == Ending::Quit
+    }
+
+    /// Whether no command waits for its reply.
+    pub(super) fn is_idle(&self) -> bool {
+        self.pending.is_empty() && self.client == Client::Command
+    }
+
+    /// The word of the command that waits longest for its reply; empty where none does.
+    pub(super) fn waiting(&self) -> &str {
+        let front = self.pending.front();
+        front.map_or("", |asked| asked.command.verb.as_str())
+    }
+
+    /// Its text.
+    pub(super) fn asked(&self) -> &str {
+        let front = self.pending.front();
+        front.map_or("", |asked| &asked.command.request)
+    }
+
+    /// Whether the client's next line is a secret.
+    pub(super) fn expects_secret(&self) -> bool {
+        self.client == Client::Secret
+    }
+
+    pub(super) fn line(&mut self, line: LineRef, stamp: Stamp, side: Side, text: &str) {
+        match side {
+            Side::Client => self.client(line, stamp, text),
+            Side::Server => self.server(line, stamp, text),
+        }
+    }
+
+    fn push(&mut self, line: LineRef, stamp: Stamp, what: Event) {
+        if self.session.events.len() < MAX_EVENTS || what == Event::Close {
+            self.session.events.push(LogEvent { line, stamp, what });
+        }
+    }
+
+    fn client(&mut self, line: LineRef, stamp: Stamp, text: &str) {
+        match self.client {
+            Client::Command => self.command(line, stamp, text),
+            Client::Message => {
+                self.absorb(text);
+                if text == "." {
+                    self.client = Client::Command;
+                }
+            }
+            Client::Secret => {
+                self.client = Client::Command;
+                if self.session.proto == Proto("imap") {
+                    self.absorb(text);
+                    return self.note(line, stamp, MASK);
+                }
+                // A star breaks the exchange off.
+                let broken = text.trim_end() == "*";
+                let command = Command {
+                    verb: Verb::new("AUTH"),
+                    request: if broken { "*" } else { MASK }.to_owned(),
+                    ..Command::default()
+                };
+                self.ask(line, stamp, command, text);
+            }
+            Client::Literal(left) => {
+                self.absorb(text);
+                // What the line has behind the literal is the rest of the command.
+                self.client = left
+                    .checked_sub(octets(text))
+                    .or_else(|| literal(text))
+                    .map_or(Client::Command, Client::Literal);
+            }
+        }
+    }
+
+    fn command(&mut self, line: LineRef, stamp: Stamp, text: &str) {
+        let Some(command) = command::read(self.session.proto, text) else {
+            // The end of a command behind its literal, or of IDLE.
+            self.absorb(text);
+            return self.note(line, stamp, MASK);
+        };
+        // IMAP waits behind a literal where its octets are not shown.
+        if let Some(left) = command
+            .literal
+            .filter(|_| self.detail == Detail::Everything)
+        {
+            self.client = Client::Literal(left);
+        }
+        self.ask(line, stamp, command, text);
+    }
+
+    fn ask(&mut self, line: LineRef, stamp: Stamp, command: Command, text: &str) {
+        let mut size = Octets::default();
+        size.add(text.trim_end_matches(MASK));
+        let masked_by_writer = text.ends_with(MASK);
+        let hidden = command.literal.is_some() && self.detail == Detail::Lines;
+        let asked = Asked {
+            line,
+            tag: command.tag,
+            name: command.name,
+            command: LogCommand {
+                verb: command.verb,
+                request: command.request.clone(),
+                request_bytes: size.known().filter(|_| !masked_by_writer && !hidden),
+                ..LogCommand::default()
+            },
+        };
+        if self.pending.len() < MAX_PENDING {
+            self.pending.push_back(asked);
+        }
+        self.note(line, stamp, command.request);
+    }
+
+    /// A line that belongs to what the client said last.
+    fn absorb(&mut self, text: &str) {
+        if let Some(last) = self.pending.back_mut() {
+            let sum = last.command.request_bytes.filter(|_| !text.contains("\\x"));
+            last.command.request_bytes = sum.map(|sum| sum.saturating_add(octets(text)));
+        }
+    }
+
+    fn server(&mut self, line: LineRef, stamp: Stamp, text: &str) {
+        if self.in_data {
+            self.said.octets.add(text);
+            let next = self.detail == Detail::Lines
+                && !self.pending.is_empty()
+                && matches!(
+                    reply::read(self.session.proto, text, std::iter::empty),
+                    Reply::Whole { .. }
+                );
+            if text != "." && !next {
+                return;
+            }
+            self.in_data = false;
+            if self.detail == Detail::Everything {
+                return self.answer(line, stamp, Side::Server);
+            }
+            self.said = Said::default();
+            if !next {
+                return;
+            }
+        }
+        if let Some(left) = self.in_literal {
+            self.said.octets.add(text);
+            self.in_literal = left.checked_sub(octets(text)).or_else(|| literal(text));
+            return;
+        }
+        let tags = || self.pending.iter().map(|asked| asked.tag.as_str());
+        let reply = reply::read(self.session.proto, text, tags);
+        if reply != Reply::Other || self.said.first.is_none() {
+            // The reply proper of IMAP is its last line.
+            let is_tagged = matches!(reply, Reply::Whole { .. });
+            if self.said.first.is_none() || (is_tagged && self.session.proto == Proto("imap")) {
+                self.said.first = Some(text.to_owned());
+            }
+        }
+        self.said.octets.add(text);
+        match reply {
+            Reply::Begun => {}
+            Reply::Other => {
+                if self.session.proto == Proto("imap") && self.detail == Detail::Everything {
+                    self.in_literal = literal(text);
+                }
+                if self.pending.is_empty() {
+                    self.said = Said::default();
+                    self.note(line, stamp, text);
+                }
+            }
+            Reply::GoOn => {
+                if self.waiting() == "AUTHENTICATE" {
+                    self.client = Client::Secret;
+                }
+                self.note(line, stamp, text);
+            }
+            Reply::Whole { tag, code } => self.whole(line, stamp, &tag, code),
+        }
+    }
+
+    /// The status line of a reply has come.
+    fn whole(&mut self, line: LineRef, stamp: Stamp, tag: &str, code: String) {
+        let at = self
+            .pending
+            .iter()
+            .position(|asked| asked.tag == tag)
+            .filter(|_| !self.pending.is_empty());
+        let Some(asked) = at.and_then(|at| self.pending.remove(at)) else {
+            // The greeting, or of a command whose line is missing.
+            let text = std::mem::take(&mut self.said).first.unwrap_or_default();
+            return self.note(line, stamp, text);
+        };
+        let data = has_data(self.session.proto, &asked.command, &code);
+        self.pending.push_front(asked);
+        if let Some(asked) = self.pending.front_mut() {
+            asked.command.code = Some(code);
+        }
+        self.in_data = data;
+        if !data || self.detail == Detail::Lines {
+            let counted = if data { Side::Client } else { Side::Server };
+            self.answer(line, stamp, counted);
+        }
+    }
+
+    /// The reply to the first command that waits is over; `counted`: the server's octets are known as well.
+    fn answer(&mut self, line: LineRef, stamp: Stamp, counted: Side) {
+        let Some(Asked {
+            mut command, name, ..
+        }) = self.pending.pop_front()
+        else {
+            return;
+        };
+        let said = std::mem::take(&mut self.said);
+        command.response_bytes = said
+            .octets
+            .known()
+            .filter(|_| counted == Side::Server && self.sizes_hold(&command));
+        command.response = said.first;
+        let accepted = command
+            .code
+            .as_deref()
+            .is_some_and(|code| code.starts_with(['2', '+']) || code == "OK");
+        self.follow(line, &command, name, accepted);
+        self.push(line, stamp, Event::Command(command));
+    }
+
+    /// Whether the lines shown for a reply are all that there were: without messages IMAP's are not.
+    fn sizes_hold(&self, command: &LogCommand) -> bool {
+        self.detail == Detail::Everything
+            || self.session.proto != Proto("imap")
+            || !["APPEND", "FETCH", "UID"].contains(&command.verb.as_str())
+    }
+
+    /// What an answered command means for what comes next.
+    fn follow(
+        &mut self,
+        line: LineRef,
+        command: &LogCommand,
+        name: Option<String>,
+        accepted: bool,
+    ) {
+        let code = command.code.as_deref().unwrap_or_default();
+        match (command.verb.as_str(), code) {
+            ("AUTH" | "AUTHINFO", "334" | "383" | "+") => self.client = Client::Secret,
+            ("DATA", "354") | ("POST", "340") | ("IHAVE", "335") => self.expect_message(line),
+            ("MAIL" | "RSET" | "EHLO" | "HELO", _) if accepted => self.recipients = 0,
+            ("RCPT", _) if accepted => self.recipients = self.recipients.saturating_add(1),
+            ("STARTTLS", "220" | "OK" | "382") | ("STLS", "+OK") => {
+                self.session.encryption = Some(Encryption::StartTls);
+            }
+            ("QUIT", "221" | "205" | "+OK") | ("LOGOUT", _) => self.session.ending = Ending::Quit,
+            (Verb::BODY, _) if accepted => self.message(command),
+            _ => {}
+        }
+        let refused = matches!(code, "NO" | "BAD" | "-ERR") || code.starts_with(['4', '5']);
+        if let Some(name) = name.filter(|_| !refused)
+            && !self.session.names.contains(&name)
+        {
+            self.session.names.push(name);
+        }
+    }
+
+    fn expect_message(&mut self, line: LineRef) {
+        if self.detail == Detail::Everything {
+            self.client = Client::Message;
+        }
+        self.pending.push_front(Asked {
+            line,
+            tag: String::new(),
+            name: None,
+            command: LogCommand {
+                verb: Verb::new(Verb::BODY),
+                request_bytes: (self.detail == Detail::Everything).then_some(0),
+                ..LogCommand::default()
+            },
+        });
+    }
+
+    fn message(&mut self, command: &LogCommand) {
+        if self.session.proto != Proto("smtp") {
+            return;
+        }
+        self.session.messages.push(LoggedMessage {
+            wire_bytes: command
+                .request_bytes
+                .filter(|_| command.request.is_empty())
+                .map(|size| (size, size)),
+            recipients: (self.recipients > 0).then_some(self.recipients),
+            message_id: None,
+        });
+    }
+
+    /// The session as it is; commands without a reply are told by their own lines.
+    pub(super) fn into_session(mut self) -> LogSession {
+        for asked in self.pending {
+            let own = self
+                .session
+                .events
+                .iter_mut()
+                .rev()
+                .find(|event| event.line == asked.line && matches!(event.what, Event::Note(_)));
+            if let Some(event) = own {
+                event.what = Event::Command(asked.command);
+            }
+        }
+        let whole = self.session.every_command;
+        if whole && self.session.encryption.is_none() && self.session.tls.is_none() {
+            self.session.encryption = Some(Encryption::None);
+        }
+        self.session
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+//! Rotated sets, logs of two programs, encodings and zones, through the whole program.
+
+use std::path::Path;
+
+use crate::program::{records, run, said};
+
+const OLD: &str = "Dec 31 23:59:58 mail postfix/smtpd[7]: connect from unknown[192.0.2.10]\n";
+const NEW: &str = "Jan  1 00:00:01 mail postfix/smtpd[7]: disconnect from unknown[192.0.2.10] quit=1 commands=1\nJan  1 00:00:00 mail postfix/qmgr[8]: late\n";
+
+fn written(folder: &Path, name: &str, text: &[u8]) -> String {
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn a_rotated_set_is_one_log_and_its_lines_keep_their_places() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = zstd::encode_all(OLD.as_bytes(), 1).unwrap();
+    written(folder.path(), "mail.log", b"");
+    let new = written(folder.path(), "mail.log.1", NEW.as_bytes());
+    let old = written(folder.path(), "mail.log.2.zst", &old);
+    let pattern = folder.path().join("mail.log*").display().to_string();
+    let records = records(&["--year", "2026", "-l", &pattern]);
+    assert_eq!(records[0]["files"], serde_json::json!([old, new]));
+    assert_eq!(records[0]["lines"], 3);
+    assert_eq!(
+        (&records[0]["late_lines"], &records[0]["late_by_ms"]),
+        (&1.into(), &1000.0.into())
+    );
+    let session = &records[1];
+    assert_eq!(
+        session["log_lines"],
+        serde_json::json!([{"file": old, "line": 1}, {"file": new, "line": 1}])
+    );
+    assert_eq!(session["start"], "2026-12-31T23:59:58.000000000Z");
+    assert_eq!(
+        session["end"], "2027-01-01T00:00:01.000000000Z",
+        "the year turned"
+    );
+    let text = said(&run(&["--year", "2026", "-l", &pattern]));
+    assert!(text.contains("mail.log.2.zst:1; mail.log.1:1"), "{text}");
+    assert!(
+        text.contains("lines older than one above them: 1, by 1.000 s"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_year_of_a_file_is_that_of_its_last_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = written(folder.path(), "mail.log", [OLD, NEW].concat().as_bytes());
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    let changed = std::time::Duration::from_secs(1_798_761_700);
+    file.set_modified(std::time::UNIX_EPOCH + changed).unwrap();
+    let records = records(&["-l", &path]);
+    assert_eq!(
+        records[0]["first"], "2026-12-31T23:59:58.000000000Z",
+        "begun before New Year"
+    );
+}
+
+#[test]
+fn a_log_of_two_programs_is_read_as_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut log = String::new();
+    for number in 0..200 {
+        log.push_str(&OLD.replace("[7]", &format!("[{number}]")));
+        log.push_str(&NEW.replace("[7]", &format!("[{number}]")));
+        if number % 10 == 9 {
+            log.push_str("Jan  1 00:00:02 mail dovecot: imap-login: Login: user=<bob>, method=PLAIN, rip=192.0.2.10, lip=198.51.100.25, mpid=11849, TLS, session=<N20qhP1gybjAAAIK>\n");
+        }
+    }
+    let path = written(folder.path(), "mail.log", log.as_bytes());
+    let records = records(&["-l", &path]);
+    let formats: Vec<_> = records
+        .iter()
+        .filter(|record| record["type"] == "log")
+        .map(|record| &record["format"])
+        .collect();
+    assert_eq!(formats, ["postfix", "dovecot"]);
+    assert_eq!(records.last().unwrap()["sessions"], 220);
+}
+
+#[test]
+fn letters_and_zones_are_as_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = b"2026-10-25 02:30:00 192.0.2.10 MAIL - +FROM:<r\xe9n@x> 250\r";
+    let head = b"#Fields: date time c-ip cs-method cs-uri-stem cs-uri-query sc-status\r";
+    let mut log = [head.as_slice(), line, line].concat();
+    log.extend(b"2026-10-25 02:30:00 192.0.2.10 QUIT - x 240");
+    let path = written(folder.path(), "ex.log", &log);
+    let read = records(&[
+        "-l",
+        &format!("iis-smtp:{path}"),
+        "--log-encoding",
+        "latin1",
+    ]);
+    assert_eq!(read[0]["encoding"], "windows-1252");
+    assert_eq!(read[0]["lines"], 4, "ended by CR alone");
+
+    let own = "name = 'own'\nprotocol = 'smtp'\nfields = ['time', 'command', 'code']\nseparator = '|'\ntime = '%Y-%m-%d %H:%M:%S'\n";
+    let definition = written(folder.path(), "own.toml", own.as_bytes());
+    let log = "2026-10-25 02:30:00|EHLO|250\n2026-10-25 02:10:00|QUIT|221\n";
+    let path = written(folder.path(), "own.log", log.as_bytes());
+    let args = [
+        "-l",
+        &format!("{definition}:{path}"),
+        "--log-zone",
+        "own.log=Europe/Berlin",
+    ];
+    let read = records(&args);
+    assert_eq!(
+        (&read[0]["zone"], &read[0]["zone_source"]),
+        (&"Europe/Berlin".into(), &"given".into())
+    );
+    assert_eq!(
+        read[0]["first"], "2026-10-25T00:30:00.000000000Z",
+        "summer time"
+    );
+    assert_eq!(
+        read[0]["last"], "2026-10-25T01:10:00.000000000Z",
+        "the hour again, in winter time"
+    );
+    assert_eq!(read[0]["late_lines"], 0);
+}
