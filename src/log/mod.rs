@@ -23,6 +23,7 @@ mod mailenable;
 mod nnrpd;
 mod opensmtpd;
 mod own;
+mod parallel;
 mod postfix;
 mod read;
 pub mod registry;

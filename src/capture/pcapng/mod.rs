@@ -149,8 +149,9 @@ impl Reader for PcapNg<'_> {
         } else {
             "sections"
         };
-        let mut damage = self.blocks.damage.clone();
-        damage.absorb(self.blocks.window.damage().clone());
+        // Why the stream ended explains what is cut in it.
+        let mut damage = self.blocks.window.damage().clone();
+        damage.absorb(self.blocks.damage.clone());
         let notes = [
             (
                 held.untimed,
