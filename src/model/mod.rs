@@ -21,13 +21,14 @@ mod proto;
 mod shows;
 mod text;
 mod time;
+mod verb;
 mod wire_session;
 
 pub use capture_source::{CaptureSource, CaptureZone, LostPackets};
 pub use damage::{Damage, DamageLog};
 pub use delivery::Delivery;
 pub use endpoint::{Conversation, Endpoint, Side, Transport};
-pub use exchange::{Burst, BurstPart, Exchange, LineRef, Verb};
+pub use exchange::{Burst, BurstPart, Exchange, LineRef};
 pub use fault::{Fault, FaultCode};
 pub use finding::{Evidence, Finding, Severity};
 pub use icmp::{IcmpError, IcmpReason};
@@ -42,8 +43,9 @@ pub use passage::{Passage, Repeated, Reset, Way};
 pub use process::Process;
 pub use proto::{Encryption, Proto, Seen};
 pub use shows::{ClockStep, Marks, Shown, Shows};
-pub use text::from_wire;
+pub use text::{as_text, from_wire};
 pub use time::{LogTime, Nanos, Span, Stamp};
+pub use verb::Verb;
 pub use wire_session::{
     Certificate, Counts, Decryption, Direction, Handshake, Overlap, PacketNo, ServerName,
     TlsSummary, TlsVersion, WireSession,
