@@ -1,13 +1,6 @@
 //! A command and its reply, read in the clear, told by a log, or inferred from encrypted records.
 
-use std::fmt;
-
-use super::{LogId, Nanos, PacketNo, Seen, Side};
-
-/// The command word of an exchange in upper case (`MAIL`, `RETR`, `GET`), by which wire and log
-/// are compared. Empty for a greeting; [`Verb::BODY`] for a message body.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Verb(Box<str>);
+use super::{LogId, Nanos, PacketNo, Seen, Side, Verb};
 
 /// A line of a log file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,49 +96,6 @@ impl BurstPart {
             packet: run.packet,
             plaintext: run.plaintext,
         }
-    }
-}
-
-impl Verb {
-    /// A message body (SMTP after DATA or in BDAT).
-    pub const BODY: &'static str = "<BODY>";
-    /// Longest verb kept; what is longer is cut.
-    const MAX: usize = 24;
-
-    /// The verb `word`, in upper case, cut at 24 characters.
-    pub fn new(word: &str) -> Self {
-        Self(
-            word.chars()
-                .take(Self::MAX)
-                .flat_map(char::to_uppercase)
-                .collect(),
-        )
-    }
-
-    /// As text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether this is the greeting.
-    pub fn is_greeting(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Whether a client logs in by it: `PASS` (RFC 1939), `LOGIN` and `AUTHENTICATE` (RFC 9051), `AUTH` (RFC 4954).
-    pub fn is_login(&self) -> bool {
-        ["PASS", "LOGIN", "AUTHENTICATE", "AUTH"].contains(&&*self.0)
-    }
-
-    /// Whether this is a message body.
-    pub fn is_body(&self) -> bool {
-        &*self.0 == Self::BODY
-    }
-}
-
-impl fmt::Display for Verb {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
     }
 }
 

@@ -92,6 +92,10 @@ impl Talk for Ftp {
         }
     }
 
+    fn in_step(&self, _side: Side) -> bool {
+        !self.pending.is_uncertain()
+    }
+
     fn resume(&mut self) {
         self.greeted = true;
     }

@@ -95,6 +95,10 @@ impl Talk for Pop3 {
         }
     }
 
+    fn in_step(&self, _side: Side) -> bool {
+        !self.pending.is_uncertain()
+    }
+
     fn resume(&mut self) {
         self.greeted = true;
     }
