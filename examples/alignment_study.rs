@@ -103,6 +103,7 @@ fn session(chance: &mut Chance, start: Nanos, port: u16) -> WireSession {
                 packet: PacketNo(1),
                 records: 1,
                 plaintext: u64::from(octets),
+                parts: Vec::new(),
                 damaged: false,
             });
             at = at + Span::micros(400);

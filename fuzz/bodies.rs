@@ -6,21 +6,38 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use bothends::capture::{self, LinkType, Record};
 use bothends::flow::{FlowTable, Limits, StreamEvent};
+use bothends::input::Window;
 use bothends::link::{Checksum, Datagram, Flags, LinkDecoder, Segment, SeqNo, TcpOptions, Upper};
-use bothends::log::{self, registry::FORMATS};
-use bothends::model::{LogId, Nanos, PacketNo, Proto, Side};
+use bothends::log::{self, Chosen, Entry, Era, How, Opening, registry::FORMATS};
+use bothends::model::{LogId, LogSource, Nanos, PacketNo, Proto, Side};
 use bothends::protocol::dns::DnsDialogue;
 use bothends::protocol::registry::PROTOCOLS;
+use bothends::protocol::tls::Secrets;
 use bothends::protocol::{Dialogue, Driver, Step};
 
-/// Any bytes as a capture file: never more packet bytes than the file has.
+/// Any bytes as a capture file: never more packet bytes than the file has, and a stream of them gives the same.
 pub(crate) fn capture(data: &[u8]) {
-    if let Ok(mut reader) = capture::open(data) {
-        while reader.advance().is_some() {
-            assert!(reader.bytes().len() <= data.len());
+    let stream = Window::passing(Box::new(data), None);
+    match (capture::open(data), capture::open_window(stream)) {
+        (Ok(mut file), Ok(mut stream)) => {
+            while let Some(record) = file.advance() {
+                assert!(file.bytes().len() <= data.len());
+                assert_eq!(stream.advance(), Some(record));
+                assert_eq!(stream.bytes(), file.bytes());
+                assert_eq!(stream.comments(), file.comments());
+            }
+            assert!(file.bytes().is_empty());
+            assert_eq!(stream.advance(), None);
+            assert_eq!(stream.report().damage, file.report().damage);
         }
-        assert!(reader.bytes().is_empty());
-        reader.report();
+        // Read by a table, which takes all of it.
+        (Ok(mut file), Err(_)) => {
+            while file.advance().is_some() {
+                assert!(file.bytes().len() <= data.len());
+            }
+            assert!(capture::by_table(data));
+        }
+        (Err(_), stream) => assert!(stream.is_err()),
     }
 }
 
@@ -39,12 +56,18 @@ pub(crate) fn link(data: &[u8]) {
             at: 0,
             process: None,
         };
-        if let Ok(Datagram {
-            upper: Upper::Tcp(segment),
-            ..
-        }) = decoder.decode(&record, packet)
-        {
-            assert!(segment.payload.len() <= usize::try_from(segment.length).unwrap_or(usize::MAX));
+        let mut n = 0;
+        while n == 0 || n < decoder.subframes() {
+            if let Ok(Datagram {
+                upper: Upper::Tcp(segment),
+                ..
+            }) = decoder.decode_nth(&record, packet, n)
+            {
+                assert!(
+                    segment.payload.len() <= usize::try_from(segment.length).unwrap_or(usize::MAX)
+                );
+            }
+            n += 1;
         }
     }
 }
@@ -55,6 +78,8 @@ pub(crate) fn flow(data: &[u8]) {
         held_per_direction: 512,
         held_in_all: 700,
         connections: 2,
+        half_open: 2,
+        unanswered: 20,
     };
     let mut table = FlowTable::new(limits);
     let (mut sent, mut passed) = (0usize, 0usize);
@@ -80,6 +105,7 @@ pub(crate) fn flow(data: &[u8]) {
             source: from.0,
             destination: to.0,
             ttl: 64,
+            authenticated: None,
             upper: Upper::Tcp(Segment {
                 source_port: from.1,
                 destination_port: to.1,
@@ -129,6 +155,24 @@ pub(crate) fn spoken(data: &[u8]) -> Option<Proto> {
     let (proto, dialogue) = driver.finish();
     assert!(dialogue.exchanges.len() <= data.len() + 1);
     Some(proto)
+}
+
+/// Two bytes of port, two of the length of a key log, the key log, then pieces of a dialogue.
+pub(crate) fn secrets(data: &[u8]) {
+    let Some((&[p0, p1, l0, l1], rest)) = data.split_first_chunk() else {
+        return;
+    };
+    let length = usize::from(u16::from_le_bytes([l0, l1])).min(rest.len());
+    let (keylog, pieces) = rest.split_at(length);
+    let secrets = Secrets::default();
+    let held = secrets.read_keylog(keylog);
+    assert!(held.secrets + held.unparsed <= keylog.len() as u64);
+    let mut driver = Driver::with_secrets(u16::from_le_bytes([p0, p1]), secrets);
+    for event in Pieces::of(pieces) {
+        driver.event(event);
+    }
+    let (_, dialogue) = driver.finish();
+    assert!(dialogue.exchanges.len() <= pieces.len() + 1);
 }
 
 /// A byte that names the protocol, then pieces of a dialogue: to that protocol's decoder, whatever they look like. 255 is
@@ -233,5 +277,34 @@ pub(crate) fn log(data: &[u8]) {
             lines += of.len();
         }
         assert!(u64::try_from(lines).unwrap_or(u64::MAX) <= source.lines);
+        in_pieces(bytes, format, &source, sessions.len());
     }
+}
+
+/// However a log is cut, it says the same. (An export of the journal is read as a whole only.)
+fn in_pieces(bytes: &[u8], format: Option<&'static Entry>, whole: &LogSource, sessions: usize) {
+    if bytes.starts_with(b"__CURSOR=") || bytes.starts_with(b"__REALTIME_TIMESTAMP=") {
+        return;
+    }
+    let format = format.map(Chosen::Known);
+    let how = How {
+        format: format.as_ref(),
+        era: Era::Year(2026),
+        ..How::default()
+    };
+    let Ok(openings) = Opening::of(bytes, how) else {
+        return;
+    };
+    let Some(opening) = openings.first() else {
+        return;
+    };
+    let mut reader = opening.reader(LogId(0), "log", bytes);
+    for piece in bytes.chunks(7) {
+        reader.take(piece);
+    }
+    let (source, found) = reader.finish();
+    assert_eq!(
+        (source.lines, source.events, source.unparsed, found.len()),
+        (whole.lines, whole.events, whole.unparsed, sessions)
+    );
 }

@@ -4,6 +4,8 @@
 //! [`MAX_PACKET`] octets; what a file claims beyond that is damage.
 
 #[cfg(feature = "live")]
+mod filter;
+#[cfg(feature = "live")]
 mod live;
 mod merge;
 mod netmon;
@@ -11,10 +13,15 @@ mod packet;
 mod pcap;
 mod pcapng;
 mod registry;
+mod write;
 
 #[cfg(feature = "live")]
-pub use live::{Live, LiveError, LiveRequest};
-pub use merge::Merged;
+pub use filter::{Filter, FilterError};
+#[cfg(feature = "live")]
+pub use live::{
+    Device, DropError, HowToListen, Live, LiveError, LiveRequest, Mode, devices, drop_to,
+};
+pub use merge::{Merged, Turn};
 pub use netmon::{NetMon, NetMonError};
 pub use packet::{
     CaptureClock, CaptureReport, Format, LinkType, MAX_PACKET, OwnedConnection, Reader, Record,
@@ -22,4 +29,5 @@ pub use packet::{
 };
 pub use pcap::{Pcap, PcapError};
 pub use pcapng::PcapNg;
-pub use registry::{CaptureError, open};
+pub use registry::{CaptureError, HEAD_OF_FORMAT, by_table, open, open_window};
+pub use write::{Origin, PcapNgWriter};

@@ -1,8 +1,10 @@
 //! What every capture reader gives.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 
-use crate::model::{DamageLog, Endpoint, Nanos, Process};
+use crate::model::{DamageLog, Endpoint, LostPackets, Nanos, Process};
 
 /// Largest packet taken seriously: libpcap's own limit (`MAXIMUM_SNAPLEN`).
 pub const MAX_PACKET: usize = 262_144;
@@ -38,6 +40,11 @@ pub trait Reader {
     /// The captured bytes of the packet that `advance` gave last; empty before the first.
     fn bytes(&self) -> &[u8];
 
+    /// What somebody wrote about the packet that `advance` gave last, in the order stored.
+    fn comments(&self) -> Vec<&[u8]> {
+        Vec::new()
+    }
+
     /// Secrets found so far that may open what is encrypted, in the order found; only ever grows.
     ///
     /// Writers put them before the first packet that takes them.
@@ -53,6 +60,14 @@ pub trait Reader {
     /// Bytes of the input consumed so far, as stored (compressed where it is), for progress.
     fn consumed(&self) -> u64;
 
+    /// Packets lost so far before they could be captured, as far as is known while it is read.
+    fn lost(&self) -> LostPackets {
+        LostPackets::default()
+    }
+
+    /// No more packets are wanted: what is to be asked before the report is asked now.
+    fn end(&mut self) {}
+
     /// What is known of the capture as a whole; complete once `advance` gave `None`.
     fn report(&self) -> CaptureReport;
 }
@@ -64,18 +79,44 @@ pub struct Format(pub &'static str);
 /// One capture as a whole, apart from its packets.
 #[derive(Clone, Debug)]
 pub struct CaptureReport {
-    /// `pcap`, `pcapng`, `netmon`.
+    /// `pcap`, `pcapng`, `netmon`, `live`.
     pub format: Format,
     /// Version and variant in words (`2.4, nanoseconds, big-endian`), for a person.
     pub variant: String,
     /// Whether packet times are UTC, or the capturing machine's wall clock read as UTC.
     pub clock: CaptureClock,
+    /// Names of the interfaces that have one, by number.
+    pub interfaces: BTreeMap<u32, String>,
     /// Records that are no packets (NetMon events, unknown pcapng blocks) and were passed over.
     pub skipped: u64,
-    /// Packets that the capturing machine lost for want of room, as far as it says.
-    pub dropped: u64,
+    /// Packets that were lost before they could be captured.
+    pub lost: LostPackets,
+    /// Names of addresses that are stored beside the packets.
+    pub names: Vec<(IpAddr, String)>,
+    /// What somebody wrote about the capture as a whole.
+    pub comments: Vec<String>,
+    /// What else a person should know of how it was read, in words.
+    pub notes: Vec<String>,
     /// What could not be read.
     pub damage: DamageLog,
+}
+
+impl CaptureReport {
+    /// Of a capture of which nothing else is known.
+    pub fn new(format: Format, clock: CaptureClock) -> Self {
+        Self {
+            format,
+            variant: String::new(),
+            clock,
+            interfaces: BTreeMap::new(),
+            skipped: 0,
+            lost: LostPackets::default(),
+            names: Vec::new(),
+            comments: Vec::new(),
+            notes: Vec::new(),
+            damage: DamageLog::default(),
+        }
+    }
 }
 
 /// What secrets are for, in the numbering of pcapng's decryption secrets block.
@@ -139,6 +180,8 @@ impl LinkType {
     pub const LOOP: Self = Self(108);
     /// Linux cooked capture.
     pub const LINUX_SLL: Self = Self(113);
+    /// 802.11 behind a radiotap header.
+    pub const RADIOTAP: Self = Self(127);
     /// Raw IPv4.
     pub const IPV4: Self = Self(228);
     /// Raw IPv6.
@@ -152,6 +195,17 @@ impl LinkType {
         match number {
             12 | 14 => Self::RAW,
             number => Self(u16::try_from(number).unwrap_or(u16::MAX)),
+        }
+    }
+
+    /// The number that libpcap has for it within a program.
+    #[cfg(feature = "live")]
+    pub(super) const fn to_device(self) -> i32 {
+        match self {
+            Self::RAW => 12,
+            // RFC 1483 over ATM.
+            Self(100) => 11,
+            Self(number) => number as i32,
         }
     }
 

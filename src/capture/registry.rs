@@ -1,5 +1,7 @@
 //! The list of capture formats: one row each, told by the first bytes.
 
+use crate::input::Window;
+
 use super::Reader;
 use super::netmon::{NetMon, NetMonError};
 use super::pcap::{Pcap, PcapError};
@@ -11,22 +13,43 @@ type Opened<'m> = Result<Box<dyn Reader + 'm>, CaptureError>;
 /// A row of the registry.
 struct Entry {
     is: fn(&[u8]) -> bool,
-    open: fn(&[u8]) -> Opened<'_>,
+    order: Order,
+    open: fn(Window<'_>) -> Opened<'_>,
 }
+
+/// How a format is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    /// From front to back, so that a stream will do.
+    FrontToBack,
+    /// By a table at its end, so that all of it must be there.
+    ByTable,
+}
+
+/// Octets by which every format is told.
+pub const HEAD_OF_FORMAT: usize = 4;
+/// Octets by which it is told what something else may be.
+const HEAD: usize = 512;
 
 /// All formats.
 static FORMATS: &[Entry] = &[
     Entry {
         is: NetMon::is,
-        open: |bytes| Ok(Box::new(NetMon::open(bytes)?)),
+        order: Order::ByTable,
+        open: |window| {
+            let bytes = window.whole().ok_or(CaptureError::Passing)?;
+            Ok(Box::new(NetMon::open(bytes)?))
+        },
     },
     Entry {
         is: PcapNg::is,
-        open: |bytes| Ok(Box::new(PcapNg::open(bytes))),
+        order: Order::FrontToBack,
+        open: |window| Ok(Box::new(PcapNg::open(window))),
     },
     Entry {
         is: Pcap::is,
-        open: |bytes| Ok(Box::new(Pcap::open(bytes)?)),
+        order: Order::FrontToBack,
+        open: |window| Ok(Box::new(Pcap::open(window)?)),
     },
 ];
 
@@ -51,6 +74,9 @@ pub enum CaptureError {
     /// A Network Monitor file that cannot be read.
     #[error(transparent)]
     NetMon(#[from] NetMonError),
+    /// A stream in a format that is read by a table at its end.
+    #[error("a format that cannot be read from a pipe; save it to a file first")]
+    Passing,
     /// A libpcap file that cannot be read.
     #[error(transparent)]
     Pcap(#[from] PcapError),
@@ -61,13 +87,29 @@ pub enum CaptureError {
 /// # Errors
 /// When it is of no known format, or cut inside its header.
 pub fn open(bytes: &[u8]) -> Opened<'_> {
-    if bytes.is_empty() {
+    open_window(Window::of(bytes))
+}
+
+/// A reader for the capture that is ahead, whatever its format.
+///
+/// # Errors
+/// As [`open`]; and when it is a stream in a format that [`by_table`].
+pub fn open_window(mut window: Window<'_>) -> Opened<'_> {
+    let head = window.ahead(HEAD_OF_FORMAT);
+    if head.is_empty() {
         return Err(CaptureError::Empty);
     }
-    match FORMATS.iter().find(|entry| (entry.is)(bytes)) {
-        Some(entry) => (entry.open)(bytes),
-        None => Err(foreign(bytes)),
+    match FORMATS.iter().find(|entry| (entry.is)(head)) {
+        Some(entry) => (entry.open)(window),
+        None => Err(foreign(window.ahead(HEAD))),
     }
+}
+
+/// Whether a capture that begins with `head` can be read only once all of it is there.
+pub fn by_table(head: &[u8]) -> bool {
+    FORMATS
+        .iter()
+        .any(|entry| entry.order == Order::ByTable && (entry.is)(head))
 }
 
 fn foreign(bytes: &[u8]) -> CaptureError {
@@ -76,7 +118,7 @@ fn foreign(bytes: &[u8]) -> CaptureError {
         .take(8)
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    let head = bytes.get(..bytes.len().min(512)).unwrap_or_default();
+    let head = bytes.get(..bytes.len().min(HEAD)).unwrap_or_default();
     let (looks, remedy) = match head {
         [b'P', b'K', 3, 4, ..] => ("a ZIP archive", "; unpack it first"),
         [b'%', b'P', b'D', b'F', ..] => ("a PDF document", ""),

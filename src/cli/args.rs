@@ -15,6 +15,8 @@ Examples:
       folders and patterns; only one client's later sessions
   tcpdump -w - port 25 | bothends -r -
       the wire alone, from a pipe
+  bothends -r tap1.pcap tap2.pcap --dedup -w joined.pcapng -- host 192.0.2.10
+      one host's packets of two taps, each once, kept in a file
 
 Exit status: 0 done · 1 done, errors found in the traffic · 2 wrong usage
              3 done, but some input was damaged or unusable · 4 nothing could be done";
@@ -25,6 +27,22 @@ A web server's own log format, as nginx's log_format or Apache's LogFormat has i
 
 NAME: in front of a log names it; logs without a named format are tried as well. Example:
   --log-format 'timed=$remote_addr:$remote_port [$time_local] \"$request\" $status $request_time' -l timed:access.log";
+
+/// What `--dedup` does.
+const DEDUP: &str = "\
+Leave out packets that are the same as one within WINDOW before (5ms, 200us, 1s; 5ms when left out)
+
+Mirror ports that copy both directions, and captures on two interfaces of one machine, hold packets twice. The second is \
+left out and counted. Two packets are the same when all octets from the IP header on are, but for the hop limit and the checksum of the header, \
+which routers change; link addresses, VLAN tags and padding do not count. What is sent again by its sender is told from a copy by its \
+identification or time stamp; keep the window below 10ms, after which the first retransmissions come.";
+
+/// What `-w` does.
+const WRITE: &str = "\
+Write the packets that were used to this file, as pcapng
+
+Those that passed the filter and were no duplicates, in the order in which they were used, with times in nanoseconds, their interfaces and \
+link types, comments, and the secrets stored beside them. Wall-clock times become UTC by --capture-zone. An input is never overwritten.";
 
 /// Puts a packet capture and a server's log on one clock and joins them, session by session and command by command.
 #[derive(Debug, Parser)]
@@ -58,36 +76,6 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     pub(super) log_definition: Vec<PathBuf>,
 
-    /// Listen on this interface (`any` for all) until interrupted, instead of reading files
-    #[cfg(feature = "live")]
-    #[arg(
-        short = 'i',
-        long = "interface",
-        value_name = "IFACE",
-        conflicts_with = "captures"
-    )]
-    pub(super) interface: Option<String>,
-
-    /// With -i: stop after this many packets
-    #[cfg(feature = "live")]
-    #[arg(
-        short = 'c',
-        long = "count",
-        value_name = "PACKETS",
-        requires = "interface"
-    )]
-    pub(super) count: Option<u64>,
-
-    /// With -i: take only packets that this filter lets through (see pcap-filter(7))
-    #[cfg(feature = "live")]
-    #[arg(
-        short = 'f',
-        long = "filter",
-        value_name = "BPF",
-        requires = "interface"
-    )]
-    pub(super) filter: Option<String>,
-
     /// Write JSON Lines to this file, beside the text on standard output
     #[arg(short = 'o', long = "output", value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
@@ -100,7 +88,7 @@ pub(super) struct Args {
     #[arg(long = "session", value_name = "ID", value_delimiter = ',')]
     pub(super) sessions: Vec<String>,
 
-    /// Show only sessions that were still open at this time (RFC 3339, or YYYY-MM-DD HH:MM:SS in UTC)
+    /// Show only sessions that were still open at this time; all packets are still used (RFC 3339, or YYYY-MM-DD HH:MM:SS in UTC)
     #[arg(long, value_name = "TIME")]
     pub(super) since: Option<String>,
 
@@ -143,6 +131,77 @@ pub(super) struct Args {
     /// No progress bar, even on a terminal
     #[arg(short, long)]
     pub(super) quiet: bool,
+
+    #[command(flatten)]
+    pub(super) packets: PacketArgs,
+
+    #[cfg(feature = "live")]
+    #[command(flatten)]
+    pub(super) listening: Listening,
+}
+
+/// Which packets are used, and what else is done with them.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Packets")]
+pub(super) struct PacketArgs {
+    /// Take the packets of several captures one file after the other, as given, instead of by time
+    #[arg(long)]
+    pub(super) no_merge: bool,
+
+    /// Leave out packets that are the same as one within WINDOW before, as mirror ports give them [default window: 5ms]
+    #[arg(long, value_name = "WINDOW", num_args = 0..=1, require_equals = true, default_missing_value = "5ms", long_help = DEDUP)]
+    pub(super) dedup: Option<String>,
+
+    /// Take only packets that this filter lets through (see pcap-filter(7)); also as words at the end, behind --
+    #[arg(short = 'f', long = "filter", value_name = "BPF")]
+    pub(super) filter: Option<String>,
+
+    /// Stop after this many packets
+    #[arg(short = 'c', long = "count", value_name = "PACKETS")]
+    pub(super) count: Option<u64>,
+
+    /// Write the packets that were used to this file, as pcapng
+    #[arg(short = 'w', long = "write", value_name = "FILE", long_help = WRITE)]
+    pub(super) write: Option<PathBuf>,
+
+    /// A filter, as -f
+    #[arg(last = true, value_name = "FILTER", conflicts_with = "filter")]
+    pub(super) filter_words: Vec<String>,
+}
+
+/// What to listen to, and how.
+#[cfg(feature = "live")]
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Listening")]
+pub(super) struct Listening {
+    /// Listen on this interface (`any` for all) until interrupted, instead of reading files; may be given several times
+    #[arg(
+        short = 'i',
+        long = "interface",
+        value_name = "IFACE",
+        conflicts_with = "captures"
+    )]
+    pub(super) interfaces: Vec<String>,
+
+    /// List the interfaces that there are
+    #[arg(short = 'D', long = "list-interfaces", exclusive = true)]
+    pub(super) list: bool,
+
+    /// Kernel buffer for each interface in KiB [default: 16384]
+    #[arg(short = 'B', long, value_name = "KIB", requires = "interfaces", value_parser = clap::value_parser!(u32).range(1..=2_097_151))]
+    pub(super) buffer_size: Option<u32>,
+
+    /// Most bytes kept of a packet; 0 keeps all [default: 262144]
+    #[arg(short = 's', long, value_name = "BYTES", requires = "interfaces", value_parser = clap::value_parser!(u32).range(..=262_144))]
+    pub(super) snapshot_length: Option<u32>,
+
+    /// Only packets from and to this host: leave the interface out of promiscuous mode
+    #[arg(short = 'p', long, requires = "interfaces")]
+    pub(super) no_promiscuous: bool,
+
+    /// Become this user once the interfaces and -w are open; logs, and what -o writes, are then opened as that user
+    #[arg(short = 'Z', long, value_name = "USER", requires = "interfaces")]
+    pub(super) relinquish: Option<String>,
 }
 
 /// When to colour.

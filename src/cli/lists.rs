@@ -5,6 +5,18 @@ use std::io::{self, Write};
 use crate::diagnose::registry::{RULES, Rule};
 use crate::protocol::registry::PROTOCOLS;
 
+/// Writes the interfaces that can be listened to, one a line.
+#[cfg(feature = "live")]
+pub(super) fn interfaces(out: &mut dyn Write) -> anyhow::Result<()> {
+    for device in crate::capture::devices()? {
+        let addresses = device.addresses.iter().map(ToString::to_string);
+        let words = device.state.iter().map(ToString::to_string);
+        let words: Vec<String> = words.chain(addresses).chain(device.about).collect();
+        writeln!(out, "{:<16} {}", device.name, words.join(", "))?;
+    }
+    Ok(())
+}
+
 /// Writes what can be found, with an example of each.
 pub(super) fn findings(markdown: bool, out: &mut dyn Write) -> io::Result<()> {
     if markdown {
@@ -54,6 +66,11 @@ pub(super) fn protocols(out: &mut dyn Write) -> io::Result<()> {
         texts.join(", ")
     };
     for entry in PROTOCOLS {
+        if entry.ports.is_empty() && entry.tls_ports.is_empty() {
+            let names = entry.alpn.join(", ");
+            writeln!(out, "{:<8} as {names}, on the same ports", entry.proto)?;
+            continue;
+        }
         writeln!(
             out,
             "{:<8} in the clear on {}; inside TLS on {}; found by content on any port",

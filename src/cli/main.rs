@@ -9,13 +9,13 @@ use anstream::{AutoStream, ColorChoice};
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
 
-use crate::pipeline::{Progress, Run, Show, run};
+use crate::pipeline::{Progress, Run, Show, Tell, run};
 use crate::report::escape::terminal;
 use crate::report::registry::OUTPUTS;
 use crate::report::{Account, write_why};
 
 use super::args::{Args, Color, Command, command};
-use super::{exit, formats, lists, logging, plan};
+use super::{exit, formats, lists, logging, plan, signals};
 
 /// Does what the arguments of this process say.
 pub fn main() -> ExitCode {
@@ -75,14 +75,15 @@ fn aside(what: &Command) -> Result<()> {
 }
 
 fn join(args: &Args) -> Result<u8> {
-    let options = plan::options(args).map_err(Usage)?;
     #[cfg(feature = "live")]
-    if let Some(live) = &options.live {
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-            // The second one ends the program at once.
-            signal_hook::flag::register_conditional_default(signal, live.stop.clone())?;
-            signal_hook::flag::register(signal, live.stop.clone())?;
-        }
+    if args.listening.list {
+        lists::interfaces(&mut io::stdout().lock())?;
+        return Ok(0);
+    }
+    let mut options = plan::options(args).map_err(Usage)?;
+    signals::answer(&options, complain)?;
+    if !args.quiet {
+        options.tell = Tell(complain);
     }
     let show = if args.quiet {
         Show::Never
@@ -100,7 +101,10 @@ fn join(args: &Args) -> Result<u8> {
         to_file(&account, path)?;
     }
     to_standard_output(&account, args)?;
-    Ok(account.exit)
+    let exit = account.exit;
+    // The process ends: to free millions of sessions one by one would take seconds.
+    std::mem::forget(account);
+    Ok(exit)
 }
 
 /// What `what` could have been joined with, under the options in `rest`.

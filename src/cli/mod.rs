@@ -9,6 +9,7 @@ mod lists;
 mod logging;
 mod main;
 mod plan;
+mod signals;
 
 pub use args::command;
 pub use main::main;

@@ -6,10 +6,11 @@ use anyhow::{Context as _, Result, bail};
 use chrono::{DateTime, NaiveDateTime};
 use encoding_rs::Encoding;
 
+use crate::capture::Turn;
 use crate::log::registry::FORMATS;
 use crate::log::{Chosen, GivenZone, OwnFormat};
 use crate::model::{Nanos, Span};
-use crate::pipeline::{ClockRule, EncodingRule, LogInput, Logs, Options, ZoneRule};
+use crate::pipeline::{ClockRule, EncodingRule, LogInput, Logs, Options, PacketRules, ZoneRule};
 use crate::report::Selection;
 
 use super::args::Args;
@@ -30,16 +31,20 @@ pub(super) fn options(args: &Args) -> Result<Options> {
         .collect::<Result<_>>()?;
     Ok(Options {
         captures: args.captures.clone(),
+        packets: PacketRules {
+            turn: if args.packets.no_merge {
+                Turn::AsGiven
+            } else {
+                Turn::ByTime
+            },
+            // Interfaces filter for themselves.
+            filter: filter(args).filter(|_| !listens(args)),
+            count: args.packets.count,
+            dedup: args.packets.dedup.as_deref().map(window).transpose()?,
+            write: args.packets.write.as_deref().map(writable).transpose()?,
+        },
         #[cfg(feature = "live")]
-        live: args
-            .interface
-            .as_ref()
-            .map(|interface| crate::capture::LiveRequest {
-                interface: interface.clone(),
-                filter: args.filter.clone(),
-                count: args.count,
-                ..Default::default()
-            }),
+        live: listens(args).then(|| live(args)),
         keylogs: args.keylog.clone(),
         other_side: args.other_side.clone(),
         logs,
@@ -72,9 +77,67 @@ pub(super) fn options(args: &Args) -> Result<Options> {
     })
 }
 
+/// The filter, as one text or as words at the end.
+fn filter(args: &Args) -> Option<String> {
+    let words =
+        (!args.packets.filter_words.is_empty()).then(|| args.packets.filter_words.join(" "));
+    args.packets.filter.clone().or(words)
+}
+
+/// What to listen to, and how.
+#[cfg(feature = "live")]
+fn live(args: &Args) -> crate::capture::LiveRequest {
+    use crate::capture::{HowToListen, LiveRequest, Mode};
+    let listening = &args.listening;
+    let usual = HowToListen::default();
+    LiveRequest {
+        interfaces: listening.interfaces.clone(),
+        filter: filter(args),
+        how: HowToListen {
+            buffer: listening
+                .buffer_size
+                .map_or(usual.buffer, |kib| kib.saturating_mul(1024)),
+            snap: listening
+                .snapshot_length
+                .filter(|&octets| octets > 0)
+                .unwrap_or(usual.snap),
+            mode: if listening.no_promiscuous {
+                Mode::OwnOnly
+            } else {
+                Mode::Promiscuous
+            },
+        },
+        user: listening.relinquish.clone(),
+    }
+}
+
+/// Standard output has the report.
+fn writable(path: &Path) -> Result<PathBuf> {
+    if path == Path::new("-") {
+        bail!("-w cannot write to standard output, where the report goes: give a file or a pipe");
+    }
+    Ok(path.to_owned())
+}
+
+/// `5ms`, `200us`, `1s`.
+fn window(text: &str) -> Result<Span> {
+    let wrong = || format!("'{text}' is no length of time: write 5ms, 200us or 1s");
+    let digits = text.find(|character: char| !character.is_ascii_digit());
+    let (number, unit) = text
+        .split_at_checked(digits.unwrap_or(text.len()))
+        .with_context(wrong)?;
+    let number: i64 = number.parse().with_context(wrong)?;
+    match unit {
+        "us" => Ok(Span::micros(number)),
+        "ms" => Ok(Span::millis(number)),
+        "s" => Ok(Span::seconds(number)),
+        _ => bail!(wrong()),
+    }
+}
+
 #[cfg(feature = "live")]
 const fn listens(args: &Args) -> bool {
-    args.interface.is_some()
+    !args.listening.interfaces.is_empty()
 }
 
 #[cfg(not(feature = "live"))]
@@ -248,6 +311,20 @@ mod tests {
         }
         for text in ["", "5", "+25", "+5:3x", "CET", "+-5", "é"] {
             assert!(zone(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn windows_are_read_with_their_unit() {
+        for (text, nanos) in [
+            ("5ms", 5_000_000),
+            ("200us", 200_000),
+            ("1s", 1_000_000_000),
+        ] {
+            assert_eq!(window(text).unwrap().0, nanos, "{text}");
+        }
+        for text in ["", "5", "ms", "-1s", "5 ms", "99999999999999999999s"] {
+            assert!(window(text).is_err(), "{text}");
         }
     }
 

@@ -13,15 +13,15 @@ use super::view::place;
 pub(super) const RULE: Rule = Rule {
     code: "bare-lf",
     about: "the client ends lines by LF alone",
-    decided: "Requests in the clear whose line ends by LF without CR, which SMTP forbids (RFC 5321 section 2.3.8) and by which messages have \
-              been smuggled.",
+    decided: "Requests in the clear whose line ends by LF without CR, which SMTP and the other mail protocols forbid (RFC 5321 §2.3.8) and by which messages have \
+              been smuggled. HTTP lets a server take them (RFC 9112 §2.2) and is left out.",
     example: "192.0.2.10 ended 4 lines by LF alone",
     find,
 };
 
 fn find(view: View<'_>) -> Vec<Finding> {
     let mut groups: BTreeMap<IpAddr, Group> = BTreeMap::new();
-    for (case, wire) in view.on_wire() {
+    for (case, wire) in view.on_wire().filter(|(_, wire)| wire.proto.0 != "http") {
         for exchange in &case.joined.exchanges {
             if exchange.notes.iter().any(|note| said_by_client(note)) {
                 let group = groups.entry(wire.conversation.client.ip).or_default();

@@ -8,6 +8,7 @@ use crate::model::{Endpoint, Exchange, Finding, Proto, Severity};
 use super::View;
 use super::group::{Group, Words, counted, listed, server};
 use super::login_refused::is_refused;
+use super::message_too_large::is_too_large;
 use super::registry::Rule;
 use super::view::place;
 
@@ -15,8 +16,9 @@ pub(super) const RULE: Rule = Rule {
     code: "command-rejected",
     about: "commands unknown, out of order or refused, by client",
     decided: "Replies 500 to 504 of SMTP and NNTP, BAD of IMAP, and -ERR of POP3 to what is not known, told as unknown or out of order; \
-              replies 550 to 556 and 552 of SMTP, NO of IMAP and other -ERR of POP3 as refused. Logins are told as login-refused.",
-    example: "3 commands of 192.0.2.10 rejected by 198.51.100.25 port 25 as not allowed: RCPT 550",
+              replies 550 to 556 and 552 of SMTP, NO of IMAP and other -ERR of POP3 as refused; 450 to 454 of SMTP as put off. One finding for each client. Logins are told as login-refused, messages that are too large as \
+              message-too-large.",
+    example: "3 commands of 192.0.2.10 rejected by 198.51.100.25 port 25: 1 out of order (DATA 503), 2 not allowed (RCPT 550)",
     find,
 };
 
@@ -40,9 +42,15 @@ impl Kind {
     }
 }
 
+#[derive(Default)]
+struct Rejected {
+    group: Group,
+    servers: BTreeSet<Endpoint>,
+    kinds: BTreeMap<Kind, (u64, BTreeSet<String>)>,
+}
+
 fn find(view: View<'_>) -> Vec<Finding> {
-    type Key = (IpAddr, Option<Endpoint>, Kind);
-    let mut groups: BTreeMap<Key, (Group, BTreeSet<String>)> = BTreeMap::new();
+    let mut clients: BTreeMap<IpAddr, Rejected> = BTreeMap::new();
     for case in view.cases() {
         let Some(client) = case.client() else {
             continue;
@@ -55,33 +63,55 @@ fn find(view: View<'_>) -> Vec<Finding> {
             let Some(kind) = proto.and_then(|proto| kind(proto, exchange)) else {
                 continue;
             };
-            let (group, what) = groups.entry((client, case.server(), kind)).or_default();
-            group.add(&case, exchange.start, place(exchange));
+            let rejected = clients.entry(client).or_default();
+            rejected.group.add(&case, exchange.start, place(exchange));
+            rejected.servers.extend(case.server());
+            let (count, what) = rejected.kinds.entry(kind).or_default();
             let verb = exchange.verb.as_str();
             let code = exchange.code.as_deref().unwrap_or_default();
+            *count += 1;
             what.insert(format!("{verb} {code}"));
         }
     }
-    groups
+    clients
         .into_iter()
-        .map(|((client, endpoint, kind), (group, what))| {
-            let by = endpoint.map_or(String::new(), |end| format!(" by {}", server(end)));
-            let message = format!(
-                "{} of {client} rejected{by} as {}: {}",
-                counted(group.count, "command"),
-                kind.words(),
-                listed(&what)
-            );
-            group.finding(Words {
-                code: RULE.code,
-                severity: Severity::Warning,
-                endpoint,
-                message,
-                not: None,
-                next: next(kind).into(),
-            })
-        })
+        .map(|(client, rejected)| tell(client, rejected))
         .collect()
+}
+
+fn tell(client: IpAddr, rejected: Rejected) -> Finding {
+    let Rejected {
+        group,
+        servers,
+        kinds,
+    } = rejected;
+    let by = if servers.is_empty() {
+        String::new()
+    } else {
+        format!(" by {}", listed(servers.iter().map(|one| server(*one))))
+    };
+    let parts: Vec<String> = kinds
+        .iter()
+        .map(|(kind, (count, what))| format!("{count} {} ({})", kind.words(), listed(what)))
+        .collect();
+    let message = format!(
+        "{} of {client} rejected{by}: {}",
+        counted(group.count, "command"),
+        parts.join(", ")
+    );
+    let most = kinds
+        .iter()
+        .max_by_key(|(_, (count, _))| *count)
+        .map(|(kind, _)| *kind);
+    let endpoint = servers.first().copied().filter(|_| servers.len() == 1);
+    group.finding(Words {
+        code: RULE.code,
+        severity: Severity::Warning,
+        endpoint,
+        message,
+        not: Some("not the network: the server answered each of them".into()),
+        next: next(most.unwrap_or(Kind::Refused)).into(),
+    })
 }
 
 const fn next(kind: Kind) -> &'static str {
@@ -99,7 +129,7 @@ const fn next(kind: Kind) -> &'static str {
 }
 
 fn kind(proto: Proto, exchange: &Exchange) -> Option<Kind> {
-    if is_refused(exchange) || exchange.verb.is_greeting() {
+    if is_refused(exchange) || is_too_large(exchange) || exchange.verb.is_greeting() {
         return None;
     }
     let code = exchange.code.as_deref()?;
@@ -146,12 +176,13 @@ mod tests {
         let mut scene = Scene::default();
         scene.add(smtp);
         let found = scene.find(find);
-        let counts: Vec<u64> = found.iter().map(|finding| finding.count).collect();
-        assert_eq!(counts, [1, 2, 1]);
+        assert_eq!((found.len(), found[0].count), (1, 4));
         assert!(
-            found[1].message.contains("RCPT 550"),
+            found[0].message.ends_with(
+                "1 out of order (DATA 503), 2 not allowed (RCPT 550), 1 not known or not understood (XYZZY 500)"
+            ),
             "{}",
-            found[1].message
+            found[0].message
         );
     }
 }

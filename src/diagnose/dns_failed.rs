@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::model::{Evidence, Finding, Lookup, LookupOutcome, Severity};
+use crate::model::{
+    Evidence, Finding, Lookup, LookupOutcome, Nanos, RecordType, Severity, WireSession,
+};
 
 use super::View;
 use super::group::{Group, Words, counted, listed};
@@ -12,18 +14,27 @@ use super::registry::Rule;
 pub(super) const RULE: Rule = Rule {
     code: "dns-failed",
     about: "no answer, NXDOMAIN or SERVFAIL, and what the client then did",
-    decided: "Look-ups that ended in NXDOMAIN, SERVFAIL, REFUSED or without any answer, by client, name and outcome. Left out are names that the same client \
-              found in another way: by another type, with a search domain, or at a later try; and questions in the last two seconds of the \
-              capture.",
-    example: "192.0.2.10 cannot look up mail.example.com: no answer from 198.51.100.53 to 3 questions; it then made no connection",
+    decided: "Look-ups that ended in NXDOMAIN, SERVFAIL, REFUSED or without any answer, by name and outcome. Left out are names that the same client \
+              found in another way: by another type, with a search domain, or at a later try. No answer counts where the client asked again or the server answered \
+              others, not in the last two seconds of the capture, and not of questions to all (multicast). Names that are no host's are told as information.",
+    example: "192.0.2.10 cannot look up mail.example.com: no answer from 198.51.100.53 to 3 questions; no connection followed",
     find,
 };
 
 /// Time that a name server is given.
 const PATIENCE: crate::model::Span = crate::model::Span::seconds(2);
 
-/// Who asked, for what, and how it ended.
-type Key<'a> = (IpAddr, &'a str, LookupOutcome);
+/// For what it was asked, how that ended, and whether it matters.
+type Key<'a> = (&'a str, LookupOutcome, Severity);
+
+#[derive(Default)]
+struct Failed {
+    group: Group,
+    servers: BTreeSet<IpAddr>,
+    tries: u64,
+    /// What ICMP said of the questions.
+    told: BTreeSet<String>,
+}
 
 fn find(view: View<'_>) -> Vec<Finding> {
     let found: BTreeSet<(IpAddr, &str)> = lookups(view)
@@ -32,54 +43,151 @@ fn find(view: View<'_>) -> Vec<Finding> {
         })
         .map(|(client, _, lookup)| (client, lookup.name.as_str()))
         .collect();
-    let mut groups: BTreeMap<Key<'_>, (Group, BTreeSet<IpAddr>, u64)> = BTreeMap::new();
+    let silence = Silence::of(view);
+    let mut groups: BTreeMap<Key<'_>, Failed> = BTreeMap::new();
     for (case, wire) in view.on_wire() {
+        let client = wire.conversation.client.ip;
         for lookup in &wire.lookups {
-            let client = wire.conversation.client.ip;
-            let late = view
-                .end()
-                .is_some_and(|end| end.since(lookup.asked) < PATIENCE);
             let unanswered = lookup.outcome == LookupOutcome::Unanswered;
-            if !failed(lookup) || elsewhere(&found, client, &lookup.name) || (unanswered && late) {
+            if !failed(lookup)
+                || elsewhere(&found, client, &lookup.name)
+                || (unanswered && !silence.is_real(view, wire, lookup))
+            {
                 continue;
             }
-            let key = (client, base(&lookup.name), lookup.outcome);
-            let (group, servers, tries) = groups.entry(key).or_default();
+            let key = (base(&lookup.name), lookup.outcome, severity(lookup));
+            let failed = groups.entry(key).or_default();
             let place = lookup.answer.unwrap_or(lookup.question);
-            group.add(&case, Some(lookup.asked), Some(Evidence::Packet(place)));
-            servers.insert(wire.conversation.server.ip);
-            *tries += u64::from(lookup.tries);
+            failed
+                .group
+                .add(&case, Some(lookup.asked), Some(Evidence::Packet(place)));
+            failed.servers.insert(wire.conversation.server.ip);
+            failed.tries += u64::from(lookup.tries);
+            if unanswered {
+                let errors = wire.icmp_errors.iter();
+                failed
+                    .told
+                    .extend(errors.map(|error| format!("{}, says {}", error.reason, error.by)));
+            }
         }
     }
+    let last = last_connections(view);
     groups
         .into_iter()
-        .map(|((client, name, outcome), (group, servers, tries))| {
-            let went_on = view.wires.iter().any(|wire| {
-                wire.conversation.client.ip == client
-                    && wire.lookups.is_empty()
-                    && view_after(&group, wire.start)
-            });
-            let then = if went_on {
-                ""
-            } else {
-                "; it then made no connection"
-            };
-            let message = format!(
-                "{client} cannot look up {name}: {} {} to {}{then}",
-                words(outcome),
-                listed(&servers),
-                counted(tries, "question")
-            );
-            group.finding(Words {
-                code: RULE.code,
-                severity: Severity::Error,
-                endpoint: None,
-                message,
-                not: not(outcome),
-                next: next(outcome).into(),
-            })
-        })
+        .map(|(key, failed)| tell(&last, key, failed))
         .collect()
+}
+
+/// How much a name that is not found matters: others than hosts are often asked for in vain, on purpose.
+fn severity(lookup: &Lookup) -> Severity {
+    const SERVICES: [RecordType; 5] = [
+        RecordType::A,
+        RecordType::AAAA,
+        RecordType::MX,
+        RecordType(33),
+        RecordType(65),
+    ];
+    let probe = !lookup.name.contains('.')
+        || ["local", "arpa"].contains(&last_label(&lookup.name))
+        || !SERVICES.contains(&lookup.record_type);
+    if lookup.outcome == LookupOutcome::NoSuchName && probe {
+        Severity::Info
+    } else {
+        Severity::Error
+    }
+}
+
+/// The top of a name.
+fn last_label(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or_default()
+}
+
+/// What tells a question without an answer from one whose answer the capture did not see.
+struct Silence<'a> {
+    /// Questions of a client for a name and type that had no answer.
+    tries: BTreeMap<(IpAddr, &'a str, RecordType), u64>,
+    /// Servers that answered something.
+    talks: BTreeSet<IpAddr>,
+}
+
+impl<'a> Silence<'a> {
+    fn of(view: View<'a>) -> Self {
+        let mut silence = Self {
+            tries: BTreeMap::new(),
+            talks: BTreeSet::new(),
+        };
+        for (client, server, lookup) in lookups(view) {
+            if lookup.answered.is_some() {
+                silence.talks.insert(server);
+            } else {
+                let key = (client, lookup.name.as_str(), lookup.record_type);
+                *silence.tries.entry(key).or_default() += u64::from(lookup.tries);
+            }
+        }
+        silence
+    }
+
+    /// Whether the client asked again, so that it got none, or the server is heard otherwise. Nobody has to answer a question to all.
+    fn is_real(&self, view: View<'_>, wire: &WireSession, lookup: &Lookup) -> bool {
+        let server = wire.conversation.server;
+        let client = wire.conversation.client.ip;
+        let key = (client, lookup.name.as_str(), lookup.record_type);
+        let again = self.tries.get(&key).is_some_and(|&tries| tries > 1);
+        let late = view
+            .end()
+            .is_some_and(|end| end.since(lookup.asked) < PATIENCE);
+        server.port == 53
+            && !server.ip.is_multicast()
+            && !late
+            && (again || self.talks.contains(&server.ip))
+    }
+}
+
+fn tell(
+    last: &BTreeMap<IpAddr, Nanos>,
+    (name, outcome, severity): Key<'_>,
+    failed: Failed,
+) -> Finding {
+    let Failed {
+        group,
+        servers,
+        tries,
+        told,
+    } = failed;
+    let went_on = group
+        .clients
+        .iter()
+        .any(|client| last.get(client).copied() > group.last());
+    let then = if went_on {
+        ""
+    } else {
+        "; no connection followed"
+    };
+    let cannot = if group.clients.len() == 1 {
+        "cannot look up"
+    } else {
+        "cannot look up the name"
+    };
+    let icmp = if told.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", listed(&told))
+    };
+    let message = format!(
+        "{} {cannot} {name}: {} {} to {}{icmp}{then}",
+        listed(&group.clients),
+        words(outcome),
+        listed(&servers),
+        counted(tries, "question")
+    );
+    group.finding(Words {
+        code: RULE.code,
+        severity,
+        endpoint: None,
+        message,
+        not: not(outcome),
+        next: next(outcome).into(),
+    })
 }
 
 /// All look-ups with who asked and whom.
@@ -110,19 +218,15 @@ fn failed(lookup: &Lookup) -> bool {
 
 /// Whether `client` found the name all the same, or the one that a search domain was hung on, or that with one.
 fn elsewhere(found: &BTreeSet<(IpAddr, &str)>, client: IpAddr, name: &str) -> bool {
-    let longer = |other: &str| {
-        other
-            .strip_prefix(name)
-            .is_some_and(|rest| rest.starts_with('.'))
-    };
-    let shorter = |other: &str| {
-        name.strip_prefix(other)
-            .is_some_and(|rest| rest.starts_with('.'))
-    };
-    found.contains(&(client, name))
-        || found
-            .iter()
-            .any(|&(by, other)| by == client && (longer(other) || shorter(other)))
+    let with_more = format!("{name}.");
+    let longer = found
+        .range((client, with_more.as_str())..)
+        .next()
+        .is_some_and(|(by, other)| *by == client && other.starts_with(&with_more));
+    let shorter = name
+        .match_indices('.')
+        .any(|(dot, _)| found.contains(&(client, name.get(..dot).unwrap_or_default())));
+    found.contains(&(client, name)) || longer || shorter
 }
 
 /// A name without a search domain that is plainly one: `mail.example.com.example.com`.
@@ -140,9 +244,16 @@ fn base(name: &str) -> &str {
     name
 }
 
-/// Whether `start` lies behind the last of a group.
-fn view_after(group: &Group, start: crate::model::Nanos) -> bool {
-    group.last().is_some_and(|last| start > last)
+/// When each client made its last connection.
+fn last_connections(view: View<'_>) -> BTreeMap<IpAddr, Nanos> {
+    let mut last = BTreeMap::new();
+    for wire in view.wires.iter().filter(|wire| wire.lookups.is_empty()) {
+        let at = last
+            .entry(wire.conversation.client.ip)
+            .or_insert(wire.start);
+        *at = wire.start.max(*at);
+    }
+    last
 }
 
 const fn words(outcome: LookupOutcome) -> &'static str {
@@ -180,25 +291,12 @@ const fn next(outcome: LookupOutcome) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Scene, at, wire};
+    use super::super::testing::{Scene, capture, lookup, wire};
     use super::*;
-    use crate::model::{PacketNo, RecordType};
 
-    fn asked(second: i64, name: &str, outcome: LookupOutcome) -> crate::model::WireSession {
+    fn asked(second: i64, name: &str, outcome: LookupOutcome) -> WireSession {
         let mut wire = wire(53, second, "SF", "Dd");
-        wire.lookups.push(Lookup {
-            name: name.into(),
-            record_type: RecordType::A,
-            asked: at(second),
-            answered: None,
-            tries: 1,
-            outcome,
-            addresses: Vec::new(),
-            names: Vec::new(),
-            ttl: None,
-            question: PacketNo(1),
-            answer: None,
-        });
+        wire.lookups.push(lookup(second, name, outcome));
         wire
     }
 
@@ -218,6 +316,36 @@ mod tests {
         }
         let found = scene.find(find);
         assert_eq!((found.len(), found[0].count), (1, 2), "{found:?}");
+    }
+
+    #[test]
+    fn silence_counts_where_the_client_asked_again_or_the_server_answers_others() {
+        let alone = || asked(0, "mail.example.com", LookupOutcome::Unanswered);
+        let mut scene = Scene::default();
+        scene.captures.push(capture(0, 60));
+        scene.add(alone());
+        assert!(scene.find(find).is_empty());
+        scene.add(asked(4, "mail.example.com", LookupOutcome::Unanswered));
+        assert_eq!(scene.find(find).len(), 1);
+        let mut scene = Scene::default();
+        scene.captures.push(capture(0, 60));
+        scene.add(alone());
+        scene.add(asked(4, "www.example.com", LookupOutcome::Found));
+        assert_eq!(scene.find(find).len(), 1);
+    }
+
+    #[test]
+    fn a_question_to_all_needs_no_answer_and_a_probe_is_information() {
+        let mut scene = Scene::default();
+        scene.captures.push(capture(0, 60));
+        for second in [0, 4] {
+            let mut all = asked(second, "gomez.local", LookupOutcome::Unanswered);
+            all.conversation.server.ip = [224, 0, 0, 251].into();
+            scene.add(all);
+        }
+        assert!(scene.find(find).is_empty());
+        scene.add(asked(9, "wpad", LookupOutcome::NoSuchName));
+        assert_eq!(scene.find(find)[0].severity, Severity::Info);
     }
 
     #[test]

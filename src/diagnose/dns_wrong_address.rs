@@ -1,6 +1,6 @@
 //! Names that lead to an address where the service is not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::model::{Endpoint, Evidence, Finding, Lookup, Severity, WireSession};
@@ -14,21 +14,33 @@ pub(super) const RULE: Rule = Rule {
     code: "dns-wrong-address",
     about: "the answer named an address that does not serve, followed by the failing connection",
     decided: "Connections that failed (refused, rejected or not answered) to an address that the same client had been given for one name shortly before (a minute, or as long as the answer may be kept, up to ten), \
-              where nobody reached that port of the address.",
+              where nobody reached that port of the address, and nobody any port of it by that name.",
     example: "mail.example.com is 198.51.100.26 by 198.51.100.53, and 1 connection of 192.0.2.10 to 198.51.100.26 port 25 failed",
     find,
 };
 
 fn find(view: View<'_>) -> Vec<Finding> {
     type Key<'a> = (&'a str, IpAddr, Endpoint);
+    // Hosts that were reached by a name, if by another port: then the port is wrong, not the address.
+    let mut right: BTreeSet<(&str, IpAddr)> = BTreeSet::new();
+    let mut reached: BTreeSet<Endpoint> = BTreeSet::new();
+    let taken = |wire: &&WireSession| wire.lookups.is_empty() && established(wire);
+    for wire in view.wires.iter().filter(taken) {
+        reached.insert(wire.conversation.server);
+        let named = led_to(view, wire);
+        right.extend(named.map(|(_, by)| (by.name.as_str(), wire.conversation.server.ip)));
+    }
     let mut groups: BTreeMap<Key<'_>, Group> = BTreeMap::new();
     for (case, wire) in view.on_wire() {
         let failed = wire.lookups.is_empty() && !established(wire) && wire.handshake.syns > 0;
         let server = wire.conversation.server;
-        if !failed || !view.served(server).is_empty() {
+        if !failed || reached.contains(&server) {
             continue;
         }
-        if let Some((asked, lookup)) = led_to(view, wire) {
+        let Some((asked, lookup)) = led_to(view, wire) else {
+            continue;
+        };
+        if !right.contains(&(lookup.name.as_str(), server.ip)) {
             let group = groups
                 .entry((lookup.name.as_str(), asked, server))
                 .or_default();
@@ -69,7 +81,7 @@ fn led_to<'a>(view: View<'a>, wire: &WireSession) -> Option<(IpAddr, &'a Lookup)
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Scene, at, wire};
+    use super::super::testing::{Scene, at, lookup, wire};
     use super::*;
     use crate::model::{LedBy, LookupOutcome, PacketNo, RecordType};
 
@@ -101,6 +113,28 @@ mod tests {
         assert_eq!(scene.find(find).len(), 1);
         // Others get through to it: then the address is right.
         scene.add(wire(25, 5, "SF", "ShAdDaFf"));
+        assert!(scene.find(find).is_empty());
+    }
+
+    #[test]
+    fn a_name_by_which_others_reach_the_host_is_right_and_the_port_is_wrong() {
+        let led = Some(LedBy {
+            session: 0,
+            lookup: 0,
+        });
+        let mut asked = wire(53, 0, "SF", "Dd");
+        asked
+            .lookups
+            .push(lookup(0, "mail.example.com", LookupOutcome::Found));
+        let mut refused = wire(2525, 1, "REJ", "Sr");
+        (refused.handshake.syns, refused.led_by) = (1, led);
+        let mut scene = Scene::default();
+        scene.add(asked);
+        scene.add(refused);
+        assert_eq!(scene.find(find).len(), 1);
+        let mut reached = wire(110, 5, "SF", "ShAdDaFf");
+        reached.led_by = led;
+        scene.add(reached);
         assert!(scene.find(find).is_empty());
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::model::{Endpoint, Evidence, Finding, Nanos, Severity};
+use crate::model::{Endpoint, Evidence, Finding, Nanos, Severity, Side};
 
 use super::view::Case;
 
@@ -54,6 +54,18 @@ impl Group {
         let new = place.filter(|place| !self.evidence.contains(place));
         if self.evidence.len() < PLACES {
             self.evidence.extend(new);
+        }
+    }
+
+    /// A session that is part of it and no occurrence of its own.
+    pub(super) fn include(&mut self, case: &Case<'_>) {
+        self.sessions.insert(case.number);
+    }
+
+    /// One more place to look at.
+    pub(super) fn show(&mut self, place: Evidence) {
+        if self.evidence.len() < PLACES && !self.evidence.contains(&place) {
+            self.evidence.push(place);
         }
     }
 
@@ -108,6 +120,14 @@ pub(super) fn listed<T: ToString>(all: impl IntoIterator<Item = T>) -> String {
 pub(super) fn counted(count: u64, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {what}{plural}")
+}
+
+/// The side in a word.
+pub(super) const fn who(side: Side) -> &'static str {
+    match side {
+        Side::Client => "client",
+        Side::Server => "server",
+    }
 }
 
 /// `198.51.100.25 port 25`.

@@ -2,24 +2,24 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{Endpoint, Evidence, Finding, LogId, Nanos, Severity, Span, WireSession};
+use crate::align::Clock;
+use crate::model::{Endpoint, Evidence, Finding, LogId, Nanos, Severity};
 
 use super::View;
 use super::group::{Group, Words, counted};
 use super::registry::Rule;
+use super::silence::{Expected, silences};
 use super::view::Case;
 
 pub(super) const RULE: Rule = Rule {
     code: "log-incomplete",
     about: "a gap in a log, rotation, or a level too low",
-    decided: "Stretches between two lines of a log in which three or more sessions began and ended on the wire with servers that the log tells of \
-              at other times, none of them with a line, and lines of the log that could not be read.",
+    decided: "Stretches between two lines of a log, or an end of the capture and one, in which sessions began and ended on the wire with servers that the log tells of, none with a line, \
+              where that is less likely than one in a thousand by how often the log leaves out such a session at all (by the rule of succession, over all stretches). And lines \
+              of the log that could not be read.",
     example: "postfix.log is silent from 03:29:20 to 03:29:30 while the wire shows 7 sessions with its server",
     find,
 };
-
-/// Sessions without a line that speak for a gap.
-const SESSIONS: u64 = 3;
 
 fn find(view: View<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -45,7 +45,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
     findings
 }
 
-/// The stretch of a log in which most sessions of the wire are without a line.
+/// Stretches of a log in which sessions of the wire are without a line.
 fn gap(view: View<'_>, id: LogId) -> Option<Finding> {
     let clock = view.alignment.clocks.iter().find(|clock| clock.log == id)?;
     let told = |case: &Case<'_>| {
@@ -59,47 +59,55 @@ fn gap(view: View<'_>, id: LogId) -> Option<Finding> {
         .filter(|(case, _)| told(case))
         .map(|(_, wire)| wire.conversation.server)
         .collect();
-    let mut lines: Vec<(Nanos, Evidence)> = view
-        .logs
-        .iter()
-        .filter(|log| log.log == id)
-        .flat_map(|log| &log.events)
-        .map(|event| (clock.to_capture(event.stamp.at), Evidence::Line(event.line)))
-        .collect();
-    lines.sort_unstable();
-    let slack = clock.resolution + clock.bound + Span::SECOND;
-    let silent: Vec<(Case<'_>, &WireSession)> = view
+    let lines = lines(view, clock);
+    let cases: Vec<(Case<'_>, Expected)> = view
         .on_wire()
         .filter(|(case, wire)| {
             served.contains(&wire.conversation.server)
-                && !told(case)
                 && case.joined.candidates.is_empty()
                 && wire.counts.0.iter().all(|direction| direction.bytes > 0)
         })
+        .map(|(case, wire)| {
+            let event = Expected {
+                from: wire.start,
+                to: wire.end,
+                told: told(&case),
+            };
+            (case, event)
+        })
         .collect();
-    let mut best: Option<(Group, Nanos, Nanos)> = None;
-    for ((from, before), (to, behind)) in lines.iter().zip(lines.iter().skip(1)) {
-        if to.since(*from) < slack + slack {
-            continue;
-        }
-        let mut group = Group::default();
-        for (case, wire) in &silent {
-            if wire.start > *from && wire.end < *to {
-                let place = if group.count == 0 { before } else { behind };
-                group.add(case, None, Some(*place));
+    let events: Vec<Expected> = cases.iter().map(|(_, event)| *event).collect();
+    let heard: Vec<Nanos> = lines.iter().map(|(at, _)| *at).collect();
+    let found = silences(&heard, &events, clock.resolution + clock.bound);
+    let worst = found.first()?;
+    let mut group = Group::default();
+    for silence in &found {
+        let around = lines
+            .iter()
+            .filter(|(at, _)| *at == silence.from || *at == silence.to);
+        let around: Vec<Evidence> = around.filter_map(|(_, line)| *line).collect();
+        for (number, at) in silence.events.iter().enumerate() {
+            if let Some((case, _)) = cases.get(*at) {
+                group.add(case, None, around.get(number.min(1)).copied());
             }
         }
-        if group.count >= SESSIONS && best.as_ref().is_none_or(|best| group.count > best.0.count) {
-            best = Some((group, *from, *to));
-        }
     }
-    let (group, from, to) = best?;
+    let all = events.len();
+    let without = events.iter().filter(|event| !event.told).count();
     let file = view.sources.iter().find(|source| source.id == id)?;
+    let more = if found.len() > 1 {
+        format!(", and in {} more stretches", found.len() - 1)
+    } else {
+        String::new()
+    };
     let message = format!(
-        "{} is silent for {:.1} s while the wire shows {} with its server",
+        "{} is silent for {:.1} s while the wire shows {} with its server{more}; of all {all} it has no line of {without}",
         file.file,
-        to.since(from).as_seconds_f64(),
-        counted(group.count, "session")
+        worst.to.since(worst.from).as_seconds_f64(),
+        counted(
+            u64::try_from(worst.events.len()).unwrap_or(u64::MAX),
+            "session"
+        )
     );
     Some(group.finding(Words {
         code: RULE.code,
@@ -111,30 +119,32 @@ fn gap(view: View<'_>, id: LogId) -> Option<Finding> {
     }))
 }
 
+/// Moments of a log's lines on the capture's clock, and the ends of the capture, in order.
+fn lines(view: View<'_>, clock: &Clock) -> Vec<(Nanos, Option<Evidence>)> {
+    let ends = view
+        .captures
+        .iter()
+        .flat_map(|source| [source.first, source.last]);
+    let mut lines: Vec<(Nanos, Option<Evidence>)> = view
+        .logs
+        .iter()
+        .filter(|log| log.log == clock.log)
+        .flat_map(|log| &log.events)
+        .map(|event| {
+            let at = clock.to_capture(event.stamp.at);
+            (at, Some(Evidence::Line(event.line)))
+        })
+        .chain(ends.flatten().map(|at| (at, None)))
+        .collect();
+    lines.sort_unstable();
+    lines
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Scene, at, wire};
+    use super::super::testing::{Scene, at, clock, log_source, logged, wire};
     use super::*;
-    use crate::align::Clock;
-    use crate::model::{
-        Event, LineRef, LogEvent, LogSession, LogSource, LogTime, Proto, Side, Stamp,
-    };
-
-    fn line(second: i64, number: u64) -> LogSession {
-        let mut log = LogSession::new(LogId(0), Proto("smtp"));
-        log.events.push(LogEvent {
-            line: LineRef {
-                log: LogId(0),
-                line: number,
-            },
-            stamp: Stamp {
-                at: LogTime(at(second).0),
-                resolution: Span::SECOND,
-            },
-            what: Event::Open,
-        });
-        log
-    }
+    use crate::model::{Side, WireSession};
 
     fn talk(second: i64) -> WireSession {
         let mut wire = wire(25, second, "SF", "ShAdDaFf");
@@ -144,37 +154,32 @@ mod tests {
         wire
     }
 
-    fn scene(silent: &[i64]) -> Scene {
+    /// Forty sessions, those in the range not in the log.
+    fn scene(silent: std::ops::Range<i64>) -> Scene {
         let mut scene = Scene::default();
-        scene.add_both(talk(0), line(0, 1));
-        scene.add_both(talk(30), line(30, 2));
-        for &second in silent {
-            scene.add(talk(second));
+        for n in 0..40 {
+            if silent.contains(&n) {
+                scene.add(talk(3 * n));
+            } else {
+                scene.add_both(talk(3 * n), logged(3 * n, u64::try_from(n).unwrap()));
+            }
         }
-        scene.alignment.clocks.push(Clock {
-            log: LogId(0),
-            offset: Span::ZERO,
-            bound: Span::MILLISECOND,
-            drift_ppm: 0.0,
-            drift_bound_ppm: 1.0,
-            resolution: Span::SECOND,
-            pairs: 2,
-            steps: Vec::new(),
-            origin: at(0),
-        });
-        scene
-            .sources
-            .push(LogSource::new(LogId(0), "mail.log", "postfix"));
+        scene.alignment.clocks.push(clock());
+        scene.sources.push(log_source());
         scene
     }
 
     #[test]
-    fn three_sessions_without_a_line_are_a_gap_and_two_are_not() {
+    fn a_stretch_without_lines_is_a_gap_and_one_session_is_not() {
+        let found = scene(10..18).find(find);
         assert!(
-            scene(&[10, 12, 14]).find(find)[0]
+            found[0]
                 .message
-                .contains("3 sessions")
+                .starts_with("mail.log is silent for 27.0 s while the wire shows 8 sessions"),
+            "{}",
+            found[0].message
         );
-        assert!(scene(&[10, 12]).find(find).is_empty());
+        assert_eq!(found[0].first, Some(at(30)));
+        assert!(scene(10..11).find(find).is_empty());
     }
 }

@@ -3,19 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::model::{Evidence, Exchange, Finding, Nanos, Proto, Severity};
+use crate::model::{Evidence, Exchange, Finding, Nanos, Proto, Severity, Span};
 
 use super::View;
 use super::group::{Group, Words, counted, listed};
 use super::registry::Rule;
+use super::shares::percentile;
 use super::view::{Case, place};
 
 pub(super) const RULE: Rule = Rule {
     code: "login-refused",
     about: "logins refused, by client and user",
     decided: "Login commands that were answered by -ERR (POP3), NO (IMAP), 535 and kin (SMTP) or 481 (NNTP), on the wire or in the log, \
-              and log lines that tell of a failed authentication. Three or more names of one client that are more than it logs in as are guessing; one name again and \
-              again is a password that the client has wrong.",
+              and log lines that tell of a failed authentication, by client. Three or more names that never get in, and more refusals than successes, are guessing; one name \
+              three times or more that never gets in is a password that the client has wrong.",
     example: "7 logins of 192.0.2.10 refused, as admin, root, test and 2 more: guessing",
     find,
 };
@@ -24,27 +25,35 @@ pub(super) const RULE: Rule = Rule {
 const GUESSES: usize = 3;
 /// Refusals of one name from which on it is no slip of the finger.
 const AGAIN: u64 = 3;
+/// Delays of refusals that are made on purpose.
+const NOTICED: Span = Span::millis(500);
 
 #[derive(Default)]
 struct Refused {
     group: Group,
-    names: BTreeSet<String>,
+    names: BTreeMap<String, u64>,
     protos: BTreeSet<Proto>,
+    delays: Vec<Span>,
 }
 
-/// Clients that logged in with success, and as how many.
-fn welcome(view: View<'_>) -> BTreeMap<IpAddr, BTreeSet<&str>> {
-    let mut welcome: BTreeMap<IpAddr, BTreeSet<&str>> = BTreeMap::new();
+/// A client's logins that succeeded.
+#[derive(Default)]
+struct Welcome<'a> {
+    names: BTreeSet<&'a str>,
+    times: u64,
+}
+
+fn welcome(view: View<'_>) -> BTreeMap<IpAddr, Welcome<'_>> {
+    let mut welcome: BTreeMap<IpAddr, Welcome<'_>> = BTreeMap::new();
     for case in view.cases().filter(|case| refusals(case).is_empty()) {
-        let seen = case.joined.exchanges.iter().any(|exchange| {
-            let code = exchange.code.as_deref().unwrap_or_default();
-            is_login(exchange) && ["+OK", "OK", "235", "281"].contains(&code)
-        });
+        let seen = case.joined.exchanges.iter().any(is_accepted);
         let told = case
             .notes()
             .any(|(text, _)| text.starts_with("Login") || text.starts_with("Logged in"));
         if let (Some(client), Some(name), true) = (case.client(), case.name(), seen || told) {
-            welcome.entry(client).or_default().insert(name);
+            let welcome = welcome.entry(client).or_default();
+            welcome.names.insert(name);
+            welcome.times += 1;
         }
     }
     welcome
@@ -59,58 +68,95 @@ fn find(view: View<'_>) -> Vec<Finding> {
         for (at, place) in refusals(&case) {
             let refused = by_client.entry(client).or_default();
             refused.group.add(&case, at, place);
-            refused.names.extend(case.name().map(str::to_owned));
+            if let Some(name) = case.name() {
+                *refused.names.entry(name.to_owned()).or_default() += 1;
+            }
             let proto = case.wire.map(|wire| wire.proto);
             refused
                 .protos
                 .extend(proto.or(case.log.map(|log| log.proto)));
         }
+        if let Some(refused) = by_client.get_mut(&client) {
+            let refusals = case.joined.exchanges.iter().filter(|one| is_refused(one));
+            refused
+                .delays
+                .extend(refusals.filter_map(Exchange::response_time));
+        }
     }
     let welcome = welcome(view);
     by_client
         .into_iter()
-        .map(|(client, refused)| {
-            let others = welcome.get(&client).map_or(0, BTreeSet::len);
-            tell(client, refused, others)
-        })
+        .map(|(client, refused)| tell(client, refused, welcome.get(&client)))
         .collect()
 }
 
-fn tell(client: IpAddr, refused: Refused, welcome: usize) -> Finding {
-    let Refused {
-        group,
-        names,
-        protos,
-    } = refused;
+/// What refusals look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Habit {
+    Guessing,
+    Slips,
+    StalePassword,
+}
+
+fn habit(refused: &Refused, welcome: Option<&Welcome<'_>>) -> Habit {
+    let is_welcome = |name: &str| welcome.is_some_and(|welcome| welcome.names.contains(name));
+    let strangers = refused
+        .names
+        .keys()
+        .filter(|name| !is_welcome(name))
+        .count();
+    let succeeded = welcome.map_or(0, |welcome| welcome.times);
     // Several names of which some are welcome are several people behind one address.
-    let guessing = names.len() >= GUESSES && welcome < names.len();
-    let stale = names.len() < GUESSES && group.count >= AGAIN;
-    let how = match () {
-        () if guessing => ": guessing",
-        () if stale => ": a client that keeps a wrong password",
-        () => "",
+    if strangers >= GUESSES && succeeded < refused.group.count {
+        return Habit::Guessing;
+    }
+    let again = refused
+        .names
+        .iter()
+        .any(|(name, times)| *times >= AGAIN && !is_welcome(name));
+    let nameless = refused.names.is_empty() && refused.group.count >= AGAIN && succeeded == 0;
+    if again || nameless {
+        Habit::StalePassword
+    } else {
+        Habit::Slips
+    }
+}
+
+fn tell(client: IpAddr, mut refused: Refused, welcome: Option<&Welcome<'_>>) -> Finding {
+    let habit = habit(&refused, welcome);
+    let how = match habit {
+        Habit::Guessing => ": guessing",
+        Habit::StalePassword => ": a client that keeps a wrong password",
+        Habit::Slips => "",
     };
-    let of = if names.is_empty() {
+    let of = if refused.names.is_empty() {
         String::new()
     } else {
-        format!(", as {}", listed(&names))
+        format!(", as {}", listed(refused.names.keys()))
+    };
+    let delay = percentile(&mut refused.delays, 50);
+    let late = if delay >= NOTICED {
+        format!(", each after {:.1} s (median)", delay.as_seconds_f64())
+    } else {
+        String::new()
     };
     let message = format!(
-        "{} of {client} refused{of} ({}){how}",
-        counted(group.count, "login"),
-        listed(&protos)
+        "{} of {client} refused{of} ({}){late}{how}",
+        counted(refused.group.count, "login"),
+        listed(&refused.protos)
     );
-    group.finding(Words {
+    let names = refused.names.len();
+    refused.group.finding(Words {
         code: RULE.code,
-        severity: if guessing || stale {
-            Severity::Warning
-        } else {
-            Severity::Info
-        },
+        severity: if habit == Habit::Slips { Severity::Info } else { Severity::Warning },
         endpoint: None,
         message,
-        not: guessing.then(|| format!("not one user's old password: {} names", names.len())),
-        next: if guessing {
+        not: match habit {
+            Habit::Guessing => Some(format!("not one user's old password: {names} names")),
+            Habit::StalePassword => Some("not guessing: the same name each time".into()),
+            Habit::Slips => Some("not guessing: the client logs in otherwise, or has hardly tried".into()),
+        },
+        next: if habit == Habit::Guessing {
             format!("see whether {client} is known, and whether it should be kept out")
         } else {
             "ask the user whether the password was changed, and look for a second device that still has the old one".into()
@@ -136,6 +182,12 @@ fn refusals(case: &Case<'_>) -> Vec<(Option<Nanos>, Option<Evidence>)> {
         text.contains("auth failed") || text.contains("authentication failed")
     });
     told.take(1).map(|(_, line)| (None, Some(line))).collect()
+}
+
+/// Whether an exchange is a login that succeeded.
+pub(super) fn is_accepted(exchange: &Exchange) -> bool {
+    let code = exchange.code.as_deref().unwrap_or_default();
+    is_login(exchange) && ["+OK", "OK", "235", "281"].contains(&code)
 }
 
 fn is_login(exchange: &Exchange) -> bool {
@@ -181,6 +233,9 @@ mod tests {
         let found = scene.find(find);
         assert!(found[0].message.contains("wrong password"));
         assert_eq!(found[0].severity, Severity::Warning);
+        // A name that gets in otherwise has no wrong password.
+        scene.add(attempt(9, "carol", "+OK Logged in."));
+        assert_eq!(scene.find(find)[0].severity, Severity::Info);
     }
 
     #[test]

@@ -3,27 +3,44 @@
 //! Comes in: sessions of both sides, how they were joined, what is known of the inputs. Goes out: findings, worst first. A
 //! rule is one file and one row in [`registry`]; it says nothing rather than guess. Nothing here prints.
 
+mod backlog_full;
 mod bare_lf;
 mod capture_incomplete;
+mod chain;
 mod client_retry_loop;
 mod command_rejected;
 mod connection_dropped;
 mod connection_refused;
 mod connection_rejected;
+mod connection_reset;
+mod delayed_ack;
+mod delivered_unknown;
 mod dns_failed;
+mod dns_search_list;
 mod dns_wrong_address;
 mod dropped_in_transfer;
 mod group;
+mod helo_no_name;
 mod host_dead;
 mod log_incomplete;
 mod login_refused;
 mod mailbox_refetched;
+mod message_too_large;
+mod mtu_black_hole;
+mod mx_without_address;
+mod not_captured;
 mod polling_too_often;
 pub mod registry;
+mod reset_in_middle;
+mod retransmission_storm;
 mod rhythm;
 mod server_error;
+mod sessions_held;
 mod shares;
+mod silence;
 mod slow_client;
+mod slow_greeting;
+mod slow_login;
 mod slow_network;
 mod slow_server;
 mod talk_before_greeting;
@@ -31,6 +48,8 @@ mod talk_before_greeting;
 mod testing;
 mod timeout_idle;
 mod tls_failed;
+mod tls_outdated;
+mod unmatched;
 mod view;
 mod views_differ;
 

@@ -2,11 +2,15 @@
 
 use crate::model::Finding;
 
+use super::chain::fold;
 use super::{
-    View, bare_lf, capture_incomplete, client_retry_loop, command_rejected, connection_dropped,
-    connection_refused, connection_rejected, dns_failed, dns_wrong_address, dropped_in_transfer,
-    host_dead, log_incomplete, login_refused, mailbox_refetched, polling_too_often, server_error,
-    slow_client, slow_network, slow_server, talk_before_greeting, timeout_idle, tls_failed,
+    View, backlog_full, bare_lf, capture_incomplete, client_retry_loop, command_rejected,
+    connection_dropped, connection_refused, connection_rejected, connection_reset, delayed_ack,
+    delivered_unknown, dns_failed, dns_search_list, dns_wrong_address, dropped_in_transfer,
+    helo_no_name, host_dead, log_incomplete, login_refused, mailbox_refetched, message_too_large,
+    mtu_black_hole, mx_without_address, not_captured, polling_too_often, reset_in_middle,
+    retransmission_storm, server_error, sessions_held, slow_client, slow_greeting, slow_login,
+    slow_network, slow_server, talk_before_greeting, timeout_idle, tls_failed, tls_outdated,
     views_differ,
 };
 
@@ -26,6 +30,7 @@ pub struct Rule {
 
 /// All rules, in alphabetical order.
 pub static RULES: &[Rule] = &[
+    backlog_full::RULE,
     bare_lf::RULE,
     capture_incomplete::RULE,
     client_retry_loop::RULE,
@@ -33,27 +38,43 @@ pub static RULES: &[Rule] = &[
     connection_dropped::RULE,
     connection_refused::RULE,
     connection_rejected::RULE,
+    connection_reset::RULE,
+    delayed_ack::RULE,
+    delivered_unknown::RULE,
     dns_failed::RULE,
+    dns_search_list::RULE,
     dns_wrong_address::RULE,
     dropped_in_transfer::RULE,
+    helo_no_name::RULE,
     host_dead::RULE,
     log_incomplete::RULE,
     login_refused::RULE,
     mailbox_refetched::RULE,
+    message_too_large::RULE,
+    mtu_black_hole::RULE,
+    mx_without_address::RULE,
+    not_captured::RULE,
     polling_too_often::RULE,
+    reset_in_middle::RULE,
+    retransmission_storm::RULE,
     server_error::RULE,
+    sessions_held::RULE,
     slow_client::RULE,
+    slow_greeting::RULE,
+    slow_login::RULE,
     slow_network::RULE,
     slow_server::RULE,
     talk_before_greeting::RULE,
     timeout_idle::RULE,
     tls_failed::RULE,
+    tls_outdated::RULE,
     views_differ::RULE,
 ];
 
-/// Everything that the rules find, worst first, then most frequent, then first.
+/// Everything that the rules find and no cause among it tells already, worst first, then most frequent, then first.
 pub fn diagnose(view: View<'_>) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| (rule.find)(view)).collect();
+    let found = RULES.iter().flat_map(|rule| (rule.find)(view)).collect();
+    let mut findings = fold(found);
     findings.sort_by(|one, other| {
         (
             other.severity,

@@ -6,15 +6,16 @@ use std::net::IpAddr;
 use crate::model::{Finding, Nanos, Severity, Side, Span, WireSession};
 
 use super::View;
-use super::group::{Group, Words, counted};
+use super::group::{Group, Words, counted, listed, server};
 use super::registry::Rule;
+use super::shares::stopped_reading;
 use super::view::Case;
 
 pub(super) const RULE: Rule = Rule {
     code: "slow-client",
     about: "the client pauses between commands or stops reading, with its share of the time",
     decided: "SMTP sessions in which the pauses between a reply and the next command are three or more of a second each and make up half the \
-              time; and connections in which the client's receive window went to zero, for a second or more in all.",
+              time; and connections in which the client's receive window was closed for a second or more in all.",
     example: "192.0.2.10 pauses between commands: 12.1 of 12.3 s in 2 sessions",
     find,
 };
@@ -33,7 +34,6 @@ struct Slow {
 
 fn find(view: View<'_>) -> Vec<Finding> {
     let mut pausing: BTreeMap<IpAddr, Slow> = BTreeMap::new();
-    let mut stalled: BTreeMap<IpAddr, (Group, u64)> = BTreeMap::new();
     for (case, wire) in view.on_wire() {
         let client = wire.conversation.client.ip;
         if let Some(paused) = pauses(&case, wire) {
@@ -41,12 +41,6 @@ fn find(view: View<'_>) -> Vec<Finding> {
             slow.group.add(&case, None, None);
             slow.paused = slow.paused + paused;
             slow.lasted = slow.lasted + wire.end.since(wire.start);
-        }
-        let closed = wire.counts.of(Side::Client).zero_windows;
-        if closed > 0 && wire.end.since(wire.start) >= PAUSE {
-            let (group, times) = stalled.entry(client).or_default();
-            group.add(&case, None, None);
-            *times += closed;
         }
     }
     let pausing = pausing.into_iter().map(|(client, slow)| {
@@ -60,17 +54,22 @@ fn find(view: View<'_>) -> Vec<Finding> {
         slow.group
             .finding(words(message, "not the server: its replies had come"))
     });
-    let stalled = stalled.into_iter().map(|(client, (group, times))| {
-        let message = format!(
-            "{client} stopped reading: its receive window was zero in {} of {}",
-            counted(times, "packet"),
-            counted(group.count, "connection")
-        );
-        group.finding(words(
-            message,
-            "not the network and not the server: the client asked it to stop sending",
-        ))
-    });
+    let stalled =
+        stopped_reading(view, Side::Client)
+            .into_iter()
+            .map(|(endpoint, (group, closed))| {
+                let message = format!(
+                    "{} stopped reading from {}: its receive window was closed for {:.1} s in {}",
+                    listed(&group.clients),
+                    server(endpoint),
+                    closed.as_seconds_f64(),
+                    counted(group.count, "connection")
+                );
+                group.finding(words(
+                    message,
+                    "not the network and not the server: the client asked it to stop sending",
+                ))
+            });
     pausing.chain(stalled).collect()
 }
 
@@ -128,11 +127,19 @@ mod tests {
 
     #[test]
     fn a_closed_window_is_the_readers_fault() {
-        let mut stalled = wire(80, 0, "SF", "ShADadtWfF");
-        stalled.end = at(5);
-        stalled.counts.of_mut(Side::Client).zero_windows = 3;
-        let mut scene = Scene::default();
-        scene.add(stalled);
-        assert!(scene.find(find)[0].message.contains("stopped reading"));
+        for (millis, expected) in [(200, 0), (4000, 1)] {
+            let mut stalled = wire(80, 0, "SF", "ShADadtWfF");
+            stalled.end = at(5);
+            stalled.counts.of_mut(Side::Client).window_closed = Span::millis(millis);
+            let mut scene = Scene::default();
+            scene.add(stalled);
+            let found = scene.find(find);
+            assert_eq!(found.len(), expected);
+            assert!(
+                found
+                    .iter()
+                    .all(|one| one.message.contains("closed for 4.0 s"))
+            );
+        }
     }
 }

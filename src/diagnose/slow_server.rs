@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Endpoint, Exchange, Finding, Severity, Span, WireSession};
+use crate::model::{Endpoint, Exchange, Finding, Severity, Side, Span};
 
 use super::View;
 use super::group::{Group, Words, counted, server};
-use super::login_refused::is_refused;
+use super::login_refused::{is_accepted, is_refused};
 use super::registry::Rule;
-use super::shares::{percentile, round_trip};
+use super::shares::{is_smooth, percentile, round_trip, stopped_reading};
 use super::view::place;
 
 pub(super) const RULE: Rule = Rule {
     code: "slow-server",
     about: "the server itself takes long to answer, by command, with percentiles",
     decided: "Response times less the round trip of the handshake, in sessions without retransmissions and holes. Three or more replies to one \
-              command, a fifth of them at least, that took a second or more. Left out are refused logins, which servers delay on purpose, commands that wait by \
-              design (IDLE), replies that tell of a timeout, and transfers.",
+              command, a fifth of them at least, that took a second or more. Left out are logins, which servers delay on purpose (see slow-login), commands that wait by \
+              design (IDLE), replies that tell of a timeout, and transfers. And connections in which the server's receive window was closed for a second or more in all.",
     example: "198.51.100.25 port 25 took a second or more for 4 of 4 replies to RCPT: median 2.0 s, 95th percentile 2.0 s; the round trip takes 0.2 ms",
     find,
 };
@@ -36,6 +36,33 @@ struct Replies {
 }
 
 fn find(view: View<'_>) -> Vec<Finding> {
+    let mut found = thinking(view);
+    found.extend(not_reading(view));
+    found
+}
+
+/// Servers that do not read what comes.
+fn not_reading(view: View<'_>) -> impl Iterator<Item = Finding> {
+    stopped_reading(view, Side::Server).into_iter().map(|(endpoint, (group, closed))| {
+        let message = format!(
+            "{} stopped reading: its receive window was closed for {:.1} s in {}",
+            server(endpoint),
+            closed.as_seconds_f64(),
+            counted(group.count, "connection"),
+        );
+        group.finding(Words {
+            code: RULE.code,
+            severity: Severity::Warning,
+            endpoint: Some(endpoint),
+            message,
+            not: Some("not the network and not the client: the server asked it to stop sending".into()),
+            next: "see what keeps the server from reading: its disk, a content filter before the queue, or too few processes".into(),
+        })
+    })
+}
+
+/// Servers that think long.
+fn thinking(view: View<'_>) -> Vec<Finding> {
     let mut by_command: BTreeMap<(Endpoint, String), Replies> = BTreeMap::new();
     for (case, wire) in view.on_wire().filter(|(_, wire)| is_smooth(wire)) {
         let trip = round_trip(wire).unwrap_or(Span::ZERO);
@@ -82,14 +109,6 @@ fn tell(endpoint: Endpoint, verb: &str, mut replies: Replies) -> Finding {
     })
 }
 
-/// Whether response times of a session are the server's own.
-fn is_smooth(wire: &WireSession) -> bool {
-    wire.counts
-        .0
-        .iter()
-        .all(|direction| direction.retransmissions == 0 && direction.gaps == 0)
-}
-
 /// What a command is called; hidden ones have no name.
 fn named(exchange: &Exchange) -> String {
     match exchange.verb.as_str() {
@@ -111,7 +130,11 @@ fn named(exchange: &Exchange) -> String {
 fn counts(exchange: &Exchange) -> bool {
     let waits = ["IDLE"].contains(&exchange.verb.as_str());
     let timed_out = exchange.code.as_deref() == Some("421");
-    !waits && !timed_out && !is_refused(exchange) && exchange.notes.is_empty()
+    !waits
+        && !timed_out
+        && !is_refused(exchange)
+        && !is_accepted(exchange)
+        && exchange.notes.is_empty()
 }
 
 #[cfg(test)]
@@ -147,5 +170,16 @@ mod tests {
         );
         assert!(scene(2000, 2).find(find).is_empty());
         assert!(scene(300, 0).find(find).is_empty());
+    }
+
+    #[test]
+    fn a_server_that_stops_reading_is_told() {
+        for (millis, expected) in [(300, 0), (1500, 1)] {
+            let mut shut = wire(25, 0, "SF", "ShAdDaFf");
+            shut.counts.of_mut(Side::Server).window_closed = Span::millis(millis);
+            let mut scene = Scene::default();
+            scene.add(shut);
+            assert_eq!(scene.find(find).len(), expected);
+        }
     }
 }

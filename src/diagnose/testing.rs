@@ -1,9 +1,10 @@
 //! Made sessions for the tests of rules.
 
-use crate::align::{Alignment, Joined};
+use crate::align::{Alignment, Clock, Joined};
 use crate::model::{
-    CaptureSource, Conversation, Counts, Encryption, Endpoint, Exchange, Finding, Handshake,
-    LogSession, LogSource, Nanos, Neighbour, PacketNo, Passage, Proto, Seen, Span, Transport, Verb,
+    CaptureSource, Conversation, Counts, Encryption, Endpoint, Event, Exchange, Finding, Handshake,
+    LineRef, LogEvent, LogId, LogSession, LogSource, LogTime, Lookup, LookupOutcome, Nanos,
+    Neighbour, PacketNo, Passage, Proto, RecordType, Seen, Span, Stamp, Transport, Verb,
     WireSession,
 };
 
@@ -37,6 +38,15 @@ impl Scene {
         if let Some(joined) = self.alignment.sessions.last_mut() {
             joined.logs.push(self.logs.len());
         }
+        self.logs.push(log);
+    }
+
+    /// A session that only a log tells of.
+    pub(super) fn add_logged(&mut self, log: LogSession) {
+        self.alignment.sessions.push(Joined {
+            logs: vec![self.logs.len()],
+            ..Joined::default()
+        });
         self.logs.push(log);
     }
 
@@ -91,14 +101,85 @@ pub(super) fn wire(port: u16, second: i64, conn_state: &'static str, history: &s
         tls: None,
         exchanges: Vec::new(),
         bursts: Vec::new(),
+        inferred: Vec::new(),
         names: Vec::new(),
         icmp_errors: Vec::new(),
         overlaps: Vec::new(),
         process: None,
         lookups: Vec::new(),
         led_by: None,
+        messages: Vec::new(),
         faults: Vec::new(),
         notes: Vec::new(),
+    }
+}
+
+/// A capture from one second to another.
+pub(super) fn capture(from: i64, to: i64) -> CaptureSource {
+    CaptureSource {
+        file: "wire.pcapng".into(),
+        format: "pcapng",
+        packets: 9,
+        bytes: 900,
+        first: Some(at(from)),
+        last: Some(at(to)),
+        ..CaptureSource::default()
+    }
+}
+
+/// The clock of the only log: right, and a millisecond is its bound.
+pub(super) fn clock() -> Clock {
+    Clock {
+        log: LogId(0),
+        offset: Span::ZERO,
+        bound: Span::MILLISECOND,
+        drift_ppm: 0.0,
+        drift_bound_ppm: 1.0,
+        resolution: Span::SECOND,
+        pairs: 2,
+        steps: Vec::new(),
+        origin: at(0),
+    }
+}
+
+/// The only log.
+pub(super) fn log_source() -> LogSource {
+    LogSource::new(LogId(0), "mail.log", "postfix")
+}
+
+/// A session of 192.0.2.10 of which the log has one line.
+pub(super) fn logged(second: i64, number: u64) -> LogSession {
+    let mut log = LogSession::new(LogId(0), Proto("smtp"));
+    log.peer = Some([192, 0, 2, 10].into());
+    log.events.push(LogEvent {
+        line: LineRef {
+            log: LogId(0),
+            line: number,
+        },
+        stamp: Stamp {
+            at: LogTime(at(second).0),
+            resolution: Span::SECOND,
+        },
+        what: Event::Open,
+    });
+    log
+}
+
+/// A question for an address at `second`, answered at once where there was an answer.
+pub(super) fn lookup(second: i64, name: &str, outcome: LookupOutcome) -> Lookup {
+    let answered = outcome != LookupOutcome::Unanswered;
+    Lookup {
+        name: name.into(),
+        record_type: RecordType::A,
+        asked: at(second),
+        answered: answered.then(|| at(second)),
+        tries: 1,
+        outcome,
+        addresses: Vec::new(),
+        names: Vec::new(),
+        ttl: None,
+        question: PacketNo(1),
+        answer: answered.then_some(PacketNo(2)),
     }
 }
 

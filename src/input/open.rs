@@ -14,7 +14,7 @@ use super::{InputError, Mapped};
 /// Most octets that a pipe or a compressed file may give: what comes after is left, and said so.
 pub const MAX_SPOOLED: u64 = 64 << 30;
 /// A compressed file inside a compressed file is opened; one inside that is not.
-const LAYERS: usize = 2;
+pub(super) const LAYERS: usize = 2;
 
 /// An opened input: all of its bytes, decompressed.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Input {
         while input.packings.len() < LAYERS
             && let Some(packing) = Packing::of(&input.bytes)
         {
-            let mut unpacked = packing.reader(&input.bytes);
+            let mut unpacked = packing.reader(&*input.bytes);
             let bytes = spool(path, &mut unpacked, &mut input.damage)?;
             drop(unpacked);
             input.bytes = bytes;
@@ -60,7 +60,7 @@ impl Input {
         Ok(input)
     }
 
-    fn from_file(path: &Path) -> Result<Self, InputError> {
+    pub(super) fn from_file(path: &Path) -> Result<Self, InputError> {
         let refused = |source| InputError::Refused {
             path: path.to_owned(),
             source,
@@ -90,7 +90,11 @@ impl Input {
 }
 
 /// Copies `from` to a file without a name and maps that; what fails in mid-stream is damage.
-fn spool(path: &Path, from: &mut dyn Read, damage: &mut DamageLog) -> Result<Mapped, InputError> {
+pub(super) fn spool(
+    path: &Path,
+    from: &mut dyn Read,
+    damage: &mut DamageLog,
+) -> Result<Mapped, InputError> {
     let no_room = |source| InputError::NoRoom {
         path: path.to_owned(),
         folder: std::env::temp_dir(),

@@ -1,6 +1,6 @@
 //! Compression, told by the first bytes and never by the name.
 
-use std::io::Read;
+use std::io::{BufRead, Read};
 
 /// How a stream is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,9 @@ const MAGIC: [(&[u8], Packing); 4] = [
     (&[0x28, 0xb5, 0x2f, 0xfd], Packing::Zstd),
 ];
 
+/// Octets by which all of them are told.
+pub(super) const MAGIC_LENGTH: usize = 6;
+
 /// Memory that unpacking an xz stream may take.
 const XZ_MEMORY: u64 = 256 << 20;
 
@@ -36,15 +39,15 @@ impl Packing {
     }
 
     /// Reads what is inside.
-    pub(super) fn reader<'p>(self, packed: &'p [u8]) -> Box<dyn Read + 'p> {
+    pub(super) fn reader<'p>(self, packed: impl BufRead + 'p) -> Box<dyn Read + 'p> {
         match self {
-            Self::Gzip => Box::new(flate2::read::MultiGzDecoder::new(packed)),
+            Self::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(packed)),
             Self::Lz4 => Box::new(lz4_flex::frame::FrameDecoder::new(packed)),
             Self::Xz => match liblzma::stream::Stream::new_stream_decoder(
                 XZ_MEMORY,
                 liblzma::stream::CONCATENATED,
             ) {
-                Ok(stream) => Box::new(liblzma::read::XzDecoder::new_stream(packed, stream)),
+                Ok(stream) => Box::new(liblzma::bufread::XzDecoder::new_stream(packed, stream)),
                 Err(error) => Box::new(Broken(Some(error.into()))),
             },
             Self::Zstd => match zstd::stream::read::Decoder::with_buffer(packed) {

@@ -7,6 +7,7 @@
 mod arp;
 mod datagram;
 mod decode;
+mod fingerprint;
 mod fragments;
 mod frame;
 mod icmp;
@@ -17,7 +18,9 @@ mod wireless;
 
 pub use arp::{Neighbourly, neighbourly};
 pub use datagram::{
-    Checksum, Datagram, Flags, Passed, Segment, SeqNo, TcpOptions, UdpDatagram, Upper,
+    Checksum, Datagram, EspCarrier, Flags, Passed, Segment, SeqNo, Spi, TcpOptions, UdpDatagram,
+    Upper,
 };
 pub use decode::LinkDecoder;
+pub use fingerprint::fingerprint;
 pub use icmp::{Quote, quote};

@@ -6,21 +6,28 @@
 //! [`MAX_LINE`] octets; each format bounds the sessions that it keeps open; unparsed lines are counted and the first few kept.
 
 pub mod advice;
+mod courier;
 mod csv;
+mod cyrus;
 mod dovecot;
 mod envelope;
 mod exchange55;
 mod exchange_mailbox;
 mod exchange_smtp;
+mod exim;
 mod format;
 mod hidden_clock;
 mod hmailserver;
 mod iis;
+mod mailenable;
+mod nnrpd;
 mod opensmtpd;
 mod own;
+mod parallel;
 mod postfix;
 mod read;
 pub mod registry;
+mod sendmail;
 mod stamp;
 mod syslog;
 #[cfg(test)]
@@ -28,6 +35,7 @@ mod testing;
 mod transcript;
 mod w3c;
 mod web;
+mod witness;
 
 pub use format::{Builder, Entry, Head, Line, MAX_LINE, Parsed, Sureness};
 pub use own::{DefinitionError, FormatError, OwnFormat};

@@ -1,29 +1,40 @@
 //! The list of log formats: one row each.
 
 use super::{
-    Entry, dovecot, exchange_mailbox, exchange_smtp, exchange55, hmailserver, iis, opensmtpd,
-    postfix, web,
+    Entry, courier, cyrus, dovecot, exchange_mailbox, exchange_smtp, exchange55, exim, hmailserver,
+    iis, mailenable, nnrpd, opensmtpd, postfix, sendmail, web, witness,
 };
 
 /// All formats, in alphabetical order.
 pub static FORMATS: &[Entry] = &[
     web::caddy::ENTRY,
     web::clf::ENTRY,
+    courier::ENTRY,
+    cyrus::syslog::ENTRY,
+    cyrus::telemetry::ENTRY,
     dovecot::ENTRY,
+    dovecot::RAWLOG,
     web::envoy::ENTRY,
+    witness::EVE,
     exchange_mailbox::ENTRY,
     exchange_smtp::ENTRY,
     exchange55::connector::ENTRY,
     exchange55::mailbox::ENTRY,
+    exim::ENTRY,
     web::haproxy::ENTRY,
     hmailserver::ENTRY,
     iis::httperr::ENTRY,
     iis::fixed::ENTRY,
     iis::http::ENTRY,
     iis::ncsa::ENTRY,
+    iis::nntp::ENTRY,
     iis::odbc::ENTRY,
     iis::smtp::ENTRY,
+    mailenable::ENTRY,
+    nnrpd::ENTRY,
     opensmtpd::ENTRY,
     postfix::ENTRY,
+    sendmail::ENTRY,
     web::traefik::ENTRY,
+    witness::ZEEK,
 ];

@@ -1,11 +1,12 @@
 //! One input capture as a whole.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
-use super::{DamageLog, Nanos, Span};
+use super::{DamageLog, Nanos, PacketNo, Span};
 
 /// A capture that was read, apart from what was in its packets.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct CaptureSource {
     /// Path as given.
     pub file: String,
@@ -29,12 +30,46 @@ pub struct CaptureSource {
     pub passed: BTreeMap<&'static str, u64>,
     /// Records that are no packets.
     pub skipped: u64,
-    /// Packets that the capturing machine lost.
-    pub dropped: u64,
+    /// Packets that were lost before they could be captured.
+    pub lost: LostPackets,
+    /// Packets left out because the filter did not let them through.
+    pub filtered: u64,
+    /// Packets left out because another that was the same came just before.
+    pub duplicates: u64,
+    /// Names of its interfaces, where they have one.
+    pub interfaces: Vec<String>,
+    /// Names of addresses that are stored beside the packets.
+    pub names: Vec<(IpAddr, String)>,
+    /// What somebody wrote about the capture as a whole.
+    pub comments: Vec<String>,
+    /// What somebody wrote about packets; the first ones.
+    pub packet_comments: Vec<(PacketNo, String)>,
+    /// Comments on packets in all.
+    pub packet_comment_count: u64,
+    /// Octets of secrets stored beside the packets.
+    pub secret_octets: u64,
+    /// What else a person should know of how it was read, in words.
+    pub notes: Vec<String>,
     /// What its packet times mean.
     pub zone: CaptureZone,
     /// What could not be read.
     pub damage: DamageLog,
+}
+
+/// Packets that passed and are in no capture, as far as the capturing machine says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LostPackets {
+    /// For want of room in the system's buffer.
+    pub by_system: u64,
+    /// By the interface or its driver.
+    pub by_interface: u64,
+}
+
+impl LostPackets {
+    /// All of them.
+    pub const fn total(self) -> u64 {
+        self.by_system.saturating_add(self.by_interface)
+    }
 }
 
 /// What the packet times of a capture mean: a zone east of UTC is positive.

@@ -24,6 +24,14 @@ impl DamageLog {
     /// Damages kept with their text; the rest is only counted.
     const KEPT: usize = 16;
 
+    /// Nothing damaged so far.
+    pub const fn new() -> Self {
+        Self {
+            first: Vec::new(),
+            count: 0,
+        }
+    }
+
     /// Notes a damage at byte `at`; `what` is asked for only while it will be kept.
     pub fn note(&mut self, at: u64, what: impl FnOnce() -> String) {
         self.count += 1;

@@ -43,8 +43,9 @@ pub struct Repeated {
     pub last: Nanos,
     /// The packet that sent it again first.
     pub packet: PacketNo,
-    /// Whether the other side said anything after that.
-    pub heard: bool,
+    /// Times that the other side acknowledged anew what it had acknowledged before, without data: each speaks for a later
+    /// segment that did arrive (RFC 5681 §2).
+    pub duplicates: u32,
 }
 
 /// A reset that a side sent, or that somebody sent in its name.

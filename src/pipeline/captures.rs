@@ -1,17 +1,16 @@
 //! Captures become wire sessions.
 
-use std::collections::BTreeSet;
-
 use slotmap::SecondaryMap;
 
-use crate::capture::{CaptureClock, LinkType, Merged, Reader, Record};
+use crate::capture::{Merged, Reader};
 use crate::flow::{
-    Connection, FlowEvent, FlowId, FlowTable, Limits, Neighbours, UdpEvent, UdpId, UdpTable,
+    Connection, FlowEvent, FlowId, FlowTable, Limits, Neighbours, PassedOverTable, UdpEvent, UdpId,
+    UdpTable,
 };
-use crate::input::Input;
+use crate::input::{Front, Window};
 use crate::link::{LinkDecoder, Passed, Upper, neighbourly, quote};
 use crate::model::{
-    CaptureSource, CaptureZone, DamageLog, IcmpError, Nanos, Neighbour, PacketNo, Proto, Span,
+    CaptureSource, DamageLog, IcmpError, Nanos, Neighbour, PassedOver, Proto, Transport,
     WireSession,
 };
 use crate::protocol::dns::{self, DnsDialogue, is_server_port};
@@ -19,11 +18,10 @@ use crate::protocol::tls::Secrets;
 use crate::protocol::{Dialogue, Driver};
 
 use super::keys::Keys;
+use super::output::Output;
 use super::owners::Owners;
-use super::{PipelineError, Progress};
-
-/// Packets between two looks at the progress bar.
-const STRIDE: u64 = 4096;
+use super::packets::{Packets, Used};
+use super::{Options, PipelineError, Progress};
 
 /// What the captures gave.
 #[derive(Debug, Default)]
@@ -35,7 +33,11 @@ pub(super) struct Wires {
     pub(super) neighbours: Vec<Neighbour>,
     /// Time of the first packet.
     pub(super) origin: Option<Nanos>,
+    /// What was seen and not read.
+    pub(super) passed_over: Vec<PassedOver>,
     pub(super) overruns: Vec<String>,
+    /// What went wrong with writing the packets.
+    pub(super) failure: Option<PipelineError>,
 }
 
 /// A capture that is ready to be read.
@@ -46,124 +48,78 @@ pub(super) struct Opened<'m> {
 }
 
 /// Opens the captures among `inputs`; those that are none go to `failures`.
-pub(super) fn open<'m>(inputs: &'m [Input], failures: &mut Vec<PipelineError>) -> Vec<Opened<'m>> {
+pub(super) fn open<'m>(
+    inputs: &'m mut [Front],
+    failures: &mut Vec<PipelineError>,
+) -> Vec<Opened<'m>> {
     let mut opened = Vec::new();
     for input in inputs {
-        match crate::capture::open(&input.bytes) {
+        let (name, damage, window) = match input {
+            Front::Whole(input) => (&input.name, input.damage.clone(), Window::of(&input.bytes)),
+            Front::Passing(input) => {
+                let window = std::mem::replace(&mut input.window, Window::of(&[]));
+                (&input.name, DamageLog::default(), window)
+            }
+        };
+        let name = name.clone();
+        match crate::capture::open_window(window) {
             Ok(reader) => opened.push(Opened {
-                name: input.name.clone(),
-                damage: input.damage.clone(),
+                name,
+                damage,
                 reader,
             }),
-            Err(source) => failures.push(PipelineError::Capture {
-                file: input.name.clone(),
-                source,
-            }),
+            Err(source) => failures.push(PipelineError::Capture { file: name, source }),
         }
     }
     opened
 }
 
-/// Reads all captures as one, in the order of time.
+/// Reads all captures as one.
+///
+/// # Errors
+/// When the filter is not understood.
 pub(super) fn read(
     opened: Vec<Opened<'_>>,
-    zone: Option<Span>,
-    limits: Limits,
+    output: Option<Output>,
+    options: &Options,
     keys: &mut Keys,
     progress: &mut Progress,
-) -> Wires {
-    let mut wires = Wires::default();
+) -> Result<Wires, PipelineError> {
+    let mut names = Vec::new();
     let mut readers = Vec::new();
-    let mut used = Vec::new();
     for capture in opened {
-        used.push(((capture.name, capture.damage), Tally::default()));
+        names.push((capture.name, capture.damage));
         readers.push(capture.reader);
     }
-    let mut merged = Merged::new(readers);
-    let mut followed = Followed::new(limits, Owners::new(merged.processes()), &keys.secrets);
-    let mut number = 0;
-    while let Some((from, record)) = merged.advance() {
-        number += 1;
-        if number % STRIDE == 0 {
-            progress.at(merged.consumed());
+    let merged = Merged::new(readers, options.packets.turn);
+    let mut packets = Packets::new(
+        merged,
+        names,
+        &options.packets,
+        output,
+        options.meter.clone(),
+    )?;
+    let owners = Owners::new(packets.merged().processes());
+    let mut followed = Followed::new(options.limits, owners, &keys.secrets);
+    while let Some(used) = packets.next(progress) {
+        keys.catch_up(packets.merged(), used.from, packets.name(used.from));
+        let passed = followed.packet(used, packets.bytes());
+        if let Some(passed) = passed {
+            packets.passed(used.from, passed);
         }
-        if let Some(((name, _), _)) = used.get(from) {
-            keys.catch_up(&merged, from, name);
-        }
-        let bytes = merged.bytes();
-        let passed = followed.packet(from, &record, PacketNo(number), bytes);
-        if let Some((_, tally)) = used.get_mut(from) {
-            tally.count(&record, bytes.len(), passed);
-        }
+        packets.sessions(followed.table.open(), followed.readers.sessions.len());
     }
-    progress.end(merged.consumed());
-    for ((input, tally), report) in used.into_iter().zip(merged.reports()) {
-        let clock = match (report.clock, zone) {
-            (CaptureClock::Utc, _) => CaptureZone::Utc,
-            (CaptureClock::Local, Some(east)) => CaptureZone::Given(east),
-            (CaptureClock::Local, None) => CaptureZone::Unknown,
-        };
-        let mut source = tally.source(input.0, input.1);
-        source.format = report.format.0;
-        source.variant = report.variant;
-        source.skipped = report.skipped;
-        source.dropped = report.dropped;
-        source.zone = clock;
-        source.damage.absorb(report.damage);
-        wires.sources.push(source);
-    }
-    wires.origin = wires.sources.iter().filter_map(|source| source.first).min();
-    (wires.sessions, wires.neighbours, wires.overruns) = followed.finish();
-    wires
-}
-
-/// Counts of one capture.
-#[derive(Debug, Default)]
-struct Tally {
-    packets: u64,
-    bytes: u64,
-    first: Option<Nanos>,
-    last: Option<Nanos>,
-    truncated: u64,
-    link_types: BTreeSet<LinkType>,
-    passed: std::collections::BTreeMap<&'static str, u64>,
-}
-
-impl Tally {
-    fn count(&mut self, record: &Record, captured: usize, passed: Option<Passed>) {
-        let captured = u64::try_from(captured).unwrap_or(u64::MAX);
-        self.packets += 1;
-        self.bytes += captured;
-        self.truncated += u64::from(captured < u64::from(record.length));
-        self.first = Some(
-            self.first
-                .map_or(record.time, |first| first.min(record.time)),
-        );
-        self.last = self.last.max(Some(record.time));
-        self.link_types.insert(record.link_type);
-        if let Some(passed) = passed.filter(|passed| *passed != Passed::FragmentKept) {
-            *self.passed.entry(passed.words()).or_insert(0) += 1;
-        }
-    }
-
-    fn source(self, file: String, damage: DamageLog) -> CaptureSource {
-        CaptureSource {
-            file,
-            format: "",
-            variant: String::new(),
-            link_types: self.link_types.iter().map(|link| link.name()).collect(),
-            packets: self.packets,
-            bytes: self.bytes,
-            first: self.first,
-            last: self.last,
-            truncated: self.truncated,
-            passed: self.passed,
-            skipped: 0,
-            dropped: 0,
-            zone: CaptureZone::Utc,
-            damage,
-        }
-    }
+    let spent = packets.finish(options.capture_zone, progress);
+    let origin = spent.sources.iter().filter_map(|source| source.first).min();
+    let mut wires = Wires {
+        sources: spent.sources,
+        origin,
+        failure: spent.failure,
+        ..Wires::default()
+    };
+    followed.finish(&mut wires);
+    wires.overruns.extend(spent.overruns);
+    Ok(wires)
 }
 
 /// The connections of all captures and who reads them.
@@ -173,6 +129,7 @@ struct Followed {
     udp: UdpTable,
     readers: Readers,
     neighbours: Neighbours,
+    passed_over: PassedOverTable,
     /// ICMP errors about nothing known.
     unquoted: u64,
 }
@@ -199,19 +156,29 @@ impl Followed {
                 ..Readers::default()
             },
             neighbours: Neighbours::default(),
+            passed_over: PassedOverTable::default(),
             unquoted: 0,
         }
     }
 
     /// Takes one packet; gives why it held no datagram, if it did not.
-    fn packet(
-        &mut self,
-        from: usize,
-        record: &Record,
-        number: PacketNo,
-        bytes: &[u8],
-    ) -> Option<Passed> {
-        let datagram = match self.link.decode(record, bytes) {
+    fn packet(&mut self, used: Used, bytes: &[u8]) -> Option<Passed> {
+        let passed = self.datagram(used, bytes, 0);
+        for n in 1..self.link.subframes() {
+            self.datagram(used, bytes, n);
+        }
+        passed
+    }
+
+    /// Takes the datagram number `n` of a packet.
+    fn datagram(&mut self, used: Used, bytes: &[u8], n: usize) -> Option<Passed> {
+        let Used {
+            from,
+            record,
+            number,
+        } = used;
+        let record = &record;
+        let datagram = match self.link.decode_nth(record, bytes, n) {
             Ok(datagram) => datagram,
             Err(passed) => {
                 if let Some(said) = neighbourly(record.link_type, bytes) {
@@ -220,6 +187,8 @@ impl Followed {
                 return Some(passed);
             }
         };
+        self.passed_over
+            .authenticated(record.time, number, &datagram);
         let readers = &mut self.readers;
         match &datagram.upper {
             Upper::Icmp(_) => {
@@ -230,8 +199,15 @@ impl Followed {
                         by: datagram.source,
                         reason: quote.reason,
                     };
-                    let known = self.table.quoted(&quote, error) || self.udp.quoted(&quote, error);
-                    self.unquoted += u64::from(!known);
+                    if quote.transport == Transport::Tcp {
+                        self.table.quoted(&quote, error, &mut |id, event| {
+                            readers.take(id, event);
+                        });
+                    } else if !self.udp.quoted(&quote, error) {
+                        self.unquoted += 1;
+                    }
+                } else {
+                    self.passed_over.push(record.time, number, &datagram);
                 }
                 return None;
             }
@@ -247,7 +223,12 @@ impl Followed {
                 self.readers.owners.note(from, record, &datagram);
                 return None;
             }
-            _ => {}
+            Upper::Tcp(_) => {}
+            Upper::Esp { .. } | Upper::Other { .. } | Upper::Udp(_) => {
+                self.passed_over.push(record.time, number, &datagram);
+                self.readers.owners.note(from, record, &datagram);
+                return None;
+            }
         }
         self.table
             .push(record.time, number, &datagram, &mut |id, event| {
@@ -257,7 +238,7 @@ impl Followed {
         None
     }
 
-    fn finish(mut self) -> (Vec<WireSession>, Vec<Neighbour>, Vec<String>) {
+    fn finish(mut self, wires: &mut Wires) {
         let readers = &mut self.readers;
         self.table.finish(&mut |id, event| readers.take(id, event));
         self.udp
@@ -266,21 +247,42 @@ impl Followed {
         sessions.sort_by_key(|session| session.first_packet);
         dns::tie(&mut sessions);
         let overruns = self.table.overruns();
+        let (passed_over, beyond) = self.passed_over.finish();
         let told = [
             (
                 overruns.connections,
                 "connections closed early, as too many were open at once",
             ),
             (
+                overruns.half_open,
+                "unanswered connection attempts given up early, as too many waited at once",
+            ),
+            (
+                overruns.unlisted,
+                "unanswered connection attempts that are not listed, as there are so many",
+            ),
+            (
                 overruns.held,
                 "times that segments out of order were passed on with a gap, as too many were held",
+            ),
+            (
+                self.udp.closed_early(),
+                "conversations over UDP closed early, as too many were open at once",
             ),
             (
                 self.link.unfinished(),
                 "fragmented datagrams never completed",
             ),
             (
-                self.unquoted,
+                self.link.conflicting(),
+                "fragments that overlap others with different bytes; the first copy was kept",
+            ),
+            (
+                beyond.packets,
+                "packets not read between further ends, which are not listed",
+            ),
+            (
+                self.unquoted + self.table.unclaimed(),
                 "ICMP errors about conversations that are not in the capture",
             ),
             (
@@ -293,7 +295,10 @@ impl Followed {
             .filter(|(count, _)| *count > 0)
             .map(|(count, words)| format!("{count} {words}"))
             .collect();
-        (sessions, self.neighbours.unanswered(), told)
+        wires.sessions = sessions;
+        wires.neighbours = self.neighbours.unanswered();
+        wires.passed_over = passed_over;
+        wires.overruns = told;
     }
 }
 
@@ -368,12 +373,14 @@ fn session(connection: Connection, proto: Proto, dialogue: Dialogue) -> WireSess
         tls: dialogue.tls,
         exchanges: dialogue.exchanges,
         bursts: dialogue.bursts,
+        inferred: dialogue.inferred,
         names: dialogue.names,
         icmp_errors: connection.icmp_errors,
         lookups: dialogue.lookups,
         led_by: None,
         overlaps: connection.overlaps,
         process: None,
+        messages: dialogue.messages,
         faults: dialogue.faults,
         notes: dialogue.notes,
     }

@@ -1,5 +1,7 @@
 //! What stops a run, or one of its inputs.
 
+use std::path::PathBuf;
+
 use crate::capture::CaptureError;
 use crate::input::InputError;
 use crate::log::LogError;
@@ -15,6 +17,10 @@ pub enum PipelineError {
         /// Why.
         source: CaptureError,
     },
+    /// The filter is not understood.
+    #[cfg(feature = "live")]
+    #[error(transparent)]
+    Filter(#[from] crate::capture::FilterError),
     /// It could not be opened.
     #[error(transparent)]
     Input(#[from] InputError),
@@ -30,6 +36,26 @@ pub enum PipelineError {
     #[cfg(feature = "live")]
     #[error(transparent)]
     Live(#[from] crate::capture::LiveError),
+    /// Filters take libpcap.
+    #[cfg(not(feature = "live"))]
+    #[error(
+        "this build has no capture filters\nbuild it with libpcap: cargo build --release --features live"
+    )]
+    NoFilters,
+    /// The packets would be written over a file that is read.
+    #[error("'{path}' is one of the inputs, which -w would overwrite\ngive another name")]
+    Overwrite {
+        /// As given.
+        path: PathBuf,
+    },
+    /// The packets that were used could not be written.
+    #[error("cannot write packets to '{path}': {source}")]
+    Write {
+        /// As given.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// It is no log of a known format.
     #[error("cannot read log '{file}': {source}")]
     Log {

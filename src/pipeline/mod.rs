@@ -4,16 +4,21 @@
 //! which order, how far along it is, and which bounds hold.
 
 mod captures;
+mod duplicates;
 mod error;
 mod keys;
 mod logs;
+mod meter;
 mod options;
+mod output;
 mod owners;
+mod packets;
 mod progress;
 mod run;
 mod zones;
 
 pub use error::PipelineError;
-pub use options::{ClockRule, EncodingRule, LogInput, Logs, Options, ZoneRule};
+pub use meter::Meter;
+pub use options::{ClockRule, EncodingRule, LogInput, Logs, Options, PacketRules, Tell, ZoneRule};
 pub use progress::{Progress, Show};
 pub use run::{Run, run};

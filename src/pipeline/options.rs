@@ -4,17 +4,23 @@ use std::path::PathBuf;
 
 use encoding_rs::Encoding;
 
+use crate::capture::Turn;
 use crate::flow::Limits;
+use crate::input::Stop;
 use crate::log::{Chosen, GivenZone, OwnFormat};
 use crate::model::Span;
 use crate::report::Selection;
+
+use super::Meter;
 
 /// What a run is asked to do.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Captures: files, folders, patterns, `-`.
     pub captures: Vec<PathBuf>,
-    /// An interface to listen to.
+    /// Which of their packets are used, and what else is done with them.
+    pub packets: PacketRules,
+    /// Interfaces to listen to.
     #[cfg(feature = "live")]
     pub live: Option<crate::capture::LiveRequest>,
     /// Key logs: files, folders, patterns.
@@ -39,6 +45,38 @@ pub struct Options {
     pub limits: Limits,
     /// What to show.
     pub selection: Selection,
+    /// Ends what waits for packets: those that came are still used.
+    pub stop: Stop,
+    /// Counts as the run goes on.
+    pub meter: Meter,
+    /// Told what a person waits for.
+    pub tell: Tell,
+}
+
+/// Which packets are used, and what else is done with them.
+#[derive(Clone, Debug, Default)]
+pub struct PacketRules {
+    /// In which order those of several captures are taken.
+    pub turn: Turn,
+    /// Only those that this lets through, in the language of pcap-filter(7); interfaces filter for themselves.
+    pub filter: Option<String>,
+    /// Only the first so many of those.
+    pub count: Option<u64>,
+    /// Not those that are the same as one within this time before.
+    pub dedup: Option<Span>,
+    /// Where to write those that are used.
+    pub write: Option<PathBuf>,
+}
+
+/// Takes a line for a person who waits.
+#[derive(Clone, Copy, Debug)]
+pub struct Tell(pub fn(&str));
+
+impl Default for Tell {
+    /// Tells nobody.
+    fn default() -> Self {
+        Self(|_| {})
+    }
 }
 
 /// A log, folder or pattern as given.

@@ -3,15 +3,20 @@
 use std::path::PathBuf;
 
 use crate::align::{align, compare};
+use crate::capture::{HEAD_OF_FORMAT, by_table};
 use crate::diagnose::{View, diagnose};
-use crate::input::{Input, expand};
+use crate::input::{Front, Input, InputError, expand};
 use crate::log::Era;
 use crate::model::{CaptureSource, Conversation, Finding, LogTime, Severity, WireSession};
 use crate::report::{Account, OtherSide};
 
 use super::keys::Keys;
 use super::logs::{self, LogFile};
+use super::output::Output;
 use super::{Options, PipelineError, Progress, captures, zones};
+
+/// Exit status of a run in which nothing could be done.
+const FAILED: u8 = 4;
 
 /// What a run gave.
 #[derive(Debug)]
@@ -27,8 +32,17 @@ pub struct Run {
 /// Inputs that cannot be used are among the failures; the others are still read.
 pub fn run(options: &Options, progress: &mut Progress) -> Run {
     let mut failures = Vec::new();
-    let captures = open(&options.captures, &mut failures);
-    expect(captures.iter(), progress);
+    let mut fronts = fronts(options, &mut failures);
+    let output = match output(options) {
+        Ok(output) => output,
+        Err(error) => return refused(error),
+    };
+    for front in &fronts {
+        progress.expect(match front {
+            Front::Whole(input) => size(input),
+            Front::Passing(input) => input.size.unwrap_or(0),
+        });
+    }
     let keylogs = open(&options.keylogs, &mut failures);
     let mut keys = Keys::read(&keylogs);
     for source in &keys.sources {
@@ -39,19 +53,22 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         }
     }
     progress.begin("captures");
-    let opened = captures::open(&captures, &mut failures);
+    let opened = captures::open(&mut fronts, &mut failures);
     #[cfg(feature = "live")]
-    let opened = with_live(opened, options, &mut failures);
-    let mut wires = captures::read(
-        opened,
-        options.capture_zone,
-        options.limits,
-        &mut keys,
-        progress,
-    );
+    let opened = match with_live(opened, options) {
+        Ok(opened) => opened,
+        Err(error) => return refused(error),
+    };
+    let mut wires = match captures::read(opened, output, options, &mut keys, progress) {
+        Ok(wires) => wires,
+        Err(error) => return refused(error),
+    };
+    failures.extend(wires.failure.take());
     // Only now: while an interface is listened to, logs grow.
     let files = open_logs(options, &mut failures);
-    expect(files.iter().map(|file| &file.input), progress);
+    for file in &files {
+        progress.expect(size(&file.input));
+    }
     let told = logs::read(
         &files,
         era(options, &wires.sources, &files),
@@ -74,6 +91,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         neighbours: wires.neighbours,
         other_side: None,
         origin,
+        passed_over: wires.passed_over,
         alignment,
         capture_zone,
         findings: Vec::new(),
@@ -102,20 +120,25 @@ fn other_side(
     failures: &mut Vec<PipelineError>,
 ) -> Option<OtherSide> {
     let path = options.other_side.as_ref()?;
-    let inputs = open(std::slice::from_ref(path), failures);
-    expect(inputs.iter(), progress);
-    let opened = captures::open(&inputs, failures);
+    let there = Options {
+        captures: vec![path.clone()],
+        packets: super::PacketRules::default(),
+        ..options.clone()
+    };
+    let mut inputs = fronts(&there, failures);
+    let opened = captures::open(&mut inputs, failures);
     if opened.is_empty() {
         return None;
     }
     let mut keys = Keys::default();
-    let there = captures::read(
-        opened,
-        options.capture_zone,
-        options.limits,
-        &mut keys,
-        progress,
-    );
+    let there = match captures::read(opened, None, &there, &mut keys, progress) {
+        Ok(wires) => wires,
+        Err(error) => {
+            failures.push(error);
+            return None;
+        }
+    };
+    failures.extend(there.failure);
     progress.clear();
     let ends = |wire: &WireSession| {
         let Conversation { client, server, .. } = wire.conversation;
@@ -128,26 +151,71 @@ fn other_side(
     })
 }
 
-/// The interface listened to, if any, beside the files.
+/// A run that could not begin.
+fn refused(error: PipelineError) -> Run {
+    let account = Account {
+        exit: FAILED,
+        ..Account::default()
+    };
+    Run {
+        account,
+        failures: vec![error],
+    }
+}
+
+/// The file that packets are written to, if any.
+fn output(options: &Options) -> Result<Option<Output>, PipelineError> {
+    let Some(path) = &options.packets.write else {
+        return Ok(None);
+    };
+    let logs = options.logs.iter().map(|log| &log.path);
+    let inputs = options.captures.iter().chain(logs);
+    let inputs: Vec<PathBuf> = inputs
+        .flat_map(|path| expand(path).unwrap_or_default())
+        .collect();
+    Output::create(path, &inputs, options.capture_zone).map(Some)
+}
+
+/// The captures, each ready to be read from its front.
+fn fronts(options: &Options, failures: &mut Vec<PipelineError>) -> Vec<Front> {
+    let mut fronts = Vec::new();
+    for path in expanded(&options.captures, failures) {
+        match Front::open(&path, &options.stop).and_then(settled) {
+            Ok(front) => fronts.push(front),
+            Err(error) => failures.push(error.into()),
+        }
+    }
+    fronts
+}
+
+/// A stream of a format that is read by a table at its end is kept on disk.
+fn settled(front: Front) -> Result<Front, InputError> {
+    let Front::Passing(mut input) = front else {
+        return Ok(front);
+    };
+    if by_table(input.window.ahead(HEAD_OF_FORMAT)) {
+        return Ok(Front::Whole(input.spool()?));
+    }
+    Ok(Front::Passing(input))
+}
+
+/// The interfaces listened to, if any, beside the files.
 #[cfg(feature = "live")]
 fn with_live<'m>(
     mut opened: Vec<captures::Opened<'m>>,
     options: &Options,
-    failures: &mut Vec<PipelineError>,
-) -> Vec<captures::Opened<'m>> {
-    use crate::capture::Live;
+) -> Result<Vec<captures::Opened<'m>>, PipelineError> {
     let Some(request) = &options.live else {
-        return opened;
+        return Ok(opened);
     };
-    match Live::open(request) {
-        Ok(live) => opened.push(captures::Opened {
-            name: request.interface.clone(),
-            damage: crate::model::DamageLog::default(),
-            reader: Box::new(live),
-        }),
-        Err(error) => failures.push(error.into()),
-    }
-    opened
+    let live = crate::capture::Live::open(request, &options.stop)?;
+    (options.tell.0)(&format!("listening on {}", live.listening()));
+    opened.push(captures::Opened {
+        name: request.interfaces.join(", "),
+        damage: crate::model::DamageLog::default(),
+        reader: Box::new(live),
+    });
+    Ok(opened)
 }
 
 fn open_logs(options: &Options, failures: &mut Vec<PipelineError>) -> Vec<LogFile> {
@@ -174,11 +242,8 @@ fn era(options: &Options, captures: &[CaptureSource], files: &[LogFile]) -> Era 
     }
 }
 
-/// How much there is to read.
-fn expect<'a>(inputs: impl Iterator<Item = &'a Input>, progress: &mut Progress) {
-    for input in inputs {
-        progress.expect(u64::try_from(input.bytes.len()).unwrap_or(u64::MAX));
-    }
+fn size(input: &Input) -> u64 {
+    u64::try_from(input.bytes.len()).unwrap_or(u64::MAX)
 }
 
 /// 0 nothing wrong found, 1 something is wrong in the traffic, 3 something damaged or unusable, 4 nothing usable at all.
@@ -186,7 +251,7 @@ fn expect<'a>(inputs: impl Iterator<Item = &'a Input>, progress: &mut Progress) 
 /// What is wrong with the input is told first, as it casts doubt on the findings.
 fn exit_status(account: &Account, failures: &[PipelineError]) -> u8 {
     if account.captures.is_empty() && account.sources.is_empty() {
-        4
+        FAILED
     } else if account.damaged() || !failures.is_empty() {
         3
     } else {
@@ -197,17 +262,23 @@ fn exit_status(account: &Account, failures: &[PipelineError]) -> u8 {
 
 fn open(paths: &[PathBuf], failures: &mut Vec<PipelineError>) -> Vec<Input> {
     let mut inputs = Vec::new();
-    for path in paths {
-        let found = expand(path).unwrap_or_else(|error| {
-            failures.push(error.into());
-            Vec::new()
-        });
-        for path in found {
-            match Input::open(&path) {
-                Ok(input) => inputs.push(input),
-                Err(error) => failures.push(error.into()),
-            }
+    for path in expanded(paths, failures) {
+        match Input::open(&path) {
+            Ok(input) => inputs.push(input),
+            Err(error) => failures.push(error.into()),
         }
     }
     inputs
+}
+
+/// The files that arguments name.
+fn expanded(paths: &[PathBuf], failures: &mut Vec<PipelineError>) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for path in paths {
+        match expand(path) {
+            Ok(files) => found.extend(files),
+            Err(error) => failures.push(error.into()),
+        }
+    }
+    found
 }

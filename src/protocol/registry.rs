@@ -1,13 +1,16 @@
 //! The list of protocols: one row each.
 
+use super::runs::Runs;
 use super::tls::Opener;
-use super::{Entry, dns, http1, imap, nntp, pop3, smtp};
+use super::{Entry, dns, ftp, http1, http2, imap, nntp, pop3, smtp};
 use crate::model::Proto;
 
 /// All protocols, in alphabetical order.
 pub static PROTOCOLS: &[Entry] = &[
     dns::ENTRY,
+    ftp::ENTRY,
     http1::ENTRY,
+    http2::ENTRY,
     imap::ENTRY,
     nntp::ENTRY,
     pop3::ENTRY,
@@ -38,6 +41,14 @@ pub(super) fn opener_inside_tls(port: u16) -> Opener {
         .map_or(Opener::Unknown, |entry| entry.opener)
 }
 
+/// What encrypted runs are in `proto`.
+pub(super) fn runs_of(proto: Proto) -> &'static Runs {
+    PROTOCOLS
+        .iter()
+        .find(|entry| entry.proto == proto)
+        .map_or(&Runs::PLAIN, |entry| &entry.runs)
+}
+
 /// The protocol whose name in ALPN is `name`.
 pub(super) fn by_alpn(name: &str) -> Option<Proto> {
     PROTOCOLS
@@ -56,7 +67,7 @@ mod tests {
         assert!(
             PROTOCOLS
                 .windows(2)
-                .all(|pair| pair[0].proto < pair[1].proto)
+                .all(|pair| pair[0].proto <= pair[1].proto)
         );
         let mut ports: Vec<u16> = PROTOCOLS
             .iter()

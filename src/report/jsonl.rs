@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::align::{Clock, Standing};
 use crate::model::{
     CaptureSource, CaptureZone, Evidence, Exchange, Finding, KeySource, LineRef, LogSource,
-    LogTime, Nanos, Side, Span, TlsSummary, Transport, Zone,
+    LogTime, MailMessage, Nanos, Side, Span, TlsSummary, Transport, Zone,
 };
 
 use super::account::{Shown, session_id};
@@ -35,6 +35,9 @@ pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
             line(out, &exchange_record(account, &shown, seq + 1, exchange))?;
             exchanges += 1;
         }
+    }
+    for passed in &account.passed_over {
+        line(out, &super::passed_over::record(account, passed))?;
     }
     let mut findings = 0u64;
     for finding in account.found() {
@@ -88,9 +91,49 @@ struct Capture<'a> {
     zone_source: &'static str,
     truncated_packets: u64,
     dropped_packets: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    dropped_by_interface: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    filtered_packets: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    duplicate_packets: u64,
     skipped_records: u64,
     undecoded_packets: &'a std::collections::BTreeMap<&'static str, u64>,
     damaged: Option<String>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    interfaces: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    comments: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    packet_comments: Vec<PacketComment<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    names: Vec<NameRecord<'a>>,
+    #[serde(skip_serializing_if = "is_zero")]
+    secret_bytes: u64,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    notes: &'a [String],
+}
+
+/// What somebody wrote about a packet.
+#[derive(Serialize)]
+struct PacketComment<'a> {
+    packet: u64,
+    text: &'a str,
+}
+
+/// A name that is stored beside the packets.
+#[derive(Serialize)]
+struct NameRecord<'a> {
+    address: IpAddr,
+    name: &'a str,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands a reference over"
+)]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn capture_record(capture: &CaptureSource) -> Capture<'_> {
@@ -114,10 +157,33 @@ fn capture_record(capture: &CaptureSource) -> Capture<'_> {
         zone,
         zone_source,
         truncated_packets: capture.truncated,
-        dropped_packets: capture.dropped,
+        dropped_packets: capture.lost.total(),
+        dropped_by_interface: capture.lost.by_interface,
+        filtered_packets: capture.filtered,
+        duplicate_packets: capture.duplicates,
         skipped_records: capture.skipped,
         undecoded_packets: &capture.passed,
         damaged: (!capture.damage.is_empty()).then(|| capture.damage.to_string()),
+        interfaces: &capture.interfaces,
+        comments: &capture.comments,
+        packet_comments: capture
+            .packet_comments
+            .iter()
+            .map(|(packet, text)| PacketComment {
+                packet: packet.0,
+                text,
+            })
+            .collect(),
+        names: capture
+            .names
+            .iter()
+            .map(|(address, name)| NameRecord {
+                address: *address,
+                name,
+            })
+            .collect(),
+        secret_bytes: capture.secret_octets,
+        notes: &capture.notes,
     }
 }
 
@@ -294,6 +360,8 @@ struct Session<'a> {
     deliveries: Vec<DeliveryRecord<'a>>,
     r#match: MatchRecord<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    messages: Vec<MessageRecord<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     protocol_errors: Vec<FaultRecord>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     notes: &'a [String],
@@ -313,6 +381,44 @@ struct LookupRecord<'a> {
 struct ProcessRecord<'a> {
     path: &'a str,
     pid: u32,
+}
+
+/// A mail message.
+#[derive(Serialize)]
+struct MessageRecord<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sender: Option<&'a str>,
+    recipients: Vec<RecipientRecord<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    packet: Option<u64>,
+}
+
+/// A recipient of a message.
+#[derive(Serialize)]
+struct RecipientRecord<'a> {
+    address: &'a str,
+    code: &'a str,
+}
+
+fn message_record(message: &MailMessage) -> MessageRecord<'_> {
+    let recipients = message.recipients.iter().map(|one| RecipientRecord {
+        address: &one.address,
+        code: &one.code,
+    });
+    MessageRecord {
+        message_id: message.message_id.as_deref(),
+        sender: message.sender.as_deref(),
+        recipients: recipients.collect(),
+        bytes: message.octets,
+        code: message.code.as_deref(),
+        packet: message.packet.map(|packet| packet.0),
+    }
 }
 
 /// A departure from the protocol, how often, and where first.
@@ -483,6 +589,11 @@ fn session_record<'a>(account: &'a Account, shown: &Shown<'a>) -> Session<'a> {
             reasons: &shown.joined.verdict.reasons,
             candidates: lines(account, &shown.joined.candidates),
         },
+        messages: wire
+            .iter()
+            .flat_map(|wire| &wire.messages)
+            .map(message_record)
+            .collect(),
         protocol_errors: wire
             .iter()
             .flat_map(|wire| &wire.faults)

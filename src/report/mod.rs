@@ -10,6 +10,7 @@ pub mod escape;
 mod findings;
 mod jsonl;
 mod ladder;
+mod passed_over;
 mod path;
 pub mod registry;
 mod summary;

@@ -9,6 +9,9 @@ use super::escape::terminal;
 use super::jsonl::east_of_utc;
 use super::{Account, path};
 
+/// Names and comments shown of a capture; JSON Lines have all that are kept.
+const SHOWN: usize = 8;
+
 /// Writes inputs, clocks and totals.
 pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "Inputs")?;
@@ -25,6 +28,7 @@ pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
         write_clocks(account, out)?;
     }
     write_totals(account, out)?;
+    super::passed_over::write(account, out)?;
     path::write(account, out)?;
     for overrun in &account.overruns {
         writeln!(out, "  bound hit: {overrun}")?;
@@ -74,12 +78,11 @@ fn write_capture(capture: &CaptureSource, out: &mut dyn Write) -> io::Result<()>
             capture.truncated
         )?;
     }
-    if capture.dropped > 0 {
-        writeln!(
-            out,
-            "           {} packets lost by the capturing machine for want of room",
-            capture.dropped
-        )?;
+    for line in losses(capture) {
+        writeln!(out, "           {line}")?;
+    }
+    for line in beside(capture) {
+        writeln!(out, "           {}", terminal(&line))?;
     }
     let passed: Vec<String> = capture
         .passed
@@ -101,6 +104,68 @@ fn write_capture(capture: &CaptureSource, out: &mut dyn Write) -> io::Result<()>
         )?;
     }
     Ok(())
+}
+
+/// What was lost or left out.
+fn losses(capture: &CaptureSource) -> Vec<String> {
+    let counts = [
+        (
+            capture.lost.by_system,
+            "packets lost by the capturing machine for want of room",
+        ),
+        (
+            capture.lost.by_interface,
+            "packets lost by the interface or its driver",
+        ),
+        (capture.filtered, "packets not let through by the filter"),
+        (
+            capture.duplicates,
+            "packets left out as duplicates of one just before",
+        ),
+    ];
+    let told = counts.iter().filter(|(count, _)| *count > 0);
+    told.map(|(count, words)| format!("{count} {words}"))
+        .collect()
+}
+
+/// What the capture holds beside packets.
+fn beside(capture: &CaptureSource) -> Vec<String> {
+    let mut lines = Vec::new();
+    if capture.interfaces.len() > 1 {
+        lines.push(format!("interfaces: {}", some(&capture.interfaces)));
+    }
+    lines.extend(
+        capture
+            .comments
+            .iter()
+            .take(SHOWN)
+            .map(|comment| format!("comment: {comment}")),
+    );
+    let on_packets = capture.packet_comments.iter().take(SHOWN);
+    lines
+        .extend(on_packets.map(|(packet, text)| format!("comment on packet {}: {text}", packet.0)));
+    let shown = capture.packet_comments.len().min(SHOWN);
+    let more = capture.packet_comment_count - u64::try_from(shown).unwrap_or(0);
+    if more > 0 {
+        lines.push(format!("{more} more packets with a comment"));
+    }
+    if !capture.names.is_empty() {
+        let names = capture.names.iter();
+        let names: Vec<String> = names.map(|(ip, name)| format!("{ip} {name}")).collect();
+        lines.push(format!("names: {}", some(&names)));
+    }
+    lines.extend(capture.notes.iter().cloned());
+    lines
+}
+
+/// The first ones, and how many more.
+fn some(texts: &[String]) -> String {
+    let shown = texts.get(..texts.len().min(SHOWN)).unwrap_or_default();
+    let more = texts.len() - shown.len();
+    match more {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 fn write_keys(keys: &KeySource, out: &mut dyn Write) -> io::Result<()> {
@@ -215,7 +280,7 @@ fn between(first: Option<Nanos>, last: Option<Nanos>) -> String {
 }
 
 /// `2026-11-24 03:28:39`.
-fn to_seconds(at: Nanos) -> String {
+pub(super) fn to_seconds(at: Nanos) -> String {
     at.to_rfc3339()
         .chars()
         .take(19)

@@ -36,6 +36,8 @@ struct Sender {
     largest: Option<(SeqNo, u32)>,
     /// The first segment on its way, where it was sent again.
     again: Option<(SeqNo, Repeated)>,
+    /// Times that the other side acknowledged no more than before while something is on its way.
+    duplicates: u32,
     /// When data was last sent for the first time.
     sent: Option<Nanos>,
     /// When a late acknowledgement came, and how long it took; until either side speaks.
@@ -62,9 +64,6 @@ impl Passing {
             self.opening(arrival.at, side, segment);
         } else if self.trip.is_none() && side == Side::Client {
             self.trip = self.syn.map(|syn| arrival.at.since(syn));
-        }
-        if let Some(again) = &mut self.sender(side.other()).again {
-            again.1.heard = true;
         }
         if flags.has(Flags::ACK) {
             self.acknowledge(arrival.at, side, segment);
@@ -126,8 +125,10 @@ impl Passing {
         sender.shut = segment.window == 0;
         let before = *sender.acknowledged.get_or_insert(segment.ack);
         if segment.ack.minus(before) <= 0 {
+            sender.again_acknowledged(before, segment);
             return;
         }
+        sender.duplicates = 0;
         sender.acknowledged = Some(segment.ack);
         let through = sender
             .largest
@@ -180,6 +181,19 @@ impl Passing {
 }
 
 impl Sender {
+    /// The other side acknowledges no more than `before`.
+    fn again_acknowledged(&mut self, before: SeqNo, segment: &Segment<'_>) {
+        let bare =
+            segment.length == 0 && !segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::FIN);
+        let waiting = self.next.is_some_and(|next| next.minus(before) > 0);
+        if bare && waiting && segment.ack == before {
+            self.duplicates = self.duplicates.saturating_add(1);
+            if let Some((_, again)) = &mut self.again {
+                again.duplicates = self.duplicates;
+            }
+        }
+    }
+
     /// A segment that was sent before: kept where it is the first that the other side lacks.
     fn sent_again(&mut self, arrival: Arrival, segment: &Segment<'_>) {
         if self.shut || self.acknowledged != Some(segment.seq) {
@@ -190,7 +204,6 @@ impl Sender {
                 if arrival.at.since(again.last) >= COPY {
                     again.times = again.times.saturating_add(1);
                     again.last = arrival.at;
-                    again.heard = false;
                 }
             }
             again => {
@@ -202,7 +215,7 @@ impl Sender {
                         first: arrival.at,
                         last: arrival.at,
                         packet: arrival.packet,
-                        heard: false,
+                        duplicates: self.duplicates,
                     };
                     *again = Some((segment.seq, first));
                 }
@@ -273,7 +286,9 @@ mod tests {
         let way = told.of(C);
         let stuck = way.stuck.unwrap();
         assert_eq!((way.passed, stuck.length, stuck.times), (20, 1448, 3));
-        assert!(way.repeated.is_none() && !stuck.heard);
+        assert!(way.repeated.is_none() && stuck.duplicates == 0);
+        sent.push((607, V, 63, A, 500, 120, 0));
+        assert_eq!(run(&sent).of(C).stuck.unwrap().duplicates, 1);
         sent.push((610, V, 63, A, 500, 1568, 0));
         let told = run(&sent);
         assert_eq!(told.of(C).passed, 1448);

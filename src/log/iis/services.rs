@@ -3,20 +3,23 @@
 use crate::model::{LogId, LogSession};
 
 use super::super::{Builder, Head, Line, Parsed};
-use super::{http, smtp};
+use super::{http, nntp, smtp};
 
 /// What a row is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Service {
     Mail,
+    News,
     Web,
 }
 
 impl Service {
-    /// From the name of an instance (`SMTPSVC1`, `W3SVC2`); `None` for other services.
+    /// From the name of an instance (`SMTPSVC1`, `NNTPSVC1`, `W3SVC2`); `None` for other services.
     pub(super) fn of(instance: &str) -> Option<Self> {
         if instance.starts_with("SMTPSVC") {
             Some(Self::Mail)
+        } else if instance.starts_with("NNTPSVC") {
+            Some(Self::News)
         } else if instance.starts_with("W3SVC") {
             Some(Self::Web)
         } else {
@@ -25,9 +28,10 @@ impl Service {
     }
 }
 
-/// The readers of both services.
+/// The readers of all services.
 pub(super) struct Services {
     mail: Box<dyn Builder>,
+    news: Box<dyn Builder>,
     web: Box<dyn Builder>,
 }
 
@@ -36,6 +40,7 @@ impl Services {
     pub(super) fn new(columns: &str, id: LogId, head: &Head<'_>) -> Self {
         let mut services = Self {
             mail: (smtp::ENTRY.open)(id, head),
+            news: (nntp::ENTRY.open)(id, head),
             web: (http::ENTRY.open)(id, head),
         };
         let directive = format!("#Fields: {columns}");
@@ -45,6 +50,7 @@ impl Services {
         };
         let mut none = Vec::new();
         services.mail.line(columns, &mut none);
+        services.news.line(columns, &mut none);
         services.web.line(columns, &mut none);
         services
     }
@@ -71,12 +77,14 @@ impl Services {
         };
         match service {
             Service::Mail => self.mail.line(line, out),
+            Service::News => self.news.line(line, out),
             Service::Web => self.web.line(line, out),
         }
     }
 
     pub(super) fn finish(&mut self, out: &mut Vec<LogSession>) {
         self.mail.finish(out);
+        self.news.finish(out);
         self.web.finish(out);
     }
 }

@@ -1,0 +1,823 @@
+//! pcapng files: sections of blocks (draft-ietf-opsawg-pcapng).
+//!
+//! A block that cannot be read is damage and passed over; the length before and after a block lets the next one be
+//! found. Sections differ in byte order, interfaces in link type, unit and offset of their stamps.
+
+mod block;
+mod interface;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::ops::Range;
+
+use nom::bytes::complete::take;
+use nom::number::Endianness;
+use nom::number::complete::{u16 as n16, u32 as n32};
+
+use crate::input::Window;
+use crate::model::{LostPackets, Nanos};
+
+use super::{
+    CaptureClock, CaptureReport, Format, LinkType, MAX_PACKET, Reader, Record, Secrets, SecretsKind,
+};
+use block::{Blocks, OPTION_COMMENT, Parsed, Tagged, kind, options_of, tagged};
+use interface::Interface;
+
+/// Interfaces kept in a section; what is kept in all of each of the others.
+const MAX_INTERFACES: usize = 65_536;
+const MAX_NAMES: usize = 65_536;
+const MAX_COMMENTS: usize = 1_000;
+const MAX_SECRETS_BLOCKS: usize = 65_536;
+/// Octets of secrets kept in all.
+const MAX_SECRETS: usize = 16 << 20;
+
+/// Reads a pcapng file, or a stream in its format.
+#[derive(Debug)]
+pub struct PcapNg<'m> {
+    blocks: Blocks<'m>,
+    /// Octets of the block whose packet was given last, passed over before the next.
+    done: usize,
+    /// Where the packet given last and the options behind it lie in the window.
+    packet: Range<usize>,
+    options: Range<usize>,
+    held: Held,
+}
+
+/// What blocks said that holds for those behind them.
+#[derive(Debug, Default)]
+struct Held {
+    interfaces: Vec<Interface>,
+    /// Of earlier sections.
+    interfaces_before: u32,
+    lost_before: LostPackets,
+    interface_names: BTreeMap<u32, String>,
+    sections: u32,
+    skipped: u64,
+    /// Time of the packet given last.
+    last: Option<Nanos>,
+    /// Packets that carry no time.
+    untimed: u64,
+    names: Vec<(IpAddr, String)>,
+    names_left: u64,
+    comments: Vec<String>,
+    comments_left: u64,
+    secrets: Vec<Secrets>,
+}
+
+/// A packet as its block has it.
+struct Packet {
+    record: Record,
+    /// Octets it had on the wire, as stated.
+    claimed: u32,
+    /// Where its bytes and options lie in the body.
+    bytes: Range<usize>,
+    options: usize,
+}
+
+impl<'m> PcapNg<'m> {
+    /// Whether `file` begins with a section header.
+    pub fn is(file: &[u8]) -> bool {
+        block::is_section(file)
+    }
+
+    /// A reader of what is ahead.
+    pub fn open(window: Window<'m>) -> Self {
+        Self {
+            blocks: Blocks::new(window),
+            done: 0,
+            packet: 0..0,
+            options: 0..0,
+            held: Held::default(),
+        }
+    }
+}
+
+impl Reader for PcapNg<'_> {
+    fn advance(&mut self) -> Option<Record> {
+        self.blocks.window.skip(std::mem::take(&mut self.done));
+        (self.packet, self.options) = (0..0, 0..0);
+        loop {
+            let block = self.blocks.block()?;
+            let (window, damage) = (&self.blocks.window, &mut self.blocks.damage);
+            let at = window.at();
+            let body = window.held().get(block.body.clone()).unwrap_or_default();
+            let read = self.held.block(&block, body, self.blocks.endian, at);
+            match read {
+                Ok(Some(packet)) => {
+                    let (captured, length) = (packet.bytes.len(), packet.claimed);
+                    if usize::try_from(length).is_ok_and(|length| captured > length) {
+                        damage.note(at, || {
+                            format!("{captured} bytes captured of a packet of {length}")
+                        });
+                    }
+                    let start = block.body.start;
+                    self.packet = packet.bytes.start + start..packet.bytes.end + start;
+                    self.options = packet.options + start..block.body.end;
+                    self.done = block.length;
+                    return Some(packet.record);
+                }
+                Ok(None) => {}
+                Err(what) => damage.note(at, || what),
+            }
+            self.blocks.window.skip(block.length);
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        let held = self.blocks.window.held();
+        held.get(self.packet.clone()).unwrap_or_default()
+    }
+
+    fn comments(&self) -> Vec<&[u8]> {
+        let held = self.blocks.window.held();
+        let options = held.get(self.options.clone()).unwrap_or_default();
+        comments_of(options, self.blocks.endian).collect()
+    }
+
+    fn secrets(&self) -> &[Secrets] {
+        &self.held.secrets
+    }
+
+    fn consumed(&self) -> u64 {
+        self.blocks.window.consumed()
+    }
+
+    fn report(&self) -> CaptureReport {
+        let held = &self.held;
+        let plural = if held.sections == 1 {
+            "section"
+        } else {
+            "sections"
+        };
+        // Why the stream ended explains what is cut in it.
+        let mut damage = self.blocks.window.damage().clone();
+        damage.absorb(self.blocks.damage.clone());
+        let notes = [
+            (
+                held.untimed,
+                "packets without a time, which take that of the packet before",
+            ),
+            (held.names_left, "names of addresses beyond those kept"),
+            (held.comments_left, "comments beyond those kept"),
+        ];
+        CaptureReport {
+            variant: format!("1.0, {} {plural}", held.sections),
+            interfaces: held.interface_names.clone(),
+            skipped: held.skipped,
+            lost: held.lost(),
+            names: held.names.clone(),
+            comments: held.comments.clone(),
+            notes: notes
+                .iter()
+                .filter(|(count, _)| *count > 0)
+                .map(|(count, words)| format!("{words}: {count}"))
+                .collect(),
+            damage,
+            ..CaptureReport::new(Format("pcapng"), CaptureClock::Utc)
+        }
+    }
+}
+
+impl Held {
+    /// Takes a block: the packet in it, if it holds one, or why it is left out.
+    fn block(
+        &mut self,
+        block: &block::Block,
+        body: &[u8],
+        endian: Endianness,
+        at: u64,
+    ) -> Result<Option<Packet>, String> {
+        match block.kind {
+            kind::PACKET => return self.packet(body, endian, at).map(Some),
+            kind::PACKET_OLD => return self.old_packet(body, endian, at).map(Some),
+            kind::SIMPLE => return self.simple(body, endian, at).map(Some),
+            kind::SECTION => self.section(body, endian),
+            kind::INTERFACE => self.interface(body, endian)?,
+            kind::NAMES => self.names(body, endian),
+            kind::STATISTICS => self.statistics(body, endian)?,
+            kind::SECRETS => self.secrets(body, endian)?,
+            _ => self.skipped += 1,
+        }
+        Ok(None)
+    }
+
+    fn section(&mut self, body: &[u8], endian: Endianness) {
+        self.sections += 1;
+        self.lost_before = self.lost();
+        let count = u32::try_from(self.interfaces.len()).unwrap_or(u32::MAX);
+        self.interfaces_before = self.interfaces_before.saturating_add(count);
+        self.interfaces.clear();
+        // Byte order, version, and the length of the section stand before the options.
+        self.comments(body.get(16..).unwrap_or_default(), endian);
+    }
+
+    fn interface(&mut self, body: &[u8], endian: Endianness) -> Result<(), String> {
+        let Some(mut interface) = Interface::read(body, endian) else {
+            return Err("an interface description too short for its fields".into());
+        };
+        if self.interfaces.len() >= MAX_INTERFACES {
+            return Err(format!(
+                "more than {MAX_INTERFACES} interfaces in a section; this one is not kept"
+            ));
+        }
+        for comment in std::mem::take(&mut interface.comments) {
+            self.comment(comment);
+        }
+        let number = u32::try_from(self.interfaces.len()).unwrap_or(u32::MAX);
+        if let Some(name) = interface.name.take()
+            && self.interface_names.len() < MAX_INTERFACES
+        {
+            let number = self.interfaces_before.saturating_add(number);
+            self.interface_names.insert(number, name);
+        }
+        self.interfaces.push(interface);
+        Ok(())
+    }
+
+    /// An enhanced packet.
+    fn packet(&mut self, body: &[u8], endian: Endianness, at: u64) -> Result<Packet, String> {
+        let [number, high, low, captured, length] = fields(body, endian)?;
+        let packet = self.timed(body, number, [high, low], captured, length, at)?;
+        let options = body.get(packet.options..).unwrap_or_default();
+        if !options.is_empty() {
+            self.lost_between(number, options, endian);
+        }
+        Ok(packet)
+    }
+
+    /// The obsolete forerunner, with a drop count beside a short interface number.
+    fn old_packet(&mut self, body: &[u8], endian: Endianness, at: u64) -> Result<Packet, String> {
+        const UNKNOWN: u16 = u16::MAX;
+        let short: Parsed<'_, (u16, u16)> = nom::sequence::tuple((n16(endian), n16(endian)))(body);
+        let [_, high, low, captured, length] = fields(body, endian)?;
+        let (number, lost) = short.map_or((0, UNKNOWN), |(_, short)| short);
+        let packet = self.timed(body, number.into(), [high, low], captured, length, at)?;
+        if let Some(interface) = self.interfaces.get_mut(usize::from(number))
+            && lost != UNKNOWN
+        {
+            interface.counted = interface.counted.saturating_add(lost.into());
+        }
+        Ok(packet)
+    }
+
+    fn timed(
+        &mut self,
+        body: &[u8],
+        number: u32,
+        [high, low]: [u32; 2],
+        captured: u32,
+        length: u32,
+        at: u64,
+    ) -> Result<Packet, String> {
+        const FIXED: usize = 20;
+        let Some(interface) = usize::try_from(number)
+            .ok()
+            .and_then(|at| self.interfaces.get(at))
+        else {
+            return Err(format!(
+                "a packet of interface {number}, which is not described; it is left out"
+            ));
+        };
+        let ticks = u64::from(high) << 32 | u64::from(low);
+        let Some(time) = interface.time(ticks) else {
+            return Err(format!(
+                "a packet {ticks} ticks after 1970, beyond all dates; it is left out"
+            ));
+        };
+        let link_type = interface.link_type;
+        let bytes = bytes_of(body, FIXED, captured)?;
+        self.last = Some(time);
+        Ok(self.given(time, link_type, number, length, at, bytes))
+    }
+
+    /// A simple packet: of the first interface, without a time.
+    fn simple(&mut self, body: &[u8], endian: Endianness, at: u64) -> Result<Packet, String> {
+        const FIXED: usize = 4;
+        let parsed: Parsed<'_, u32> = n32(endian)(body);
+        let (Ok((data, length)), Some(interface)) = (parsed, self.interfaces.first()) else {
+            return Err("a simple packet without an interface; it is left out".into());
+        };
+        let room = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        let snap = if interface.snap == 0 {
+            u32::MAX
+        } else {
+            interface.snap
+        };
+        let link_type = interface.link_type;
+        let captured = length.min(snap).min(room);
+        let bytes = bytes_of(body, FIXED, captured)?;
+        self.untimed += 1;
+        let time = self.last.unwrap_or_default();
+        Ok(self.given(time, link_type, 0, length, at, bytes))
+    }
+
+    fn given(
+        &self,
+        time: Nanos,
+        link_type: LinkType,
+        number: u32,
+        length: u32,
+        at: u64,
+        bytes: Range<usize>,
+    ) -> Packet {
+        let captured = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        Packet {
+            record: Record {
+                time,
+                link_type,
+                length: length.max(captured),
+                interface: self.interfaces_before.saturating_add(number),
+                at,
+                process: None,
+            },
+            claimed: length,
+            options: bytes.start + bytes.len().next_multiple_of(4),
+            bytes,
+        }
+    }
+
+    /// What an enhanced packet says of packets lost since the one before.
+    fn lost_between(&mut self, number: u32, options: &[u8], endian: Endianness) {
+        const DROP_COUNT: u16 = 4;
+        for (code, value) in options_of(options, endian) {
+            let lost: Parsed<'_, u64> = nom::number::complete::u64(endian)(value);
+            let interface = usize::try_from(number)
+                .ok()
+                .and_then(|at| self.interfaces.get_mut(at));
+            if let (DROP_COUNT, Ok((_, lost)), Some(interface)) = (code, lost, interface) {
+                interface.counted = interface.counted.saturating_add(lost);
+            }
+        }
+    }
+
+    fn statistics(&mut self, body: &[u8], endian: Endianness) -> Result<(), String> {
+        let parse = |body| -> Parsed<'_, u32> {
+            let (rest, number) = n32(endian)(body)?;
+            let (rest, _) = take(8usize)(rest)?;
+            Ok((rest, number))
+        };
+        let Ok((options, number)) = parse(body) else {
+            return Err("interface statistics too short for their fields".into());
+        };
+        let interface = usize::try_from(number)
+            .ok()
+            .and_then(|at| self.interfaces.get_mut(at));
+        let Some(interface) = interface else {
+            return Err(format!(
+                "statistics of interface {number}, which is not described"
+            ));
+        };
+        interface.statistics(options, endian);
+        self.comments(options, endian);
+        Ok(())
+    }
+
+    /// What was lost on all interfaces of all sections.
+    fn lost(&self) -> LostPackets {
+        let mut all = self.lost_before;
+        for interface in &self.interfaces {
+            let lost = interface.lost();
+            all.by_system = all.by_system.saturating_add(lost.by_system);
+            all.by_interface = all.by_interface.saturating_add(lost.by_interface);
+        }
+        all
+    }
+
+    /// Name resolution: an address and its names, each with an end mark.
+    fn names(&mut self, body: &[u8], endian: Endianness) {
+        const END: u16 = 0;
+        const IPV4: u16 = 1;
+        const IPV6: u16 = 2;
+        let mut rest = body;
+        while let Some(Tagged { code, value, after }) = tagged(rest, endian) {
+            rest = after;
+            let (ip, names) = match code {
+                END => break,
+                IPV4 => match value.split_first_chunk::<4>() {
+                    Some((octets, names)) => (IpAddr::from(*octets), names),
+                    None => continue,
+                },
+                IPV6 => match value.split_first_chunk::<16>() {
+                    Some((octets, names)) => (IpAddr::from(*octets), names),
+                    None => continue,
+                },
+                _ => continue,
+            };
+            for name in names
+                .split(|&byte| byte == 0)
+                .filter(|name| !name.is_empty())
+            {
+                let entry = (ip, text(name));
+                if self.names.len() >= MAX_NAMES {
+                    self.names_left += 1;
+                } else if self.names.last() != Some(&entry) {
+                    self.names.push(entry);
+                }
+            }
+        }
+        self.comments(rest, endian);
+    }
+
+    /// Decryption secrets.
+    fn secrets(&mut self, body: &[u8], endian: Endianness) -> Result<(), String> {
+        let parse = |body| -> Parsed<'_, (u32, &[u8])> {
+            let (rest, kind) = n32(endian)(body)?;
+            let (rest, length) = n32(endian)(rest)?;
+            let (rest, secrets) = take(length)(rest)?;
+            Ok((rest, (kind, secrets)))
+        };
+        let Ok((_, (kind, bytes))) = parse(body) else {
+            return Err(
+                "a secrets block that claims more bytes than it has; it is left out".into(),
+            );
+        };
+        let kept: usize = self.secrets.iter().map(|kept| kept.bytes.len()).sum();
+        if self.secrets.len() >= MAX_SECRETS_BLOCKS || kept + bytes.len() > MAX_SECRETS {
+            return Err(format!(
+                "more than {MAX_SECRETS} bytes of secrets; these are not kept"
+            ));
+        }
+        self.secrets.push(Secrets {
+            kind: SecretsKind(kind),
+            bytes: bytes.to_vec(),
+        });
+        Ok(())
+    }
+
+    fn comments(&mut self, options: &[u8], endian: Endianness) {
+        for comment in comments_of(options, endian) {
+            self.comment(text(comment));
+        }
+    }
+
+    fn comment(&mut self, comment: String) {
+        if self.comments.len() < MAX_COMMENTS {
+            self.comments.push(comment);
+        } else {
+            self.comments_left += 1;
+        }
+    }
+}
+
+/// The five words before the bytes of a packet.
+fn fields(body: &[u8], endian: Endianness) -> Result<[u32; 5], String> {
+    let number = n32::<_, ()>(endian);
+    let mut fields = [0; 5];
+    nom::multi::fill(number, &mut fields)(body)
+        .map_err(|_| "a packet block too short for its fields".to_owned())?;
+    Ok(fields)
+}
+
+/// Where `captured` octets lie in a body behind `fixed` ones.
+fn bytes_of(body: &[u8], fixed: usize, captured: u32) -> Result<Range<usize>, String> {
+    let end = usize::try_from(captured)
+        .ok()
+        .filter(|&length| length <= MAX_PACKET)
+        .map(|length| fixed + length);
+    match end {
+        Some(end) if end <= body.len() => Ok(fixed..end),
+        _ => {
+            let room = body.len().saturating_sub(fixed);
+            Err(format!(
+                "a packet claims {captured} bytes in a block with room for {room}; it is left out"
+            ))
+        }
+    }
+}
+
+fn comments_of(options: &[u8], endian: Endianness) -> impl Iterator<Item = &[u8]> {
+    options_of(options, endian)
+        .filter(|(code, _)| *code == OPTION_COMMENT)
+        .map(|(_, value)| value)
+}
+
+/// Text as it stands, up to an end mark that the format does not ask for.
+fn text(value: &[u8]) -> String {
+    let end = value.iter().position(|&byte| byte == 0);
+    let value = value.get(..end.unwrap_or(value.len())).unwrap_or_default();
+    String::from_utf8_lossy(value).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn block(kind: u32, body: &[u8]) -> Vec<u8> {
+        let mut padded = body.to_vec();
+        padded.resize(body.len().next_multiple_of(4), 0);
+        let length = u32::try_from(padded.len() + 12).unwrap().to_le_bytes();
+        [&kind.to_le_bytes()[..], &length, &padded, &length].concat()
+    }
+
+    fn section() -> Vec<u8> {
+        block(
+            kind::SECTION,
+            &[&[0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0][..], &[0xff; 8]].concat(),
+        )
+    }
+
+    fn interface(link_type: u8, options: &[u8]) -> Vec<u8> {
+        block(1, &[&[link_type, 0, 0, 0, 0, 0, 4, 0], options].concat())
+    }
+
+    fn packet(interface: u32, ticks: u64, data: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(data.len()).unwrap().to_le_bytes();
+        let high = u32::try_from(ticks >> 32).unwrap().to_le_bytes();
+        let low = u32::try_from(ticks & 0xffff_ffff).unwrap().to_le_bytes();
+        block(
+            6,
+            &[
+                &interface.to_le_bytes()[..],
+                &high,
+                &low,
+                &length,
+                &length,
+                data,
+            ]
+            .concat(),
+        )
+    }
+
+    fn read(file: &[u8]) -> (Vec<(Record, Vec<u8>)>, CaptureReport) {
+        let mut reader = PcapNg::open(Window::of(file));
+        let mut packets = Vec::new();
+        while let Some(record) = reader.advance() {
+            packets.push((record, reader.bytes().to_vec()));
+        }
+        (packets, reader.report())
+    }
+
+    fn whole() -> Vec<u8> {
+        [
+            section(),
+            interface(1, &[]),
+            interface(
+                101,
+                &[9, 0, 1, 0, 9, 0, 0, 0, 14, 0, 8, 0, 10, 0, 0, 0, 0, 0, 0, 0],
+            ),
+            packet(0, 5_000_001, b"micro"),
+            packet(1, 5_000_000_001, b"nano and ten seconds"),
+            block(77, b"unknown"),
+            section(),
+            interface(113, &[9, 0, 1, 0, 0x81, 0, 0, 0]),
+            packet(0, 3, b"halves"),
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn sections_and_interfaces_have_their_own_units() {
+        let (packets, report) = read(&whole());
+        assert!(report.damage.is_empty(), "{}", report.damage);
+        assert_eq!(report.skipped, 1);
+        let told: Vec<_> = packets
+            .iter()
+            .map(|(record, bytes)| {
+                (
+                    record.time.0,
+                    record.link_type.0,
+                    record.interface,
+                    bytes.len(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (5_000_001_000, 1, 0, 5),
+                (15_000_000_001, 101, 1, 20),
+                (1_500_000_000, 113, 2, 6)
+            ]
+        );
+    }
+
+    #[test]
+    fn secrets_are_given_before_the_packets_that_follow_them() {
+        let secrets = |kind: u32, text: &[u8]| {
+            let length = u32::try_from(text.len()).unwrap().to_le_bytes();
+            block(10, &[&kind.to_le_bytes()[..], &length, text].concat())
+        };
+        let log = b"CLIENT_RANDOM 00 11";
+        let file = [
+            section(),
+            interface(1, &[]),
+            secrets(0x544c_534b, log),
+            packet(0, 1, b"first"),
+            secrets(7, b"other"),
+            block(10, &[0, 0, 0, 0, 99, 0, 0, 0, 1]),
+            packet(0, 2, b"second"),
+        ]
+        .concat();
+        let mut reader = PcapNg::open(Window::of(&file));
+        assert!(reader.advance().is_some());
+        let kinds = |reader: &PcapNg<'_>| {
+            Reader::secrets(reader)
+                .iter()
+                .map(|secrets| (secrets.kind.0, secrets.bytes.clone()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(kinds(&reader), [(0x544c_534b, log.to_vec())]);
+        assert!(reader.advance().is_some());
+        assert_eq!(kinds(&reader)[1..], [(7, b"other".to_vec())]);
+        assert_eq!(reader.report().damage.count(), 1);
+        assert!(!format!("{:?}", Reader::secrets(&reader)).contains("RANDOM"));
+    }
+
+    #[test]
+    fn a_broken_block_costs_only_itself() {
+        let mut file = whole();
+        let at = section().len() + interface(1, &[]).len() + interface(101, &[0; 20]).len();
+        file[at + 4] = 0xff;
+        let (packets, report) = read(&file);
+        assert_eq!(packets.len(), 2);
+        assert_eq!(report.damage.count(), 1);
+    }
+
+    /// An option of a block.
+    fn option(code: u16, value: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(value.len()).unwrap();
+        let mut bytes = [code.to_le_bytes(), length.to_le_bytes()].concat();
+        bytes.extend(value);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes
+    }
+
+    #[test]
+    fn names_comments_losses_and_interface_names_are_kept() {
+        let with = |packet: &[u8], options: &[u8]| {
+            let body = &packet[8..packet.len() - 4];
+            block(6, &[body, options].concat())
+        };
+        let names = [
+            option(1, b"\xc0\x00\x02\x01mail.example\0mx.example\0"),
+            option(
+                2,
+                &[&[0x20, 1, 0xd, 0xb8][..], &[0; 11], b"\x07six.example\0"].concat(),
+            ),
+            option(9, b"later kinds"),
+            option(0, b""),
+        ]
+        .concat();
+        let statistics = |lost: u64| {
+            let options = [
+                option(5, &lost.to_le_bytes()),
+                option(7, &4u64.to_le_bytes()),
+            ]
+            .concat();
+            block(5, &[&[0; 12][..], &options].concat())
+        };
+        let file = [
+            section(),
+            interface(1, &[option(2, b"eth0"), option(1, b"the uplink")].concat()),
+            with(
+                &packet(0, 1, b"four"),
+                &[
+                    option(1, b"look\x1b here"),
+                    option(4, &2u64.to_le_bytes()),
+                    option(1, b"and here"),
+                ]
+                .concat(),
+            ),
+            block(4, &names),
+            statistics(1),
+            statistics(3),
+            section(),
+            interface(1, &[]),
+            with(&packet(0, 1, b"five!"), &option(4, &9u64.to_le_bytes())),
+        ]
+        .concat();
+        let mut reader = PcapNg::open(Window::of(&file));
+        reader.advance().unwrap();
+        assert_eq!(reader.comments(), [&b"look\x1b here"[..], b"and here"]);
+        reader.advance().unwrap();
+        assert!(reader.comments().is_empty());
+        assert_eq!(reader.advance(), None);
+        let report = reader.report();
+        assert!(report.damage.is_empty(), "{}", report.damage);
+        assert_eq!(report.comments, ["the uplink"]);
+        assert_eq!(report.interfaces[&0], "eth0");
+        let told: Vec<_> = report
+            .names
+            .iter()
+            .map(|(ip, name)| format!("{ip} {name}"))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "192.0.2.1 mail.example",
+                "192.0.2.1 mx.example",
+                "2001:db8::7 six.example"
+            ]
+        );
+        let expected = LostPackets {
+            by_system: 4 + 9,
+            by_interface: 3,
+        };
+        assert_eq!(report.lost, expected, "statistics count the two again");
+    }
+
+    #[test]
+    fn old_and_simple_packets_are_read() {
+        let old = block(
+            2,
+            &[
+                &[0, 0, 3, 0, 0, 0, 0, 0, 7, 0, 0, 0, 3, 0, 0, 0, 60, 0, 0, 0][..],
+                b"old",
+            ]
+            .concat(),
+        );
+        let simple = block(3, &[&9u32.to_le_bytes()[..], b"simple"].concat());
+        let snapped = block(1, &[1, 0, 0, 0, 6, 0, 0, 0]);
+        let (packets, report) = read(&[section(), snapped, old, simple].concat());
+        assert!(report.damage.is_empty(), "{}", report.damage);
+        assert_eq!(
+            packets
+                .iter()
+                .map(|(record, bytes)| (record.time.0, record.length, bytes.as_slice()))
+                .collect::<Vec<_>>(),
+            [(7000, 60, &b"old"[..]), (7000, 9, b"simple")]
+        );
+        assert_eq!((report.lost.by_system, report.notes.len()), (3, 1));
+    }
+
+    #[test]
+    fn sections_may_differ_in_byte_order() {
+        let body = [&[0x1a, 0x2b, 0x3c, 0x4d, 0, 1, 0, 0][..], &[0xff; 8]].concat();
+        let big = |kind: u32, body: &[u8]| {
+            let length = u32::try_from(body.len() + 12).unwrap().to_be_bytes();
+            [&kind.to_be_bytes()[..], &length, body, &length].concat()
+        };
+        let words = [0u32, 0, 5, 4, 4].map(u32::to_be_bytes).concat();
+        let file = [
+            whole(),
+            big(kind::SECTION, &body),
+            big(1, &[0, 1, 0, 0, 0, 0, 0, 0]),
+            big(6, &[&words[..], b"last"].concat()),
+        ]
+        .concat();
+        let (packets, report) = read(&file);
+        assert!(report.damage.is_empty(), "{}", report.damage);
+        let (record, bytes) = packets.last().unwrap();
+        assert_eq!(
+            (record.time.0, record.interface, &bytes[..]),
+            (5000, 3, &b"last"[..])
+        );
+    }
+
+    #[test]
+    fn behind_garbage_reading_goes_on() {
+        let mut file = whole();
+        let second = packet(0, 3, b"halves").len();
+        let at = file.len() - second;
+        file.splice(at..at, [6, 0, 0, 0, 1, 0, 0]);
+        let (packets, report) = read(&file);
+        assert_eq!((packets.len(), report.damage.count()), (3, 1));
+        assert!(
+            report
+                .damage
+                .to_string()
+                .contains("7 bytes are passed over")
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_stream_gives_what_the_file_gives(cut in 0usize..400, at in 0usize..400, byte: u8) {
+            let mut file = whole();
+            let at = at % file.len();
+            file[at] = byte;
+            file.truncate(cut);
+            let stream = Window::passing(Box::new(std::io::Cursor::new(file.clone())), None);
+            let (mut stream, mut file) = (PcapNg::open(stream), PcapNg::open(Window::of(&file)));
+            loop {
+                let record = file.advance();
+                prop_assert_eq!(stream.advance(), record);
+                prop_assert_eq!(stream.bytes(), file.bytes());
+                if record.is_none() {
+                    prop_assert_eq!(stream.report().damage, file.report().damage);
+                    break;
+                }
+            }
+        }
+
+        #[test]
+        fn a_cut_file_gives_the_packets_before_the_cut(cut in 0usize..300) {
+            let file = whole();
+            let (all, _) = read(&file);
+            let (some, _) = read(&file[..cut.min(file.len())]);
+            let times = |packets: &[(Record, Vec<u8>)]| packets.iter().map(|(record, _)| record.time).collect::<Vec<_>>();
+            prop_assert!(times(&all).starts_with(&times(&some)));
+        }
+
+        #[test]
+        fn changed_bytes_never_give_more_packets(at in 0usize..300, value in any::<u8>()) {
+            let mut file = whole();
+            let at = at % file.len();
+            file[at] = value;
+            let (packets, _) = read(&file);
+            prop_assert!(packets.len() <= 3);
+        }
+    }
+}
