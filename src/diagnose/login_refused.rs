@@ -165,7 +165,7 @@ fn tell(client: IpAddr, mut refused: Refused, welcome: Option<&Welcome<'_>>) -> 
 }
 
 /// Each refused login of a session.
-fn refusals(case: &Case<'_>) -> Vec<(Option<Nanos>, Option<Evidence>)> {
+pub(super) fn refusals(case: &Case<'_>) -> Vec<(Option<Nanos>, Option<Evidence>)> {
     let seen = case
         .joined
         .exchanges
