@@ -37,7 +37,7 @@ const NAMES: &[(&str, &str)] = &[
     ("iis-w3c-http", "iis-http"),
     ("iis-w3c-nntp", "iis-nntp"),
     ("iis-w3c-smtp", "iis-smtp"),
-    ("inn", "inn"),
+    ("inn", "nnrpd"),
     ("mailenable", "mailenable"),
     ("nginx-custom", ""),
     ("nginx-error", ""),
