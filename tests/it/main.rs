@@ -17,6 +17,7 @@ mod formats;
 mod logging;
 mod own_format;
 mod program;
+mod real_logs;
 mod rooms;
 mod rotated;
 mod samples;

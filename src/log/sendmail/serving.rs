@@ -62,17 +62,19 @@ impl Serving {
         let from = value(rest, "from=").map(plain).unwrap_or_default();
         let recipients: Option<u32> = value(rest, "nrcpts=").and_then(|n| n.parse().ok());
         let size: Option<u64> = value(rest, "size=").and_then(|size| size.parse().ok());
-        self.transcript.session.messages.push(LoggedMessage {
-            // Line ends count as one octet, and there is at most one for each octet.
-            wire_bytes: size.map(|size| (size.saturating_sub(ADDED), size.saturating_mul(2))),
-            recipients,
-            message_id: value(rest, "msgid=").map(plain),
-        });
-        self.messages.push(id.to_owned());
-        // Of a message that was refused there are no recipients.
-        let taken = recipients.is_some_and(|recipients| recipients > 0);
+        // A transaction that was broken off is told as a message of no octets.
+        let taken = recipients.is_some_and(|n| n > 0) && size.is_some_and(|size| size > 0);
+        if taken {
+            self.transcript.session.messages.push(LoggedMessage {
+                // Line ends count as one octet, and there is at most one for each octet.
+                wire_bytes: size.map(|size| (size.saturating_sub(ADDED), size.saturating_mul(2))),
+                recipients,
+                message_id: value(rest, "msgid=").map(plain),
+            });
+            self.messages.push(id.to_owned());
+            self.imply("MAIL", format!("MAIL FROM:<{from}>"), Some("250"), None);
+        }
         let reply = format!("250 2.0.0 {id} Message accepted for delivery");
-        self.imply("MAIL", format!("MAIL FROM:<{from}>"), Some("250"), None);
         self.implied.append(&mut self.refused);
         if taken {
             for _ in 0..recipients.unwrap_or(0).min(1000) {
