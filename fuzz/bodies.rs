@@ -8,8 +8,8 @@ use bothends::capture::{self, LinkType, Record};
 use bothends::flow::{FlowTable, Limits, StreamEvent};
 use bothends::input::Window;
 use bothends::link::{Checksum, Datagram, Flags, LinkDecoder, Segment, SeqNo, TcpOptions, Upper};
-use bothends::log::{self, registry::FORMATS};
-use bothends::model::{LogId, Nanos, PacketNo, Proto, Side};
+use bothends::log::{self, Chosen, Entry, Era, How, Opening, registry::FORMATS};
+use bothends::model::{LogId, LogSource, Nanos, PacketNo, Proto, Side};
 use bothends::protocol::dns::DnsDialogue;
 use bothends::protocol::registry::PROTOCOLS;
 use bothends::protocol::{Dialogue, Driver, Step};
@@ -55,12 +55,18 @@ pub(crate) fn link(data: &[u8]) {
             at: 0,
             process: None,
         };
-        if let Ok(Datagram {
-            upper: Upper::Tcp(segment),
-            ..
-        }) = decoder.decode(&record, packet)
-        {
-            assert!(segment.payload.len() <= usize::try_from(segment.length).unwrap_or(usize::MAX));
+        let mut n = 0;
+        while n == 0 || n < decoder.subframes() {
+            if let Ok(Datagram {
+                upper: Upper::Tcp(segment),
+                ..
+            }) = decoder.decode_nth(&record, packet, n)
+            {
+                assert!(
+                    segment.payload.len() <= usize::try_from(segment.length).unwrap_or(usize::MAX)
+                );
+            }
+            n += 1;
         }
     }
 }
@@ -71,6 +77,8 @@ pub(crate) fn flow(data: &[u8]) {
         held_per_direction: 512,
         held_in_all: 700,
         connections: 2,
+        half_open: 2,
+        unanswered: 20,
     };
     let mut table = FlowTable::new(limits);
     let (mut sent, mut passed) = (0usize, 0usize);
@@ -96,6 +104,7 @@ pub(crate) fn flow(data: &[u8]) {
             source: from.0,
             destination: to.0,
             ttl: 64,
+            authenticated: None,
             upper: Upper::Tcp(Segment {
                 source_port: from.1,
                 destination_port: to.1,
@@ -249,5 +258,34 @@ pub(crate) fn log(data: &[u8]) {
             lines += of.len();
         }
         assert!(u64::try_from(lines).unwrap_or(u64::MAX) <= source.lines);
+        in_pieces(bytes, format, &source, sessions.len());
     }
+}
+
+/// However a log is cut, it says the same. (An export of the journal is read as a whole only.)
+fn in_pieces(bytes: &[u8], format: Option<&'static Entry>, whole: &LogSource, sessions: usize) {
+    if bytes.starts_with(b"__CURSOR=") || bytes.starts_with(b"__REALTIME_TIMESTAMP=") {
+        return;
+    }
+    let format = format.map(Chosen::Known);
+    let how = How {
+        format: format.as_ref(),
+        era: Era::Year(2026),
+        ..How::default()
+    };
+    let Ok(openings) = Opening::of(bytes, how) else {
+        return;
+    };
+    let Some(opening) = openings.first() else {
+        return;
+    };
+    let mut reader = opening.reader(LogId(0), "log", bytes);
+    for piece in bytes.chunks(7) {
+        reader.take(piece);
+    }
+    let (source, found) = reader.finish();
+    assert_eq!(
+        (source.lines, source.events, source.unparsed, found.len()),
+        (whole.lines, whole.events, whole.unparsed, sessions)
+    );
 }

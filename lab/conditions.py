@@ -2,6 +2,7 @@
 import contextlib
 import json
 import os
+import random
 import socket
 import ssl
 import sys
@@ -10,16 +11,16 @@ import time
 
 from net import (CLIENT, MAIL, NAMES, NOBODY, OTHER_CLIENT, SLOW, STRICT, WEB, Net, SlowWire, capture)
 from services import USERS, Services
-from talk import Names, Server, Talk, mail, message, resolve, trusting
+from talk import MX, Names, Server, Talk, mail, message, resolve, trusting
 
 CONDITIONS = {}
 GONE = (OSError, EOFError)
 
 
-def condition(name, fires, why, side="client", only="", sessions=None, interface="eth0"):
+def condition(name, fires, why, side="client", only="", sessions=None, interface="eth0", snap=0):
     """Names a function that makes one condition; `sessions` counts what a reader of the capture must see, by protocol."""
     def keep(make):
-        CONDITIONS[name] = dict(make=make, fires=fires, why=why, side=side, only=only, sessions=sessions or {}, interface=interface)
+        CONDITIONS[name] = dict(make=make, fires=fires, why=why, side=side, only=only, sessions=sessions or {}, interface=interface, snap=snap)
         return make
     return keep
 
@@ -27,14 +28,29 @@ def condition(name, fires, why, side="client", only="", sessions=None, interface
 class Stage:
     """What a condition works with: the net, the servers, and short ways to the usual clients."""
 
-    def __init__(self, net, services):
+    def __init__(self, net, services, seed=None):
+        self.chance, self.source = random.Random(seed) if seed is not None else None, None
         self.net, self.services, self.client, self.server, self.router = net, services, net.client, net.server, net.router
 
+    def begin(self):
+        """By the seed another client does all of a condition."""
+        self.source = self.chance.choice((CLIENT, OTHER_CLIENT)) if self.chance else None
+
+    def times(self, usual):
+        """How often something is done: as usual, or by the seed up to twice as often."""
+        return range(usual if self.chance is None else self.chance.randint(usual, 2 * usual))
+
+    def about(self, usual):
+        """How long something takes or how large it is: as usual, or by the seed two thirds to one and a half of it."""
+        return usual if self.chance is None else type(usual)(usual * self.chance.uniform(0.67, 1.5))
+
     def talk(self, address=MAIL, port=25, **options):
+        if self.source:
+            options.setdefault("source", self.source)
         return Talk(self.client, address, port, **options)
 
     def web(self, *paths, port=80, pause=0, **options):
-        talk = Talk(self.client, WEB, port, **options)
+        talk = self.talk(WEB, port, **options)
         for path in paths:
             talk.send(("GET %s HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: lab\r\n\r\n" % path).encode())
             head = []
@@ -108,7 +124,7 @@ def clean(stage):
 
 @condition("closed", ["connection-refused"], "nothing listens on port 2525: the host answers SYN with RST, three times a second apart")
 def closed(stage):
-    for _ in range(3):
+    for _ in stage.times(3):
         stage.refused(port=2525)
         time.sleep(1)
 
@@ -123,7 +139,7 @@ def filtered(stage):
 @condition("rejected", ["connection-rejected"], "the server's own filter answers SYN with ICMP administratively prohibited (3/13)")
 def rejected(stage):
     stage.server.filter("input", "tcp dport 25 reject with icmp type admin-prohibited")
-    for _ in range(2):
+    for _ in stage.times(2):
         stage.refused()
         time.sleep(1)
 
@@ -131,14 +147,14 @@ def rejected(stage):
 @condition("rejected-by-router", ["connection-rejected"], "the router 192.0.2.1, not the server, answers SYN with ICMP administratively prohibited")
 def rejected_by_router(stage):
     stage.router.filter("forward", "tcp dport 25 reject with icmp type admin-prohibited")
-    for _ in range(2):
+    for _ in stage.times(2):
         stage.refused()
         time.sleep(1)
 
 
 @condition("dead-host", ["host-dead"], "192.0.2.99, on the client's own link, belongs to nobody: ARP is asked and not answered, so no SYN leaves", side="client")
 def dead_host(stage):
-    for _ in range(2):
+    for _ in stage.times(2):
         stage.refused("192.0.2.99", timeout=6)
         time.sleep(1)
 
@@ -161,7 +177,7 @@ def backlog_full(stage):
     listener.bind((MAIL, 2527))
     listener.listen(1)
     held = [stage.talk(port=2527) for _ in range(2)]
-    for _ in range(2):
+    for _ in stage.times(2):
         stage.refused(port=2527, timeout=4)
     for talk in held:
         talk.close()
@@ -179,7 +195,7 @@ def _looked_up(stage, name, port=25):
 
 @condition("dns-nxdomain", ["dns-failed"], "the name server says NXDOMAIN, also with the search domain; the client gives up")
 def dns_nxdomain(stage):
-    with Names(stage.server, NAMES, lambda kind: 3):
+    with Names(stage.server, NAMES, lambda kind, name: 3):
         for name in ("mial.example.com", "mial.example.com.example.net"):
             resolve(stage.client, NAMES, name, number=len(name))
             resolve(stage.client, NAMES, name, kind=28, number=len(name) + 1)
@@ -187,26 +203,26 @@ def dns_nxdomain(stage):
 
 @condition("dns-servfail", ["dns-failed"], "the name server says SERVFAIL; the client asks again and gives up")
 def dns_servfail(stage):
-    with Names(stage.server, NAMES, lambda kind: 2):
+    with Names(stage.server, NAMES, lambda kind, name: 2):
         for number in (7, 8):
             resolve(stage.client, NAMES, "mail.example.com", number=number)
 
 
 @condition("dns-noanswer", ["dns-failed"], "the name server hears the question three times and does not answer")
 def dns_noanswer(stage):
-    with Names(stage.server, NAMES, lambda kind: None):
+    with Names(stage.server, NAMES, lambda kind, name: None):
         resolve(stage.client, NAMES, "mail.example.com")
 
 
 @condition("dns-stale", ["dns-wrong-address"], "the name server gives 198.51.100.26, where no mail server listens: connection refused")
 def dns_stale(stage):
-    with Names(stage.server, NAMES, lambda kind: WEB):
+    with Names(stage.server, NAMES, lambda kind, name: WEB):
         _looked_up(stage, "mail.example.com")
 
 
 @condition("dns-stale-dead", ["dns-wrong-address"], "the name server gives 198.51.100.99, which belongs to nobody: host unreachable")
 def dns_stale_dead(stage):
-    with Names(stage.server, NAMES, lambda kind: NOBODY):
+    with Names(stage.server, NAMES, lambda kind, name: NOBODY):
         _looked_up(stage, "mail.example.com")
 
 
@@ -215,7 +231,7 @@ def dns_stale_dead(stage):
 @condition("slow-server", ["slow-server"], "Postfix waits 2 s before each reply to RCPT and 1 s before that to DATA; the network takes microseconds", side="server",
            sessions={"smtp": 3})
 def slow_server(stage):
-    for _ in range(3):
+    for _ in stage.times(3):
         mail(stage.talk(SLOW), recipients=("user1@example.com", "user2@example.com"))
 
 
@@ -226,16 +242,16 @@ def slow_web(stage):
         time.sleep(1.5)
         connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nslow\n")
     with Server(stage.server, "127.0.0.1", 8000, slow):
-        for _ in range(2):
+        for _ in stage.times(2):
             stage.web("/small.txt", "/slow", "/slow", "/small.txt")
 
 
 @condition("slow-network", ["slow-network"], "150 ms each way and 5 % of the packets lost between client and router; the server answers at once",
            sessions={"smtp": 2, "http": 2})
 def slow_network(stage):
-    with SlowWire(stage.net, delay=0.15, loss=0.05, seed=5):
+    with SlowWire(stage.net, delay=stage.about(0.15), loss=0.05, seed=5):
         with _capture(stage, "client"):
-            for _ in range(2):
+            for _ in stage.times(2):
                 mail(stage.talk(), body=message("far", 9000))
                 stage.web("/small.txt", "/large.txt")
 
@@ -269,7 +285,7 @@ def blackhole_mtu(stage):
     stage.router.filter("output", "icmp type destination-unreachable drop")
     mail(stage.talk())
     with contextlib.suppress(*GONE):
-        mail(stage.talk(timeout=9), body=message("large", 12000))
+        mail(stage.talk(timeout=9), body=message("large", stage.about(12000)))
 
 
 @condition("reset-middlebox", ["reset-in-middle"], "the router answers the line DATA with a reset in the server's name (another TTL than the server's), and "
@@ -278,7 +294,7 @@ def reset_middlebox(stage):
     # A reset is made for the packet that is refused, so each side gets its own when it next speaks.
     stage.router.filter("forward", "meta l4proto tcp ct mark 7 reject with tcp reset",
                         "tcp dport 25 @ih,0,32 0x44415441 ct mark set 7 reject with tcp reset")
-    for _ in range(2):
+    for _ in stage.times(2):
         with contextlib.suppress(*GONE):
             mail(stage.talk())
     time.sleep(7)
@@ -289,9 +305,10 @@ def reset_middlebox(stage):
 @condition("polling", ["polling-too-often"], "a POP3 client asks each 2 s and finds nothing new", side="server", sessions={"pop3": 12})
 def polling(stage):
     stage.services.fill("user2", [])
-    for _ in range(12):
+    pause = stage.about(2.0)
+    for _ in stage.times(12):
         stage.pop("user2", "secret2", "STAT")
-        time.sleep(2)
+        time.sleep(pause)
 
 
 @condition("guessing", ["login-refused"], "one client tries several users with many passwords, POP3 and IMAP", side="server", sessions={"pop3": 12, "imap": 4})
@@ -309,16 +326,17 @@ def guessing(stage):
 
 @condition("stale-password", ["login-refused", "client-retry-loop"], "one client, one user, the same wrong password each 4 s", side="server", sessions={"pop3": 8})
 def stale_password(stage):
-    for _ in range(8):
+    pause = stage.about(4.0)
+    for _ in stage.times(8):
         began = time.monotonic()
         stage.pop("user3", "old-secret")
-        time.sleep(max(0, 4 - (time.monotonic() - began)))
+        time.sleep(max(0, pause - (time.monotonic() - began)))
 
 
 @condition("refetch", ["mailbox-refetched"], "a POP3 client fetches every message of the mailbox each time and deletes none", side="server", sessions={"pop3": 5})
 def refetch(stage):
     stage.services.fill("user4", [500, 700, 900, 1200, 1500])
-    for _ in range(5):
+    for _ in stage.times(5):
         stage.pop("user4", "secret4", "STAT", "UIDL", *("RETR %d" % n for n in range(1, 6)))
         time.sleep(3)
 
@@ -331,9 +349,10 @@ def imap_poll(stage):
 @condition("retry-loop", ["client-retry-loop", "command-rejected"], "one client offers the same mail to the same unknown recipient each 2 s", side="server",
            sessions={"smtp": 8})
 def retry_loop(stage):
-    for _ in range(8):
+    pause = stage.about(2.0)
+    for _ in stage.times(8):
         mail(stage.talk(), recipients=("nobody@example.com",))
-        time.sleep(2)
+        time.sleep(pause)
 
 
 # Broken off.
@@ -346,7 +365,7 @@ def drop_in_data(stage):
         talk.reply()
         for line in ("EHLO client.example.net", "MAIL FROM:<a@example.net>", "RCPT TO:<user1@example.com>", "DATA"):
             talk.ask(line)
-        talk.send(message("cut off", 5000))
+        talk.send(message("cut off", stage.about(5000)))
         time.sleep(0.3)
         end(talk)
 
@@ -396,12 +415,12 @@ def idle_timeout(stage):
 @condition("talk-before-banner", ["talk-before-greeting", "command-rejected"], "the client speaks before the greeting; Postfix holds the greeting back 1 s and refuses it", side="server",
            sessions={"smtp": 2})
 def talk_before_banner(stage):
-    for _ in range(2):
+    for _ in stage.times(2):
         talk = stage.talk(STRICT)
         talk.say("EHLO client.example.net")
         talk.say("MAIL FROM:<a@example.net>")
         with contextlib.suppress(*GONE):
-            for _ in range(3):
+            for _ in stage.times(3):
                 talk.reply()
             talk.ask("QUIT")
         talk.close()
@@ -410,7 +429,7 @@ def talk_before_banner(stage):
 @condition("bare-lf", ["bare-lf", "command-rejected"], "a client ends its lines by LF alone; Postfix refuses each of them before any mail", side="server",
            sessions={"smtp": 2})
 def bare_lf(stage):
-    for _ in range(2):
+    for _ in stage.times(2):
         talk = stage.talk(STRICT)
         talk.reply()
         for line in (b"EHLO client.example.net\n", b"MAIL FROM:<a@example.net>\n", b"RCPT TO:<user1@example.com>\n", b"DATA\n",
@@ -473,7 +492,7 @@ def tls_old(stage):
     context = trusting()
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1
-    for _ in range(2):
+    for _ in stage.times(2):
         _handshake(stage, 443, context)
     talk = stage.talk()
     talk.reply()
@@ -489,7 +508,7 @@ def tls_old(stage):
 def tls_no_cipher(stage):
     context = trusting(maximum_version=ssl.TLSVersion.TLSv1_2)
     context.set_ciphers("AES128-SHA")
-    for _ in range(2):
+    for _ in stage.times(2):
         _handshake(stage, 443, context)
 
 
@@ -516,8 +535,216 @@ def plain_on_tls_port(stage):
     talk.close()
 
 
-def _capture(stage, side, only="", interface="eth0"):
-    return capture(getattr(stage.net, side), os.path.join(stage.folder, "wire.pcapng"), interface, only)
+# Sessions that wait.
+
+@condition("slow-greeting", ["slow-greeting"], "before its greeting the server asks port 113 of the client (ident), which the router drops, and waits 3 s for it", side="server",
+           sessions={"smtp": 3})
+def slow_greeting(stage):
+    def greet(connection):
+        with stage.server.socket() as ident:
+            ident.bind((STRICT, 0))
+            ident.settimeout(stage.about(3.0))
+            with contextlib.suppress(OSError):
+                ident.connect((connection.getpeername()[0], 113))
+        connection.sendall(b"220 mail.example.com ESMTP\r\n")
+        while line := connection.recv(4096):
+            connection.sendall(b"221 bye\r\n" if line.startswith(b"QUIT") else b"250 ok\r\n")
+    stage.router.filter("forward", "tcp dport 113 drop")
+    with Server(stage.server, STRICT, 2526, greet):
+        for _ in stage.times(3):
+            talk = stage.talk(STRICT, 2526)
+            talk.reply()
+            for line in ("HELO client.example.net", "NOOP", "QUIT"):
+                talk.ask(line)
+            talk.close()
+
+
+@condition("slow-login", ["slow-login", "login-refused"], "after two wrong passwords from its address Dovecot lets the next right one wait", side="server", sessions={"pop3": 9})
+def slow_login(stage):
+    # The same wrong password again costs nothing.
+    for turn in range(3):
+        for word in ("wrong", "stale"):
+            stage.pop("user1", "%s%d" % (word, turn))
+        stage.pop("user2", "secret2", "STAT")
+
+
+@condition("delayed-ack", ["delayed-ack"], "the client writes each line in two parts, and its kernel keeps the second back until the first is acknowledged (Nagle)",
+           side="server", sessions={"smtp": 1})
+def delayed_ack(stage):
+    talk = stage.talk()
+    talk.reply()
+    talk.ask("EHLO client.example.net")
+    for _ in stage.times(20):
+        talk.send(b"NO")
+        talk.send(b"OP\r\n")
+        talk.reply()
+    talk.ask("QUIT")
+    talk.close()
+
+
+@condition("storm", ["retransmission-storm"], "for 7 s the router drops what the POP3 server sends: it sends its reply again and again, then it gets through", side="server",
+           sessions={"pop3": 1})
+def storm(stage):
+    talk = stage.talk(port=110)
+    talk.line()
+    talk.pop("USER user1")
+    talk.pop("PASS secret1")
+    stage.router.filter("forward", "ip saddr %s drop" % MAIL)
+    talk.say("STAT")
+    time.sleep(7)
+    stage.router.clear()
+    talk.line()
+    talk.pop("QUIT")
+    talk.close()
+
+
+@condition("server-stops-reading", ["slow-server"], "the server reads nothing of a long request for 4 s: its window goes to nothing", side="server", sessions={"http": 1})
+def server_stops_reading(stage):
+    def late(connection):
+        connection.recv(1000)
+        time.sleep(stage.about(4.0))
+        while b"end" not in connection.recv(1 << 20)[-4:]:
+            pass
+        connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+    with Server(stage.server, STRICT, 8081, late, receive_buffer=4096):
+        talk = stage.talk(STRICT, 8081)
+        body = b"0123456789abcde\n" * 3750 + b"end\n"
+        talk.send(b"POST /put HTTP/1.1\r\nHost: www.example.com\r\nContent-Length: %d\r\n\r\n" % len(body))
+        talk.send(body)
+        talk.line()
+        talk.close()
+
+
+@condition("mtu-unheeded", ["mtu-black-hole"], "the router says that packets are too big for its next link, and the client's own filter drops all ICMP", sessions={"smtp": 1})
+def mtu_unheeded(stage):
+    stage.router.run("ip", "link", "set", "to-server", "mtu", 1100)
+    stage.client.filter("input", "ip protocol icmp drop")
+    with contextlib.suppress(*GONE):
+        mail(stage.talk(timeout=9), body=message("large", stage.about(9000)))
+
+
+@condition("held", ["sessions-held"], "one client logs in five times by IMAP, opens its folder in each and says nothing for 33 s", side="server", sessions={"imap": 5})
+def held(stage):
+    talks = [stage.talk(port=143, source=CLIENT) for _ in stage.times(5)]
+    for talk in talks:
+        talk.line()
+        talk.imap("a0", "LOGIN user5 secret5")
+        talk.imap("a1", "SELECT INBOX")
+    time.sleep(33)
+    for talk in talks:
+        talk.imap("a2", "LOGOUT")
+        talk.close()
+
+
+@condition("server-resets", ["connection-reset"], "the server tears two connections down instead of answering RETR", side="server", sessions={"pop3": 2})
+def server_resets(stage):
+    def dies(connection):
+        for reply in (b"+OK ready\r\n", b"+OK\r\n", b"+OK logged in\r\n"):
+            connection.sendall(reply)
+            connection.recv(4096)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    with Server(stage.server, STRICT, 110, dies):
+        for _ in stage.times(2):
+            with contextlib.suppress(*GONE):
+                talk = stage.talk(STRICT, 110)
+                talk.line()
+                for line in ("USER user1", "PASS secret1", "RETR 1"):
+                    talk.pop(line)
+
+
+# Names that lead nowhere.
+
+@condition("dns-search-list", ["dns-search-list"], "each name is asked for with two search domains hung on before it is asked for as it is", sessions={"dns": 12})
+def dns_search_list(stage):
+    names = ("mail.example.com", "www.example.com")
+    with Names(stage.server, NAMES, lambda kind, name: MAIL if name in names else 3):
+        for _ in stage.times(2):
+            for name in names:
+                for domain in (".corp.example.net", ".example.net", ""):
+                    resolve(stage.client, NAMES, name + domain, number=len(name + domain))
+
+
+@condition("mx-no-address", ["mx-without-address"], "the MX of example.org is a host that does not exist; the client asks for A and AAAA of it and gives up")
+def mx_no_address(stage):
+    with Names(stage.server, NAMES, lambda kind, name: "mx1.example.org" if kind == MX else 3):
+        resolve(stage.client, NAMES, "example.org", kind=MX)
+        for kind in (1, 28):
+            resolve(stage.client, NAMES, "mx1.example.org", kind=kind, number=kind)
+
+
+# What one view lacks.
+
+@condition("not-captured", ["not-captured"], "the capture is filtered to one client, the log has both", side="server", only="host %s" % CLIENT, sessions={"smtp": 10})
+def not_captured(stage):
+    for _ in stage.times(10):
+        mail(stage.talk(source=CLIENT))
+        mail(stage.talk(source=OTHER_CLIENT))
+        time.sleep(0.4)
+
+
+@condition("log-rotated", ["log-incomplete"], "nginx's log is rotated in mid-capture, and only the new file is there", side="server", sessions={"http": 36})
+def log_rotated(stage):
+    pause = random.Random(36)
+    for turn in range(36):
+        stage.web("/small.txt?%d" % turn)
+        time.sleep(pause.uniform(0.1, 0.9))
+        if turn == 11:
+            time.sleep(1.5)
+            stage.services.rotate()
+
+
+@condition("status-changed", ["views-differ"], "the router turns the status 404 of nginx into 200 on its way to the client", sessions={"http": 16})
+def status_changed(stage):
+    # The first three digits of "HTTP/1.1 404", 9 octets behind the head of TCP.
+    stage.router.filter("forward", "tcp sport 80 @ih,72,24 0x343034 @ih,72,24 set 0x323030")
+    pause = random.Random(16)
+    for turn in stage.times(16):
+        stage.web("/%s.txt?%d" % ("missing" if turn % 4 == 3 else "small", turn))
+        time.sleep(pause.uniform(0.1, 0.9))
+
+
+@condition("size-claimed", ["views-differ", "dropped-in-transfer"], "the client aborts a page after its first octets, and nginx logs it as sent whole", side="server", sessions={"http": 6})
+def size_claimed(stage):
+    for turn in stage.times(6):
+        if turn % 3:
+            stage.web("/small.txt")
+        else:
+            talk = stage.talk(WEB, 80, receive_buffer=2048)
+            talk.send(b"GET /large.txt HTTP/1.1\r\nHost: www.example.com\r\n\r\n")
+            time.sleep(0.3)
+            talk.abort()
+        time.sleep(0.3)
+
+
+@condition("snap-length", ["capture-incomplete"], "the capture keeps 120 octets of each packet", side="server", snap=120, sessions={"smtp": 2})
+def snap_length(stage):
+    for _ in stage.times(2):
+        mail(stage.talk(), body=message("cut", stage.about(3000)))
+
+
+# Old and odd clients.
+
+@condition("helo-odd", ["helo-no-name"], "clients greet by a name without a domain and by a bare address", side="server", sessions={"smtp": 2})
+def helo_odd(stage):
+    for name in ("pc7", "192.0.2.10"):
+        mail(stage.talk(), helo=name)
+
+
+@condition("tls-outdated", ["tls-outdated"], "client and server speak TLS 1.0 and 1.1", side="server", sessions={"tls": 2})
+def tls_outdated(stage):
+    for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
+        context = trusting()
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.minimum_version = context.maximum_version = version
+        talk = stage.talk(WEB, 8444).tls(context, "www.example.com")
+        talk.send(b"GET /small.txt HTTP/1.1\r\nHost: www.example.com\r\nConnection: close\r\n\r\n")
+        with contextlib.suppress(*GONE):
+            talk.rest()
+        talk.close()
+
+
+def _capture(stage, side, only="", interface="eth0", snap=0):
+    return capture(getattr(stage.net, side), os.path.join(stage.folder, "wire.pcapng"), interface, only, snap)
 
 
 # The client's link is replaced while this one is made, so it captures by itself.
@@ -532,7 +759,8 @@ def make(stage, name, out):
         os.remove(os.path.join(stage.folder, old))
     stage.net.reset()
     stage.services.mark()
-    with contextlib.nullcontext() if name in CAPTURES_ITSELF else _capture(stage, spec["side"], spec["only"], spec["interface"]):
+    stage.begin()
+    with contextlib.nullcontext() if name in CAPTURES_ITSELF else _capture(stage, spec["side"], spec["only"], spec["interface"], spec["snap"]):
         spec["make"](stage)
         time.sleep(0.5)
     stage.net.reset()
@@ -544,7 +772,9 @@ def make(stage, name, out):
 
 
 def main():
-    *names, out = sys.argv[1:] or sys.exit("conditions.sh [NAME…] OUT")
+    words = sys.argv[1:]
+    seed = int(words.pop(0).partition("=")[2]) if words and words[0].startswith("--seed=") else None
+    *names, out = words or sys.exit("conditions.sh [--seed=N] [NAME…] OUT")
     for name in set(names) - set(CONDITIONS):
         sys.exit("no condition %s; there are: %s" % (name, " ".join(CONDITIONS)))
     net = Net()
@@ -552,7 +782,7 @@ def main():
     failed = []
     try:
         services.start()
-        stage = Stage(net, services)
+        stage = Stage(net, services, seed)
         for name in names or CONDITIONS:
             began = time.monotonic()
             try:

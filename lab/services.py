@@ -2,6 +2,7 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -106,6 +107,11 @@ http {{
     location /slow {{ proxy_pass http://127.0.0.1:8000; }}
   }}
   server {{
+    listen {web}:8444 ssl; root {work}/www;
+    ssl_certificate {work}/cert.pem; ssl_certificate_key {work}/key.pem; ssl_protocols TLSv1 TLSv1.1 TLSv1.2;
+    ssl_ciphers ALL:@SECLEVEL=0;
+  }}
+  server {{
     listen {web}:8443 ssl; root {work}/www;
     ssl_certificate {work}/expired.pem; ssl_certificate_key {work}/key.pem; ssl_protocols TLSv1.2 TLSv1.3;
   }}
@@ -199,6 +205,12 @@ class Services:
         """Notes how long each log is."""
         self.marks = {name: os.path.getsize(self.path(name)) if os.path.exists(self.path(name)) else 0
                       for name in ("postfix.log", "dovecot.log", "nginx.log", "nginx-error.log")}
+
+    def rotate(self):
+        """Has nginx go on in a new log; the old one is not kept."""
+        os.rename(self.path("nginx.log"), self.path("nginx.log.1"))
+        self.nginx.send_signal(signal.SIGUSR1)
+        self.marks["nginx.log"] = 0
 
     def keep(self, folder):
         """Copies what the logs got since the mark; a log that got nothing is left out."""

@@ -133,9 +133,11 @@ def mail(talk, recipients=("user1@example.com",), body=None, pause=0, helo="clie
 class Server:
     """Gives each connection on a port to `serve`, in a thread of its own, until closed."""
 
-    def __init__(self, namespace, address, port, serve, backlog=16):
+    def __init__(self, namespace, address, port, serve, backlog=16, receive_buffer=None):
         self.listener = namespace.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if receive_buffer:
+            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.listener.bind((address, port))
         self.listener.listen(backlog)
         self.serve = serve
@@ -165,8 +167,25 @@ class Server:
         self.listener.close()
 
 
+MX = 15
+
+
+def _written(name):
+    """A name as DNS carries it."""
+    return b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0"
+
+
+def _spoken(labels):
+    """The name that DNS carries, without pointers."""
+    names, at = [], 0
+    while labels[at]:
+        names.append(labels[at + 1:at + 1 + labels[at]].decode())
+        at += 1 + labels[at]
+    return ".".join(names)
+
+
 class Names:
-    """A name server of few words: `answer(name, kind)` gives an address, None for silence, or a response code."""
+    """A name server of few words: `answer(kind, name)` gives an address, a host name for MX, None for silence, or a response code."""
 
     def __init__(self, namespace, address, answer):
         self.socket = namespace.socket(socket.SOCK_DGRAM)
@@ -184,14 +203,15 @@ class Names:
                 continue
             end = query.index(b"\0", 12) + 5
             kind = struct.unpack("!H", query[end - 4:end - 2])[0]
-            answer = self.answer(kind)
+            answer = self.answer(kind, _spoken(query[12:end - 4]))
             if answer is None:
                 continue
-            code, address = (answer, None) if isinstance(answer, int) else (0, answer)
-            head = query[:2] + struct.pack("!HHHHH", 0x8580 | code, 1, 1 if address else 0, 0, 0)
+            code, found = (answer, None) if isinstance(answer, int) else (0, answer)
+            head = query[:2] + struct.pack("!HHHHH", 0x8580 | code, 1, 1 if found else 0, 0, 0)
             record = b""
-            if address:
-                record = b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 300, 4) + socket.inet_aton(address)
+            if found:
+                data = struct.pack("!H", 10) + _written(found) if kind == MX else socket.inet_aton(found)
+                record = b"\xc0\x0c" + struct.pack("!HHIH", kind, 1, 300, len(data)) + data
             self.socket.sendto(head + query[12:end] + record, peer)
 
     def __enter__(self):
@@ -205,7 +225,7 @@ class Names:
 
 def resolve(namespace, server, name, kind=1, tries=3, wait=1.5, number=0x2b01):
     """Asks for a name as a stub resolver does. Gives the address, or the response code, or None."""
-    question = b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0" + struct.pack("!HH", kind, 1)
+    question = _written(name) + struct.pack("!HH", kind, 1)
     query = struct.pack("!HHHHHH", number, 0x0100, 1, 0, 0, 0) + question
     with namespace.socket(socket.SOCK_DGRAM) as asker:
         asker.settimeout(wait)

@@ -60,6 +60,8 @@ pub(super) fn lay(wire: &WireSession, log: &LogSession) -> Laid {
     let rest = told.get(next..).unwrap_or_default();
     if wire.encryption == Encryption::None {
         push_untold(&mut laid, rest);
+    } else if rest.is_empty() {
+        laid.exchanges.extend_from_slice(&wire.inferred);
     } else {
         lay_hidden(&mut laid, &turns(&wire.bursts), rest);
     }
@@ -68,12 +70,9 @@ pub(super) fn lay(wire: &WireSession, log: &LogSession) -> Laid {
 
 /// The exchanges of `wire` alone.
 pub(super) fn alone(wire: &WireSession) -> Vec<Exchange> {
-    let mut laid = Laid {
-        exchanges: wire.exchanges.clone(),
-        ..Laid::default()
-    };
-    lay_hidden(&mut laid, &turns(&wire.bursts), &[]);
-    laid.exchanges
+    let mut exchanges = wire.exchanges.clone();
+    exchanges.extend_from_slice(&wire.inferred);
+    exchanges
 }
 
 /// The exchanges of `log` alone.

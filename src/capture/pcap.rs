@@ -255,8 +255,9 @@ impl Reader for Pcap<'_> {
         } else {
             ", modified"
         };
-        let mut damage = self.damage.clone();
-        damage.absorb(self.window.damage().clone());
+        // Why the stream ended explains what is cut in it.
+        let mut damage = self.window.damage().clone();
+        damage.absorb(self.damage.clone());
         CaptureReport {
             variant: format!(
                 "{}.{}, {unit}, {order}{modified}",

@@ -98,7 +98,10 @@ fn join(args: &Args) -> Result<u8> {
         to_file(&account, path)?;
     }
     to_standard_output(&account, args)?;
-    Ok(account.exit)
+    let exit = account.exit;
+    // The process ends: to free millions of sessions one by one would take seconds.
+    std::mem::forget(account);
+    Ok(exit)
 }
 
 fn to_file(account: &Account, path: &Path) -> Result<()> {

@@ -18,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
 fn find(view: View<'_>) -> Vec<Finding> {
     let dropped: u64 = view.captures.iter().map(|source| source.lost.total()).sum();
     let cut: u64 = view.captures.iter().map(|source| source.truncated).sum();
-    let (mut gaps, mut octets, mut late) = (0u64, 0u64, 0u64);
+    let (mut gaps, mut octets, mut passed, mut late) = (0u64, 0u64, 0u64, 0u64);
     let mut holed = Group::default();
     for (case, wire) in view.on_wire() {
         let here: u64 = wire.counts.0.iter().map(|direction| direction.gaps).sum();
@@ -29,6 +29,12 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 .0
                 .iter()
                 .map(|direction| direction.missing)
+                .sum::<u64>();
+            passed += wire
+                .counts
+                .0
+                .iter()
+                .map(|direction| direction.lost_in_capture)
                 .sum::<u64>();
             holed.add(&case, None, Some(Evidence::Packet(wire.first_packet)));
         }
@@ -46,9 +52,15 @@ fn find(view: View<'_>) -> Vec<Finding> {
     }
     if gaps > 0 {
         let sessions = counted(holed.count, "session");
+        let known = if passed > 0 && cut == 0 {
+            format!(", {passed} of them acknowledged by the other side")
+        } else {
+            String::new()
+        };
         parts.push(format!(
-            "{} of {octets} octets in {sessions}",
-            counted(gaps, "hole")
+            "{} of {} in {sessions}{known}",
+            counted(gaps, "hole"),
+            counted(octets, "octet")
         ));
     }
     if late > 0 {
@@ -63,7 +75,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
         severity: if only_late { Severity::Info } else { Severity::Warning },
         endpoint: None,
         message: format!("the capture lacks packets: {}", parts.join("; ")),
-        not: (gaps > 0).then(|| "not loss on the network: the other side acknowledged what is missing".into()),
+        not: (passed > 0).then(|| "not loss on the network: the other side acknowledged what the capture lacks".into()),
         next: "capture with a larger buffer, whole packets (snap length 0) and a filter, or nearer to the server".into(),
     })]
 }

@@ -11,6 +11,7 @@ const CHAINS: &[(&str, &[&str])] = &[
         "delivered-unknown",
         &["connection-reset", "retransmission-storm", "timeout-idle"],
     ),
+    ("dns-failed", &["connection-rejected"]),
     (
         "dns-wrong-address",
         &[
@@ -39,6 +40,11 @@ const CHAINS: &[(&str, &[&str])] = &[
             "dropped-in-transfer",
             "retransmission-storm",
         ],
+    ),
+    ("retransmission-storm", &["slow-network"]),
+    (
+        "slow-greeting",
+        &["connection-dropped", "connection-refused", "dns-failed"],
     ),
     ("tls-failed", &["connection-reset"]),
 ];

@@ -32,6 +32,8 @@ struct Failed {
     group: Group,
     servers: BTreeSet<IpAddr>,
     tries: u64,
+    /// What ICMP said of the questions.
+    told: BTreeSet<String>,
 }
 
 fn find(view: View<'_>) -> Vec<Finding> {
@@ -61,6 +63,12 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 .add(&case, Some(lookup.asked), Some(Evidence::Packet(place)));
             failed.servers.insert(wire.conversation.server.ip);
             failed.tries += u64::from(lookup.tries);
+            if unanswered {
+                let errors = wire.icmp_errors.iter();
+                failed
+                    .told
+                    .extend(errors.map(|error| format!("{}, says {}", error.reason, error.by)));
+            }
         }
     }
     let last = last_connections(view);
@@ -144,6 +152,7 @@ fn tell(
         group,
         servers,
         tries,
+        told,
     } = failed;
     let went_on = group
         .clients
@@ -159,8 +168,13 @@ fn tell(
     } else {
         "cannot look up the name"
     };
+    let icmp = if told.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", listed(&told))
+    };
     let message = format!(
-        "{} {cannot} {name}: {} {} to {}{then}",
+        "{} {cannot} {name}: {} {} to {}{icmp}{then}",
         listed(&group.clients),
         words(outcome),
         listed(&servers),

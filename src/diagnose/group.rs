@@ -57,6 +57,11 @@ impl Group {
         }
     }
 
+    /// A session that is part of it and no occurrence of its own.
+    pub(super) fn include(&mut self, case: &Case<'_>) {
+        self.sessions.insert(case.number);
+    }
+
     /// One more place to look at.
     pub(super) fn show(&mut self, place: Evidence) {
         if self.evidence.len() < PLACES && !self.evidence.contains(&place) {

@@ -1,6 +1,6 @@
 //! Addresses where nobody is at home.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::model::{Evidence, Finding, IcmpReason, Neighbour, Severity};
@@ -37,13 +37,14 @@ fn find(view: View<'_>) -> Vec<Finding> {
         .filter(|neighbour| neighbour.asked >= ASKED && !alive(view, neighbour.wanted))
         // Told already, by the router that asked.
         .filter(|neighbour| !groups.keys().any(|(host, _)| *host == neighbour.wanted))
-        .map(unanswered);
+        .map(|neighbour| unanswered(view, neighbour));
     let mut findings: Vec<Finding> = silent.collect();
     let told = groups.into_iter().map(|((host, by), group)| {
         let message = format!(
-            "{host} is dead: {by} says host unreachable to {} of {}",
+            "{host} is dead: {by} says host unreachable to {} of {}{}",
             counted(group.count, "connection"),
-            listed(&group.clients)
+            listed(&group.clients),
+            named(view, host)
         );
         group.finding(Words {
             code: RULE.code,
@@ -63,8 +64,24 @@ fn find(view: View<'_>) -> Vec<Finding> {
 /// Questions by ARP from which on silence means that nobody is there: Linux asks three times.
 const ASKED: u64 = 3;
 
+/// The names by which clients were led to an address.
+fn named(view: View<'_>, host: IpAddr) -> String {
+    let led: BTreeSet<&str> = view
+        .wires
+        .iter()
+        .flat_map(|wire| &wire.lookups)
+        .filter(|lookup| lookup.addresses.contains(&host))
+        .map(|lookup| lookup.name.as_str())
+        .collect();
+    if led.is_empty() {
+        String::new()
+    } else {
+        format!("; the name service gives it for {}", listed(led))
+    }
+}
+
 /// An address that nobody on its link answers for.
-fn unanswered(neighbour: &Neighbour) -> Finding {
+fn unanswered(view: View<'_>, neighbour: &Neighbour) -> Finding {
     let Neighbour {
         wanted,
         by,
@@ -82,7 +99,8 @@ fn unanswered(neighbour: &Neighbour) -> Finding {
         first: Some(*first),
         last: Some(*last),
         message: format!(
-            "{wanted} is dead: {by} asked for it on its link {asked} times in a row and nobody answered"
+            "{wanted} is dead: {by} asked for it on its link {asked} times in a row and nobody answered{}",
+            named(view, *wanted)
         ),
         not: Some("not a filter: a host answers ARP whatever it filters".into()),
         evidence: vec![Evidence::Packet(*packet)],

@@ -49,6 +49,7 @@ mod testing;
 mod timeout_idle;
 mod tls_failed;
 mod tls_outdated;
+mod unmatched;
 mod view;
 mod views_differ;
 

@@ -8,6 +8,7 @@ use crate::model::{Evidence, Finding, LogId, LogSession, Nanos, Proto, Severity,
 use super::View;
 use super::group::{Group, Words, counted, listed};
 use super::registry::Rule;
+use super::unmatched::pairs;
 
 pub(super) const RULE: Rule = Rule {
     code: "not-captured",
@@ -35,6 +36,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
         .map(|wire| wire.conversation.client.ip)
         .collect();
     let unjoined = Unjoined::of(view);
+    let elsewhere: BTreeSet<usize> = pairs(view).iter().map(|pair| pair.row).collect();
     let mut by_log: BTreeMap<LogId, Missing> = BTreeMap::new();
     for case in view.cases() {
         let Some(log) = case.log else {
@@ -45,7 +47,9 @@ fn find(view: View<'_>) -> Vec<Finding> {
         };
         let missing = by_log.entry(log.log).or_default();
         missing.all += 1;
-        let none = case.wire.is_none() && case.joined.candidates.is_empty();
+        let none = case.wire.is_none()
+            && case.joined.candidates.is_empty()
+            && !elsewhere.contains(&case.number);
         if none && !unjoined.may_be(log.proto, first, last) {
             let line = log.events.first().map(|event| Evidence::Line(event.line));
             missing.group.add(&case, Some(first), line);

@@ -39,10 +39,8 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 Side::Server => ('F', 'R'),
             };
             // Nobody waits for what a side still sends to one that has left.
-            if wire.history.contains([closed, reset]) {
-                continue;
-            }
-            let stuck = way.stuck.filter(is_storm);
+            let left = wire.history.contains([closed, reset]);
+            let stuck = way.stuck.filter(|stuck| !left && is_storm(stuck));
             let Some(storm) = stuck.or(way.repeated.filter(is_storm)) else {
                 continue;
             };

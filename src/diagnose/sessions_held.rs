@@ -67,26 +67,26 @@ fn find(view: View<'_>) -> Vec<Finding> {
     found
 }
 
-/// The last stretch of a session in which nobody said anything.
+/// The longest stretch of a session in which nobody said anything, after a reply.
 fn silence(view: View<'_>, wire: &WireSession) -> Option<(Nanos, Nanos)> {
     let mail = ["imap", "nntp", "pop3", "smtp"].contains(&wire.proto.0);
     let idles = wire
         .exchanges
         .iter()
         .any(|exchange| exchange.verb.as_str() == "IDLE");
-    let answered = wire.exchanges.iter().all(|exchange| exchange.end.is_some());
     // Behind encryption nobody sees whether it waits in IDLE.
-    if !mail || !established(wire) || idles || !answered || !wire.bursts.is_empty() {
+    if !mail || !established(wire) || idles || !wire.bursts.is_empty() {
         return None;
     }
-    let from = wire
-        .exchanges
-        .iter()
-        .filter_map(|exchange| exchange.end)
-        .max()?;
     let over = wire.history.contains(['F', 'f', 'R', 'r']);
-    let to = if over { wire.end } else { view.end()? };
-    (to.since(from) >= SILENT).then_some((from, to))
+    let end = if over { wire.end } else { view.end()? };
+    let next = wire.exchanges.iter().skip(1).map(|exchange| exchange.start);
+    wire.exchanges
+        .iter()
+        .zip(next.chain([Some(end)]))
+        .filter_map(|(exchange, next)| Some((exchange.end?, next?)))
+        .filter(|(from, to)| to.since(*from) >= SILENT)
+        .max_by_key(|(from, to)| to.since(*from))
 }
 
 /// The most of some stretches that there are at one moment.

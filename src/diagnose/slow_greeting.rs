@@ -8,7 +8,7 @@ use super::View;
 use super::group::{Group, Words, counted, listed, server};
 use super::registry::Rule;
 use super::shares::{percentile, round_trip};
-use super::view::place;
+use super::view::{Case, place};
 
 pub(super) const RULE: Rule = Rule {
     code: "slow-greeting",
@@ -57,9 +57,10 @@ fn find(view: View<'_>) -> Vec<Finding> {
         if waited >= LATE && wire.counts.0.iter().all(|one| one.retransmissions == 0) {
             greetings.late.push(waited);
             greetings.group.add(&case, Some(taken), place(greeting));
-            greetings
-                .meanwhile
-                .extend(meanwhile(view, wire, (taken, greeted)));
+            if let Some((words, part)) = meanwhile(view, wire, (taken, greeted)) {
+                greetings.group.include(&part);
+                greetings.meanwhile.push(words);
+            }
         }
     }
     servers
@@ -68,35 +69,33 @@ fn find(view: View<'_>) -> Vec<Finding> {
         .collect()
 }
 
-/// What the server asked others while the client waited.
-fn meanwhile(view: View<'_>, wire: &WireSession, (from, to): (Nanos, Nanos)) -> Option<String> {
+/// What the server asked others while the client waited, in words and where.
+fn meanwhile<'a>(
+    view: View<'a>,
+    wire: &WireSession,
+    (from, to): (Nanos, Nanos),
+) -> Option<(String, Case<'a>)> {
     let (client, server) = (wire.conversation.client.ip, wire.conversation.server.ip);
     let during = |at: Nanos| at >= from && at <= to;
-    view.wires
-        .iter()
-        .filter(|other| other.conversation.client.ip == server)
-        .find_map(|other| {
+    let how = |answered: bool| if answered { "" } else { " without an answer" };
+    view.on_wire()
+        .filter(|(_, other)| other.conversation.client.ip == server)
+        .find_map(|(case, other)| {
             let ident = other.conversation.server.ip == client
                 && other.conversation.server.port == 113
                 && during(other.start);
             if ident {
-                let answered = other.history.contains(['h', 'r']);
-                let how = if answered { "" } else { " without an answer" };
-                return Some(format!("asked port 113 of {client} (ident){how}"));
+                let how = how(other.history.contains(['h', 'r']));
+                return Some((format!("asked port 113 of {client} (ident){how}"), case));
             }
             let lookup = other.lookups.iter().find(|lookup| {
                 lookup.name.rsplit('.').next() == Some("arpa") && during(lookup.asked)
             })?;
             // Only what took most of the time explains it.
             let took = lookup.answered.unwrap_or(to).since(lookup.asked);
-            (took.0 * 2 >= to.since(from).0).then(|| {
-                let how = if lookup.answered.is_some() {
-                    ""
-                } else {
-                    " without an answer"
-                };
-                format!("looked up {}{how}", lookup.name)
-            })
+            let how = how(lookup.answered.is_some());
+            (took.0 * 2 >= to.since(from).0)
+                .then(|| (format!("looked up {}{how}", lookup.name), case))
         })
 }
 

@@ -13,7 +13,7 @@ use super::shares::{percentile, round_trip};
 pub(super) const RULE: Rule = Rule {
     code: "slow-network",
     about: "the way between the two is long or loses packets",
-    decided: "By pair of hosts: the median round trip of the handshakes is 100 ms or more in two connections at least, or segments were sent again \
+    decided: "By pair of hosts: the median round trip of the handshakes is 100 ms or more in two connections at least, or segments were lost and sent again \
               in three packets of a hundred, eight at least, while windows were open and the capture has no holes.",
     example: "between 192.0.2.10 and 198.51.100.25 a round trip takes 300.4 ms (median of 3 connections), and 12 of 240 packets were sent again",
     find,
@@ -49,7 +49,9 @@ fn find(view: View<'_>) -> Vec<Finding> {
         if sound && wire.history.contains(['h', 'H']) {
             for direction in &wire.counts.0 {
                 way.packets += direction.packets;
-                way.again += direction.retransmissions;
+                // What the other side had already was not lost; what filled a hole late was, before the capture.
+                way.again += direction.retransmissions.saturating_sub(direction.needless)
+                    + direction.refilled;
             }
         }
         way.group
@@ -69,7 +71,7 @@ fn tell((client, server): (IpAddr, IpAddr), mut way: Way) -> Option<Finding> {
         return None;
     }
     let mut parts = Vec::new();
-    if connections > 0 {
+    if long {
         let of = counted(u64::try_from(connections).unwrap_or(u64::MAX), "connection");
         parts.push(format!(
             "a round trip takes {:.1} ms (median of {of})",
@@ -83,19 +85,20 @@ fn tell((client, server): (IpAddr, IpAddr), mut way: Way) -> Option<Finding> {
         ));
     }
     let message = format!("between {client} and {server} {}", parts.join(", and "));
-    Some(
-        way.group.finding(Words {
-            code: RULE.code,
-            severity: Severity::Warning,
-            endpoint: None,
-            message,
-            not: Some(
-                "not the server: the round trip is that of the handshake, which its kernel answers"
-                    .into(),
-            ),
-            next: "measure the way hop by hop (mtr), from both ends".into(),
+    Some(way.group.finding(Words {
+        code: RULE.code,
+        severity: Severity::Warning,
+        endpoint: None,
+        message,
+        not: Some(if long {
+            "not the server: the round trip is that of the handshake, which its kernel answers"
+                .into()
+        } else {
+            "not the server and not a closed window: the segments themselves were lost on the way"
+                .to_owned()
         }),
-    )
+        next: "measure the way hop by hop (mtr), from both ends".into(),
+    }))
 }
 
 #[cfg(test)]

@@ -101,6 +101,7 @@ pub(super) fn wire(port: u16, second: i64, conn_state: &'static str, history: &s
         tls: None,
         exchanges: Vec::new(),
         bursts: Vec::new(),
+        inferred: Vec::new(),
         names: Vec::new(),
         icmp_errors: Vec::new(),
         overlaps: Vec::new(),

@@ -1,71 +1,209 @@
 //! What wire and log claim differently of one session.
 
-use crate::model::{Evidence, Finding, Severity, WireSession};
+use std::collections::BTreeMap;
+
+use crate::model::{
+    Event, Evidence, Exchange, Finding, LineRef, LogCommand, LogSession, Nanos, Severity,
+    WireSession,
+};
 
 use super::View;
-use super::group::{Group, Words, counted};
+use super::group::{Group, Words, counted, listed};
 use super::registry::Rule;
-use super::view::Case;
+use super::unmatched::pairs;
+use super::view::{Case, place};
 
 pub(super) const RULE: Rule = Rule {
     code: "views-differ",
     about: "wire and log claim different things of one session",
-    decided: "Sessions in the clear that are matched, without holes, of which the log names a size of a message that no message on the wire \
-              has.",
-    example: "wire and log differ in 1 session: the log has a message of 1200 to 1302 octets, the wire one of 431",
+    decided: "Sessions in the clear, without holes. A message whose size in the log no message on the wire has; a row of a web server's log that claims a larger body than \
+              the wire carried in all; rows and requests left over on both sides, of one client, one request and one moment, whose status differs; and, as information, \
+              clients that the log knows by another address.",
+    example: "wire and log differ in the status of 3 replies: the log says 404, the wire 200 to GET /missing.txt",
     find,
 };
 
-fn find(view: View<'_>) -> Vec<Finding> {
-    let mut group = Group::default();
-    let mut first = None;
-    for (case, wire) in view.on_wire() {
-        for (what, place) in differences(&case, wire) {
-            group.add(&case, None, Some(place));
-            first.get_or_insert(what);
-        }
-    }
-    let Some(what) = first else {
-        return Vec::new();
-    };
-    let sessions = u64::try_from(group.sessions()).unwrap_or(u64::MAX);
-    vec![group.finding(Words {
-        code: RULE.code,
-        severity: Severity::Warning,
-        endpoint: None,
-        message: format!("wire and log differ in {}: {what}", counted(sessions, "session")),
-        not: Some("not a hole in the capture: these sessions are whole".into()),
-        next: "see whether something between client and server changes the dialogue (a filter, a proxy), or whether the log is of another machine".into(),
-    })]
+/// What differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum What {
+    Status,
+    Size,
+    Address,
 }
 
-fn differences(case: &Case<'_>, wire: &WireSession) -> Vec<(String, Evidence)> {
+/// One difference.
+struct Difference {
+    what: What,
+    words: String,
+    at: Option<Nanos>,
+    places: [Option<Evidence>; 2],
+}
+
+fn find(view: View<'_>) -> Vec<Finding> {
+    let mut groups: BTreeMap<What, (Group, Vec<String>)> = BTreeMap::new();
+    let mut note = |case: &Case<'_>, one: Difference| {
+        let (group, words) = groups.entry(one.what).or_default();
+        group.add(case, one.at, one.places.into_iter().flatten().next());
+        one.places
+            .into_iter()
+            .flatten()
+            .for_each(|place| group.show(place));
+        if !words.contains(&one.words) {
+            words.push(one.words);
+        }
+    };
+    for (case, wire) in view.on_wire() {
+        for one in differences(view, &case, wire) {
+            note(&case, one);
+        }
+    }
+    for pair in pairs(view) {
+        if let Some(words) = statuses(pair.exchange, pair.command) {
+            let difference = Difference {
+                what: What::Status,
+                words,
+                at: pair.exchange.start,
+                places: [place(pair.exchange), Some(pair.line)],
+            };
+            note(&pair.wire, difference);
+        }
+    }
+    groups
+        .into_iter()
+        .map(|(what, (group, words))| tell(what, group, &words))
+        .collect()
+}
+
+fn tell(what: What, group: Group, words: &[String]) -> Finding {
+    let sessions = u64::try_from(group.sessions()).unwrap_or(u64::MAX);
+    let words = listed(words);
+    let message = match what {
+        What::Status => format!(
+            "wire and log differ in the status of {}: {words}",
+            counted(group.count, "reply").replace("replys", "replies")
+        ),
+        What::Size => format!(
+            "wire and log differ in {}: {words}",
+            counted(sessions, "session")
+        ),
+        What::Address => format!(
+            "the log knows the client of {} by another address: {words}",
+            counted(sessions, "session")
+        ),
+    };
+    let next = match what {
+        What::Status => {
+            "see whether something between client and server changes replies (a proxy, a filter, a cache)"
+        }
+        What::Size => {
+            "see whether something between client and server changes the dialogue (a filter, a proxy), whether the client left before the end, or whether the log is of another machine"
+        }
+        What::Address => "nothing, where this address translation or proxy is known",
+    };
+    group.finding(Words {
+        code: RULE.code,
+        severity: if what == What::Address {
+            Severity::Info
+        } else {
+            Severity::Warning
+        },
+        endpoint: None,
+        message,
+        not: Some("not a hole in the capture: these sessions are whole".into()),
+        next: next.into(),
+    })
+}
+
+/// In which words the two statuses of a reply differ, if they do.
+fn statuses(exchange: &Exchange, command: &LogCommand) -> Option<String> {
+    let (seen, told) = (exchange.code.as_deref()?, command.code.as_deref()?);
+    let request = exchange.request.split(" HTTP/").next().unwrap_or_default();
+    (seen != told).then(|| format!("the log says {told}, the wire {seen} to {request}"))
+}
+
+fn differences(view: View<'_>, case: &Case<'_>, wire: &WireSession) -> Vec<Difference> {
     let whole = wire.counts.0.iter().all(|direction| direction.gaps == 0);
-    let Some(log) = case.log.filter(|_| whole && wire.tls.is_none()) else {
+    let Some(log) = case.log.filter(|_| whole) else {
         return Vec::new();
     };
+    let mut found: Vec<Difference> = address(wire, log).into_iter().collect();
+    if wire.tls.is_none() {
+        found.extend(messages(wire, log));
+        found.extend(bodies(view, case));
+    }
+    found
+}
+
+fn address(wire: &WireSession, log: &LogSession) -> Option<Difference> {
+    let (seen, told) = (wire.conversation.client.ip, log.peer?);
+    (seen != told).then(|| Difference {
+        what: What::Address,
+        words: format!("{told} in the log, {seen} on the wire"),
+        at: None,
+        places: [
+            log.events.first().map(|event| Evidence::Line(event.line)),
+            None,
+        ],
+    })
+}
+
+/// Messages whose size the wire does not have.
+fn messages<'a>(
+    wire: &'a WireSession,
+    log: &'a LogSession,
+) -> impl Iterator<Item = Difference> + 'a {
     let sent: Vec<u64> = wire
         .exchanges
         .iter()
         .filter(|exchange| exchange.verb.is_body())
         .filter_map(|exchange| exchange.request_bytes)
         .collect();
-    let Some(line) = log.events.last().map(|event| Evidence::Line(event.line)) else {
-        return Vec::new();
-    };
-    log.messages
-        .iter()
-        .filter_map(|message| message.wire_bytes)
-        .filter(|&(lo, hi)| {
-            !sent.is_empty() && !sent.iter().any(|octets| (lo..=hi).contains(octets))
-        })
-        .map(|(lo, hi)| {
-            let seen: Vec<String> = sent.iter().map(u64::to_string).collect();
-            let what = format!(
+    let line = log.events.last().map(|event| Evidence::Line(event.line));
+    let sizes = log.messages.iter().filter_map(|message| message.wire_bytes);
+    sizes.filter_map(move |(lo, hi)| {
+        let differs = !sent.is_empty() && !sent.iter().any(|octets| (lo..=hi).contains(octets));
+        differs.then(|| Difference {
+            what: What::Size,
+            words: format!(
                 "the log has a message of {lo} to {hi} octets, the wire one of {}",
-                seen.join(" and ")
-            );
-            (what, line)
+                listed(&sent)
+            ),
+            at: None,
+            places: [line, None],
+        })
+    })
+}
+
+/// Pages of which a log claims more than passed.
+fn bodies(view: View<'_>, case: &Case<'_>) -> Vec<Difference> {
+    let joined = case
+        .joined
+        .logs
+        .iter()
+        .filter_map(|&log| view.logs.get(log));
+    let told: BTreeMap<LineRef, u64> = joined
+        .flat_map(|log| &log.events)
+        .filter_map(|event| match &event.what {
+            Event::Command(command) => Some((event.line, command.body_octets?)),
+            _ => None,
+        })
+        .collect();
+    case.joined
+        .exchanges
+        .iter()
+        .filter_map(|exchange| {
+            let line = exchange.line?;
+            let (claimed, passed) = (*told.get(&line)?, exchange.response_bytes?);
+            // The body alone in the log, head and body on the wire.
+            (claimed > passed).then(|| Difference {
+                what: What::Size,
+                words: format!(
+                    "the log has a body of {claimed} octets, the wire {passed} with the head, for {}",
+                    exchange.request.split(" HTTP/").next().unwrap_or_default()
+                ),
+                at: exchange.start,
+                places: [place(exchange), Some(Evidence::Line(line))],
+            })
         })
         .collect()
 }

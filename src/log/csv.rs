@@ -1,6 +1,6 @@
 //! Lines of values separated by commas, with quotes where a value holds one (RFC 4180).
 
-use crate::model::from_wire;
+use crate::model::as_text;
 
 use super::{Head, Sureness};
 
@@ -24,7 +24,7 @@ impl Table {
             kind: String::new(),
         };
         for line in head.lines {
-            table.directive(&from_wire(line));
+            table.directive(&as_text(line));
         }
         table
     }
@@ -39,7 +39,7 @@ impl Table {
         let mut rows = 0;
         let mut fit = 0;
         for line in head.lines {
-            let text = from_wire(line);
+            let text = as_text(line);
             if !table.directive(&text) {
                 rows += 1;
                 fit += usize::from(fits(&table, &text));

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use crate::model::{
     ClockStep, Encryption, Ending, Event, LineRef, LogCommand, LogEvent, LogId, LogSession, Marks,
-    Proto, Shown, Shows, Span, Stamp, Verb, Zone, from_wire,
+    Proto, Shown, Shows, Span, Stamp, Verb, Zone, as_text,
 };
 
 use super::csv::Table;
@@ -120,7 +120,7 @@ impl Exchange {
 
 impl Builder for Exchange {
     fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
-        let text = from_wire(line.bytes);
+        let text = as_text(line.bytes);
         if self.table.directive(&text) {
             return Parsed::Aside(None);
         }

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::model::{
     ClockStep, Ending, LineRef, LogId, LogSession, LoggedTls, Marks, Proto, Role, Shown, Shows,
-    Side, Span, Stamp, TlsVersion, Zone, from_wire,
+    Side, Span, Stamp, TlsVersion, Zone, as_text,
 };
 
 use super::transcript::{Detail, Transcript};
@@ -48,7 +48,7 @@ fn probe(head: &Head<'_>) -> Sureness {
     let fits = head
         .lines
         .iter()
-        .filter(|line| Row::read(&from_wire(line)).is_some())
+        .filter(|line| Row::read(&as_text(line)).is_some())
         .count();
     Sureness::share(fits, head.lines.len())
 }
@@ -221,7 +221,7 @@ fn greets(text: &str) -> bool {
 
 impl Builder for HMailServer {
     fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
-        let text = from_wire(line.bytes);
+        let text = as_text(line.bytes);
         let Some(row) = Row::read(&text) else {
             return Parsed::Failed;
         };

@@ -23,6 +23,7 @@ mod mailenable;
 mod nnrpd;
 mod opensmtpd;
 mod own;
+mod parallel;
 mod postfix;
 mod read;
 pub mod registry;
@@ -34,6 +35,7 @@ mod testing;
 mod transcript;
 mod w3c;
 mod web;
+mod witness;
 
 pub use format::{Builder, Entry, Head, Line, MAX_LINE, Parsed, Sureness};
 pub use own::{DefinitionError, FormatError, OwnFormat};

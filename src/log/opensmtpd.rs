@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::model::{
     ClockStep, Encryption, Ending, Event, LineRef, LogCommand, LogEvent, LogId, LogSession,
-    LoggedMessage, LoggedTls, Marks, Proto, Shown, Shows, Span, TlsVersion, Verb, Zone, from_wire,
+    LoggedMessage, LoggedTls, Marks, Proto, Shown, Shows, Span, TlsVersion, Verb, Zone, as_text,
 };
 
 use super::syslog::{self, Envelope, Syslog};
@@ -99,7 +99,7 @@ impl<'a> Told<'a> {
 
 impl Builder for OpenSmtpd {
     fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
-        let text = from_wire(line.bytes);
+        let text = as_text(line.bytes);
         let Some(envelope) = self.syslog.open(&text) else {
             return Parsed::Failed;
         };

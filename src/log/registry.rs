@@ -2,7 +2,7 @@
 
 use super::{
     Entry, courier, cyrus, dovecot, exchange_mailbox, exchange_smtp, exchange55, exim, hmailserver,
-    iis, mailenable, nnrpd, opensmtpd, postfix, sendmail, web,
+    iis, mailenable, nnrpd, opensmtpd, postfix, sendmail, web, witness,
 };
 
 /// All formats, in alphabetical order.
@@ -15,6 +15,7 @@ pub static FORMATS: &[Entry] = &[
     dovecot::ENTRY,
     dovecot::RAWLOG,
     web::envoy::ENTRY,
+    witness::EVE,
     exchange_mailbox::ENTRY,
     exchange_smtp::ENTRY,
     exchange55::connector::ENTRY,
@@ -35,4 +36,5 @@ pub static FORMATS: &[Entry] = &[
     postfix::ENTRY,
     sendmail::ENTRY,
     web::traefik::ENTRY,
+    witness::ZEEK,
 ];

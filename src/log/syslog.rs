@@ -2,7 +2,7 @@
 //!
 //! RFC 3164 as files have it and as it goes over a wire, RFC 5424, and the RFC 3339 stamps of rsyslog and journald.
 
-use crate::model::{Span, Stamp, from_wire};
+use crate::model::{Span, Stamp, as_text};
 
 use super::stamp::{self, Stamped};
 use super::{Head, Sureness};
@@ -97,7 +97,7 @@ impl Syslog {
 pub(super) fn share(head: &Head<'_>, is_ours: impl Fn(&Envelope<'_>) -> bool) -> Sureness {
     let mut syslog = Syslog::new(head.year);
     let fits = head.lines.iter().filter(|line| {
-        let text = from_wire(line);
+        let text = as_text(line);
         syslog
             .open(&text)
             .is_some_and(|envelope| is_ours(&envelope))

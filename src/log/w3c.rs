@@ -1,7 +1,9 @@
 //! W3C extended log files (WD-logfile-960323), as IIS writes them: columns are named by `#Fields:` lines, which may change in
 //! mid-file; times are UTC.
 
-use crate::model::{LogTime, Span, Stamp, from_wire};
+use std::ops::Range;
+
+use crate::model::{LogTime, Span, Stamp, as_text};
 
 use super::{Head, Sureness, stamp};
 
@@ -10,6 +12,8 @@ use super::{Head, Sureness, stamp};
 pub(super) struct W3c {
     fields: Vec<String>,
     date: Option<LogTime>,
+    /// Where each value of the last row was: kept for its memory.
+    values: Vec<Range<usize>>,
     /// Time of day of the last row, where rows carry no date.
     last: Option<Span>,
 }
@@ -27,7 +31,9 @@ pub(super) enum W3cLine<'a> {
 pub(super) struct Row<'a> {
     pub(super) stamp: Stamp,
     fields: &'a [String],
-    values: Vec<&'a str>,
+    text: &'a str,
+    /// Where each value is in the text.
+    values: &'a [Range<usize>],
 }
 
 impl W3c {
@@ -37,16 +43,29 @@ impl W3c {
             self.directive(directive);
             return Some(W3cLine::Directive);
         }
-        let values: Vec<&str> = text.split(' ').filter(|value| !value.is_empty()).collect();
-        if self.fields.is_empty() || values.len() != self.fields.len() {
+        self.cut(text);
+        if self.fields.is_empty() || self.values.len() != self.fields.len() {
             return None;
         }
-        let stamp = self.stamp(&values)?;
+        let stamp = self.stamp(text)?;
         Some(W3cLine::Row(Row {
             stamp,
             fields: &self.fields,
-            values,
+            text,
+            values: &self.values,
         }))
+    }
+
+    /// Finds the values: what stands between blanks.
+    fn cut(&mut self, text: &str) {
+        self.values.clear();
+        let mut from = 0;
+        for blank in memchr::memchr_iter(b' ', text.as_bytes()).chain([text.len()]) {
+            if blank > from {
+                self.values.push(from..blank);
+            }
+            from = blank + 1;
+        }
     }
 
     fn directive(&mut self, text: &str) {
@@ -59,10 +78,10 @@ impl W3c {
         }
     }
 
-    fn stamp(&mut self, values: &[&str]) -> Option<Stamp> {
+    fn stamp(&mut self, text: &str) -> Option<Stamp> {
         let value = |name: &str| {
             let at = self.fields.iter().position(|field| field == name)?;
-            values.get(at).copied()
+            text.get(self.values.get(at)?.clone())
         };
         let (time, resolution, _) = stamp::clock(value("time")?)?;
         let date = match value("date") {
@@ -94,7 +113,7 @@ pub(super) fn share(head: &Head<'_>, is_ours: impl Fn(&Row<'_>) -> bool) -> Sure
     let mut rows = 0;
     let mut fits = 0;
     for line in head.lines {
-        match w3c.line(&from_wire(line)) {
+        match w3c.line(&as_text(line)) {
             Some(W3cLine::Directive) => {}
             Some(W3cLine::Row(row)) => {
                 rows += 1;
@@ -110,7 +129,8 @@ impl<'a> Row<'a> {
     /// The value of a column; `None` when there is no such column or it is empty (`-`).
     pub(super) fn get(&self, field: &str) -> Option<&'a str> {
         let at = self.fields.iter().position(|name| name == field)?;
-        self.values.get(at).copied().filter(|value| *value != "-")
+        let value = self.text.get(self.values.get(at)?.clone());
+        value.filter(|value| *value != "-")
     }
 
     /// A number in a column.

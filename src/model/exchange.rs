@@ -1,13 +1,6 @@
 //! A command and its reply, read in the clear, told by a log, or inferred from encrypted records.
 
-use std::fmt;
-
-use super::{LogId, Nanos, PacketNo, Seen, Side};
-
-/// The command word of an exchange in upper case (`MAIL`, `RETR`, `GET`), by which wire and log
-/// are compared. Empty for a greeting; [`Verb::BODY`] for a message body.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Verb(Box<str>);
+use super::{LogId, Nanos, PacketNo, Seen, Side, Verb};
 
 /// A line of a log file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,6 +59,8 @@ pub struct Burst {
     pub packet: PacketNo,
     /// Application data records in it.
     pub records: u32,
+    /// Each of its records; empty where there are more than [`Burst::PARTS`].
+    pub parts: Vec<BurstPart>,
     /// Octets of plaintext inside, from the cipher's known overhead. Exact for AEAD and stream ciphers unless
     /// the sender pads or compresses; for CBC an upper bound, too high by at most
     /// [`TlsSummary::padding`](super::TlsSummary::padding) a record. Where damaged, what was seen.
@@ -74,46 +69,33 @@ pub struct Burst {
     pub damaged: bool,
 }
 
-impl Verb {
-    /// A message body (SMTP after DATA or in BDAT).
-    pub const BODY: &'static str = "<BODY>";
-    /// Longest verb kept; what is longer is cut.
-    const MAX: usize = 24;
-
-    /// The verb `word`, in upper case, cut at 24 characters.
-    pub fn new(word: &str) -> Self {
-        Self(
-            word.chars()
-                .take(Self::MAX)
-                .flat_map(char::to_uppercase)
-                .collect(),
-        )
-    }
-
-    /// As text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether this is the greeting.
-    pub fn is_greeting(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Whether a client logs in by it: `PASS` (RFC 1939), `LOGIN` and `AUTHENTICATE` (RFC 9051), `AUTH` (RFC 4954).
-    pub fn is_login(&self) -> bool {
-        ["PASS", "LOGIN", "AUTHENTICATE", "AUTH"].contains(&&*self.0)
-    }
-
-    /// Whether this is a message body.
-    pub fn is_body(&self) -> bool {
-        &*self.0 == Self::BODY
-    }
+/// One record of a [`Burst`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BurstPart {
+    /// First byte on the wire.
+    pub start: Nanos,
+    /// Last byte on the wire.
+    pub end: Nanos,
+    /// Packet that carried the first byte.
+    pub packet: PacketNo,
+    /// Octets of plaintext inside, as in [`Burst::plaintext`].
+    pub plaintext: u64,
 }
 
-impl fmt::Display for Verb {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
+impl Burst {
+    /// Most records that are kept one by one.
+    pub const PARTS: usize = 16;
+}
+
+impl BurstPart {
+    /// A whole run as if it were one record.
+    pub const fn of(run: &Burst) -> Self {
+        Self {
+            start: run.start,
+            end: run.end,
+            packet: run.packet,
+            plaintext: run.plaintext,
+        }
     }
 }
 

@@ -16,18 +16,20 @@ mod log_session;
 mod lookup;
 mod neighbour;
 mod passage;
+mod passed_over;
 mod process;
 mod proto;
 mod shows;
 mod text;
 mod time;
+mod verb;
 mod wire_session;
 
 pub use capture_source::{CaptureSource, CaptureZone, LostPackets};
 pub use damage::{Damage, DamageLog};
 pub use delivery::Delivery;
 pub use endpoint::{Conversation, Endpoint, Side, Transport};
-pub use exchange::{Burst, Exchange, LineRef, Verb};
+pub use exchange::{Burst, BurstPart, Exchange, LineRef};
 pub use fault::{Fault, FaultCode};
 pub use finding::{Evidence, Finding, Severity};
 pub use icmp::{IcmpError, IcmpReason};
@@ -39,11 +41,13 @@ pub use log_session::{
 pub use lookup::{LedBy, Lookup, LookupOutcome, RecordType};
 pub use neighbour::Neighbour;
 pub use passage::{Passage, Repeated, Reset, Way};
+pub use passed_over::{Amount, PassedOver, Unread};
 pub use process::Process;
 pub use proto::{Encryption, Proto, Seen};
 pub use shows::{ClockStep, Marks, Shown, Shows};
-pub use text::from_wire;
+pub use text::{as_text, from_wire};
 pub use time::{LogTime, Nanos, Span, Stamp};
+pub use verb::Verb;
 pub use wire_session::{
     Certificate, Counts, Decryption, Direction, Handshake, Overlap, PacketNo, ServerName,
     TlsSummary, TlsVersion, WireSession,

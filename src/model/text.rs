@@ -1,5 +1,15 @@
 //! Text from a wire or a log: mostly UTF-8, never surely.
 
+use std::borrow::Cow;
+
+/// `bytes` as text, borrowed where they are UTF-8; else as [`from_wire`] has it.
+pub fn as_text(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(from_wire(bytes)),
+    }
+}
+
 /// `bytes` as text. What is not UTF-8 is shown as `\xhh`, byte by byte; control characters stay
 /// and are escaped by whoever prints them.
 pub fn from_wire(bytes: &[u8]) -> String {

@@ -42,6 +42,8 @@ pub struct WireSession {
     pub exchanges: Vec<Exchange>,
     /// Encrypted runs after the TLS handshake, in order.
     pub bursts: Vec<Burst>,
+    /// Exchanges that the encrypted runs let infer where nobody tells what was said, in order.
+    pub inferred: Vec<Exchange>,
     /// Names the client gave: HELO argument, user.
     pub names: Vec<String>,
     /// ICMP errors that quote a packet of it. The first 16.
@@ -255,6 +257,7 @@ impl WireSession {
             tls: None,
             exchanges: Vec::new(),
             bursts: Vec::new(),
+            inferred: Vec::new(),
             names: Vec::new(),
             icmp_errors: Vec::new(),
             overlaps: Vec::new(),

@@ -1,5 +1,6 @@
 //! The shape of a protocol decoder.
 
+use super::runs::Runs;
 use super::tls::Opener;
 use crate::flow::StreamEvent;
 use crate::model::{
@@ -16,6 +17,8 @@ pub struct Entry {
     pub tls_ports: &'static [u16],
     /// Who speaks first once a connection, or TLS around it, stands.
     pub opener: Opener,
+    /// What encrypted runs are in it.
+    pub runs: Runs,
     /// Name in TLS ALPN (IANA registry), where it has one.
     pub alpn: &'static [&'static str],
     /// Tells from the first bytes of a connection.
@@ -90,6 +93,8 @@ pub struct Dialogue {
     pub exchanges: Vec<Exchange>,
     /// Encrypted runs.
     pub bursts: Vec<Burst>,
+    /// Exchanges that encrypted runs let infer, in order.
+    pub inferred: Vec<Exchange>,
     /// How it is protected.
     pub encryption: Encryption,
     /// The visible part of TLS.

@@ -3,6 +3,7 @@
 use super::proxy::{self, Header};
 use super::record::remark;
 use super::registry::{self, PROTOCOLS};
+use super::runs::infer;
 use super::tls::{self, Inside, Opener, Secrets, Tls};
 use super::{Decoder, Dialogue, Entry, Opening, Step, Verdict};
 use crate::flow::StreamEvent;
@@ -86,11 +87,29 @@ impl Driver {
     /// What was spoken, and what was said.
     pub fn finish(mut self) -> (Proto, Dialogue) {
         let proto = self.listener.finish(&mut self.dialogue);
+        self.infer(proto);
         // By the moment each began: answers that overtake others, and requests never answered, fall into place.
         self.dialogue
             .exchanges
             .sort_by_key(|exchange| exchange.start);
         (proto, self.dialogue)
+    }
+}
+
+impl Driver {
+    /// What the encrypted runs tell. Frames of HTTP/2 are of many requests at once: there they tell nothing.
+    fn infer(&mut self, proto: Proto) {
+        let said = &mut self.dialogue;
+        let tls = said.tls.as_ref();
+        let offers_h2 = tls.is_some_and(|tls| tls.alpn.iter().any(|name| name == "h2"));
+        if said.bursts.is_empty() || offers_h2 && tls.is_some_and(|tls| tls.alpn_chosen) {
+            return;
+        }
+        said.inferred = infer(&said.bursts, registry::runs_of(proto));
+        if offers_h2 {
+            let note = "the client offers HTTP/2: what is inferred may be several requests at once";
+            remark(&mut said.notes, note);
+        }
     }
 }
 

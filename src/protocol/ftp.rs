@@ -8,6 +8,7 @@ use super::record::{
     add_name, answer, answer_more, ask, bad_reply, forget_answer, greeting, spoke_early, text,
     unknown, unmatched,
 };
+use super::runs::Runs;
 use super::talk::{Talk, Talking, Wire};
 use super::tls::Opener;
 use super::{Dialogue, Entry, Opening, Verdict};
@@ -19,6 +20,7 @@ pub(super) const ENTRY: Entry = Entry {
     ports: &[21],
     tls_ports: &[990],
     opener: Opener::Server,
+    runs: Runs::PLAIN,
     alpn: &["ftp"],
     probe,
     start: || Box::new(Talking::<Ftp>::default()),
@@ -88,6 +90,10 @@ impl Talk for Ftp {
             wire.client.expect(Mode::Lines);
             ask.write(out);
         }
+    }
+
+    fn in_step(&self, _side: Side) -> bool {
+        !self.pending.is_uncertain()
     }
 
     fn resume(&mut self) {

@@ -24,6 +24,7 @@ mod pop3;
 mod proxy;
 mod record;
 pub mod registry;
+mod runs;
 mod sasl;
 mod smtp;
 mod talk;
@@ -33,3 +34,4 @@ pub mod tls;
 
 pub use decoder::{Decoder, Dialogue, Entry, Opening, Step, Verdict};
 pub use driver::Driver;
+pub use runs::{Records, Runs};

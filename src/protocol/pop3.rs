@@ -8,6 +8,7 @@ use super::record::{
     add_name, answer, answer_body, ask, bad_reply, greeting, remark, spoke_early, text, unknown,
     unmatched,
 };
+use super::runs::{Records, Runs};
 use super::sasl::{self, Awaited, Mechanism};
 use super::talk::{Talk, Talking, Wire};
 use super::tls::Opener;
@@ -20,6 +21,14 @@ pub(super) const ENTRY: Entry = Entry {
     ports: &[110],
     tls_ports: &[995],
     opener: Opener::Server,
+    runs: Runs {
+        // RFC 2449 §4: a command has at most 255 octets.
+        records: Records::Commands {
+            at_least: 6,
+            at_most: 255,
+        },
+        ..Runs::PLAIN
+    },
     alpn: &["pop3"],
     probe,
     start: || Box::new(Talking::<Pop3>::default()),
@@ -84,6 +93,10 @@ impl Talk for Pop3 {
             }
             ask.write(out);
         }
+    }
+
+    fn in_step(&self, _side: Side) -> bool {
+        !self.pending.is_uncertain()
     }
 
     fn resume(&mut self) {

@@ -1,5 +1,6 @@
 //! The list of protocols: one row each.
 
+use super::runs::Runs;
 use super::tls::Opener;
 use super::{Entry, dns, ftp, http1, imap, nntp, pop3, smtp};
 use crate::model::Proto;
@@ -37,6 +38,14 @@ pub(super) fn opener_inside_tls(port: u16) -> Opener {
         .iter()
         .find(|entry| entry.tls_ports.contains(&port))
         .map_or(Opener::Unknown, |entry| entry.opener)
+}
+
+/// What encrypted runs are in `proto`.
+pub(super) fn runs_of(proto: Proto) -> &'static Runs {
+    PROTOCOLS
+        .iter()
+        .find(|entry| entry.proto == proto)
+        .map_or(&Runs::PLAIN, |entry| &entry.runs)
 }
 
 /// The protocol whose name in ALPN is `name`.

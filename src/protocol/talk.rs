@@ -46,6 +46,9 @@ pub(super) trait Talk: Default {
     /// Lines from `side` were lost.
     fn hole(&mut self, side: Side, wire: &mut Wire, out: &mut Dialogue);
 
+    /// Whether it is known what the lines of `side` are: behind a hole they may be the rest of a body.
+    fn in_step(&self, side: Side) -> bool;
+
     /// The conversation goes on under TLS: no greeting comes.
     fn resume(&mut self) {}
 
@@ -149,11 +152,13 @@ impl<T: Talk> Talking<T> {
     fn take(&mut self, side: Side, unit: Unit<'_>, out: &mut Dialogue) {
         match unit {
             Unit::Line(line) => {
-                if line.ending == Ending::BareLf {
-                    out.fault(FaultCode::BareLf, line.packet);
+                let packet = line.packet;
+                let in_step = !line.after_hole() && self.talk.in_step(side);
+                if line.ending == Ending::BareLf && in_step {
+                    out.fault(FaultCode::BareLf, packet);
                 }
-                if line.size > LONGEST_LINE {
-                    out.fault(FaultCode::LongLine, line.packet);
+                if line.size > LONGEST_LINE && in_step {
+                    out.fault(FaultCode::LongLine, packet);
                 }
                 self.talk.line(side, line, &mut self.wire, out);
             }

@@ -35,6 +35,9 @@ pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
             exchanges += 1;
         }
     }
+    for passed in &account.passed_over {
+        line(out, &super::passed_over::record(account, passed))?;
+    }
     let mut findings = 0u64;
     for finding in account.found() {
         line(out, &finding_record(account, finding))?;

@@ -85,6 +85,7 @@ fn wire(chance: &mut Chance, start: Nanos, port: u16) -> WireSession {
         tls: None,
         exchanges,
         bursts: Vec::new(),
+        inferred: Vec::new(),
         names: Vec::new(),
         icmp_errors: Vec::new(),
         overlaps: Vec::new(),

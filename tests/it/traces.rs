@@ -7,7 +7,7 @@ use bothends::capture::open;
 use bothends::input::Input;
 
 /// The files in the folder of traces; none, saying so, where it is absent.
-fn traces() -> Vec<PathBuf> {
+pub(crate) fn traces() -> Vec<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/captures/zeek");
     let folder = std::env::var_os("BOTHENDS_TRACES").map_or(beside, PathBuf::from);
     let Ok(entries) = std::fs::read_dir(&folder) else {

@@ -149,12 +149,13 @@ impl Reader for PcapNg<'_> {
         } else {
             "sections"
         };
-        let mut damage = self.blocks.damage.clone();
-        damage.absorb(self.blocks.window.damage().clone());
+        // Why the stream ended explains what is cut in it.
+        let mut damage = self.blocks.window.damage().clone();
+        damage.absorb(self.blocks.damage.clone());
         let notes = [
             (
                 held.untimed,
-                "packets carry no time and take that of the packet before",
+                "packets without a time, which take that of the packet before",
             ),
             (held.names_left, "names of addresses beyond those kept"),
             (held.comments_left, "comments beyond those kept"),
@@ -169,7 +170,7 @@ impl Reader for PcapNg<'_> {
             notes: notes
                 .iter()
                 .filter(|(count, _)| *count > 0)
-                .map(|(count, words)| format!("{count} {words}"))
+                .map(|(count, words)| format!("{words}: {count}"))
                 .collect(),
             damage,
             ..CaptureReport::new(Format("pcapng"), CaptureClock::Utc)

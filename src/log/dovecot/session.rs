@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::model::{
     ClockStep, Encryption, Event, LineRef, LogEvent, LogId, LogSession, LoggedOctets, LoggedSize,
-    Marks, Proto, Shown, Shows, Side, Span, Stamp, Zone, from_wire,
+    Marks, Proto, Shown, Shows, Side, Span, Stamp, Zone, as_text,
 };
 
 use super::super::hidden_clock::{is_prompt, zone};
@@ -42,7 +42,7 @@ fn probe(head: &Head<'_>) -> Sureness {
     let fits = head
         .lines
         .iter()
-        .filter(|line| said(&mut syslog, &from_wire(line)).is_some_and(|said| said.is_own()))
+        .filter(|line| said(&mut syslog, &as_text(line)).is_some_and(|said| said.is_own()))
         .count();
     Sureness::share(fits, head.lines.len())
 }
@@ -94,7 +94,7 @@ impl Dovecot {
         };
         let mut syslog = Syslog::new(head.year);
         for line in head.lines {
-            let text = from_wire(line);
+            let text = as_text(line);
             let Some(said) = said(&mut syslog, &text) else {
                 continue;
             };
@@ -319,7 +319,7 @@ impl Dovecot {
 
 impl Builder for Dovecot {
     fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
-        let text = from_wire(line.bytes);
+        let text = as_text(line.bytes);
         let Some(said) = said(&mut self.syslog, &text) else {
             return Parsed::Failed;
         };

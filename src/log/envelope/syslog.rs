@@ -1,13 +1,13 @@
 //! Syslog around lines that have a time of their own, as web servers send them.
 
-use crate::model::from_wire;
+use crate::model::as_text;
 
 use super::super::syslog::Syslog;
 use super::{Content, Entry, Envelope};
 
 /// Row of the list.
 pub(super) const ENTRY: Entry = Entry {
-    fits: |line| Syslog::new(2000).open(&from_wire(line)).is_some(),
+    fits: |line| Syslog::new(2000).open(&as_text(line)).is_some(),
     // The year is of no use here.
     open: || Box::new(Wrapped(Syslog::new(2000))),
 };
@@ -16,7 +16,7 @@ struct Wrapped(Syslog);
 
 impl Envelope for Wrapped {
     fn open(&mut self, line: &[u8], out: &mut Vec<u8>) -> Content {
-        let text = from_wire(line);
+        let text = as_text(line);
         let Some(envelope) = self.0.open(&text) else {
             return Content::Unopened;
         };

@@ -5,7 +5,7 @@
 
 use crate::model::{
     ClockStep, LineRef, LogId, LogSession, Marks, Proto, Role, Shown, Shows, Side, Span, Stamp,
-    Zone, from_wire,
+    Zone, as_text, from_wire,
 };
 
 use super::super::stamp::{self, DateOrder};
@@ -36,7 +36,7 @@ fn probe(head: &Head<'_>) -> Sureness {
     let mut fits = 0;
     let mut stamped = 0;
     for line in head.lines {
-        let text = from_wire(line);
+        let text = as_text(line);
         let read = Row::read(&text, order).is_some();
         stamped += usize::from(read);
         fits += usize::from(read || (stamped > 0 && is_further(&text)));
@@ -119,7 +119,7 @@ impl Connector {
     fn new(id: LogId, head: &Head<'_>) -> Self {
         let order = order(head);
         let is_news = head.lines.iter().any(|line| {
-            let text = from_wire(line);
+            let text = as_text(line);
             let words = match Row::read(&text, order).map(|row| row.what) {
                 Some(What::Received(words) | What::Sent(words)) => words.to_ascii_lowercase(),
                 _ => return false,
@@ -149,7 +149,7 @@ impl Connector {
 
 impl Builder for Connector {
     fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
-        let text = from_wire(line.bytes);
+        let text = as_text(line.bytes);
         let line = LineRef {
             log: self.id,
             line: line.number,

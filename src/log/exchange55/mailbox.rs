@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::model::{
     ClockStep, Ending, LineRef, LogId, LogSession, Marks, Proto, Role, Shown, Shows, Side, Span,
-    Stamp, Zone, from_wire,
+    Stamp, Zone, as_text, from_wire,
 };
 
 use super::super::stamp::{self, DateOrder};
@@ -42,7 +42,7 @@ fn probe(head: &Head<'_>) -> Sureness {
     let mut fits = 0;
     let mut stamped = 0;
     for line in head.lines {
-        let text = from_wire(line);
+        let text = as_text(line);
         let read = Row::read(&text, order).is_some();
         stamped += usize::from(read);
         // What has no stamp goes on with the line above.
@@ -177,7 +177,7 @@ fn spoken(text: &str) -> Option<Proto> {
 
 impl Builder for Mailbox {
     fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
-        let text = from_wire(line.bytes);
+        let text = as_text(line.bytes);
         let first = line.number == 1;
         let line = LineRef {
             log: self.id,

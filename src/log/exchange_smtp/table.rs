@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use crate::model::{
-    ClockStep, LineRef, LogId, LogSession, Marks, Role, Shown, Shows, Span, Stamp, Zone, from_wire,
+    ClockStep, LineRef, LogId, LogSession, Marks, Role, Shown, Shows, Span, Stamp, Zone, as_text,
 };
 
 use super::super::csv::Table;
@@ -102,7 +102,7 @@ impl Exchange {
 
 impl Builder for Exchange {
     fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
-        let text = from_wire(line.bytes);
+        let text = as_text(line.bytes);
         if self.table.directive(&text) {
             return Parsed::Aside(None);
         }

@@ -3,7 +3,7 @@
 //! Fifteen values without a header, in the server's local time, month first. They are those of a W3C extended log in
 //! another order, and are read as such.
 
-use crate::model::{LogSession, Zone, from_wire};
+use crate::model::{LogSession, Zone, as_text};
 
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness, stamp};
 use super::services::{Service, Services};
@@ -24,7 +24,7 @@ fn probe(head: &Head<'_>) -> Sureness {
     let fits = head
         .lines
         .iter()
-        .filter(|line| Row::read(&from_wire(line)).is_some())
+        .filter(|line| Row::read(&as_text(line)).is_some())
         .count();
     Sureness::share(fits, head.lines.len())
 }
@@ -70,7 +70,7 @@ pub(super) fn date(text: &str) -> Option<String> {
 
 impl Builder for IisFixed {
     fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
-        let text = from_wire(line.bytes);
+        let text = as_text(line.bytes);
         let Some(mut row) = Row::read(&text) else {
             return Parsed::Failed;
         };

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use crate::model::{
     ClockStep, Event, LineRef, LogEvent, LogId, LogSession, Marks, Proto, Shown, Shows, Span, Zone,
-    from_wire,
+    as_text,
 };
 
 use super::super::w3c::{self, Row, W3c, W3cLine};
@@ -60,7 +60,7 @@ struct IisHttp {
 
 impl Builder for IisHttp {
     fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
-        let text = from_wire(line.bytes);
+        let text = as_text(line.bytes);
         let row = match self.w3c.line(&text) {
             Some(W3cLine::Row(row)) => row,
             Some(W3cLine::Directive) => return Parsed::Aside(None),

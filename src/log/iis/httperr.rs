@@ -1,6 +1,6 @@
 //! Error log of HTTP.sys (`httperr*.log`): requests that it answered itself and connections that it ended, with the client's port.
 
-use crate::model::{ClockStep, Event, LogSession, Marks, Shown, Shows, Span, Zone, from_wire};
+use crate::model::{ClockStep, Event, LogSession, Marks, Shown, Shows, Span, Zone, as_text};
 
 use super::super::w3c::{self, Row, W3c, W3cLine};
 use super::super::web::{Connections, Request, command};
@@ -84,7 +84,7 @@ fn request(row: &Row<'_>) -> Option<Request> {
 
 impl Builder for HttpErr {
     fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
-        let text = from_wire(line.bytes);
+        let text = as_text(line.bytes);
         let row = match self.w3c.line(&text) {
             Some(W3cLine::Row(row)) => row,
             Some(W3cLine::Directive) => return Parsed::Aside(None),

@@ -2,7 +2,7 @@
 //!
 //! Local time with its zone; no length of the session and no octets received.
 
-use crate::model::{LogId, LogSession, Shown, Shows, Span, Zone, from_wire};
+use crate::model::{LogId, LogSession, Shown, Shows, Span, Zone, as_text};
 
 use super::super::stamp::{self, Stamped};
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
@@ -27,7 +27,7 @@ fn probe(head: &Head<'_>) -> Sureness {
     let fits = head
         .lines
         .iter()
-        .filter(|line| Row::read(&from_wire(line)).is_some());
+        .filter(|line| Row::read(&as_text(line)).is_some());
     Sureness::share(fits.count(), head.lines.len())
 }
 
@@ -91,7 +91,7 @@ impl Ncsa {
 
 impl Builder for Ncsa {
     fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
-        let text = from_wire(line.bytes);
+        let text = as_text(line.bytes);
         let Some(row) = Row::read(&text) else {
             return Parsed::Failed;
         };

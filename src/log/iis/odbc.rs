@@ -1,6 +1,6 @@
 //! IIS's ODBC logging: the table `inetlog`, as a CSV file with the names of its columns in the first row. Times are local.
 
-use crate::model::{LogId, LogSession, Zone, from_wire};
+use crate::model::{LogId, LogSession, Zone, as_text};
 
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness, csv, stamp};
 use super::fixed;
@@ -35,7 +35,7 @@ const COLUMNS: [(&str, &str); 13] = [
 fn probe(head: &Head<'_>) -> Sureness {
     let columns = Columns::of(head);
     let fits = head.lines.iter().filter(|line| {
-        let text = from_wire(line);
+        let text = as_text(line);
         let is_row = |columns: &Columns| columns.row(&text).is_some();
         Columns::read(&text).is_some() || columns.as_ref().is_some_and(is_row)
     });
@@ -62,7 +62,7 @@ impl Columns {
     fn of(head: &Head<'_>) -> Option<Self> {
         head.lines
             .iter()
-            .find_map(|line| Self::read(&from_wire(line)))
+            .find_map(|line| Self::read(&as_text(line)))
     }
 
     /// A row of names in any order and case.
@@ -136,7 +136,7 @@ impl Odbc {
 
 impl Builder for Odbc {
     fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
-        let text = from_wire(line.bytes);
+        let text = as_text(line.bytes);
         if let Some(columns) = Columns::read(&text) {
             self.columns = Some(columns);
             return Parsed::Aside(None);

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use crate::model::{
     ClockStep, Encryption, Ending, Event, LineRef, LogCommand, LogEvent, LogId, LogSession,
-    LogTime, LoggedMessage, Marks, Proto, Shown, Shows, Span, Verb, Zone, from_wire,
+    LogTime, LoggedMessage, Marks, Proto, Shown, Shows, Span, Verb, Zone, as_text,
 };
 
 use super::super::w3c::{self, Row, W3c, W3cLine};
@@ -104,7 +104,7 @@ struct Told {
 
 impl Builder for IisSmtp {
     fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
-        let text = from_wire(line.bytes);
+        let text = as_text(line.bytes);
         let row = match self.w3c.line(&text) {
             Some(W3cLine::Row(row)) => row,
             Some(W3cLine::Directive) => return Parsed::Aside(None),
@@ -124,7 +124,7 @@ impl Builder for IisSmtp {
             return Parsed::Failed;
         };
         let stamp = told.stamp;
-        self.take(&told, out);
+        self.take(told, out);
         Parsed::Event(stamp)
     }
 
@@ -221,9 +221,9 @@ fn address(text: &str) -> Option<IpAddr> {
 }
 
 impl IisSmtp {
-    fn take(&mut self, told: &Told, out: &mut Vec<LogSession>) {
+    fn take(&mut self, told: Told, out: &mut Vec<LogSession>) {
         self.expire(told.stamp.at, out);
-        let at = self.find(told).unwrap_or_else(|| {
+        let at = self.find(&told).unwrap_or_else(|| {
             let mut session = LogSession::new(self.id, Proto("smtp"));
             session.peer = told.peer;
             session.local = told.local;
@@ -347,7 +347,7 @@ impl Serving {
         u8::from(miss.abs() <= Span::SECOND)
     }
 
-    fn take(&mut self, told: &Told) {
+    fn take(&mut self, told: Told) {
         self.last = told.stamp.at;
         let accepted = told.accepted();
         if told.is_hello() && accepted {
@@ -377,25 +377,22 @@ impl Serving {
                 message_id: told.message_id.clone(),
             });
         }
+        let (line, stamp) = (told.line, told.stamp);
         let what = self.event(told);
-        self.session.events.push(LogEvent {
-            line: told.line,
-            stamp: told.stamp,
-            what,
-        });
+        self.session.events.push(LogEvent { line, stamp, what });
     }
 
-    fn event(&mut self, told: &Told) -> Event {
+    fn event(&mut self, told: Told) -> Event {
         if told.command.verb.as_str() != "QUIT" {
-            return Event::Command(told.command.clone());
+            return Event::Command(told.command);
         }
         self.session.duration = told
             .win32
             .and_then(|millis| i64::try_from(millis).ok())
             .map(Span::millis);
-        self.session.ending = self.ending(told);
+        self.session.ending = self.ending(&told);
         match self.session.ending {
-            Ending::Quit => Event::Command(told.command.clone()),
+            Ending::Quit => Event::Command(told.command),
             _ => Event::Close,
         }
     }

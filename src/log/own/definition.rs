@@ -4,7 +4,7 @@ use chrono::format::{Fixed, Item, StrftimeItems};
 use regex::Regex;
 use serde::Deserialize;
 
-use crate::model::{ClockStep, Marks, Proto, Shown, Shows, Span, from_wire};
+use crate::model::{ClockStep, Marks, Proto, Shown, Shows, Span, as_text};
 
 use super::super::{Head, Sureness, stamp};
 use super::lines::event;
@@ -281,7 +281,7 @@ impl Definition {
         let fits = head
             .lines
             .iter()
-            .filter(|line| event(self, &from_wire(line)).is_some());
+            .filter(|line| event(self, &as_text(line)).is_some());
         Sureness::share(fits.count(), head.lines.len())
     }
 }

@@ -7,7 +7,7 @@ use regex::Regex;
 
 use crate::model::{
     Event, LogCommand, LogId, LogSession, LogTime, LoggedTls, Proto, Span, Stamp, TlsVersion, Verb,
-    Zone, from_wire,
+    Zone, as_text,
 };
 
 use super::super::web::{self, Connections, Request};
@@ -31,7 +31,7 @@ impl Lines {
 
 impl Builder for Lines {
     fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
-        let text = from_wire(line.bytes);
+        let text = as_text(line.bytes);
         let Some(request) = event(&self.definition, &text) else {
             let ignore = self.definition.ignore.as_ref();
             return match ignore {

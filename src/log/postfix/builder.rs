@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::model::{
-    ClockStep, LineRef, LogId, LogSession, Marks, Shown, Shows, Span, Stamp, Zone, from_wire,
+    ClockStep, LineRef, LogId, LogSession, Marks, Shown, Shows, Span, Stamp, Zone, as_text,
 };
 
 use super::super::hidden_clock;
@@ -83,7 +83,7 @@ impl Postfix {
         };
         let mut syslog = Syslog::new(head.year);
         for line in head.lines {
-            let text = from_wire(line);
+            let text = as_text(line);
             if postfix.shown.is_none()
                 && let Some(envelope) = syslog.open(&text)
             {
@@ -182,7 +182,7 @@ impl Postfix {
 
 impl Builder for Postfix {
     fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
-        let text = from_wire(line.bytes);
+        let text = as_text(line.bytes);
         let Some(envelope) = self.syslog.open(&text) else {
             return Parsed::Failed;
         };
@@ -218,10 +218,9 @@ impl Builder for Postfix {
     fn finish(&mut self, out: &mut Vec<LogSession>) {
         let mut all = std::mem::take(&mut self.done);
         all.extend(self.open.drain().map(|(_, serving)| serving));
-        out.extend(
-            all.into_iter()
-                .map(|serving| serving.into_session(&self.messages)),
-        );
+        out.extend(super::super::parallel::map(all, |serving| {
+            serving.into_session(&self.messages)
+        }));
         self.outgoing.finish(out);
         self.screen.finish(out);
     }

@@ -144,6 +144,11 @@ impl Opening {
         self.chosen.name()
     }
 
+    /// How sure that is.
+    pub fn sureness(&self) -> Sureness {
+        self.sureness
+    }
+
     /// A reader for a log that begins with `bytes`; these are yet to be given to it.
     pub fn reader(&self, id: LogId, file: &str, bytes: &[u8]) -> Reader {
         let mut stack = Stack::default();

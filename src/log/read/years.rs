@@ -1,6 +1,6 @@
 //! The year of stamps that have none (RFC 3164).
 
-use crate::model::{LogTime, Span, from_wire};
+use crate::model::{LogTime, Span, as_text};
 
 use super::super::stamp;
 
@@ -35,7 +35,7 @@ impl Era {
         let first = |year| {
             lines.iter().find_map(|line| {
                 Some(
-                    stamp::without_year(unprefixed(&from_wire(line)), year)?
+                    stamp::without_year(unprefixed(&as_text(line)), year)?
                         .0
                         .stamp
                         .at,

@@ -10,7 +10,7 @@
 use std::net::IpAddr;
 
 use crate::model::{
-    ClockStep, Event, LogId, LogSession, Marks, Shown, Shows, Span, Stamp, Zone, from_wire,
+    ClockStep, Event, LogId, LogSession, Marks, Shown, Shows, Span, Stamp, Zone, as_text,
 };
 
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness, stamp};
@@ -40,7 +40,7 @@ fn probe(head: &Head<'_>) -> Sureness {
         .lines
         .iter()
         .filter(|line| {
-            let text = from_wire(line);
+            let text = as_text(line);
             Row::read(&text).is_some_and(|row| !row.is_traefik())
         })
         .count();
@@ -75,7 +75,7 @@ impl Clf {
         let mut rows = 0;
         let mut ports = 0;
         for line in head.lines {
-            if let Some(row) = Row::read(&from_wire(line)) {
+            if let Some(row) = Row::read(&as_text(line)) {
                 rows += 1;
                 ports += usize::from(row.port().is_some());
             }
@@ -90,7 +90,7 @@ impl Clf {
 
 impl Builder for Clf {
     fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
-        let text = from_wire(line.bytes);
+        let text = as_text(line.bytes);
         let Some(row) = Row::read(&text) else {
             return Parsed::Failed;
         };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{LogId, LogSession, Shows, Span, Zone, from_wire};
+use crate::model::{LogId, LogSession, Shows, Span, Zone, as_text};
 
 use super::super::{Builder, Head, Line, Parsed, Sureness};
 use super::pattern::Pattern;
@@ -30,7 +30,7 @@ impl Custom {
         let fits = head
             .lines
             .iter()
-            .filter(|line| self.request(&from_wire(line)).is_some());
+            .filter(|line| self.request(&as_text(line)).is_some());
         Sureness::share(fits.count(), head.lines.len())
     }
 
@@ -59,7 +59,7 @@ struct Reader {
 
 impl Builder for Reader {
     fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
-        let Some((request, zone)) = self.custom.request(&from_wire(line.bytes)) else {
+        let Some((request, zone)) = self.custom.request(&as_text(line.bytes)) else {
             return Parsed::Failed;
         };
         self.zone = zone.or(self.zone);

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use crate::model::{
-    ClockStep, Event, LogId, LogSession, Marks, Proto, Shown, Shows, Span, Stamp, Zone, from_wire,
+    ClockStep, Event, LogId, LogSession, Marks, Proto, Shown, Shows, Span, Stamp, Zone, as_text,
 };
 
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness, stamp};
@@ -65,7 +65,7 @@ impl Row {
         if line.starts_with(b"{") {
             return Self::of_json(&Object::read(line)?);
         }
-        Self::of_text(&from_wire(line))
+        Self::of_text(&as_text(line))
     }
 
     fn of_text(line: &str) -> Option<Self> {

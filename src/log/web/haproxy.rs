@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use crate::model::{
     ClockStep, Encryption, Event, LogId, LogSession, Marks, Proto, Shown, Shows, Span, Stamp, Zone,
-    from_wire,
+    as_text, from_wire,
 };
 
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness, stamp};
@@ -38,7 +38,7 @@ fn probe(head: &Head<'_>) -> Sureness {
     let fits = head
         .lines
         .iter()
-        .filter(|line| Row::read(&from_wire(line)).is_some());
+        .filter(|line| Row::read(&as_text(line)).is_some());
     Sureness::share(fits.count(), head.lines.len())
 }
 
@@ -202,7 +202,7 @@ fn unescaped(text: &str) -> String {
 
 impl Builder for HaProxy {
     fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
-        let text = from_wire(line.bytes);
+        let text = as_text(line.bytes);
         let Some(row) = Row::read(&text) else {
             // Starts, stops and health checks of its servers.
             return match text.split_once(" haproxy[") {

@@ -10,11 +10,11 @@ use super::super::{Builder, Head, Line, Parsed, Sureness, stamp};
 use super::{Connections, Request};
 
 /// A line as JSON.
-pub(super) struct Object(Map<String, Value>);
+pub(in crate::log) struct Object(Map<String, Value>);
 
 impl Object {
     /// The object on a line; `None` when it is none.
-    pub(super) fn read(line: &[u8]) -> Option<Self> {
+    pub(in crate::log) fn read(line: &[u8]) -> Option<Self> {
         match serde_json::from_slice(line) {
             Ok(Value::Object(map)) => Some(Self(map)),
             _ => None,
@@ -22,7 +22,7 @@ impl Object {
     }
 
     /// The value at `path`, keys apart by `/`.
-    pub(super) fn get(&self, path: &str) -> Option<&Value> {
+    pub(in crate::log) fn get(&self, path: &str) -> Option<&Value> {
         let mut keys = path.split('/');
         let first = self.0.get(keys.next()?)?;
         keys.try_fold(first, |value, key| value.get(key))
@@ -30,7 +30,7 @@ impl Object {
     }
 
     /// A text, or a number as text; empty ones and `-` are none.
-    pub(super) fn text(&self, path: &str) -> Option<String> {
+    pub(in crate::log) fn text(&self, path: &str) -> Option<String> {
         let text = match self.get(path)? {
             Value::String(text) => text.clone(),
             Value::Number(number) => number.to_string(),
@@ -39,7 +39,7 @@ impl Object {
         Some(text).filter(|text| !matches!(text.as_str(), "" | "-"))
     }
 
-    pub(super) fn number(&self, path: &str) -> Option<u64> {
+    pub(in crate::log) fn number(&self, path: &str) -> Option<u64> {
         match self.get(path)? {
             Value::String(text) => text.parse().ok(),
             value => value.as_u64(),
@@ -53,12 +53,12 @@ impl Object {
     }
 
     /// An RFC 3339 time.
-    pub(super) fn stamp(&self, path: &str) -> Option<Stamp> {
+    pub(in crate::log) fn stamp(&self, path: &str) -> Option<Stamp> {
         let text = self.text(path)?;
         Some(stamp::iso(&text)?.stamp)
     }
 
-    pub(super) fn address(&self, path: &str) -> Option<IpAddr> {
+    pub(in crate::log) fn address(&self, path: &str) -> Option<IpAddr> {
         self.text(path)?.parse().ok()
     }
 

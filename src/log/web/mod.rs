@@ -19,4 +19,5 @@ pub(super) mod traefik;
 pub(super) use connections::{Connections, Request};
 pub(super) use custom::{Custom, PatternError};
 pub(super) use field::decimal;
+pub(super) use json::Object;
 pub(super) use request::{asked, command};

@@ -3,7 +3,7 @@
 
 use crate::model::{
     ClockStep, Encryption, Event, LogSession, LoggedTls, Marks, Shown, Shows, Span, Stamp,
-    TlsVersion, Zone, from_wire,
+    TlsVersion, Zone, as_text,
 };
 
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
@@ -78,7 +78,7 @@ fn answered(begin: Stamp, taken: Span, step: Span) -> Stamp {
 
 fn probe(head: &Head<'_>) -> Sureness {
     let fits = head.lines.iter().filter(|line| {
-        let text = from_wire(line);
+        let text = as_text(line);
         Row::read(&text).is_some_and(|row| row.is_traefik())
     });
     Sureness::share(fits.count(), head.lines.len())
@@ -92,7 +92,7 @@ struct Common {
 
 impl Builder for Common {
     fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
-        let text = from_wire(line.bytes);
+        let text = as_text(line.bytes);
         let Some(row) = Row::read(&text).filter(Row::is_traefik) else {
             return Parsed::Failed;
         };

@@ -51,6 +51,7 @@ impl DnsDialogue {
         self.pairing.finish(unpaired, &mut self.out);
         if multicast {
             self.out.lookups.clear();
+            self.out.faults.clear();
             if !self.out.exchanges.is_empty() {
                 let told =
                     "asked of every host on the link: who answers does so in another conversation";

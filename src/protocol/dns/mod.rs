@@ -16,6 +16,7 @@ pub use datagrams::{DnsDialogue, is_server_port};
 pub use led::tie;
 
 use super::Entry;
+use super::runs::Runs;
 use super::tls::Opener;
 use crate::model::Proto;
 
@@ -25,6 +26,7 @@ pub(super) const ENTRY: Entry = Entry {
     ports: &[53, 5355],
     tls_ports: &[853],
     opener: Opener::Client,
+    runs: Runs::PLAIN,
     alpn: &["dot"],
     probe: stream::probe,
     start: || Box::new(stream::Stream::default()),

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use super::message::{Message, QUERY, Question};
 use super::words::{code_name, opcode_name, type_name};
 use crate::model::{
-    Exchange, Lookup, LookupOutcome, Nanos, PacketNo, RecordType, Seen, Side, Span, Verb,
+    Exchange, FaultCode, Lookup, LookupOutcome, Nanos, PacketNo, RecordType, Seen, Side, Span, Verb,
 };
 use crate::protocol::Dialogue;
 use crate::protocol::record::remark;
@@ -74,7 +74,7 @@ impl Pairing {
         match (message.is_answer, passed.side) {
             (false, _) => self.question(message, passed, out),
             (true, Side::Server) => self.answer(message, passed, out),
-            (true, Side::Client) => self.unpaired += 1,
+            (true, Side::Client) => self.stray(passed, out),
         }
     }
 
@@ -208,8 +208,7 @@ impl Pairing {
             return self.fill(at, message, passed, out);
         }
         let Some(at) = self.asked(&message, |_| true) else {
-            self.unpaired += 1;
-            return;
+            return self.stray(passed, out);
         };
         if self.transfer == Some(at) {
             return self.transferred(at, &message, passed, out);
@@ -235,6 +234,12 @@ impl Pairing {
                 remark(&mut exchange.notes, format!("another answer came: {told}"));
             }
         }
+    }
+
+    /// An answer to a question that was not seen.
+    fn stray(&mut self, passed: &Passed, out: &mut Dialogue) {
+        self.unpaired += 1;
+        out.fault(FaultCode::UnmatchedReply, passed.packet);
     }
 
     /// Puts the answer to the question at `at`.

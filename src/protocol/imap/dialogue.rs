@@ -97,6 +97,10 @@ impl Talk for Imap {
         }
     }
 
+    fn in_step(&self, _side: Side) -> bool {
+        !self.uncertain
+    }
+
     fn resume(&mut self) {
         self.greeted = true;
     }

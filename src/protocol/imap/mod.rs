@@ -7,6 +7,7 @@ mod probe;
 mod reply;
 
 use super::Entry;
+use super::runs::{Records, Runs};
 use super::talk::Talking;
 use super::tls::Opener;
 use crate::model::Proto;
@@ -18,6 +19,16 @@ pub(super) const ENTRY: Entry = Entry {
     ports: &[143],
     tls_ports: &[993],
     opener: Opener::Server,
+    runs: Runs {
+        // `+ OK`, `+ idling`, `+ go ahead`; the shortest tagged reply that servers give is longer.
+        go_on: Some((3, 12)),
+        // `DONE`: no command is so short.
+        ends: Some(6),
+        records: Records::Commands {
+            at_least: 8,
+            at_most: 1_000,
+        },
+    },
     alpn: &["imap"],
     probe: probe::probe,
     start: || Box::new(Talking::<Imap>::default()),

@@ -62,6 +62,10 @@ impl Talk for Nntp {
         }
     }
 
+    fn in_step(&self, _side: Side) -> bool {
+        !self.pending.is_uncertain()
+    }
+
     fn resume(&mut self) {
         self.greeted = true;
     }

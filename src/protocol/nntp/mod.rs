@@ -4,6 +4,7 @@ mod command;
 mod dialogue;
 
 use super::Entry;
+use super::runs::Runs;
 use super::talk::Talking;
 use super::tls::Opener;
 use crate::model::Proto;
@@ -15,6 +16,7 @@ pub(super) const ENTRY: Entry = Entry {
     ports: &[119, 433],
     tls_ports: &[563],
     opener: Opener::Server,
+    runs: Runs::PLAIN,
     alpn: &["nntp", "nnsp"],
     probe: command::probe,
     start: || Box::new(Talking::<Nntp>::default()),

@@ -83,6 +83,10 @@ impl Talk for Smtp {
         }
     }
 
+    fn in_step(&self, _side: Side) -> bool {
+        !self.pending.is_uncertain()
+    }
+
     fn resume(&mut self) {
         self.greeted = Greeted::Done;
     }

@@ -7,6 +7,7 @@ mod probe;
 mod reply;
 
 use super::Entry;
+use super::runs::Runs;
 use super::talk::Talking;
 use super::tls::Opener;
 use crate::model::Proto;
@@ -18,6 +19,7 @@ pub(super) const ENTRY: Entry = Entry {
     ports: &[25, 587, 2525],
     tls_ports: &[465],
     opener: Opener::Server,
+    runs: Runs::PLAIN,
     alpn: &[],
     probe: probe::probe,
     start: || Box::new(Talking::<Smtp>::default()),

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::record::Facts;
 use super::sides::Sides;
-use crate::model::{Burst, Nanos, Side};
+use crate::model::{Burst, BurstPart, Nanos, Side};
 
 /// Alerts that end a direction: close notify, and the user canceled that some send before it.
 const ALERTS: usize = 2;
@@ -75,6 +75,7 @@ impl Collector {
             let last = std::mem::take(self.doubtful.of_mut(side));
             for alert in last.iter().rev() {
                 if let Some(burst) = bursts.get_mut(alert.burst) {
+                    burst.parts.pop();
                     burst.records = burst.records.saturating_sub(1);
                     burst.plaintext = burst.plaintext.saturating_sub(alert.plaintext);
                     burst.end = alert.end;
@@ -89,6 +90,10 @@ impl Collector {
                 let joined = next.side == burst.side;
                 if joined {
                     burst.end = next.end;
+                    burst.parts.append(&mut next.parts);
+                    if burst.parts.len() > Burst::PARTS {
+                        burst.parts = Vec::new();
+                    }
                     burst.records = burst.records.saturating_add(next.records);
                     burst.plaintext = burst.plaintext.saturating_add(next.plaintext);
                     burst.damaged |= next.damaged;
@@ -114,7 +119,14 @@ fn extend(
     if let Some(burst) = bursts.last_mut().filter(|burst| burst.side == side) {
         let before = burst.end;
         burst.end = burst.end.max(facts.end);
+        // All of them, or none.
+        let all = usize::try_from(burst.records) == Ok(burst.parts.len());
         burst.records = burst.records.saturating_add(records);
+        if all && records == 1 && burst.parts.len() < Burst::PARTS {
+            burst.parts.push(part(facts, plaintext));
+        } else {
+            burst.parts = Vec::new();
+        }
         burst.plaintext = burst.plaintext.saturating_add(plaintext);
         burst.damaged |= facts.damaged;
         return before;
@@ -125,10 +137,23 @@ fn extend(
         end: facts.end,
         packet: facts.start.packet,
         records,
+        parts: (records == 1)
+            .then(|| part(facts, plaintext))
+            .into_iter()
+            .collect(),
         plaintext,
         damaged: facts.damaged,
     });
     facts.end
+}
+
+const fn part(facts: &Facts, plaintext: u64) -> BurstPart {
+    BurstPart {
+        start: facts.start.at,
+        end: facts.end,
+        packet: facts.start.packet,
+        plaintext,
+    }
 }
 
 #[cfg(test)]

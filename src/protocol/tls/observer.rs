@@ -139,6 +139,8 @@ impl Decoder for Tls {
 
     fn finish(&mut self, out: &mut Dialogue) {
         let reader = &mut self.reader;
+        // What a side did not send to its end was not lost: nobody was to read it.
+        let revealer = reader.revealer.take();
         for side in [Side::Client, Side::Server] {
             let last = reader.last;
             reader.shown.of_mut(side).joiner.lose();
@@ -146,6 +148,7 @@ impl Decoder for Tls {
                 .of_mut(side)
                 .finish(last, &mut |piece| reader.piece(side, &piece, out));
         }
+        reader.revealer = revealer;
         reader.finish(out);
     }
 }

@@ -317,6 +317,19 @@ fn a_lost_step_costs_what_it_held_and_little_more() {
     }
 }
 
+#[test]
+fn a_record_that_its_sender_broke_off_is_no_hole() {
+    for (name, (mut script, log)) in all() {
+        script.truncate(12);
+        let (side, last) = script.pop().unwrap();
+        script.push((side, last[..last.len() - 3].to_vec()));
+        let (_, out) = play_with(&log, &script, None, || usize::MAX);
+        let notes = out.exchanges.iter().flat_map(|exchange| &exchange.notes);
+        let missing = notes.chain(&out.notes).any(|note| note.contains("missing"));
+        assert!(!missing, "{name}: {:?} {:?}", out.notes, out.exchanges);
+    }
+}
+
 /// Early data under the keys of the session taken up, accepted or not.
 fn with_early_data(accepted: bool) -> (Script, String) {
     let cipher = 0x1301;

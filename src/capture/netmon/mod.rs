@@ -1,13 +1,17 @@
 //! Microsoft Network Monitor files: 1.x (`RTSS`) and 2.x (`GMBU`).
 //!
-//! A header, frames anywhere in the file, and a table of where each begins. Before 2.3 times are the
+//! A header, frames anywhere in the file, a table of where each begins, and tables of programs and comments. Before 2.3 times are the
 //! capturing machine's wall clock and no zone is stored.
+
+mod tables;
+
+use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use nom::bytes::complete::take;
 use nom::number::complete::{le_i64, le_u8, le_u16, le_u32};
 
-use crate::model::{DamageLog, Endpoint, Nanos, Process};
+use crate::model::{DamageLog, Nanos};
 
 use super::{
     CaptureClock, CaptureReport, Format, LinkType, MAX_PACKET, OwnedConnection, Reader, Record,
@@ -17,8 +21,6 @@ use super::{
 const HEADER: usize = 128;
 /// 100 ns from 1601 to 1970.
 const EPOCH_1601: i64 = 116_444_736_000_000_000;
-/// Processes kept.
-const MAX_PROCESSES: usize = 65_536;
 
 type Parsed<'m, T> = nom::IResult<&'m [u8], T, ()>;
 
@@ -54,6 +56,12 @@ pub struct NetMon<'m> {
     frames: Frames<'m>,
     clock: CaptureClock,
     processes: Vec<OwnedConnection>,
+    /// By offset of the frame.
+    comments: BTreeMap<u64, String>,
+    /// Offset of the frame given last.
+    present: u64,
+    /// Octets of a region whose content the format leaves open.
+    user_data: u32,
     skipped: u64,
     consumed: usize,
     damage: DamageLog,
@@ -74,6 +82,8 @@ struct Header {
     network: u16,
     start: [u16; 8],
     table: (u32, u32),
+    user_data: u32,
+    comments: (u32, u32),
     processes: (u32, u32),
 }
 
@@ -88,8 +98,8 @@ struct Trailer {
 
 /// A record as it lies in the file.
 struct Frame<'m> {
-    /// Microseconds since the start.
-    micros: i64,
+    /// Since the start, in units of 100 ns; negative where it is stamped a little before.
+    ticks: i64,
     length: u32,
     captured: u32,
     rest: &'m [u8],
@@ -119,6 +129,12 @@ impl<'m> NetMon<'m> {
             });
             Nanos(0)
         });
+        if header.table.1 % 4 != 0 {
+            damage.note(28, || {
+                "a frame table whose length is no multiple of four; its last bytes are left out"
+                    .into()
+            });
+        }
         let frames = if let Some(table) = table(file, header.table) {
             Frames::Table(table)
         } else {
@@ -129,10 +145,11 @@ impl<'m> NetMon<'m> {
             Frames::Walk(HEADER)
         };
         let processes = if (header.major, header.minor) >= (2, 2) {
-            processes(file, header.processes, &mut damage)
+            tables::processes(file, header.processes, &mut damage)
         } else {
             Vec::new()
         };
+        let comments = tables::comments(file, header.comments, &mut damage);
         Ok(Self {
             file,
             packet: &[],
@@ -143,6 +160,9 @@ impl<'m> NetMon<'m> {
             frames,
             clock: CaptureClock::Local,
             processes,
+            comments,
+            present: 0,
+            user_data: header.user_data,
             skipped: 0,
             consumed: HEADER,
             damage,
@@ -249,11 +269,10 @@ impl<'m> NetMon<'m> {
             self.clock = CaptureClock::Utc;
         }
         self.packet = bytes;
+        self.present = offset(at);
         Some(Record {
             time: utc.unwrap_or(Nanos(
-                self.start
-                    .0
-                    .saturating_add(frame.micros.saturating_mul(1000)),
+                self.start.0.saturating_add(frame.ticks.saturating_mul(100)),
             )),
             link_type,
             length: frame.length.max(frame.captured),
@@ -287,6 +306,14 @@ impl Reader for NetMon<'_> {
         self.packet
     }
 
+    fn comments(&self) -> Vec<&[u8]> {
+        if self.packet.is_empty() {
+            return Vec::new();
+        }
+        let comment = self.comments.get(&self.present);
+        comment.into_iter().map(String::as_bytes).collect()
+    }
+
     fn processes(&self) -> &[OwnedConnection] {
         &self.processes
     }
@@ -297,9 +324,13 @@ impl Reader for NetMon<'_> {
 
     fn report(&self) -> CaptureReport {
         let (major, minor) = self.version;
+        let user_data = (self.user_data > 0)
+            .then(|| format!("{} bytes of user data, which are not read", self.user_data))
+            .into_iter();
         CaptureReport {
             variant: format!("{major}.{minor}"),
             skipped: self.skipped,
+            notes: user_data.collect(),
             damage: self.damage.clone(),
             ..CaptureReport::new(Format("netmon"), self.clock)
         }
@@ -315,8 +346,10 @@ fn header(file: &[u8]) -> Parsed<'_, Header> {
     let (rest, ()) = nom::multi::fill(le_u16, &mut start)(rest)?;
     let (rest, table_at) = le_u32(rest)?;
     let (rest, table_length) = le_u32(rest)?;
-    // User data and comments.
-    let (rest, _) = take(16usize)(rest)?;
+    let (rest, _user_data_at) = le_u32(rest)?;
+    let (rest, user_data) = le_u32(rest)?;
+    let (rest, comments_at) = le_u32(rest)?;
+    let (rest, comments_length) = le_u32(rest)?;
     let (rest, process_at) = le_u32(rest)?;
     let (rest, process_count) = le_u32(rest)?;
     // Network information and what is reserved, up to the full length.
@@ -327,6 +360,8 @@ fn header(file: &[u8]) -> Parsed<'_, Header> {
         network,
         start,
         table: (table_at, table_length),
+        user_data,
+        comments: (comments_at, comments_length),
         processes: (process_at, process_count),
     };
     Ok((rest, header))
@@ -337,7 +372,7 @@ fn frame_one(rest: &[u8]) -> Parsed<'_, Frame<'_>> {
     let (rest, length) = le_u16(rest)?;
     let (rest, captured) = le_u16(rest)?;
     let frame = Frame {
-        micros: i64::from(millis) * 1000,
+        ticks: i64::from(millis) * 10_000,
         length: length.into(),
         captured: captured.into(),
         rest,
@@ -346,12 +381,12 @@ fn frame_one(rest: &[u8]) -> Parsed<'_, Frame<'_>> {
 }
 
 fn frame_two(rest: &[u8]) -> Parsed<'_, Frame<'_>> {
-    // Read as signed: frames may be stamped a little before the start.
     let (rest, micros) = le_i64(rest)?;
     let (rest, length) = le_u32(rest)?;
     let (rest, captured) = le_u32(rest)?;
     let frame = Frame {
-        micros,
+        // Microseconds without a sign; ten times as much, cut to 64 bits, has one.
+        ticks: micros.wrapping_mul(10),
         length,
         captured,
         rest,
@@ -387,82 +422,6 @@ const fn link_type(network: u16) -> Option<LinkType> {
         0xe000..0xffe0 => Some(LinkType(network - 0xe000)),
         other => Some(LinkType(u16::MAX - other)),
     }
-}
-
-/// The process table of 2.2 and later; what cannot be read of it is damage, as no packet depends on it.
-fn processes(file: &[u8], (at, count): (u32, u32), damage: &mut DamageLog) -> Vec<OwnedConnection> {
-    let mut found = Vec::new();
-    if count == 0 {
-        return found;
-    }
-    // A two-byte version stands before the rows.
-    let table = usize::try_from(at)
-        .ok()
-        .and_then(|at| file.get(at..)?.get(2..));
-    let mut rest = table.unwrap_or_default();
-    let wanted = usize::try_from(count).unwrap_or(usize::MAX);
-    while found.len() < wanted.min(MAX_PROCESSES) {
-        let Ok((after, owned)) = owned_connection(rest) else {
-            break;
-        };
-        found.push(owned);
-        rest = after;
-    }
-    if found.len() < wanted {
-        let read = found.len();
-        damage.note(u64::from(at), || {
-            format!("the process table claims {wanted} rows; {read} could be read")
-        });
-    }
-    found
-}
-
-/// A row: path in UTF-16, icon, process id, ports and addresses of both ends.
-fn owned_connection(rest: &[u8]) -> Parsed<'_, OwnedConnection> {
-    let (rest, length) = le_u32(rest)?;
-    let (rest, path) = take(length)(rest)?;
-    let (rest, icon) = le_u32(rest)?;
-    let (rest, _) = take(icon)(rest)?;
-    let (rest, id) = le_u32(rest)?;
-    let (rest, local_port) = le_u16(rest)?;
-    let (rest, _) = take(2usize)(rest)?;
-    let (rest, remote_port) = le_u16(rest)?;
-    let (rest, _) = take(2usize)(rest)?;
-    let (rest, is_v6) = le_u32(rest)?;
-    let (rest, local) = take(16usize)(rest)?;
-    let (rest, remote) = take(16usize)(rest)?;
-    let end = |bytes: &[u8], port: u16| -> Option<Endpoint> {
-        let ip = if is_v6 == 0 {
-            (*bytes.first_chunk::<4>()?).into()
-        } else {
-            (*bytes.first_chunk::<16>()?).into()
-        };
-        Some(Endpoint { ip, port })
-    };
-    let ends = end(local, local_port).zip(end(remote, remote_port));
-    let (local, remote) = ends.ok_or(nom::Err::Error(()))?;
-    let process = Process {
-        path: utf16(path),
-        id,
-    };
-    Ok((
-        rest,
-        OwnedConnection {
-            process,
-            local,
-            remote,
-        },
-    ))
-}
-
-/// UTF-16 text up to its end mark.
-fn utf16(bytes: &[u8]) -> String {
-    let units: Vec<u16> = bytes
-        .chunks_exact(2)
-        .filter_map(|pair| pair.first_chunk().map(|pair| u16::from_le_bytes(*pair)))
-        .take_while(|&unit| unit != 0)
-        .collect();
-    String::from_utf16_lossy(&units)
 }
 
 fn offset(at: usize) -> u64 {
@@ -601,6 +560,50 @@ mod tests {
                 .damage
                 .to_string()
                 .contains("1 could be read")
+        );
+    }
+
+    #[test]
+    fn comments_are_told_with_their_frames_and_user_data_is_noted() {
+        let mut bytes = file(1);
+        let frame = HEADER;
+        let at = u32::try_from(bytes.len()).unwrap();
+        let title: Vec<u8> = "look\0".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for (frame, description) in [(frame, &b"at the end"[..]), (9_999, b"{\\rtf1 x}")] {
+            for number in [1, u32::try_from(frame).unwrap(), 10] {
+                bytes.extend(number.to_le_bytes());
+            }
+            bytes.extend(&title);
+            bytes.extend(u32::try_from(description.len()).unwrap().to_le_bytes());
+            bytes.extend(description);
+        }
+        let length = u32::try_from(bytes.len()).unwrap() - at;
+        bytes[36..40].copy_from_slice(&77u32.to_le_bytes());
+        bytes[40..44].copy_from_slice(&at.to_le_bytes());
+        bytes[44..48].copy_from_slice(&length.to_le_bytes());
+        let mut reader = NetMon::open(&bytes).unwrap();
+        assert!(Reader::comments(&reader).is_empty());
+        reader.advance().unwrap();
+        assert_eq!(Reader::comments(&reader), [b"look: at the end"]);
+        reader.advance().unwrap();
+        assert!(Reader::comments(&reader).is_empty());
+        assert!(reader.report().damage.is_empty());
+        assert!(reader.report().notes[0].contains("77 bytes"));
+        bytes[44..48].copy_from_slice(&(length - 3).to_le_bytes());
+        let damage = NetMon::open(&bytes).unwrap().report().damage;
+        assert!(damage.to_string().contains("comments that cannot be read"));
+    }
+
+    #[test]
+    fn a_stamp_before_the_start_may_be_without_its_sign() {
+        let mut bytes = file(0);
+        let before = (u64::MAX / 10 - 250_000 + 1).to_le_bytes();
+        bytes[HEADER..HEADER + 8].copy_from_slice(&before);
+        let (packets, _) = read(&bytes);
+        let span = packets[0].0.time.since(start()).0;
+        assert!(
+            (-250_000_000 - 1000..=-250_000_000 + 1000).contains(&span),
+            "{span}"
         );
     }
 

@@ -1,0 +1,255 @@
+//! Listening on the loopback interface. Skipped, saying so, without the right to capture.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::program::records;
+
+/// A run that listens, and what it has said on standard error.
+struct Listening {
+    child: Child,
+    errors: BufReader<ChildStderr>,
+}
+
+impl Listening {
+    /// Starts to listen and waits until it does; `None` where it may not.
+    fn start(args: &[&str]) -> Option<Self> {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_bothends"))
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut errors = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        errors.read_line(&mut line).unwrap();
+        if line.contains("listening on") {
+            return Some(Self { child, errors });
+        }
+        errors.read_to_string(&mut line).unwrap();
+        child.wait().unwrap();
+        assert!(line.contains("the right to capture"), "{line}");
+        eprintln!("skipped: this user may not capture");
+        None
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args([name, &id]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Interrupts it; its exit status and records. It must not take long, whatever passes or does not.
+    fn stop(mut self) -> (Option<i32>, Vec<Value>) {
+        self.signal("-INT");
+        self.end()
+    }
+
+    fn end(&mut self) -> (Option<i32>, Vec<Value>) {
+        let mut text = String::new();
+        let mut out = self.child.stdout.take().unwrap();
+        let since = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(since.elapsed() < Duration::from_secs(20), "it does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        out.read_to_string(&mut text).unwrap();
+        let records = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        (status.code(), records.collect())
+    }
+
+    /// A line of `/proc/PID/status`.
+    fn status(&self, field: &str) -> String {
+        let path = format!("/proc/{}/status", self.child.id());
+        let text = std::fs::read_to_string(path).unwrap();
+        let line = text.lines().find(|line| line.starts_with(field)).unwrap();
+        line.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// However a test ends, nothing is left that listens.
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// A mail server's side of a short dialogue, and a client's; `listener` is where they meet.
+fn converse(listener: &TcpListener) {
+    let address = listener.local_addr().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(b"220 mail.example ESMTP\r\n").unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap());
+            for reply in ["250 mail.example", "250 OK", "221 Bye"] {
+                let mut line = String::new();
+                lines.read_line(&mut line).unwrap();
+                stream.write_all(format!("{reply}\r\n").as_bytes()).unwrap();
+            }
+            stream.shutdown(Shutdown::Write).unwrap();
+        });
+        let mut stream = TcpStream::connect(address).unwrap();
+        let mut lines = BufReader::new(stream.try_clone().unwrap());
+        let mut line = String::new();
+        lines.read_line(&mut line).unwrap();
+        for command in [
+            "EHLO client.example",
+            "MAIL FROM:<a@client.example>",
+            "QUIT",
+        ] {
+            stream
+                .write_all(format!("{command}\r\n").as_bytes())
+                .unwrap();
+            lines.read_line(&mut line).unwrap();
+        }
+        lines.read_to_string(&mut line).unwrap();
+    });
+}
+
+fn sessions(records: &[Value]) -> Vec<&Value> {
+    let wanted = |record: &&Value| record["type"] == "session" || record["type"] == "exchange";
+    records.iter().filter(wanted).collect()
+}
+
+/// Somewhere to listen, and a filter for what passes there.
+fn meeting() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let filter = format!("tcp port {}", listener.local_addr().unwrap().port());
+    (listener, filter)
+}
+
+#[test]
+fn live_packets_tell_what_the_file_of_them_tells() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = folder.path().join("live.pcapng");
+    let written = written.to_str().unwrap();
+    let (listener, filter) = meeting();
+    let Some(listening) = Listening::start(&["-i", "lo", "-f", &filter, "-w", written, "--json"])
+    else {
+        return;
+    };
+    converse(&listener);
+    let (status, live) = listening.stop();
+    assert_eq!(status, Some(0));
+    assert_eq!(live[0]["format"], "live");
+    assert_eq!(live[0]["dropped_packets"], 0);
+    let file = records(&["-r", written]);
+    assert_eq!(live[0]["packets"], file[0]["packets"]);
+    assert!(sessions(&live) == sessions(&file));
+    let requests: Vec<_> = live
+        .iter()
+        .filter_map(|record| record["request"].as_str())
+        .collect();
+    assert_eq!(
+        requests,
+        [
+            "",
+            "EHLO client.example",
+            "MAIL FROM:<a@client.example>",
+            "QUIT"
+        ]
+    );
+    let session = sessions(&live)[0];
+    assert_eq!(
+        (&session["proto"], &session["conn_state"]),
+        (&"smtp".into(), &"SF".into())
+    );
+}
+
+#[test]
+fn a_silent_interface_is_told_of_and_left_when_asked_to() {
+    let (_listener, filter) = meeting();
+    for signal in ["-INT", "-TERM"] {
+        let Some(mut listening) = Listening::start(&["-i", "lo", "-f", &filter, "--json"]) else {
+            return;
+        };
+        listening.signal("-USR1");
+        let mut line = String::new();
+        listening.errors.read_line(&mut line).unwrap();
+        assert!(line.contains("0 packets used"), "{line}");
+        listening.signal(signal);
+        let (status, records) = listening.end();
+        assert_eq!((status, &records[0]["packets"]), (Some(0), &0.into()));
+    }
+}
+
+#[test]
+fn two_interfaces_are_one_capture_in_the_order_of_time() {
+    let (listener, filter) = meeting();
+    let args = ["-i", "any", "-i", "lo", "-f", &filter, "--dedup", "--json"];
+    let Some(listening) = Listening::start(&args) else {
+        return;
+    };
+    converse(&listener);
+    let (status, records) = listening.stop();
+    assert_eq!(status, Some(0));
+    assert_eq!(records[0]["interfaces"], serde_json::json!(["any", "lo"]));
+    assert_eq!(records[0]["packets"], records[0]["duplicate_packets"]);
+    let session = sessions(&records)[0];
+    assert_eq!(
+        (&session["conn_state"], &session["retransmissions"]),
+        (&"SF".into(), &0.into())
+    );
+}
+
+#[test]
+fn privileges_are_given_up_for_good_and_a_count_ends_it() {
+    let (listener, filter) = meeting();
+    let args = [
+        "-i", "lo", "-f", &filter, "-c", "8", "-Z", "nobody", "--json",
+    ];
+    if !Path::new("/proc/self/status").exists() {
+        return;
+    }
+    let own = std::fs::read_to_string("/proc/self/status").unwrap();
+    if !own.contains("\nUid:\t0\t0\t0\t0\n") {
+        eprintln!("skipped: only root can become another user");
+        return;
+    }
+    let Some(mut listening) = Listening::start(&args) else {
+        return;
+    };
+    let ids = listening.status("Uid:");
+    let mut ids = ids.split(' ').skip(1);
+    let first = ids.next().unwrap().to_owned();
+    assert!(
+        first != "0" && ids.all(|id| id == first),
+        "real, effective, saved, of files"
+    );
+    assert_eq!(listening.status("CapEff:"), "CapEff: 0000000000000000");
+    assert_eq!(listening.status("CapPrm:"), "CapPrm: 0000000000000000");
+    converse(&listener);
+    let (status, records) = listening.end();
+    assert_eq!((status, &records[0]["packets"]), (Some(0), &8.into()));
+}
+
+#[test]
+fn interfaces_are_listed() {
+    let output = crate::program::run(&["-D"]);
+    let text = crate::program::said(&output);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text.lines().any(|line| line.starts_with("lo ")), "{text}");
+}
+
+#[test]
+fn what_cannot_be_listened_to_is_named_with_a_remedy() {
+    for (args, word) in [
+        (&["-i", "no-such-interface"][..], "bothends -D"),
+        (&["-i", "lo", "-Z", "no-such-user"], "no such user"),
+    ] {
+        let output = crate::program::run(args);
+        let text = crate::program::complained(&output);
+        assert_eq!(output.status.code(), Some(4), "{text}");
+        assert!(text.contains(word) || text.contains("setcap"), "{text}");
+    }
+}

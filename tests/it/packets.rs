@@ -1,0 +1,203 @@
+//! Which packets are used: from pipes, of several captures, through filters; and what is written of them.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use bothends::capture::{self, Origin, PcapNgWriter};
+use bothends::input::Input;
+use bothends::model::Span;
+use serde_json::Value;
+
+use crate::program::{bundled, complained, records, run};
+
+const WIRE: &str = "captures/postfix/wire.pcapng";
+
+/// Sessions and exchanges, as they must be however the packets came.
+fn told(args: &[&str]) -> Vec<Value> {
+    sessions(records(args))
+}
+
+fn sessions(records: Vec<Value>) -> Vec<Value> {
+    let mut kept = records;
+    kept.retain(|record| record["type"] == "session" || record["type"] == "exchange");
+    kept
+}
+
+/// The record of the first capture.
+fn source(args: &[&str]) -> Value {
+    let mut captures = records(args);
+    captures.retain(|record| record["type"] == "capture");
+    captures.remove(0)
+}
+
+/// The packets of a bundled capture, `way` saying which of the files each goes to.
+fn dealt(folder: &std::path::Path, names: &[&str], way: impl Fn(usize) -> usize) {
+    let input = Input::open(&bundled("postfix/wire.pcapng")).unwrap();
+    let mut reader = capture::open(&input.bytes).unwrap();
+    let mut files: Vec<_> = names
+        .iter()
+        .map(|name| std::fs::File::create(folder.join(name)).unwrap())
+        .map(|file| PcapNgWriter::new(file).unwrap())
+        .collect();
+    let mut number = 0;
+    while let Some(record) = reader.advance() {
+        let origin = Origin {
+            capture: 0,
+            about: &|| (None, Span::ZERO),
+        };
+        let file = files.get_mut(way(number)).unwrap();
+        file.packet(origin, &record, reader.bytes(), &[]).unwrap();
+        number += 1;
+    }
+}
+
+/// What a run says when its captures come on standard input.
+fn piped(bytes: &[u8]) -> Vec<Value> {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_bothends"))
+        .args(["-r", "-", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    let bytes = bytes.to_vec();
+    let writing = std::thread::spawn(move || {
+        for piece in bytes.chunks(10_007) {
+            pipe.write_all(piece).unwrap();
+        }
+    });
+    let output = child.wait_with_output().unwrap();
+    writing.join().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn a_pipe_tells_what_the_file_tells() {
+    for name in ["postfix/wire.pcapng", "iis-netmon/wire.cap"] {
+        let file = bundled(name);
+        let expected = told(&["-r", file.to_str().unwrap()]);
+        assert!(expected.len() > 50);
+        let bytes = std::fs::read(&file).unwrap();
+        assert!(sessions(piped(&bytes)) == expected, "{name}");
+        let packed = zstd::encode_all(&bytes[..], 1).unwrap();
+        assert!(sessions(piped(&packed)) == expected, "{name} in zstd");
+    }
+}
+
+#[test]
+fn a_cut_compressed_stream_gives_what_it_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = std::fs::read(bundled("postfix/wire.pcapng")).unwrap();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&bytes).unwrap();
+    let packed = gzip.finish().unwrap();
+    let path = folder.path().join("cut.gz");
+    std::fs::write(&path, &packed[..packed.len() / 2]).unwrap();
+    let capture = source(&["-r", path.to_str().unwrap()]);
+    assert!(capture["packets"].as_u64().unwrap() > 100);
+    let damage = capture["damaged"].as_str().unwrap();
+    assert!(damage.contains("the stream breaks off here"), "{damage}");
+    assert!(
+        damage.contains("and 1 more"),
+        "the block it cut as well: {damage}"
+    );
+}
+
+#[test]
+fn what_is_written_tells_the_same_and_is_never_an_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = folder.path().join("used.pcapng");
+    let written = written.to_str().unwrap();
+    let expected = told(&["-r", WIRE, "-w", written]);
+    assert!(told(&["-r", written]) == expected);
+    let before = std::fs::read(written).unwrap();
+    for target in [
+        written,
+        &format!("{}/./used.pcapng", folder.path().display()),
+    ] {
+        let output = run(&["-r", written, "-w", target]);
+        assert_eq!(output.status.code(), Some(4));
+        assert!(complained(&output).contains("would overwrite"));
+    }
+    assert_eq!(std::fs::read(written).unwrap(), before);
+    let nowhere = run(&["-r", WIRE, "-w", "/nowhere/at/all"]);
+    assert_eq!(nowhere.status.code(), Some(4));
+    assert!(complained(&nowhere).contains("/nowhere/at/all"));
+}
+
+#[test]
+fn captures_are_merged_by_time_or_read_as_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = told(&["-r", WIRE]);
+    let names = ["ring_2.pcapng", "ring_10.pcapng"];
+    // Two taps, packets in turn.
+    dealt(folder.path(), &names, |number| number % 2);
+    let taps = folder.path().to_str().unwrap();
+    assert!(told(&["-r", taps]) == whole);
+    assert!(told(&["-r", taps, "--no-merge"]) != whole);
+    // A ring of files, one after the other: 2 comes before 10.
+    dealt(folder.path(), &names, |number| usize::from(number >= 200));
+    for order in [&["-r", taps][..], &["-r", taps, "--no-merge"]] {
+        assert!(told(order) == whole, "{order:?}");
+    }
+}
+
+#[test]
+fn packets_captured_twice_count_once() {
+    let expected = told(&["-r", WIRE]);
+    let twice = ["-r", WIRE, WIRE, "--dedup"];
+    // Numbers are those of the packets read, duplicates among them.
+    let unnumbered = |records: &[Value]| {
+        let texts = records.iter().map(|record| {
+            let mut record = record.clone();
+            let fields = record.as_object_mut().unwrap();
+            fields.retain(|name, _| !["first_packet", "protocol_errors"].contains(&name.as_str()));
+            record.to_string()
+        });
+        texts.collect::<Vec<_>>()
+    };
+    assert!(unnumbered(&told(&twice)) == unnumbered(&expected));
+    let captures = records(&twice);
+    assert_eq!(captures[0]["packets"], captures[1]["duplicate_packets"]);
+    assert_eq!(captures[1]["packets"], 0);
+    let once = source(&["-r", WIRE, "--dedup=5ms"]);
+    assert_eq!(
+        once.get("duplicate_packets"),
+        None,
+        "nothing in it is the same"
+    );
+    assert!(told(&["-r", WIRE, "--dedup=5ms"]) == expected);
+    assert_eq!(run(&["-r", WIRE, "--dedup=soon"]).status.code(), Some(2));
+}
+
+#[cfg(feature = "live")]
+#[test]
+fn filters_and_counts_hold_for_files() {
+    let capture = source(&["-r", WIRE, "-f", "tcp port 25"]);
+    let number = |field: &str| capture[field].as_u64().unwrap();
+    assert_eq!(number("packets") + number("filtered_packets"), 449);
+    let filtered = told(&["-r", WIRE, "-f", "tcp port 25"]);
+    assert!(!filtered.is_empty());
+    for session in filtered.iter().filter(|record| record["type"] == "session") {
+        assert_eq!(session["dest_port"], 25);
+    }
+    let words = run(&["--json", "-r", WIRE, "--", "tcp", "port", "25"]);
+    let text = run(&["--json", "-r", WIRE, "-f", "tcp port 25"]);
+    assert!(words.stdout == text.stdout);
+    let some = source(&["-r", WIRE, "-c", "30", "-f", "tcp port 25"]);
+    assert_eq!(some["packets"], 30);
+    let wrong = run(&["-r", WIRE, "-f", "port smtp or or"]);
+    assert_eq!(wrong.status.code(), Some(4));
+    assert!(complained(&wrong).contains("man pcap-filter"));
+}
+
+#[cfg(not(feature = "live"))]
+#[test]
+fn without_libpcap_a_filter_is_refused_with_the_remedy() {
+    let output = run(&["-r", WIRE, "-f", "port 25"]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(complained(&output).contains("--features live"));
+}
