@@ -240,6 +240,7 @@ impl Reader {
         let mut source = self.source;
         source.zone = zone;
         source.remarks.extend(remarks);
+        source.remarks.extend(self.builder.remarks());
         source.first = extent.first;
         source.last = extent.last;
         source.late = extent.late;

@@ -20,6 +20,8 @@ pub(super) struct Serving {
     /// Queue ids of its messages.
     pub(super) messages: Vec<String>,
     implied: Vec<LogCommand>,
+    /// The last reply that is logged: it was sent if none follows before the next command.
+    held: Vec<(LineRef, Stamp, String)>,
     /// Of the transaction that is not over.
     refused: Vec<LogCommand>,
 }
@@ -32,6 +34,7 @@ impl Serving {
             last: stamp,
             messages: Vec::new(),
             implied: Vec::new(),
+            held: Vec::new(),
             refused: Vec::new(),
         }
     }
@@ -42,11 +45,34 @@ impl Serving {
         events.push(LogEvent { line, stamp, what });
     }
 
-    /// A command or reply as it was.
+    /// A command or reply as it was. Replies are logged also where Sendmail then thinks better of them: the last one before the next command is
+    /// what was sent.
     pub(super) fn spoken(&mut self, line: LineRef, stamp: Stamp, side: Side, text: &str) {
         self.verbose = true;
         self.last = stamp;
-        self.transcript.line(line, stamp, side, text);
+        if side == Side::Client {
+            self.send();
+            return self.transcript.line(line, stamp, side, text);
+        }
+        // Told to a user at a terminal, never to a client.
+        if text.starts_with("050") {
+            return;
+        }
+        let goes_on = |text: &str| text.as_bytes().get(3) == Some(&b'-');
+        if !self.held.last().is_some_and(|(.., before)| goes_on(before)) {
+            self.held.clear();
+        }
+        self.held.push((line, stamp, text.to_owned()));
+        // No command follows these before the next reply.
+        if text.starts_with(['3']) || text.starts_with("221") || text.starts_with("421") {
+            self.send();
+        }
+    }
+
+    fn send(&mut self) {
+        for (line, stamp, text) in self.held.drain(..) {
+            self.transcript.line(line, stamp, Side::Server, &text);
+        }
     }
 
     pub(super) fn name(&mut self, name: &str) {
@@ -143,10 +169,12 @@ impl Serving {
 
     pub(super) fn close(&mut self, line: LineRef, stamp: Stamp, ending: Ending) {
         self.last = stamp;
+        self.send();
         self.transcript.close(line, stamp, ending);
     }
 
     pub(super) fn into_session(mut self) -> LogSession {
+        self.send();
         let messages = std::mem::take(&mut self.transcript.session.messages);
         let role = self.transcript.session.role;
         let mut session = self.transcript.into_session();
