@@ -15,6 +15,7 @@ mod dots;
 mod driver;
 mod ftp;
 mod http1;
+mod http2;
 mod imap;
 mod line;
 mod message;
