@@ -18,6 +18,7 @@ mod http1;
 mod http2;
 mod imap;
 mod line;
+mod mail_head;
 mod message;
 mod nntp;
 mod pending;
