@@ -17,6 +17,8 @@ mod damage;
 mod detection;
 mod dialogue;
 mod findings;
+#[cfg(feature = "live")]
+mod follow;
 mod formats;
 #[cfg(feature = "live")]
 mod live;
