@@ -195,7 +195,7 @@ pub(super) struct Listening {
     #[arg(short = 'p', long, requires = "interfaces")]
     pub(super) no_promiscuous: bool,
 
-    /// Become this user once the interfaces are open
+    /// Become this user once the interfaces and -w are open; logs, and what -o writes, are then opened as that user
     #[arg(short = 'Z', long, value_name = "USER", requires = "interfaces")]
     pub(super) relinquish: Option<String>,
 }

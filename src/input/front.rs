@@ -18,6 +18,9 @@ use super::{Input, InputError, Packing, Stop, Window};
 /// How often a silent pipe lets the stop flag be looked at.
 const WAKE_MILLIS: u16 = 100;
 
+/// Octets still taken off a pipe once it shall end: as much as Linux lets one hold.
+const MAX_LATE: usize = 1 << 20;
+
 /// An input that may be longer than any disk.
 #[derive(Debug)]
 pub enum Front {
@@ -181,6 +184,8 @@ impl Read for Counted {
 struct Patient {
     pipe: File,
     stop: Stop,
+    /// Octets taken since it was asked to end.
+    late: usize,
 }
 
 impl Patient {
@@ -188,6 +193,7 @@ impl Patient {
         Self {
             pipe,
             stop: stop.clone(),
+            late: 0,
         }
     }
 }
@@ -203,9 +209,17 @@ impl Read for Patient {
                 PollTimeout::from(WAKE_MILLIS)
             };
             match poll(&mut waiting, timeout) {
-                Ok(0) if self.stop.is_set() => return Ok(0),
+                Ok(ready) if self.stop.is_set() && (ready == 0 || self.late > MAX_LATE) => {
+                    return Ok(0);
+                }
                 Ok(0) | Err(nix::errno::Errno::EINTR) => {}
-                Ok(_) => return self.pipe.read(into),
+                Ok(_) => {
+                    let read = self.pipe.read(into)?;
+                    if self.stop.is_set() {
+                        self.late += read;
+                    }
+                    return Ok(read);
+                }
                 Err(error) => return Err(error.into()),
             }
         }

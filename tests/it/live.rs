@@ -234,6 +234,14 @@ fn privileges_are_given_up_for_good_and_a_count_ends_it() {
 }
 
 #[test]
+fn interfaces_are_listed() {
+    let output = crate::program::run(&["-D"]);
+    let text = crate::program::said(&output);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text.lines().any(|line| line.starts_with("lo ")), "{text}");
+}
+
+#[test]
 fn what_cannot_be_listened_to_is_named_with_a_remedy() {
     for (args, word) in [
         (&["-i", "no-such-interface"][..], "bothends -D"),

@@ -129,6 +129,12 @@ impl<'m> NetMon<'m> {
             });
             Nanos(0)
         });
+        if header.table.1 % 4 != 0 {
+            damage.note(28, || {
+                "a frame table whose length is no multiple of four; its last bytes are left out"
+                    .into()
+            });
+        }
         let frames = if let Some(table) = table(file, header.table) {
             Frames::Table(table)
         } else {

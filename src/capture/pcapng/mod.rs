@@ -155,7 +155,7 @@ impl Reader for PcapNg<'_> {
         let notes = [
             (
                 held.untimed,
-                "packets carry no time and take that of the packet before",
+                "packets without a time, which take that of the packet before",
             ),
             (held.names_left, "names of addresses beyond those kept"),
             (held.comments_left, "comments beyond those kept"),
@@ -170,7 +170,7 @@ impl Reader for PcapNg<'_> {
             notes: notes
                 .iter()
                 .filter(|(count, _)| *count > 0)
-                .map(|(count, words)| format!("{count} {words}"))
+                .map(|(count, words)| format!("{words}: {count}"))
                 .collect(),
             damage,
             ..CaptureReport::new(Format("pcapng"), CaptureClock::Utc)
