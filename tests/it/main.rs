@@ -9,6 +9,7 @@
 )]
 
 mod alignment;
+mod alloc;
 mod any_order;
 mod cases;
 mod conformance;
