@@ -14,6 +14,7 @@ mod icmp;
 mod keylog;
 mod log_session;
 mod lookup;
+mod mail;
 mod neighbour;
 mod passage;
 mod passed_over;
@@ -39,6 +40,7 @@ pub use log_session::{
     LoggedOctets, LoggedSize, LoggedTls, Role, Tally, Zone,
 };
 pub use lookup::{LedBy, Lookup, LookupOutcome, RecordType};
+pub use mail::{MailMessage, MailRecipient};
 pub use neighbour::Neighbour;
 pub use passage::{Passage, Repeated, Reset, Way};
 pub use passed_over::{Amount, PassedOver, Unread};

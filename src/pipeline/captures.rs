@@ -380,6 +380,7 @@ fn session(connection: Connection, proto: Proto, dialogue: Dialogue) -> WireSess
         led_by: None,
         overlaps: connection.overlaps,
         process: None,
+        messages: dialogue.messages,
         faults: dialogue.faults,
         notes: dialogue.notes,
     }

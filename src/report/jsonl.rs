@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::align::{Clock, Standing};
 use crate::model::{
     CaptureSource, CaptureZone, Evidence, Exchange, Finding, KeySource, LineRef, LogSource,
-    LogTime, Nanos, Side, Span, TlsSummary, Transport, Zone,
+    LogTime, MailMessage, Nanos, Side, Span, TlsSummary, Transport, Zone,
 };
 
 use super::account::{Shown, session_id};
@@ -359,6 +359,8 @@ struct Session<'a> {
     deliveries: Vec<DeliveryRecord<'a>>,
     r#match: MatchRecord<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    messages: Vec<MessageRecord<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     protocol_errors: Vec<FaultRecord>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     notes: &'a [String],
@@ -378,6 +380,44 @@ struct LookupRecord<'a> {
 struct ProcessRecord<'a> {
     path: &'a str,
     pid: u32,
+}
+
+/// A mail message.
+#[derive(Serialize)]
+struct MessageRecord<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sender: Option<&'a str>,
+    recipients: Vec<RecipientRecord<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    packet: Option<u64>,
+}
+
+/// A recipient of a message.
+#[derive(Serialize)]
+struct RecipientRecord<'a> {
+    address: &'a str,
+    code: &'a str,
+}
+
+fn message_record(message: &MailMessage) -> MessageRecord<'_> {
+    let recipients = message.recipients.iter().map(|one| RecipientRecord {
+        address: &one.address,
+        code: &one.code,
+    });
+    MessageRecord {
+        message_id: message.message_id.as_deref(),
+        sender: message.sender.as_deref(),
+        recipients: recipients.collect(),
+        bytes: message.octets,
+        code: message.code.as_deref(),
+        packet: message.packet.map(|packet| packet.0),
+    }
 }
 
 /// A departure from the protocol, how often, and where first.
@@ -424,6 +464,8 @@ struct Tls<'a> {
     offered: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     retried: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    ech: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_hello: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -548,6 +590,11 @@ fn session_record<'a>(account: &'a Account, shown: &Shown<'a>) -> Session<'a> {
             reasons: &shown.joined.verdict.reasons,
             candidates: lines(account, &shown.joined.candidates),
         },
+        messages: wire
+            .iter()
+            .flat_map(|wire| &wire.messages)
+            .map(message_record)
+            .collect(),
         protocol_errors: wire
             .iter()
             .flat_map(|wire| &wire.faults)
@@ -588,6 +635,7 @@ fn tls_record<'a>(account: &Account, tls: &'a TlsSummary) -> Tls<'a> {
         resumed: tls.resumed,
         offered: tls.offered.map(|version| version.to_string()),
         retried: tls.retried,
+        ech: tls.encrypted_hello,
         client_hello: utc(tls.client_hello),
         server_hello: utc(tls.server_hello),
         finished: utc(tls.finished),

@@ -16,6 +16,7 @@ mod conformance;
 mod conformance_protocols;
 mod corpus;
 mod damage;
+mod decryption;
 mod detection;
 mod dialogue;
 mod findings;
