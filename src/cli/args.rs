@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+use crate::pipeline::Limits;
+
 /// Examples at the foot of `--help`.
 const EXAMPLES: &str = "\
 Examples:
@@ -120,6 +122,18 @@ pub(super) struct Args {
     #[arg(long, value_parser = clap::value_parser!(i32).range(1970..2262))]
     pub(super) year: Option<i32>,
 
+    /// Segments with a wrong checksum: believed, or passed over as by the host that gets them
+    #[arg(long, value_enum, default_value = "keep")]
+    pub(super) bad_checksums: Checksums,
+
+    /// Connections followed at once; the one silent longest makes room
+    #[arg(long, value_name = "N", default_value_t = Limits::default().connections)]
+    pub(super) max_connections: usize,
+
+    /// Unanswered SYNs followed at once; the oldest makes room
+    #[arg(long, value_name = "N", default_value_t = Limits::default().half_open)]
+    pub(super) max_half_open: usize,
+
     /// Colour the text: on a terminal, always, or never; NO_COLOR is heeded too
     #[arg(long, value_enum, default_value = "auto")]
     pub(super) color: Color,
@@ -198,6 +212,15 @@ pub(super) struct Listening {
     /// Become this user once the interfaces and -w are open; logs, and what -o writes, are then opened as that user
     #[arg(short = 'Z', long, value_name = "USER", requires = "interfaces")]
     pub(super) relinquish: Option<String>,
+}
+
+/// What becomes of segments whose checksum is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Checksums {
+    /// They are counted and believed: a sending host's own capture is full of them
+    Keep,
+    /// They are counted and passed over
+    Drop,
 }
 
 /// When to colour.

@@ -18,6 +18,7 @@ mod progress;
 mod run;
 mod zones;
 
+pub use crate::flow::{BadChecksums, Limits};
 pub use error::PipelineError;
 pub use meter::Meter;
 pub use options::{EncodingRule, LogInput, Logs, Options, PacketRules, Tell, ZoneRule};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use encoding_rs::Encoding;
 
 use crate::capture::Turn;
-use crate::flow::Limits;
+use crate::flow::{BadChecksums, Limits};
 use crate::input::Stop;
 use crate::log::{Chosen, GivenZone, OwnFormat};
 use crate::model::Span;
@@ -39,6 +39,8 @@ pub struct Options {
     pub log_encodings: Vec<EncodingRule>,
     /// Year of log stamps without one; else that of the capture, else that of the file.
     pub year: Option<i32>,
+    /// What becomes of segments whose checksum is wrong.
+    pub bad_checksums: BadChecksums,
     /// Bounds of the connection table.
     pub limits: Limits,
     /// What to show.

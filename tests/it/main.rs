@@ -9,12 +9,14 @@
 )]
 
 mod alignment;
+mod alloc;
 mod any_order;
 mod cases;
 mod conformance;
 mod conformance_protocols;
 mod corpus;
 mod damage;
+mod decryption;
 mod detection;
 mod dialogue;
 mod findings;
