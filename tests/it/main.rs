@@ -9,6 +9,7 @@
 )]
 
 mod alignment;
+mod alloc;
 mod any_order;
 mod cases;
 mod conformance;
@@ -19,6 +20,8 @@ mod decryption;
 mod detection;
 mod dialogue;
 mod findings;
+#[cfg(feature = "live")]
+mod follow;
 mod formats;
 #[cfg(feature = "live")]
 mod live;
@@ -26,6 +29,7 @@ mod logging;
 mod own_format;
 mod packets;
 mod program;
+mod real_logs;
 mod rooms;
 mod rotated;
 mod samples;
