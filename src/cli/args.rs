@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+use crate::pipeline::Limits;
+
 /// Examples at the foot of `--help`.
 const EXAMPLES: &str = "\
 Examples:
@@ -68,6 +70,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(super) keylog: Vec<PathBuf>,
 
+    #[cfg(feature = "live")]
+    #[command(flatten)]
+    pub(super) growing: Growing,
+
     /// A web server's own log format, in the words of nginx or Apache; NAME: in front of a log names it
     #[arg(long, value_name = "NAME=FORMAT", long_help = LOG_FORMAT)]
     pub(super) log_format: Vec<String>,
@@ -123,6 +129,18 @@ pub(super) struct Args {
     /// Year of the first log stamp where stamps have none (else told by the capture, or by the file's last change)
     #[arg(long, value_parser = clap::value_parser!(i32).range(1970..2262))]
     pub(super) year: Option<i32>,
+
+    /// Segments with a wrong checksum: believed, or passed over as by the host that gets them
+    #[arg(long, value_enum, default_value = "keep")]
+    pub(super) bad_checksums: Checksums,
+
+    /// Connections followed at once; the one silent longest makes room
+    #[arg(long, value_name = "N", default_value_t = Limits::default().connections)]
+    pub(super) max_connections: usize,
+
+    /// Unanswered SYNs followed at once; the oldest makes room
+    #[arg(long, value_name = "N", default_value_t = Limits::default().half_open)]
+    pub(super) max_half_open: usize,
 
     /// Colour the text: on a terminal, always, or never; NO_COLOR is heeded too
     #[arg(long, value_enum, default_value = "auto")]
@@ -204,6 +222,15 @@ pub(super) struct Listening {
     pub(super) relinquish: Option<String>,
 }
 
+/// What becomes of segments whose checksum is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Checksums {
+    /// They are counted and believed: a sending host's own capture is full of them
+    Keep,
+    /// They are counted and passed over
+    Drop,
+}
+
 /// When to colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Color {
@@ -261,4 +288,13 @@ pub(super) enum Command {
 /// The command line's definition, for completions and the man page.
 pub fn command() -> clap::Command {
     Args::command()
+}
+
+/// Logs that grow.
+#[cfg(feature = "live")]
+#[derive(Debug, clap::Args)]
+pub(super) struct Growing {
+    /// Read logs on while they are written, over rotation: beside -i what is written meanwhile, alone until interrupted
+    #[arg(long, requires = "logs", conflicts_with = "captures")]
+    pub(super) follow: bool,
 }

@@ -10,10 +10,12 @@ use crate::capture::Turn;
 use crate::log::registry::FORMATS;
 use crate::log::{Chosen, GivenZone, OwnFormat};
 use crate::model::{Nanos, Span};
-use crate::pipeline::{ClockRule, EncodingRule, LogInput, Logs, Options, PacketRules, ZoneRule};
+use crate::pipeline::{
+    BadChecksums, ClockRule, EncodingRule, Limits, LogInput, Logs, Options, PacketRules, ZoneRule,
+};
 use crate::report::Selection;
 
-use super::args::Args;
+use super::args::{Args, Checksums};
 
 /// Sessions drawn unless asked for more.
 const LADDERS: usize = 50;
@@ -45,6 +47,8 @@ pub(super) fn options(args: &Args) -> Result<Options> {
         },
         #[cfg(feature = "live")]
         live: listens(args).then(|| live(args)),
+        #[cfg(feature = "live")]
+        follow: args.growing.follow,
         keylogs: args.keylog.clone(),
         other_side: args.other_side.clone(),
         logs,
@@ -66,6 +70,15 @@ pub(super) fn options(args: &Args) -> Result<Options> {
             .map(|rule| encoding_rule(rule))
             .collect::<Result<_>>()?,
         year: args.year,
+        bad_checksums: match args.bad_checksums {
+            Checksums::Keep => BadChecksums::Keep,
+            Checksums::Drop => BadChecksums::Drop,
+        },
+        limits: Limits {
+            connections: args.max_connections,
+            half_open: args.max_half_open,
+            ..Limits::default()
+        },
         selection: Selection {
             ids: args.sessions.clone(),
             since: args.since.as_deref().map(moment).transpose()?,

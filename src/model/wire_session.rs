@@ -181,6 +181,9 @@ pub struct TlsSummary {
     /// Whether the server took up an earlier session, or in TLS 1.3 any pre-shared key; `None` when that
     /// cannot be seen.
     pub resumed: Option<bool>,
+    /// Whether the client's hello holds another one, encrypted, or pretends to (RFC 9849): the name it shows may not
+    /// be the one it asks for.
+    pub encrypted_hello: bool,
     /// Whether the server had the client begin anew with other key shares (RFC 8446 §4.1.4).
     pub retried: bool,
     /// The server's certificate, where it is sent in the clear (TLS 1.2 and before).

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use encoding_rs::Encoding;
 
 use crate::capture::Turn;
-use crate::flow::Limits;
+use crate::flow::{BadChecksums, Limits};
 use crate::input::Stop;
 use crate::log::{Chosen, GivenZone, OwnFormat};
 use crate::model::Span;
@@ -29,6 +29,8 @@ pub struct Options {
     pub other_side: Option<PathBuf>,
     /// Logs.
     pub logs: Vec<LogInput>,
+    /// Whether logs are read on while they are written, until packets are over or the user stops it.
+    pub follow: bool,
     /// Formats that the user describes.
     pub own_formats: Vec<OwnFormat>,
     /// Zone of captures that keep wall-clock time.
@@ -41,6 +43,8 @@ pub struct Options {
     pub log_encodings: Vec<EncodingRule>,
     /// Year of log stamps without one; else that of the capture, else that of the file.
     pub year: Option<i32>,
+    /// What becomes of segments whose checksum is wrong.
+    pub bad_checksums: BadChecksums,
     /// Bounds of the connection table.
     pub limits: Limits,
     /// What to show.
@@ -77,6 +81,18 @@ impl Default for Tell {
     fn default() -> Self {
         Self(|_| {})
     }
+}
+
+/// Whether packets are taken from interfaces.
+#[cfg(feature = "live")]
+pub(super) const fn listens(options: &Options) -> bool {
+    options.live.is_some()
+}
+
+/// Whether packets are taken from interfaces.
+#[cfg(not(feature = "live"))]
+pub(super) const fn listens(_: &Options) -> bool {
+    false
 }
 
 /// A log, folder or pattern as given.

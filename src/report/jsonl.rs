@@ -465,6 +465,8 @@ struct Tls<'a> {
     offered: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     retried: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    ech: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_hello: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -634,6 +636,7 @@ fn tls_record<'a>(account: &Account, tls: &'a TlsSummary) -> Tls<'a> {
         resumed: tls.resumed,
         offered: tls.offered.map(|version| version.to_string()),
         retried: tls.retried,
+        ech: tls.encrypted_hello,
         client_hello: utc(tls.client_hello),
         server_hello: utc(tls.server_hello),
         finished: utc(tls.finished),
