@@ -66,6 +66,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(super) keylog: Vec<PathBuf>,
 
+    #[cfg(feature = "live")]
+    #[command(flatten)]
+    pub(super) growing: Growing,
+
     /// A web server's own log format, in the words of nginx or Apache; NAME: in front of a log names it
     #[arg(long, value_name = "NAME=FORMAT", long_help = LOG_FORMAT)]
     pub(super) log_format: Vec<String>,
@@ -267,4 +271,13 @@ pub(super) enum Command {
 /// The command line's definition, for completions and the man page.
 pub fn command() -> clap::Command {
     Args::command()
+}
+
+/// Logs that grow.
+#[cfg(feature = "live")]
+#[derive(Debug, clap::Args)]
+pub(super) struct Growing {
+    /// Read logs on while they are written, over rotation: beside -i what is written meanwhile, alone until interrupted
+    #[arg(long, requires = "logs", conflicts_with = "captures")]
+    pub(super) follow: bool,
 }

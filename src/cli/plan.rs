@@ -47,6 +47,8 @@ pub(super) fn options(args: &Args) -> Result<Options> {
         },
         #[cfg(feature = "live")]
         live: listens(args).then(|| live(args)),
+        #[cfg(feature = "live")]
+        follow: args.growing.follow,
         keylogs: args.keylog.clone(),
         logs,
         own_formats,

@@ -6,6 +6,7 @@
 mod captures;
 mod duplicates;
 mod error;
+mod follow;
 mod keys;
 mod logs;
 mod meter;

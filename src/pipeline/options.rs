@@ -27,6 +27,8 @@ pub struct Options {
     pub keylogs: Vec<PathBuf>,
     /// Logs.
     pub logs: Vec<LogInput>,
+    /// Whether logs are read on while they are written, until packets are over or the user stops it.
+    pub follow: bool,
     /// Formats that the user describes.
     pub own_formats: Vec<OwnFormat>,
     /// Zone of captures that keep wall-clock time.
@@ -75,6 +77,18 @@ impl Default for Tell {
     fn default() -> Self {
         Self(|_| {})
     }
+}
+
+/// Whether packets are taken from interfaces.
+#[cfg(feature = "live")]
+pub(super) const fn listens(options: &Options) -> bool {
+    options.live.is_some()
+}
+
+/// Whether packets are taken from interfaces.
+#[cfg(not(feature = "live"))]
+pub(super) const fn listens(_: &Options) -> bool {
+    false
 }
 
 /// A log, folder or pattern as given.

@@ -10,8 +10,10 @@ use crate::log::Era;
 use crate::model::{CaptureSource, Finding, LogTime, Severity};
 use crate::report::Account;
 
+use super::follow::{Following, Place};
 use super::keys::Keys;
-use super::logs::{self, LogFile};
+use super::logs::{self, LogFile, Told};
+use super::options::listens;
 use super::output::Output;
 use super::{Options, PipelineError, Progress, captures, zones};
 
@@ -52,6 +54,14 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
             });
         }
     }
+    let following = options.follow.then(|| {
+        let from = if listens(options) {
+            Place::End
+        } else {
+            Place::Begin
+        };
+        Following::start(options, from)
+    });
     progress.begin("captures");
     let opened = captures::open(&mut fronts, &mut failures);
     #[cfg(feature = "live")]
@@ -64,17 +74,11 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         Err(error) => return refused(error),
     };
     failures.extend(wires.failure.take());
-    // Only now: while an interface is listened to, logs grow.
-    let files = open_logs(options, &mut failures);
-    for file in &files {
-        progress.expect(size(&file.input));
-    }
-    let told = logs::read(
-        &files,
-        era(options, &wires.sources, &files),
-        options,
-        progress,
-    );
+    let told = match following {
+        Some(following) if listens(options) => following.finish(),
+        Some(following) => following.told(),
+        None => read_logs(options, &wires.sources, &mut failures, progress),
+    };
     failures.extend(told.failures);
     progress.begin("aligning");
     let origin = wires.origin.unwrap_or_default();
@@ -174,6 +178,20 @@ fn with_live<'m>(
         reader: Box::new(live),
     });
     Ok(opened)
+}
+
+/// Reads the logs as they are now: while an interface was listened to, they grew.
+fn read_logs(
+    options: &Options,
+    captures: &[CaptureSource],
+    failures: &mut Vec<PipelineError>,
+    progress: &mut Progress,
+) -> Told {
+    let files = open_logs(options, failures);
+    for file in &files {
+        progress.expect(size(&file.input));
+    }
+    logs::read(&files, era(options, captures, &files), options, progress)
 }
 
 fn open_logs(options: &Options, failures: &mut Vec<PipelineError>) -> Vec<LogFile> {

@@ -20,6 +20,8 @@ mod decryption;
 mod detection;
 mod dialogue;
 mod findings;
+#[cfg(feature = "live")]
+mod follow;
 mod formats;
 #[cfg(feature = "live")]
 mod live;
@@ -27,6 +29,7 @@ mod logging;
 mod own_format;
 mod packets;
 mod program;
+mod real_logs;
 mod rooms;
 mod rotated;
 mod samples;

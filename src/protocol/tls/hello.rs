@@ -277,7 +277,7 @@ mod tests {
     fn a_client_hello_tells_what_it_offers() {
         let mut body = vec![3, 3];
         body.extend([7; 32]);
-        body.extend([2, 0xaa, 0xbb, 0, 4, 0x13, 1, 0xc0, 0x2f, 1, 0, 0, 35]);
+        body.extend([2, 0xaa, 0xbb, 0, 4, 0x13, 1, 0xc0, 0x2f, 1, 0, 0, 39]);
         body.extend([0, 0, 0, 9, 0, 7, 0, 0, 4, b'm', b'x', b'.', b'y']);
         body.extend([0, 16, 0, 5, 0, 3, 2, b'h', b'2']);
         body.extend([0, 43, 0, 5, 4, 3, 4, 3, 3]);
