@@ -12,6 +12,7 @@ use bothends::log::{self, Chosen, Entry, Era, How, Opening, registry::FORMATS};
 use bothends::model::{LogId, LogSource, Nanos, PacketNo, Proto, Side};
 use bothends::protocol::dns::DnsDialogue;
 use bothends::protocol::registry::PROTOCOLS;
+use bothends::protocol::tls::Secrets;
 use bothends::protocol::{Dialogue, Driver, Step};
 
 /// Any bytes as a capture file: never more packet bytes than the file has, and a stream of them gives the same.
@@ -55,12 +56,18 @@ pub(crate) fn link(data: &[u8]) {
             at: 0,
             process: None,
         };
-        if let Ok(Datagram {
-            upper: Upper::Tcp(segment),
-            ..
-        }) = decoder.decode(&record, packet)
-        {
-            assert!(segment.payload.len() <= usize::try_from(segment.length).unwrap_or(usize::MAX));
+        let mut n = 0;
+        while n == 0 || n < decoder.subframes() {
+            if let Ok(Datagram {
+                upper: Upper::Tcp(segment),
+                ..
+            }) = decoder.decode_nth(&record, packet, n)
+            {
+                assert!(
+                    segment.payload.len() <= usize::try_from(segment.length).unwrap_or(usize::MAX)
+                );
+            }
+            n += 1;
         }
     }
 }
@@ -71,6 +78,8 @@ pub(crate) fn flow(data: &[u8]) {
         held_per_direction: 512,
         held_in_all: 700,
         connections: 2,
+        half_open: 2,
+        unanswered: 20,
     };
     let mut table = FlowTable::new(limits);
     let (mut sent, mut passed) = (0usize, 0usize);
@@ -96,6 +105,7 @@ pub(crate) fn flow(data: &[u8]) {
             source: from.0,
             destination: to.0,
             ttl: 64,
+            authenticated: None,
             upper: Upper::Tcp(Segment {
                 source_port: from.1,
                 destination_port: to.1,
@@ -145,6 +155,24 @@ pub(crate) fn spoken(data: &[u8]) -> Option<Proto> {
     let (proto, dialogue) = driver.finish();
     assert!(dialogue.exchanges.len() <= data.len() + 1);
     Some(proto)
+}
+
+/// Two bytes of port, two of the length of a key log, the key log, then pieces of a dialogue.
+pub(crate) fn secrets(data: &[u8]) {
+    let Some((&[p0, p1, l0, l1], rest)) = data.split_first_chunk() else {
+        return;
+    };
+    let length = usize::from(u16::from_le_bytes([l0, l1])).min(rest.len());
+    let (keylog, pieces) = rest.split_at(length);
+    let secrets = Secrets::default();
+    let held = secrets.read_keylog(keylog);
+    assert!(held.secrets + held.unparsed <= keylog.len() as u64);
+    let mut driver = Driver::with_secrets(u16::from_le_bytes([p0, p1]), secrets);
+    for event in Pieces::of(pieces) {
+        driver.event(event);
+    }
+    let (_, dialogue) = driver.finish();
+    assert!(dialogue.exchanges.len() <= pieces.len() + 1);
 }
 
 /// A byte that names the protocol, then pieces of a dialogue: to that protocol's decoder, whatever they look like. 255 is

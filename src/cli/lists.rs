@@ -66,6 +66,11 @@ pub(super) fn protocols(out: &mut dyn Write) -> io::Result<()> {
         texts.join(", ")
     };
     for entry in PROTOCOLS {
+        if entry.ports.is_empty() && entry.tls_ports.is_empty() {
+            let names = entry.alpn.join(", ");
+            writeln!(out, "{:<8} as {names}, on the same ports", entry.proto)?;
+            continue;
+        }
         writeln!(
             out,
             "{:<8} in the clear on {}; inside TLS on {}; found by content on any port",

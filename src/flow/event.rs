@@ -89,6 +89,10 @@ pub enum BadChecksums {
 pub struct Limits {
     /// Connections followed at once; the one idle longest is closed to make room.
     pub connections: usize,
+    /// Unanswered SYNs followed at once; the oldest is given up to make room.
+    pub half_open: usize,
+    /// Unanswered SYNs that are made a session each; further ones are counted only.
+    pub unanswered: usize,
     /// Octets held back per direction behind a hole.
     pub held_per_direction: usize,
     /// Octets held back in all.
@@ -99,6 +103,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 1_000_000,
+            half_open: 500_000,
+            unanswered: 100_000,
             held_per_direction: 4 << 20,
             held_in_all: 512 << 20,
         }

@@ -5,13 +5,16 @@
 //! known here. Bounds: [`Limits`]; each that is hit becomes a declared hole and is counted.
 
 mod event;
+mod half_open;
 mod key;
 mod neighbours;
+mod passed_over;
 mod table;
 mod tcp;
 mod udp;
 
 pub use event::{BadChecksums, Connection, Limits, StreamEvent};
 pub use neighbours::Neighbours;
+pub use passed_over::PassedOverTable;
 pub use table::{FlowEvent, FlowId, FlowTable, Overruns};
 pub use udp::{UdpEvent, UdpId, UdpTable};

@@ -8,6 +8,7 @@ use slotmap::{SlotMap, new_key_type};
 use crate::link::{Datagram, Flags, Quote, Segment, Upper};
 use crate::model::{Conversation, Endpoint, IcmpError, Nanos, PacketNo, Side, Span, Transport};
 
+use super::half_open::{HalfOpen, HalfOpens};
 use super::key::FlowKey;
 use super::tcp::{Arrival, Phase, TcpConnection};
 use super::{BadChecksums, Connection, Limits, StreamEvent};
@@ -33,6 +34,12 @@ pub enum FlowEvent<'p> {
 pub struct Overruns {
     /// Connections closed early because too many were open.
     pub connections: u64,
+    /// Unanswered SYNs given up early because too many waited for an answer.
+    pub half_open: u64,
+    /// Unanswered SYNs that no session is made of, as there are too many.
+    pub unlisted: u64,
+    /// ICMP errors about connections that never came, of those no longer waited for.
+    orphans: u64,
     /// Times that held octets were passed on with holes because too many were held.
     pub held: u64,
 }
@@ -44,6 +51,10 @@ pub struct FlowTable {
     checksums: BadChecksums,
     by_key: HashMap<FlowKey, FlowId, foldhash::fast::RandomState>,
     flows: SlotMap<FlowId, Flow>,
+    half: HalfOpens,
+    /// Unanswered SYNs that are over.
+    unanswered: usize,
+    orphans: VecDeque<(FlowKey, IcmpError)>,
     /// Every open connection once; looked through in turn for those that have fallen silent.
     rounds: VecDeque<FlowId>,
     held: usize,
@@ -59,6 +70,13 @@ struct Flow {
 
 /// ICMP errors kept of one connection.
 const MAX_ERRORS: usize = 16;
+
+/// ICMP errors kept that quote a connection not seen yet.
+const MAX_ORPHANS: usize = 64;
+/// How far before the packet that it quotes an error may be captured.
+const SWAPPED: Span = Span::SECOND;
+/// SYNs replayed one by one; of more only the number is told.
+const MAX_REPLAYED: u32 = 64;
 
 /// After how long without a packet a connection is taken for over.
 const fn silence(phase: Phase) -> Span {
@@ -79,6 +97,9 @@ impl FlowTable {
             checksums: BadChecksums::default(),
             by_key: HashMap::default(),
             flows: SlotMap::with_key(),
+            half: HalfOpens::default(),
+            unanswered: 0,
+            orphans: VecDeque::new(),
             rounds: VecDeque::new(),
             held: 0,
             overruns: Overruns::default(),
@@ -97,9 +118,14 @@ impl FlowTable {
         self.overruns
     }
 
-    /// Connections open now.
+    /// Connections open now, half-open ones among them.
     pub fn open(&self) -> usize {
-        self.flows.len()
+        self.flows.len() + self.half.len()
+    }
+
+    /// ICMP errors about connections that never came.
+    pub fn unclaimed(&self) -> u64 {
+        self.overruns.orphans + u64::try_from(self.orphans.len()).unwrap_or(u64::MAX)
     }
 
     /// Takes the next packet's datagram; whether it belongs to a connection.
@@ -128,10 +154,33 @@ impl FlowTable {
             packet,
             hops: datagram.ttl,
         };
-        let id = match self.current(&key, segment, at, out) {
-            Some(id) => id,
-            None => self.open_flow(key, source, destination, arrival, segment, out),
+        if self.repeats_half_open(&key, source, segment, at) {
+            return true;
+        }
+        let known = self.current(&key, segment, at, out);
+        let id = if let Some(id) = known {
+            id
+        } else {
+            let ends = (source, destination);
+            let when = (at, packet, datagram.ttl);
+            if let Some(half) = HalfOpen::begun_by(ends, when, segment) {
+                self.begin_half(key, half, out);
+                return true;
+            }
+            self.open_flow(key, source, destination, arrival, segment, out)
         };
+        self.segment(id, source, arrival, segment, out)
+    }
+
+    /// Gives a segment to its connection.
+    fn segment(
+        &mut self,
+        id: FlowId,
+        source: Endpoint,
+        arrival: Arrival,
+        segment: &Segment<'_>,
+        out: &mut dyn FnMut(FlowId, FlowEvent<'_>),
+    ) -> bool {
         let Some(flow) = self.flows.get_mut(id) else {
             return false;
         };
@@ -163,21 +212,140 @@ impl FlowTable {
         true
     }
 
-    /// Notes an ICMP error; whether it quotes a connection that is open.
-    pub fn quoted(&mut self, quote: &Quote, error: IcmpError) -> bool {
+    /// Notes an ICMP error that quotes a connection over TCP.
+    ///
+    /// If that is not open it may begin yet: captures swap packets.
+    pub fn quoted(
+        &mut self,
+        quote: &Quote,
+        error: IcmpError,
+        out: &mut dyn FnMut(FlowId, FlowEvent<'_>),
+    ) {
         let key = FlowKey::new(quote.source, quote.destination, quote.transport);
-        let id = self.by_key.get(&key).copied();
-        let Some(flow) = id.and_then(|id| self.flows.get_mut(id)) else {
-            return false;
-        };
-        if flow.icmp_errors.len() < MAX_ERRORS {
+        self.promote(&key, out);
+        if let Some(&id) = self.by_key.get(&key) {
+            self.blame(id, error);
+            return;
+        }
+        if self.orphans.len() >= MAX_ORPHANS {
+            self.orphans.pop_front();
+            self.overruns.orphans += 1;
+        }
+        self.orphans.push_back((key, error));
+    }
+
+    fn blame(&mut self, id: FlowId, error: IcmpError) {
+        if let Some(flow) = self.flows.get_mut(id)
+            && flow.icmp_errors.len() < MAX_ERRORS
+        {
             flow.icmp_errors.push(error);
         }
-        true
+    }
+
+    /// Ties errors that came a little before the connection to it.
+    fn claim(&mut self, key: &FlowKey, id: FlowId, at: Nanos) {
+        let mut left = std::mem::take(&mut self.orphans);
+        left.retain(|(quoted, error)| {
+            let mine = quoted == key && at.since(error.at) <= SWAPPED;
+            if mine {
+                self.blame(id, *error);
+            }
+            !mine
+        });
+        self.orphans = left;
+    }
+
+    /// Whether a segment is a SYN that is sent again before any answer.
+    fn repeats_half_open(
+        &mut self,
+        key: &FlowKey,
+        source: Endpoint,
+        segment: &Segment<'_>,
+        at: Nanos,
+    ) -> bool {
+        let Some(half) = self.half.get_mut(key) else {
+            return false;
+        };
+        let again =
+            half.repeated_by(source, segment) && at.since(half.last) <= silence(Phase::Opening);
+        if again {
+            half.syns = half.syns.saturating_add(1);
+            half.last = half.last.max(at);
+        }
+        again
+    }
+
+    fn begin_half(
+        &mut self,
+        key: FlowKey,
+        half: HalfOpen,
+        out: &mut dyn FnMut(FlowId, FlowEvent<'_>),
+    ) {
+        if self.half.len() >= self.limits.half_open
+            && let Some((key, oldest)) = self.half.pop()
+        {
+            self.overruns.half_open += 1;
+            self.close_half(key, oldest, out);
+        }
+        self.half.insert(key, half);
+        if self.orphans.iter().any(|(quoted, _)| *quoted == key) {
+            self.promote(&key, out);
+        }
+    }
+
+    /// Makes a connection out of a half-open one, which more is known of now.
+    fn promote(&mut self, key: &FlowKey, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) {
+        if let Some(half) = self.half.remove(key) {
+            self.open_half(*key, half, out);
+        }
+    }
+
+    fn open_half(
+        &mut self,
+        key: FlowKey,
+        half: HalfOpen,
+        out: &mut dyn FnMut(FlowId, FlowEvent<'_>),
+    ) -> FlowId {
+        let segment = half.segment();
+        let mut arrival = Arrival {
+            at: half.first,
+            packet: half.packet,
+            hops: half.hops,
+        };
+        let id = self.open_flow(key, half.client, half.server, arrival, &segment, out);
+        for n in 0..half.syns.min(MAX_REPLAYED) {
+            if n > 0 {
+                arrival.at = half.last;
+            }
+            self.segment(id, half.client, arrival, &segment, out);
+        }
+        if let Some(flow) = self.flows.get_mut(id) {
+            flow.tcp.add_syns(half.syns.saturating_sub(MAX_REPLAYED));
+        }
+        id
+    }
+
+    /// An unanswered SYN is over.
+    fn close_half(
+        &mut self,
+        key: FlowKey,
+        half: HalfOpen,
+        out: &mut dyn FnMut(FlowId, FlowEvent<'_>),
+    ) {
+        self.unanswered += 1;
+        if self.unanswered > self.limits.unanswered {
+            self.overruns.unlisted += 1;
+            return;
+        }
+        let id = self.open_half(key, half, out);
+        self.close(id, out);
     }
 
     /// The capture is over: closes all connections, oldest first.
     pub fn finish(&mut self, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) {
+        while let Some((key, half)) = self.half.pop() {
+            self.close_half(key, half, out);
+        }
         while let Some(id) = self.rounds.pop_front() {
             self.close(id, out);
         }
@@ -191,6 +359,7 @@ impl FlowTable {
         at: Nanos,
         out: &mut dyn FnMut(FlowId, FlowEvent<'_>),
     ) -> Option<FlowId> {
+        self.promote(key, out);
         let id = *self.by_key.get(key)?;
         let tcp = &self.flows.get(id)?.tcp;
         let silent = at.since(tcp.last()) > silence(tcp.phase());
@@ -233,11 +402,17 @@ impl FlowTable {
         self.by_key.insert(key, id);
         self.rounds.push_back(id);
         out(id, FlowEvent::Opened(conversation));
+        if !self.orphans.is_empty() {
+            self.claim(&key, id, arrival.at);
+        }
         id
     }
 
     /// Looks at two connections; closes those that have fallen silent.
     fn sweep(&mut self, now: Nanos, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) {
+        if let Some((key, half)) = self.half.pop_silent(now, silence(Phase::Opening)) {
+            self.close_half(key, half, out);
+        }
         for _ in 0..2 {
             let Some(id) = self.rounds.pop_front() else {
                 return;
@@ -329,6 +504,7 @@ mod tests {
             source,
             destination,
             ttl: 64,
+            authenticated: None,
             upper: Upper::Tcp(Segment {
                 source_port: ports.0,
                 destination_port: ports.1,
@@ -499,7 +675,8 @@ mod tests {
     #[test]
     fn half_open_connections_beyond_the_bound_make_room() {
         let limits = Limits {
-            connections: 100,
+            half_open: 100,
+            unanswered: 1_000,
             ..Limits::default()
         };
         let mut table = FlowTable::new(limits);
@@ -515,7 +692,82 @@ mod tests {
             });
             assert!(table.open() <= 100);
         }
-        assert_eq!((closed, table.overruns().connections), (4_900, 4_900));
+        table.finish(&mut |_, event| closed += u32::from(matches!(event, FlowEvent::Closed(_))));
+        let overruns = table.overruns();
+        assert_eq!((closed, overruns.half_open), (1_000, 4_900));
+        assert_eq!((overruns.unlisted, overruns.connections), (4_000, 0));
+    }
+
+    #[test]
+    fn a_syn_sent_again_is_one_connection_whatever_comes_after() {
+        let mut sent = vec![(0, DIALOGUE[0]), (1000, DIALOGUE[0]), (3000, DIALOGUE[0])];
+        sent.extend(DIALOGUE[1..].iter().map(|&sent| (3100, sent)));
+        let told = run(&sent, Limits::default());
+        assert_eq!((told.records.len(), told.text.as_str()), (1, SAID));
+        let record = &told.records[0];
+        assert_eq!(
+            (record.handshake.syns, record.history.as_str()),
+            (3, "ShAdDfFa")
+        );
+        assert_eq!((record.start, record.first_packet), (Nanos(0), PacketNo(1)));
+        assert_eq!(record.counts.of(C).packets, 7);
+    }
+
+    #[test]
+    fn an_answer_captured_before_its_syn_belongs_to_it() {
+        let mut sent = DIALOGUE.to_vec();
+        sent.swap(0, 1);
+        let told = run(&timed(&sent), Limits::default());
+        assert_eq!((told.records.len(), told.text.as_str()), (1, SAID));
+        assert_eq!(told.records[0].conversation.server.port, 25);
+        assert_eq!(told.records[0].conn_state, "SF");
+    }
+
+    /// The first SYN of a client, quoted by an error that comes before or after it.
+    fn blamed(error_first: bool) -> usize {
+        let mut table = FlowTable::new(Limits::default());
+        let mut told = Told::default();
+        let quote = Quote {
+            reason: crate::model::IcmpReason::HostUnreachable,
+            source: Endpoint {
+                ip: CLIENT,
+                port: 40_000,
+            },
+            destination: Endpoint {
+                ip: SERVER,
+                port: 25,
+            },
+            transport: Transport::Tcp,
+        };
+        let error = IcmpError {
+            at: Nanos(5),
+            packet: PacketNo(2),
+            by: SERVER,
+            reason: quote.reason,
+        };
+        let mut steps = [true, false];
+        if error_first {
+            steps.reverse();
+        }
+        for syn in steps {
+            if syn {
+                let syn = datagram(DIALOGUE[0]);
+                table.push(Nanos(9), PacketNo(1), &syn, &mut |_, event| {
+                    told.take(event);
+                });
+            } else {
+                table.quoted(&quote, error, &mut |_, event| told.take(event));
+            }
+        }
+        assert_eq!(table.unclaimed(), 0);
+        table.finish(&mut |_, event| told.take(event));
+        assert_eq!(told.records[0].conn_state, "S0");
+        told.records[0].icmp_errors.len()
+    }
+
+    #[test]
+    fn an_error_is_tied_to_its_connection_also_when_it_is_captured_first() {
+        assert_eq!((blamed(false), blamed(true)), (1, 1));
     }
 
     proptest! {

@@ -39,8 +39,10 @@ pub enum UdpEvent<'p> {
 
 /// Silence after which a conversation is over.
 const SILENCE: Span = Span::seconds(60);
-/// Conversations followed at once; the oldest is closed to make room.
+/// Conversations followed at once; one that has been silent for long is closed to make room.
 const MAX_OPEN: usize = 100_000;
+/// Conversations looked at to find it.
+const LOOKED_AT: usize = 16;
 /// ICMP errors kept of one.
 const MAX_ERRORS: usize = 16;
 
@@ -49,8 +51,9 @@ const MAX_ERRORS: usize = 16;
 pub struct UdpTable {
     by_key: HashMap<FlowKey, UdpId, foldhash::fast::RandomState>,
     open: SlotMap<UdpId, Open>,
-    /// In the order in which they began.
-    order: VecDeque<UdpId>,
+    /// Every open conversation once; looked through in turn for those that have fallen silent.
+    rounds: VecDeque<UdpId>,
+    closed_early: u64,
 }
 
 #[derive(Debug)]
@@ -79,8 +82,10 @@ impl UdpTable {
         };
         self.sweep(at, out);
         let key = FlowKey::new(source, destination, Transport::Udp);
-        let known = self.by_key.get(&key).copied();
-        let id = known.unwrap_or_else(|| {
+        let id = self.current(&key, at, out).unwrap_or_else(|| {
+            if self.open.len() >= MAX_OPEN {
+                self.make_room(out);
+            }
             let from_server = is_server(udp.source_port) && !is_server(udp.destination_port);
             let (client, server) = if from_server {
                 (destination, source)
@@ -117,10 +122,37 @@ impl UdpTable {
                 bytes: udp.payload,
             },
         );
-        if self.open.len() > MAX_OPEN
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.close(oldest, out);
+    }
+
+    /// Conversations closed early because too many were open.
+    pub const fn closed_early(&self) -> u64 {
+        self.closed_early
+    }
+
+    /// The open conversation of these ends; one that has fallen silent is closed, and what comes begins another.
+    fn current(
+        &mut self,
+        key: &FlowKey,
+        at: Nanos,
+        out: &mut dyn FnMut(UdpId, UdpEvent<'_>),
+    ) -> Option<UdpId> {
+        let id = *self.by_key.get(key)?;
+        if at.since(self.open.get(id)?.record.end) > SILENCE {
+            self.close(id, out);
+            return None;
+        }
+        Some(id)
+    }
+
+    /// Closes the conversation that has been silent longest of those whose turn it is.
+    fn make_room(&mut self, out: &mut dyn FnMut(UdpId, UdpEvent<'_>)) {
+        let next = self.rounds.iter().take(LOOKED_AT).enumerate();
+        let longest = next
+            .filter_map(|(at, &id)| Some((self.open.get(id)?.record.end, at)))
+            .min();
+        if let Some(id) = longest.and_then(|(_, at)| self.rounds.remove(at)) {
+            self.closed_early += 1;
+            self.close(id, out);
         }
     }
 
@@ -138,7 +170,7 @@ impl UdpTable {
 
     /// The capture is over: closes all, oldest first.
     pub fn finish(&mut self, out: &mut dyn FnMut(UdpId, UdpEvent<'_>)) {
-        while let Some(id) = self.order.pop_front() {
+        while let Some(id) = self.rounds.pop_front() {
             self.close(id, out);
         }
     }
@@ -170,18 +202,18 @@ impl UdpTable {
         };
         let id = self.open.insert(Open { key, record });
         self.by_key.insert(key, id);
-        self.order.push_back(id);
+        self.rounds.push_back(id);
         id
     }
 
-    /// Looks at the oldest; closes it when it has fallen silent.
+    /// Looks at two; closes those that have fallen silent.
     fn sweep(&mut self, now: Nanos, out: &mut dyn FnMut(UdpId, UdpEvent<'_>)) {
         for _ in 0..2 {
-            let Some(id) = self.order.pop_front() else {
+            let Some(id) = self.rounds.pop_front() else {
                 return;
             };
             match self.open.get(id) {
-                Some(open) if now.since(open.record.end) <= SILENCE => self.order.push_back(id),
+                Some(open) if now.since(open.record.end) <= SILENCE => self.rounds.push_back(id),
                 _ => self.close(id, out),
             }
         }
@@ -224,6 +256,7 @@ mod tests {
             source: source.into(),
             destination: destination.into(),
             ttl: 64,
+            authenticated: None,
             upper: Upper::Udp(udp),
         };
         let at = (Nanos(0) + Span::seconds(second), PacketNo(1));
@@ -256,5 +289,43 @@ mod tests {
         });
         assert_eq!((closed.len(), closed[1].conn_state), (2, "SHR"));
         assert_eq!(closed[1].conversation.server.port, 53);
+    }
+
+    #[test]
+    fn the_same_ends_after_a_silence_are_another_conversation() {
+        let mut table = UdpTable::default();
+        let mut closed = Vec::new();
+        for second in [0, 30, 89] {
+            push(&mut table, second, true, &mut closed);
+        }
+        assert!(closed.is_empty());
+        // Its turn to be looked at may not have come yet.
+        table.rounds.clear();
+        push(&mut table, 150, true, &mut closed);
+        assert_eq!(
+            (closed.len(), closed[0].counts.of(Side::Client).packets),
+            (1, 3)
+        );
+    }
+
+    #[test]
+    fn room_is_made_by_closing_the_one_silent_longest() {
+        let mut table = UdpTable::default();
+        let mut closed = Vec::new();
+        for (n, second) in [(1, 5), (2, 1), (3, 9)] {
+            let ends = |port| Endpoint {
+                ip: [192, 0, 2, n].into(),
+                port,
+            };
+            let key = FlowKey::new(ends(1), ends(2), Transport::Udp);
+            let at = Nanos(0) + Span::seconds(second);
+            table.begin(key, ends(1), ends(2), at, PacketNo(u64::from(n)));
+        }
+        table.make_room(&mut |_, event| {
+            if let UdpEvent::Closed(record) = event {
+                closed.push(record.first_packet);
+            }
+        });
+        assert_eq!((closed, table.closed_early()), (vec![PacketNo(2)], 1));
     }
 }

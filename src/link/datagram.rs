@@ -11,17 +11,46 @@ pub struct Datagram<'p> {
     pub destination: IpAddr,
     /// Hops left (TTL or hop limit).
     pub ttl: u8,
+    /// The security association that vouches for it (AH, RFC 4302), if any.
+    pub authenticated: Option<Spi>,
     /// What it carries.
     pub upper: Upper<'p>,
+}
+
+/// Number of a security association of `IPsec` (RFC 4301 §4.1), chosen by the receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Spi(pub u32);
+
+/// How an encrypted datagram is carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EspCarrier {
+    /// Right above IP.
+    Ip,
+    /// In UDP, to pass a translation of addresses (RFC 3948).
+    Udp,
 }
 
 /// The layer above IP.
 #[derive(Clone, Copy, Debug)]
 pub enum Upper<'p> {
+    /// What is encrypted at the network layer (ESP, RFC 4303): nothing in it can be read.
+    Esp {
+        /// Its security association.
+        spi: Spi,
+        /// Octets from the association's number on, on the wire.
+        length: u32,
+        /// In what it came.
+        carrier: EspCarrier,
+    },
     /// ICMP or `ICMPv6`, from its type octet on.
     Icmp(&'p [u8]),
-    /// Anything else, by protocol number.
-    Other(u8),
+    /// Anything else.
+    Other {
+        /// Number in the IP header (IANA protocol numbers).
+        number: u8,
+        /// Octets of it on the wire.
+        length: u32,
+    },
     /// A TCP segment.
     Tcp(Segment<'p>),
     /// A UDP datagram.
@@ -101,6 +130,8 @@ pub enum Checksum {
 /// Why a packet gave no datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Passed {
+    /// A fragment that contradicts others, or the bounds of its datagram.
+    BadFragment,
     /// A fragment, kept until its datagram is whole.
     FragmentKept,
     /// A header claims more, or less, than can be.
@@ -109,6 +140,10 @@ pub enum Passed {
     NestedTooDeep,
     /// Not IP: ARP, spanning tree and kin.
     NotIp,
+    /// A tunnel's own talk, that carries no packet: acknowledgements, echoes, routing.
+    Control,
+    /// Encrypted below IP: 802.11 or `MACsec`, or PPP's own encryption or compression.
+    Protected,
     /// Captured too short to hold its headers.
     Truncated,
     /// A link type that cannot be read.
@@ -156,6 +191,9 @@ impl Passed {
     /// In words, for the report.
     pub const fn words(self) -> &'static str {
         match self {
+            Self::BadFragment => "fragments that contradict their datagram",
+            Self::Control => "a tunnel's own control messages",
+            Self::Protected => "encrypted or compressed below IP",
             Self::FragmentKept => "fragments of datagrams never completed",
             Self::Malformed => "malformed headers",
             Self::NestedTooDeep => "headers nested too deep",

@@ -6,10 +6,12 @@ use crate::model::Nanos;
 use super::fragments::Fragments;
 use super::frame::{Under, descend, outermost};
 use super::ip::{self, IpPacket};
-use super::{Datagram, Passed, Upper, transport, tunnel};
+use super::{Datagram, EspCarrier, Passed, Spi, UdpDatagram, Upper, transport, tunnel, wireless};
 
 /// Headers followed in one packet.
 const DEPTH: usize = 16;
+/// Encapsulating security payload (IANA protocol numbers).
+const ESP: u8 = 50;
 /// IP headers inside each other.
 const TUNNELS: usize = 8;
 
@@ -19,6 +21,7 @@ pub struct LinkDecoder {
     fragments: Fragments,
     /// The payload of the datagram put together last.
     whole: Vec<u8>,
+    subframes: usize,
 }
 
 /// How far one packet could be read.
@@ -37,9 +40,35 @@ impl LinkDecoder {
         record: &Record,
         bytes: &'p [u8],
     ) -> Result<Datagram<'p>, Passed> {
+        self.decode_nth(record, bytes, 0)
+    }
+
+    /// How many datagrams the packet decoded last may hold: more than one where a frame of 802.11 holds several.
+    pub const fn subframes(&self) -> usize {
+        self.subframes
+    }
+
+    /// The datagram number `n` of a packet, the first of which is 0.
+    ///
+    /// # Errors
+    /// As for [`Self::decode`].
+    pub fn decode_nth<'p>(
+        &'p mut self,
+        record: &Record,
+        bytes: &'p [u8],
+        n: usize,
+    ) -> Result<Datagram<'p>, Passed> {
         let on_wire = usize::try_from(record.length).unwrap_or(usize::MAX);
         let beyond = on_wire.saturating_sub(bytes.len());
-        match read(outermost(record.link_type, bytes)?, beyond)? {
+        if n == 0 {
+            self.subframes = 1;
+        }
+        let mut wanted = Wanted {
+            n,
+            of: &mut self.subframes,
+        };
+        let outermost = outermost(record.link_type, bytes)?;
+        match read(outermost, beyond, &mut wanted)? {
             Reached::Datagram(datagram) => Ok(datagram),
             Reached::Fragment(packet, piece) => self.complete(record.time, packet, piece),
         }
@@ -50,31 +79,58 @@ impl LinkDecoder {
         self.fragments.unfinished()
     }
 
+    /// Fragments that overlap others with different octets.
+    pub const fn conflicting(&self) -> u64 {
+        self.fragments.conflicting()
+    }
+
     fn complete(
         &mut self,
         at: Nanos,
         packet: IpPacket<'_>,
         piece: ip::Piece,
     ) -> Result<Datagram<'_>, Passed> {
-        self.whole = self
-            .fragments
-            .add(at, &packet, piece)
-            .ok_or(Passed::FragmentKept)?;
-        let packet = IpPacket {
-            payload: &self.whole,
-            length: self.whole.len(),
-            piece: None,
-            ..packet
-        };
-        match carried(&packet, 0)? {
-            Carried::Datagram(datagram) => Ok(datagram),
-            Carried::Tunnel(under) => match read(under, 0)? {
-                Reached::Datagram(datagram) => Ok(datagram),
-                // Fragments inside fragments: nobody sends these in good faith.
-                Reached::Fragment(..) => Err(Passed::NestedTooDeep),
-            },
+        let Self {
+            fragments, whole, ..
+        } = self;
+        let mut head = packet.head();
+        *whole = fragments.add(at, &packet, piece)?;
+        // A tunnel may carry fragments in datagrams that were fragmented again on its way.
+        for _ in 0..TUNNELS {
+            let inner = match inside(head, whole)? {
+                Reached::Datagram(_) => break,
+                Reached::Fragment(packet, piece) => {
+                    head = packet.head();
+                    fragments.add(at, &packet, piece)?
+                }
+            };
+            *whole = inner;
+        }
+        match inside(head, whole)? {
+            Reached::Datagram(datagram) => Ok(datagram),
+            Reached::Fragment(..) => Err(Passed::NestedTooDeep),
         }
     }
+}
+
+/// What lies in the payload `whole` of a datagram put together.
+fn inside<'w>(head: IpPacket<'static>, whole: &'w [u8]) -> Result<Reached<'w>, Passed> {
+    let packet = IpPacket {
+        payload: whole,
+        length: whole.len(),
+        piece: None,
+        ..head
+    };
+    match carried(&packet, 0)? {
+        Carried::Datagram(datagram) => Ok(Reached::Datagram(datagram)),
+        Carried::Tunnel(under) => read(under, 0, &mut Wanted { n: 0, of: &mut 1 }),
+    }
+}
+
+/// Which of several packets in one frame is wanted, and where to say how many there are.
+struct Wanted<'s> {
+    n: usize,
+    of: &'s mut usize,
 }
 
 /// What an IP packet carries.
@@ -84,12 +140,24 @@ enum Carried<'p> {
 }
 
 /// Follows headers down; `beyond` octets of the packet were not captured.
-fn read(mut under: Under<'_>, beyond: usize) -> Result<Reached<'_>, Passed> {
+fn read<'p>(
+    mut under: Under<'p>,
+    beyond: usize,
+    wanted: &mut Wanted<'_>,
+) -> Result<Reached<'p>, Passed> {
     let mut tunnels = 0;
     for _ in 0..DEPTH {
-        let Under::Ip(bytes) = under else {
-            under = descend(under)?;
-            continue;
+        let bytes = match under {
+            Under::Ip(bytes) => bytes,
+            Under::Several(frames) => {
+                *wanted.of = wireless::subframes(frames).max(1);
+                under = Under::LogicalLink(wireless::subframe(frames, wanted.n)?);
+                continue;
+            }
+            other => {
+                under = descend(other)?;
+                continue;
+            }
         };
         let packet = ip::read(bytes, bytes.len() + beyond)?;
         if let Some(piece) = packet.piece {
@@ -108,7 +176,9 @@ fn carried<'p>(packet: &IpPacket<'p>, tunnels: usize) -> Result<Carried<'p>, Pas
     if let Some(inner) = tunnel::in_ip(packet.number, packet.payload) {
         return deeper(inner?, tunnels);
     }
+    let length = u32::try_from(packet.length).unwrap_or(u32::MAX);
     let upper = match packet.number {
+        ESP => esp(packet.payload, length, EspCarrier::Ip)?,
         1 | 58 => Upper::Icmp(packet.payload),
         6 => Upper::Tcp(transport::segment(
             packet.source,
@@ -118,19 +188,43 @@ fn carried<'p>(packet: &IpPacket<'p>, tunnels: usize) -> Result<Carried<'p>, Pas
         )?),
         17 => {
             let udp = transport::udp(packet.payload, packet.length)?;
-            if let Some(inner) = tunnel::in_udp(udp.destination_port, udp.payload) {
+            if let Some(inner) = tunnel::in_udp(&udp) {
                 return deeper(inner, tunnels);
             }
-            Upper::Udp(udp)
+            if carries_esp(&udp) {
+                esp(udp.payload, udp.length, EspCarrier::Udp)?
+            } else {
+                Upper::Udp(udp)
+            }
         }
-        number => Upper::Other(number),
+        number => Upper::Other { number, length },
     };
     Ok(Carried::Datagram(Datagram {
         source: packet.source,
         destination: packet.destination,
         ttl: packet.ttl,
+        authenticated: packet.authenticated,
         upper,
     }))
+}
+
+/// RFC 4303 §2: the number of the association, then that of the packet.
+fn esp<'p>(payload: &[u8], length: u32, carrier: EspCarrier) -> Result<Upper<'p>, Passed> {
+    let spi = *payload.first_chunk().ok_or(Passed::Truncated)?;
+    Ok(Upper::Esp {
+        spi: Spi(u32::from_be_bytes(spi)),
+        length,
+        carrier,
+    })
+}
+
+/// RFC 3948 §2: on the port of NAT traversal, what begins with four zeros is IKE, one octet of ones is a
+/// keep-alive, and all else is ESP.
+fn carries_esp(udp: &UdpDatagram<'_>) -> bool {
+    const NAT_TRAVERSAL: u16 = 4500;
+    const SHORTEST: u32 = 8;
+    let here = udp.source_port == NAT_TRAVERSAL || udp.destination_port == NAT_TRAVERSAL;
+    here && udp.length >= SHORTEST && !udp.payload.starts_with(&[0; 4])
 }
 
 fn deeper(under: Under<'_>, tunnels: usize) -> Result<Carried<'_>, Passed> {

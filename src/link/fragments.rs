@@ -1,10 +1,14 @@
 //! IP fragments put together again (RFC 815), within bounds.
+//!
+//! Where fragments overlap, the first copy of an octet is kept. Copies that differ are counted, as are fragments that
+//! contradict the end of their datagram; receivers treat both differently, most discard the datagram (RFC 5722).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
 use crate::model::{Nanos, Span};
 
+use super::Passed;
 use super::ip::{IpPacket, Piece};
 
 /// Largest datagram (RFC 791 §3.1), without its header.
@@ -38,18 +42,20 @@ pub(super) struct Fragments {
     /// Keys in the order of their first fragment.
     age: VecDeque<(Nanos, Key)>,
     given_up: u64,
+    conflicting: u64,
 }
 
 impl Fragments {
     /// Adds a fragment; gives the payload of the datagram that it completes.
     ///
-    /// Where fragments overlap, the first copy of an octet is kept.
+    /// # Errors
+    /// `FragmentKept` while parts are missing, `BadFragment` when it cannot belong to its datagram.
     pub(super) fn add(
         &mut self,
         at: Nanos,
         packet: &IpPacket<'_>,
         piece: Piece,
-    ) -> Option<Vec<u8>> {
+    ) -> Result<Vec<u8>, Passed> {
         self.expire(at);
         let key = Key {
             source: packet.source,
@@ -57,8 +63,11 @@ impl Fragments {
             id: piece.id,
             number: packet.number,
         };
-        if piece.offset + packet.payload.len() > MAX_DATAGRAM {
-            return None;
+        let end = piece.offset + packet.length.max(packet.payload.len());
+        // All but the last have whole units of eight octets (RFC 791 §3.2), and something in them.
+        let odd = piece.more && (!packet.length.is_multiple_of(8) || packet.length == 0);
+        if end > MAX_DATAGRAM || odd {
+            return Err(Passed::BadFragment);
         }
         if !self.open.contains_key(&key) {
             if self.open.len() >= MAX_OPEN {
@@ -67,16 +76,27 @@ impl Fragments {
             self.age.push_back((at, key));
         }
         let open = self.open.entry(key).or_default();
+        if open.contradicts(end, piece.more) {
+            return Err(Passed::BadFragment);
+        }
         // A fragment that the snap length cut leaves a hole, and the datagram is never whole.
-        open.add(piece.offset, packet.payload);
+        if open.add(piece.offset, packet.payload) == Copies::Differ {
+            self.conflicting += 1;
+        }
         if !piece.more {
-            open.total = Some(piece.offset + packet.length);
+            open.total = Some(end);
         }
         if !open.whole() {
-            return None;
+            return Err(Passed::FragmentKept);
         }
         self.age.retain(|(_, other)| *other != key);
-        self.open.remove(&key).map(Open::into_payload)
+        let open = self.open.remove(&key).ok_or(Passed::FragmentKept)?;
+        Ok(open.into_payload())
+    }
+
+    /// Fragments that overlap others with different octets.
+    pub(super) const fn conflicting(&self) -> u64 {
+        self.conflicting
     }
 
     /// Datagrams given up and still open: fragments that led to nothing.
@@ -100,8 +120,25 @@ impl Fragments {
     }
 }
 
+/// What the copies of octets that two fragments have are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Copies {
+    Agree,
+    Differ,
+}
+
 impl Open {
-    fn add(&mut self, offset: usize, payload: &[u8]) {
+    /// Whether a fragment that ends at `end` lies beyond the end of the datagram, or sets another one.
+    fn contradicts(&self, end: usize, more: bool) -> bool {
+        let reached = self.have.last().map_or(0, |(_, end)| *end);
+        match self.total {
+            Some(total) => end > total || (!more && end != total),
+            None => !more && reached > end,
+        }
+    }
+
+    fn add(&mut self, offset: usize, payload: &[u8]) -> Copies {
+        let mut copies = Copies::Agree;
         let end = offset + payload.len();
         if self.bytes.len() < end {
             self.bytes.resize(end, 0);
@@ -113,6 +150,13 @@ impl Open {
             }
             if at < from {
                 copy(&mut self.bytes, at, payload, offset, from);
+            }
+            let both = at.max(from)..to.min(end);
+            if !both.is_empty() {
+                let here = payload.get(both.start - offset..both.end - offset);
+                if self.bytes.get(both) != here {
+                    copies = Copies::Differ;
+                }
             }
             at = at.max(to);
         }
@@ -128,6 +172,7 @@ impl Open {
             }
             touches
         });
+        copies
     }
 
     fn whole(&self) -> bool {
@@ -169,10 +214,16 @@ mod tests {
             payload,
             length: payload.len(),
             piece: None,
+            authenticated: None,
         }
     }
 
-    fn add(open: &mut Fragments, offset: usize, payload: &[u8], more: bool) -> Option<Vec<u8>> {
+    fn add(
+        open: &mut Fragments,
+        offset: usize,
+        payload: &[u8],
+        more: bool,
+    ) -> Result<Vec<u8>, Passed> {
         let piece = Piece {
             id: 7,
             offset,
@@ -181,37 +232,58 @@ mod tests {
         open.add(Nanos(0), &fragment(payload), piece)
     }
 
+    const KEPT: Result<Vec<u8>, Passed> = Err(Passed::FragmentKept);
+    const BAD: Result<Vec<u8>, Passed> = Err(Passed::BadFragment);
+
     #[test]
     fn the_last_missing_piece_completes_it_and_the_first_copy_stays() {
         let mut open = Fragments::default();
-        assert_eq!(add(&mut open, 8, b"BBBBBBBB", true), None);
-        assert_eq!(add(&mut open, 16, b"CC", false), None);
+        assert_eq!(add(&mut open, 8, b"BBBBBBBB", true), KEPT);
+        assert_eq!(add(&mut open, 16, b"CC", false), KEPT);
         assert_eq!(
-            add(&mut open, 0, b"AAAAAAAAxxxx", true).unwrap(),
+            add(&mut open, 0, b"AAAAAAAAxxxxxxxx", true).unwrap(),
             b"AAAAAAAABBBBBBBBCC"
         );
-        assert_eq!(open.unfinished(), 0);
+        assert_eq!((open.unfinished(), open.conflicting()), (0, 1));
+    }
+
+    #[test]
+    fn the_same_fragment_twice_does_not_differ() {
+        let mut open = Fragments::default();
+        for _ in 0..2 {
+            assert_eq!(add(&mut open, 8, b"BBBBBBBB", true), KEPT);
+        }
+        assert_eq!(open.conflicting(), 0);
+    }
+
+    #[test]
+    fn what_cannot_be_part_of_the_datagram_is_no_part() {
+        let mut open = Fragments::default();
+        assert_eq!(add(&mut open, 65_528, b"12345678", false), BAD);
+        assert_eq!(add(&mut open, 0, b"odd", true), BAD);
+        assert_eq!(add(&mut open, 8, b"end", false), KEPT);
+        assert_eq!(add(&mut open, 16, b"beyond..", true), BAD);
+        assert_eq!(add(&mut open, 8, b"other end", false), BAD);
+        assert_eq!(
+            add(&mut open, 0, b"12345678", true).unwrap(),
+            b"12345678end"
+        );
     }
 
     #[test]
     fn old_and_too_many_are_given_up_and_counted() {
         let mut open = Fragments::default();
-        for id in 0..600 {
-            let piece = Piece {
-                id,
-                offset: 0,
-                more: true,
-            };
-            assert_eq!(open.add(Nanos(0), &fragment(b"x"), piece), None);
-        }
-        assert_eq!((open.open.len(), open.unfinished()), (MAX_OPEN, 600));
-        let late = Nanos(0) + Span::seconds(31);
-        let piece = Piece {
-            id: 1000,
+        let piece = |id| Piece {
+            id,
             offset: 0,
             more: true,
         };
-        assert_eq!(open.add(late, &fragment(b"x"), piece), None);
+        for id in 0..600 {
+            assert_eq!(open.add(Nanos(0), &fragment(b"12345678"), piece(id)), KEPT);
+        }
+        assert_eq!((open.open.len(), open.unfinished()), (MAX_OPEN, 600));
+        let late = Nanos(0) + Span::seconds(31);
+        assert_eq!(open.add(late, &fragment(b"12345678"), piece(1000)), KEPT);
         assert_eq!(open.open.len(), 1);
     }
 
@@ -223,7 +295,7 @@ mod tests {
             let mut got = None;
             for piece in order {
                 let payload = &whole[piece * 8..(piece * 8 + 8).min(77)];
-                got = got.or(add(&mut open, piece * 8, payload, piece < 9));
+                got = got.or(add(&mut open, piece * 8, payload, piece < 9).ok());
             }
             prop_assert_eq!(got, Some(whole));
         }

@@ -2,7 +2,8 @@
 
 use crate::capture::LinkType;
 
-use super::{Passed, wireless};
+use super::Passed;
+use super::wireless::{self, Data};
 
 /// What lies under a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,8 +14,16 @@ pub(super) enum Under<'p> {
     Ethertype(u16, &'p [u8]),
     /// An IP header; its version is in the first nibble.
     Ip(&'p [u8]),
+    /// An 802.2 header.
+    LogicalLink(&'p [u8]),
+    /// Labels (RFC 3032) and what they carry.
+    Mpls(&'p [u8]),
     /// A PPP frame from its protocol field on.
     Ppp(&'p [u8]),
+    /// Several frames in one of 802.11 (A-MSDU).
+    Several(&'p [u8]),
+    /// An 802.11 frame.
+    Wireless(&'p [u8]),
 }
 
 /// Ethernet type numbers (IANA `ieee-802-numbers`).
@@ -27,8 +36,16 @@ mod ethertype {
     pub(super) const MPLS: u16 = 0x8847;
     pub(super) const MPLS_UP: u16 = 0x8848;
     pub(super) const PPPOE: u16 = 0x8864;
+    /// IEEE 802.1ah: a provider's backbone.
+    pub(super) const BACKBONE: u16 = 0x88e7;
+    pub(super) const MACSEC: u16 = 0x88e5;
+    /// In Linux cooked captures: 802.2 without a length.
+    pub(super) const LOGICAL_LINK: u16 = 0x0004;
     pub(super) const TRANSPARENT_BRIDGING: u16 = 0x6558;
 }
+
+/// Address resolution (RFC 826).
+const ARP: u16 = 0x0806;
 
 /// The first header of a packet of `link_type`.
 pub(super) fn outermost(link_type: LinkType, packet: &[u8]) -> Result<Under<'_>, Passed> {
@@ -43,8 +60,8 @@ pub(super) fn outermost(link_type: LinkType, packet: &[u8]) -> Result<Under<'_>,
         LinkType::PPP | LinkType::PPP_HDLC => Ok(Under::Ppp(packet)),
         LinkType(6) => token_ring(packet),
         LinkType(10) => fddi(packet),
-        LinkType(105) => logical_link(wireless::data_of(packet)?),
-        LinkType(127) => logical_link(wireless::data_of(wireless::under_radiotap(packet)?)?),
+        LinkType(105) => Ok(Under::Wireless(packet)),
+        LinkType(127) => Ok(Under::Wireless(wireless::under_radiotap(packet)?)),
         _ => Err(Passed::UnknownLinkType),
     }
 }
@@ -54,8 +71,14 @@ pub(super) fn descend(under: Under<'_>) -> Result<Under<'_>, Passed> {
     match under {
         Under::Ethernet(frame) => ethernet(frame),
         Under::Ethertype(number, rest) => payload_of(number, rest),
+        Under::Mpls(packet) => mpls(packet),
         Under::Ppp(frame) => ppp(frame),
-        Under::Ip(_) => Ok(under),
+        Under::Wireless(frame) => match wireless::data_of(frame)? {
+            Data::One(packet) => logical_link(packet),
+            Data::Several(frames) => Ok(Under::Several(frames)),
+        },
+        Under::LogicalLink(packet) => logical_link(packet),
+        Under::Ip(_) | Under::Several(_) => Ok(under),
     }
 }
 
@@ -98,6 +121,8 @@ fn fddi(frame: &[u8]) -> Result<Under<'_>, Passed> {
 fn logical_link(packet: &[u8]) -> Result<Under<'_>, Passed> {
     match packet.get(..6) {
         Some([0xaa, 0xaa, 3, 0, 0, 0]) => ethertype_at(packet, 6, 8),
+        // IP's own number among the services of 802.2 (RFC 948).
+        Some([6, 6, 3, ..]) => Ok(Under::Ip(rest(packet, 3)?)),
         Some(_) => Err(Passed::NotIp),
         None => Err(Passed::Truncated),
     }
@@ -109,9 +134,25 @@ fn payload_of(number: u16, packet: &[u8]) -> Result<Under<'_>, Passed> {
         ethertype::VLAN | ethertype::QINQ | ethertype::QINQ_OLD => ethertype_at(packet, 2, 4),
         ethertype::MPLS | ethertype::MPLS_UP => mpls(packet),
         ethertype::PPPOE => Ok(Under::Ppp(rest(packet, 6)?)),
+        // Priority and the service's number, then the customer's frame.
+        ethertype::BACKBONE => Ok(Under::Ethernet(rest(packet, 4)?)),
+        ethertype::MACSEC => macsec(packet),
+        ethertype::LOGICAL_LINK => logical_link(packet),
         ethertype::TRANSPARENT_BRIDGING => Ok(Under::Ethernet(packet)),
         _ => Err(Passed::NotIp),
     }
+}
+
+/// IEEE 802.1AE: where the data are only vouched for, not encrypted, they follow the tag.
+fn macsec(packet: &[u8]) -> Result<Under<'_>, Passed> {
+    const ENCRYPTED_OR_CHANGED: u8 = 0x0c;
+    const HAS_CHANNEL: u8 = 0x20;
+    let control = packet.first().ok_or(Passed::Truncated)?;
+    if control & ENCRYPTED_OR_CHANGED != 0 {
+        return Err(Passed::Protected);
+    }
+    let tag = if control & HAS_CHANNEL == 0 { 6 } else { 14 };
+    ethertype_at(packet, tag, tag + 2)
 }
 
 /// RFC 3032: labels of four octets down to the one that is marked as the last.
@@ -122,15 +163,53 @@ fn mpls(packet: &[u8]) -> Result<Under<'_>, Passed> {
             && third & 1 == 1
         {
             let inner = rest(packet, (at + 1) * 4)?;
-            return match inner.first().map(|first| first >> 4) {
-                Some(4 | 6) => Ok(Under::Ip(inner)),
-                // A pseudowire's control word, then Ethernet (RFC 4448).
-                Some(0) => Ok(Under::Ethernet(rest(inner, 4)?)),
-                _ => Err(Passed::NotIp),
-            };
+            return under_labels(inner);
         }
     }
     Err(Passed::Truncated)
+}
+
+/// What labels carry is not said: IP by its first octets, else the frame of a pseudowire (RFC 4448), with or without
+/// a control word.
+fn under_labels(inner: &[u8]) -> Result<Under<'_>, Passed> {
+    let known_frame = |frame: &[u8]| {
+        matches!(
+            u16_at(frame, 12),
+            Ok(ethertype::IPV4
+                | ethertype::IPV6
+                | ethertype::VLAN
+                | ethertype::QINQ
+                | ethertype::MPLS
+                | ARP)
+        )
+    };
+    match inner {
+        [first, ..] if matches!(first, 0x45..=0x4f) || first >> 4 == 6 => {
+            // A station whose address begins so is rare, and its frame is told by its type.
+            let is_frame = known_frame(inner) && !sound_ip(inner);
+            Ok(if is_frame {
+                Under::Ethernet(inner)
+            } else {
+                Under::Ip(inner)
+            })
+        }
+        // A control word begins with zeros, one of a channel's own messages with a one (RFC 4385).
+        [first, _, _, _, frame @ ..] if first >> 4 == 0 && known_frame(frame) => {
+            Ok(Under::Ethernet(frame))
+        }
+        frame if known_frame(frame) => Ok(Under::Ethernet(frame)),
+        [] => Err(Passed::Truncated),
+        _ => Err(Passed::NotIp),
+    }
+}
+
+/// Whether the length in an IP header fits into what is there.
+fn sound_ip(packet: &[u8]) -> bool {
+    let claimed = match packet.first().map(|first| first >> 4) {
+        Some(4) => u16_at(packet, 2).map(usize::from),
+        _ => u16_at(packet, 4).map(|length| usize::from(length) + 40),
+    };
+    claimed.is_ok_and(|claimed| claimed >= 20 && claimed <= packet.len())
 }
 
 /// RFC 1661 and 1662: address and control may be there, the protocol may be one octet.
@@ -144,6 +223,8 @@ fn ppp(frame: &[u8]) -> Result<Under<'_>, Passed> {
     match number {
         0x21 | 0x57 => Ok(Under::Ip(inner)),
         0x281 => mpls(inner),
+        // Compressed or encrypted (RFC 1962, RFC 1968, RFC 3078).
+        0xfb | 0xfd | 0x53 | 0x55 => Err(Passed::Protected),
         _ => Err(Passed::NotIp),
     }
 }

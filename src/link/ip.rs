@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use etherparse::{Ipv6HeaderSlice, LaxIpv4Slice};
 
-use super::Passed;
+use super::{Passed, Spi};
 
 /// An IP packet, or a fragment of a datagram.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,24 @@ pub(super) struct IpPacket<'p> {
     /// Octets of payload on the wire.
     pub(super) length: usize,
     pub(super) piece: Option<Piece>,
+    /// The security association that vouches for it.
+    pub(super) authenticated: Option<Spi>,
+}
+
+impl IpPacket<'_> {
+    /// The same packet without its payload.
+    pub(super) const fn head(self) -> IpPacket<'static> {
+        IpPacket {
+            source: self.source,
+            destination: self.destination,
+            ttl: self.ttl,
+            number: self.number,
+            payload: &[],
+            length: 0,
+            piece: self.piece,
+            authenticated: self.authenticated,
+        }
+    }
 }
 
 /// Which part of a datagram a fragment is.
@@ -47,8 +65,8 @@ fn v4(packet: &[u8], on_wire: usize) -> Result<IpPacket<'_>, Passed> {
         HeaderSliceError::Content(_) => Passed::Malformed,
     })?;
     let header = slice.header();
-    let headers =
-        header.slice().len() + slice.extensions().auth.map_or(0, |auth| auth.slice().len());
+    let authentication = slice.extensions().auth;
+    let headers = header.slice().len() + authentication.map_or(0, |auth| auth.slice().len());
     let claimed = usize::from(header.total_len());
     // Segmentation offload leaves the length zero: then the capture's own word is all there is.
     let total = if claimed < headers { on_wire } else { claimed };
@@ -65,6 +83,7 @@ fn v4(packet: &[u8], on_wire: usize) -> Result<IpPacket<'_>, Passed> {
             offset: usize::from(header.fragments_offset().value()) * 8,
             more: header.more_fragments(),
         }),
+        authenticated: authentication.map(|auth| Spi(auth.spi())),
     })
 }
 
@@ -91,6 +110,7 @@ fn v6(packet: &[u8], on_wire: usize) -> Result<IpPacket<'_>, Passed> {
         payload: extensions.rest,
         length: claimed.saturating_sub(inside.len() - extensions.rest.len()),
         piece: extensions.piece,
+        authenticated: extensions.authenticated,
     })
 }
 
@@ -99,17 +119,23 @@ struct Extensions<'p> {
     number: u8,
     rest: &'p [u8],
     piece: Option<Piece>,
+    authenticated: Option<Spi>,
 }
 
 /// Walks the extension headers (RFC 8200 §4), each of which says how long it is and what follows.
 fn extensions(mut number: u8, mut rest: &[u8]) -> Result<Extensions<'_>, Passed> {
     const MOST: usize = 16;
+    let mut authenticated = None;
     for _ in 0..MOST {
         let length = match (number, rest) {
             // Hop-by-hop, routing, destination options, mobility, HIP, Shim6.
             (0 | 43 | 60 | 135 | 139 | 140, [_, length, ..]) => (usize::from(*length) + 1) * 8,
             // Authentication (RFC 4302 §2.2).
-            (51, [_, length, ..]) => (usize::from(*length) + 2) * 4,
+            (51, [_, length, _, _, spi @ ..]) => {
+                let spi = *spi.first_chunk().ok_or(Passed::Truncated)?;
+                authenticated = Some(Spi(u32::from_be_bytes(spi)));
+                (usize::from(*length) + 2) * 4
+            }
             (44, [next, _, high, low, id @ ..]) => {
                 let field = u16::from_be_bytes([*high, *low]);
                 let id = u32::from_be_bytes(*id.first_chunk().ok_or(Passed::Truncated)?);
@@ -129,6 +155,7 @@ fn extensions(mut number: u8, mut rest: &[u8]) -> Result<Extensions<'_>, Passed>
                     number,
                     rest,
                     piece: Some(piece),
+                    authenticated,
                 });
             }
             (0 | 43 | 44 | 51 | 60 | 135 | 139 | 140, _) => return Err(Passed::Truncated),
@@ -137,6 +164,7 @@ fn extensions(mut number: u8, mut rest: &[u8]) -> Result<Extensions<'_>, Passed>
                     number,
                     rest,
                     piece: None,
+                    authenticated,
                 });
             }
         };

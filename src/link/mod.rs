@@ -18,7 +18,8 @@ mod wireless;
 
 pub use arp::{Neighbourly, neighbourly};
 pub use datagram::{
-    Checksum, Datagram, Flags, Passed, Segment, SeqNo, TcpOptions, UdpDatagram, Upper,
+    Checksum, Datagram, EspCarrier, Flags, Passed, Segment, SeqNo, Spi, TcpOptions, UdpDatagram,
+    Upper,
 };
 pub use decode::LinkDecoder;
 pub use fingerprint::fingerprint;

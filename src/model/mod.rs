@@ -14,8 +14,10 @@ mod icmp;
 mod keylog;
 mod log_session;
 mod lookup;
+mod mail;
 mod neighbour;
 mod passage;
+mod passed_over;
 mod process;
 mod proto;
 mod shows;
@@ -38,8 +40,10 @@ pub use log_session::{
     LoggedOctets, LoggedSize, LoggedTls, Role, Tally, Zone,
 };
 pub use lookup::{LedBy, Lookup, LookupOutcome, RecordType};
+pub use mail::{MailMessage, MailRecipient};
 pub use neighbour::Neighbour;
 pub use passage::{Passage, Repeated, Reset, Way};
+pub use passed_over::{Amount, PassedOver, Unread};
 pub use process::Process;
 pub use proto::{Encryption, Proto, Seen};
 pub use shows::{ClockStep, Marks, Shown, Shows};

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{
-    Burst, Conversation, Encryption, Exchange, Fault, IcmpError, LedBy, Lookup, Nanos, Passage,
-    Process, Proto, Side, Span,
+    Burst, Conversation, Encryption, Exchange, Fault, IcmpError, LedBy, Lookup, MailMessage, Nanos,
+    Passage, Process, Proto, Side, Span,
 };
 
 /// Number of a packet, from 1, in the order in which the capture inputs were read.
@@ -56,6 +56,8 @@ pub struct WireSession {
     pub lookups: Vec<Lookup>,
     /// The look-up that gave the client the address it connects to, where that is plain.
     pub led_by: Option<LedBy>,
+    /// Mail messages sent in it. The first 1000.
+    pub messages: Vec<MailMessage>,
     /// Departures from the protocol, in the order in which they first occurred.
     pub faults: Vec<Fault>,
     /// What else is remarkable about it, and its faults with what was said, in words for a person.
@@ -264,6 +266,7 @@ impl WireSession {
             process: None,
             lookups: Vec::new(),
             led_by: None,
+            messages: Vec::new(),
             faults: Vec::new(),
             notes: Vec::new(),
         }

@@ -4,11 +4,15 @@ use slotmap::SecondaryMap;
 
 use crate::capture::{Merged, Reader};
 use crate::flow::{
-    Connection, FlowEvent, FlowId, FlowTable, Limits, Neighbours, UdpEvent, UdpId, UdpTable,
+    Connection, FlowEvent, FlowId, FlowTable, Limits, Neighbours, PassedOverTable, UdpEvent, UdpId,
+    UdpTable,
 };
 use crate::input::{Front, Window};
 use crate::link::{LinkDecoder, Passed, Upper, neighbourly, quote};
-use crate::model::{CaptureSource, DamageLog, IcmpError, Nanos, Neighbour, Proto, WireSession};
+use crate::model::{
+    CaptureSource, DamageLog, IcmpError, Nanos, Neighbour, PassedOver, Proto, Transport,
+    WireSession,
+};
 use crate::protocol::dns::{self, DnsDialogue, is_server_port};
 use crate::protocol::tls::Secrets;
 use crate::protocol::{Dialogue, Driver};
@@ -29,6 +33,8 @@ pub(super) struct Wires {
     pub(super) neighbours: Vec<Neighbour>,
     /// Time of the first packet.
     pub(super) origin: Option<Nanos>,
+    /// What was seen and not read.
+    pub(super) passed_over: Vec<PassedOver>,
     pub(super) overruns: Vec<String>,
     /// What went wrong with writing the packets.
     pub(super) failure: Option<PipelineError>,
@@ -105,16 +111,15 @@ pub(super) fn read(
     }
     let spent = packets.finish(options.capture_zone, progress);
     let origin = spent.sources.iter().filter_map(|source| source.first).min();
-    let (sessions, neighbours, mut overruns) = followed.finish();
-    overruns.extend(spent.overruns);
-    Ok(Wires {
+    let mut wires = Wires {
         sources: spent.sources,
-        sessions,
-        neighbours,
         origin,
-        overruns,
         failure: spent.failure,
-    })
+        ..Wires::default()
+    };
+    followed.finish(&mut wires);
+    wires.overruns.extend(spent.overruns);
+    Ok(wires)
 }
 
 /// The connections of all captures and who reads them.
@@ -124,6 +129,7 @@ struct Followed {
     udp: UdpTable,
     readers: Readers,
     neighbours: Neighbours,
+    passed_over: PassedOverTable,
     /// ICMP errors about nothing known.
     unquoted: u64,
 }
@@ -150,19 +156,29 @@ impl Followed {
                 ..Readers::default()
             },
             neighbours: Neighbours::default(),
+            passed_over: PassedOverTable::default(),
             unquoted: 0,
         }
     }
 
     /// Takes one packet; gives why it held no datagram, if it did not.
     fn packet(&mut self, used: Used, bytes: &[u8]) -> Option<Passed> {
+        let passed = self.datagram(used, bytes, 0);
+        for n in 1..self.link.subframes() {
+            self.datagram(used, bytes, n);
+        }
+        passed
+    }
+
+    /// Takes the datagram number `n` of a packet.
+    fn datagram(&mut self, used: Used, bytes: &[u8], n: usize) -> Option<Passed> {
         let Used {
             from,
             record,
             number,
         } = used;
         let record = &record;
-        let datagram = match self.link.decode(record, bytes) {
+        let datagram = match self.link.decode_nth(record, bytes, n) {
             Ok(datagram) => datagram,
             Err(passed) => {
                 if let Some(said) = neighbourly(record.link_type, bytes) {
@@ -171,6 +187,8 @@ impl Followed {
                 return Some(passed);
             }
         };
+        self.passed_over
+            .authenticated(record.time, number, &datagram);
         let readers = &mut self.readers;
         match &datagram.upper {
             Upper::Icmp(_) => {
@@ -181,8 +199,15 @@ impl Followed {
                         by: datagram.source,
                         reason: quote.reason,
                     };
-                    let known = self.table.quoted(&quote, error) || self.udp.quoted(&quote, error);
-                    self.unquoted += u64::from(!known);
+                    if quote.transport == Transport::Tcp {
+                        self.table.quoted(&quote, error, &mut |id, event| {
+                            readers.take(id, event);
+                        });
+                    } else if !self.udp.quoted(&quote, error) {
+                        self.unquoted += 1;
+                    }
+                } else {
+                    self.passed_over.push(record.time, number, &datagram);
                 }
                 return None;
             }
@@ -198,7 +223,12 @@ impl Followed {
                 self.readers.owners.note(from, record, &datagram);
                 return None;
             }
-            _ => {}
+            Upper::Tcp(_) => {}
+            Upper::Esp { .. } | Upper::Other { .. } | Upper::Udp(_) => {
+                self.passed_over.push(record.time, number, &datagram);
+                self.readers.owners.note(from, record, &datagram);
+                return None;
+            }
         }
         self.table
             .push(record.time, number, &datagram, &mut |id, event| {
@@ -208,7 +238,7 @@ impl Followed {
         None
     }
 
-    fn finish(mut self) -> (Vec<WireSession>, Vec<Neighbour>, Vec<String>) {
+    fn finish(mut self, wires: &mut Wires) {
         let readers = &mut self.readers;
         self.table.finish(&mut |id, event| readers.take(id, event));
         self.udp
@@ -217,21 +247,42 @@ impl Followed {
         sessions.sort_by_key(|session| session.first_packet);
         dns::tie(&mut sessions);
         let overruns = self.table.overruns();
+        let (passed_over, beyond) = self.passed_over.finish();
         let told = [
             (
                 overruns.connections,
                 "connections closed early, as too many were open at once",
             ),
             (
+                overruns.half_open,
+                "unanswered connection attempts given up early, as too many waited at once",
+            ),
+            (
+                overruns.unlisted,
+                "unanswered connection attempts that are not listed, as there are so many",
+            ),
+            (
                 overruns.held,
                 "times that segments out of order were passed on with a gap, as too many were held",
+            ),
+            (
+                self.udp.closed_early(),
+                "conversations over UDP closed early, as too many were open at once",
             ),
             (
                 self.link.unfinished(),
                 "fragmented datagrams never completed",
             ),
             (
-                self.unquoted,
+                self.link.conflicting(),
+                "fragments that overlap others with different bytes; the first copy was kept",
+            ),
+            (
+                beyond.packets,
+                "packets not read between further ends, which are not listed",
+            ),
+            (
+                self.unquoted + self.table.unclaimed(),
                 "ICMP errors about conversations that are not in the capture",
             ),
             (
@@ -244,7 +295,10 @@ impl Followed {
             .filter(|(count, _)| *count > 0)
             .map(|(count, words)| format!("{count} {words}"))
             .collect();
-        (sessions, self.neighbours.unanswered(), told)
+        wires.sessions = sessions;
+        wires.neighbours = self.neighbours.unanswered();
+        wires.passed_over = passed_over;
+        wires.overruns = told;
     }
 }
 
@@ -326,6 +380,7 @@ fn session(connection: Connection, proto: Proto, dialogue: Dialogue) -> WireSess
         led_by: None,
         overlaps: connection.overlaps,
         process: None,
+        messages: dialogue.messages,
         faults: dialogue.faults,
         notes: dialogue.notes,
     }

@@ -89,6 +89,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         wires: wires.sessions,
         logs: told.sessions,
         neighbours: wires.neighbours,
+        passed_over: wires.passed_over,
         alignment,
         capture_zone,
         findings: Vec::new(),

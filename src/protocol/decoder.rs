@@ -4,7 +4,8 @@ use super::runs::Runs;
 use super::tls::Opener;
 use crate::flow::StreamEvent;
 use crate::model::{
-    Burst, Encryption, Exchange, Fault, FaultCode, Lookup, Nanos, PacketNo, Proto, TlsSummary,
+    Burst, Encryption, Exchange, Fault, FaultCode, Lookup, MailMessage, Nanos, PacketNo, Proto,
+    TlsSummary,
 };
 
 /// A row of the registry.
@@ -105,6 +106,8 @@ pub struct Dialogue {
     pub lookups: Vec<Lookup>,
     /// Names the client gave.
     pub names: Vec<String>,
+    /// Mail messages.
+    pub messages: Vec<MailMessage>,
     /// Departures from the protocol, by name.
     pub faults: Vec<Fault>,
     /// What is remarkable, in words.

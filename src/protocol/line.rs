@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use memchr::memchr;
 
 use super::dots::{DotSearch, Endings, Odd};
+use super::mail_head::MailHead;
 use crate::model::{Nanos, PacketNo};
 
 /// Longest line kept, in octets; what goes beyond is counted and dropped.
@@ -148,6 +149,8 @@ pub(super) struct Reader {
     kept: usize,
     held_octets: u64,
     heard: bool,
+    /// Looks through the message that passes.
+    head: Option<Box<MailHead>>,
 }
 
 impl<'p> Piece<'p> {
@@ -220,6 +223,21 @@ impl Reader {
         self.body.span = Some((line.first, line.packet, line.last));
     }
 
+    /// What passes next is a message, or more of it: its head is looked through.
+    pub(super) fn watch_head(&mut self) {
+        self.head.get_or_insert_default();
+    }
+
+    /// The Message-ID of the message that passed, or of what came of it so far.
+    pub(super) fn message_id(&self) -> Option<String> {
+        self.head.as_ref()?.message_id().map(str::to_owned)
+    }
+
+    /// The message is over.
+    pub(super) fn forget_head(&mut self) {
+        self.head = None;
+    }
+
     /// Whether anything has come in this direction.
     pub(super) fn is_heard(&self) -> bool {
         self.heard
@@ -284,6 +302,9 @@ impl Reader {
 
     /// `missing` octets were not captured.
     pub(super) fn gap(&mut self, at: Nanos, missing: u64) -> Struck {
+        if let Some(head) = &mut self.head {
+            head.hole();
+        }
         match &mut self.mode {
             Mode::Lines => {
                 self.lose_line();
@@ -371,6 +392,9 @@ impl Reader {
     }
 
     fn count(&mut self, piece: Piece<'_>) {
+        if let Some(head) = &mut self.head {
+            head.feed(piece.bytes);
+        }
         self.body.octets += piece.bytes.len() as u64;
         let first = self
             .body

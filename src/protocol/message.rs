@@ -38,11 +38,9 @@ pub(super) fn sent_with_command(exchange: &mut Exchange, body: &Body) {
     }
 }
 
-/// The server answers a message whose end was not seen.
-pub(super) fn end(exchange: &mut Exchange, wire: &mut Wire, out: &mut Dialogue) {
-    let Some(body) = wire.client.open_body() else {
-        return;
-    };
+/// The server answers a message whose end was not seen. Gives it back where it is over.
+pub(super) fn end(exchange: &mut Exchange, wire: &mut Wire, out: &mut Dialogue) -> Option<Body> {
+    let body = wire.client.open_body()?;
     let ended = body.missing > 0 || body.odd == Odd::Last;
     if ended {
         wire.client.break_body();
@@ -62,4 +60,5 @@ pub(super) fn end(exchange: &mut Exchange, wire: &mut Wire, out: &mut Dialogue) 
     } else if !ended {
         remark(&mut exchange.notes, "answered before its end");
     }
+    ended.then_some(body)
 }

@@ -131,14 +131,16 @@ pub(super) fn greeting(line: &Line<'_>) -> Exchange {
 /// `line` is a reply to nothing that was captured.
 pub(super) fn unmatched(line: &Line<'_>, out: &mut Dialogue) {
     out.fault(FaultCode::UnmatchedReply, line.packet);
-    remark(
-        &mut out.notes,
-        format!(
-            "a reply without a command, in packet {}: {}",
-            line.packet.0,
-            text(&line.text)
-        ),
-    );
+    remark(&mut out.notes, unmatched_text(line));
+}
+
+/// A reply to nothing that was captured, in words.
+pub(super) fn unmatched_text(line: &Line<'_>) -> String {
+    format!(
+        "a reply without a command, in packet {}: {}",
+        line.packet.0,
+        text(&line.text)
+    )
 }
 
 /// `line` of the server is no reply of the protocol.

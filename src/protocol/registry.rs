@@ -2,7 +2,7 @@
 
 use super::runs::Runs;
 use super::tls::Opener;
-use super::{Entry, dns, ftp, http1, imap, nntp, pop3, smtp};
+use super::{Entry, dns, ftp, http1, http2, imap, nntp, pop3, smtp};
 use crate::model::Proto;
 
 /// All protocols, in alphabetical order.
@@ -10,6 +10,7 @@ pub static PROTOCOLS: &[Entry] = &[
     dns::ENTRY,
     ftp::ENTRY,
     http1::ENTRY,
+    http2::ENTRY,
     imap::ENTRY,
     nntp::ENTRY,
     pop3::ENTRY,
@@ -66,7 +67,7 @@ mod tests {
         assert!(
             PROTOCOLS
                 .windows(2)
-                .all(|pair| pair[0].proto < pair[1].proto)
+                .all(|pair| pair[0].proto <= pair[1].proto)
         );
         let mut ports: Vec<u16> = PROTOCOLS
             .iter()

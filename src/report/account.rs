@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::align::{Alignment, Clock, Joined};
 use crate::model::{
     CaptureSource, Encryption, Finding, KeySource, LineRef, LogId, LogSession, LogSource, Lookup,
-    Nanos, Neighbour, Proto, Role, Seen, Span, WireSession,
+    Nanos, Neighbour, PassedOver, Proto, Role, Seen, Span, WireSession,
 };
 
 /// What was read and how it was joined.
@@ -24,6 +24,8 @@ pub struct Account {
     pub logs: Vec<LogSession>,
     /// Addresses asked for on a link that nobody answered for.
     pub neighbours: Vec<Neighbour>,
+    /// What was seen and not read, in the order of first packets.
+    pub passed_over: Vec<PassedOver>,
     /// Clocks, and who is whom.
     pub alignment: Alignment,
     /// East of UTC: taken off all times of the capture's clock when they are shown.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::align::{Clock, Standing};
 use crate::model::{
     CaptureSource, CaptureZone, Evidence, Exchange, Finding, KeySource, LineRef, LogSource,
-    LogTime, Nanos, Side, Span, TlsSummary, Transport, Zone,
+    LogTime, MailMessage, Nanos, Side, Span, TlsSummary, Transport, Zone,
 };
 
 use super::account::{Shown, session_id};
@@ -34,6 +34,9 @@ pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
             line(out, &exchange_record(account, &shown, seq + 1, exchange))?;
             exchanges += 1;
         }
+    }
+    for passed in &account.passed_over {
+        line(out, &super::passed_over::record(account, passed))?;
     }
     let mut findings = 0u64;
     for finding in account.found() {
@@ -356,6 +359,8 @@ struct Session<'a> {
     deliveries: Vec<DeliveryRecord<'a>>,
     r#match: MatchRecord<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    messages: Vec<MessageRecord<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     protocol_errors: Vec<FaultRecord>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     notes: &'a [String],
@@ -375,6 +380,44 @@ struct LookupRecord<'a> {
 struct ProcessRecord<'a> {
     path: &'a str,
     pid: u32,
+}
+
+/// A mail message.
+#[derive(Serialize)]
+struct MessageRecord<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sender: Option<&'a str>,
+    recipients: Vec<RecipientRecord<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    packet: Option<u64>,
+}
+
+/// A recipient of a message.
+#[derive(Serialize)]
+struct RecipientRecord<'a> {
+    address: &'a str,
+    code: &'a str,
+}
+
+fn message_record(message: &MailMessage) -> MessageRecord<'_> {
+    let recipients = message.recipients.iter().map(|one| RecipientRecord {
+        address: &one.address,
+        code: &one.code,
+    });
+    MessageRecord {
+        message_id: message.message_id.as_deref(),
+        sender: message.sender.as_deref(),
+        recipients: recipients.collect(),
+        bytes: message.octets,
+        code: message.code.as_deref(),
+        packet: message.packet.map(|packet| packet.0),
+    }
 }
 
 /// A departure from the protocol, how often, and where first.
@@ -545,6 +588,11 @@ fn session_record<'a>(account: &'a Account, shown: &Shown<'a>) -> Session<'a> {
             reasons: &shown.joined.verdict.reasons,
             candidates: lines(account, &shown.joined.candidates),
         },
+        messages: wire
+            .iter()
+            .flat_map(|wire| &wire.messages)
+            .map(message_record)
+            .collect(),
         protocol_errors: wire
             .iter()
             .flat_map(|wire| &wire.faults)

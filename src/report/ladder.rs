@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use crate::align::Standing;
-use crate::model::{Exchange, LineRef, Nanos, Seen, Side};
+use crate::model::{Exchange, LineRef, MailMessage, Nanos, Seen, Side};
 
 use super::Account;
 use super::account::{End, Shown};
@@ -16,6 +16,8 @@ const CLIENT: usize = 38;
 const SERVER: usize = 40;
 /// Log lines named one by one in the heading.
 const LINES: usize = 4;
+/// Messages named one by one in the heading.
+const MESSAGES: usize = 4;
 /// Deliveries shown of a session.
 const DELIVERIES: usize = 12;
 
@@ -85,6 +87,18 @@ fn heading(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Res
         for error in wire.icmp_errors.iter().take(1) {
             writeln!(out, "    icmp: {} said: {}", error.by, error.reason)?;
         }
+        let sent = wire.messages.iter().filter_map(|it| Some((it, it.octets?)));
+        for (message, octets) in sent.clone().take(MESSAGES) {
+            writeln!(
+                out,
+                "    mail: {}",
+                terminal(&message_text(message, octets))
+            )?;
+        }
+        let more = sent.skip(MESSAGES).count();
+        if more > 0 {
+            writeln!(out, "    mail: and {more} more")?;
+        }
         if !wire.faults.is_empty() {
             let told: Vec<String> = wire.faults.iter().map(fault_text).collect();
             writeln!(out, "    protocol: {}", told.join("; "))?;
@@ -127,6 +141,24 @@ fn deliveries(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::
         0 => Ok(()),
         more => writeln!(out, "    mail: and {more} more"),
     }
+}
+
+/// `<id> from <a@b> to <c@d> 250 and 2 more, 682 bytes, 250`.
+fn message_text(message: &MailMessage, octets: u64) -> String {
+    let id = message.message_id.as_deref().unwrap_or("a message");
+    let sender = message.sender.as_deref().unwrap_or("?");
+    let to = match message.recipients.as_slice() {
+        [] => String::new(),
+        [one] => format!(" to <{}> {}", one.address, one.code),
+        [first, more @ ..] => format!(
+            " to <{}> {} and {} more",
+            first.address,
+            first.code,
+            more.len()
+        ),
+    };
+    let code = message.code.as_deref().unwrap_or("not answered");
+    format!("{id} from <{sender}>{to}, {octets} bytes, {code}")
 }
 
 /// `bare-lf in packet 7, 3 in all`.

@@ -10,6 +10,7 @@ pub mod escape;
 mod findings;
 mod jsonl;
 mod ladder;
+mod passed_over;
 pub mod registry;
 mod summary;
 mod tcp;

@@ -28,6 +28,7 @@ pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
         write_clocks(account, out)?;
     }
     write_totals(account, out)?;
+    super::passed_over::write(account, out)?;
     for overrun in &account.overruns {
         writeln!(out, "  bound hit: {overrun}")?;
     }
@@ -278,7 +279,7 @@ fn between(first: Option<Nanos>, last: Option<Nanos>) -> String {
 }
 
 /// `2026-11-24 03:28:39`.
-fn to_seconds(at: Nanos) -> String {
+pub(super) fn to_seconds(at: Nanos) -> String {
     at.to_rfc3339()
         .chars()
         .take(19)

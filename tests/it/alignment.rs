@@ -92,6 +92,7 @@ fn wire(chance: &mut Chance, start: Nanos, port: u16) -> WireSession {
         process: None,
         lookups: Vec::new(),
         led_by: None,
+        messages: Vec::new(),
         faults: Vec::new(),
         notes: Vec::new(),
     }

@@ -12,13 +12,14 @@ type Target = fn(&[u8]);
 
 #[test]
 fn every_seed_and_every_cut_of_it_passes() {
-    let targets: [(&str, Target); 6] = [
+    let targets: [(&str, Target); 7] = [
         ("capture", bodies::capture),
         ("decoder", bodies::decoder),
         ("flow", bodies::flow),
         ("link", bodies::link),
         ("log", bodies::log),
         ("protocol", bodies::protocol),
+        ("secrets", bodies::secrets),
     ];
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
     for (name, target) in targets {

@@ -11,6 +11,7 @@
 mod alignment;
 mod any_order;
 mod cases;
+mod conformance;
 mod conformance_protocols;
 mod corpus;
 mod damage;

@@ -13,7 +13,7 @@ use super::history::{History, Letter};
 use super::observer::{Judged, Observer, Purpose};
 use super::passage::Passing;
 use super::states::{State, States};
-use super::stream::{Octets, Stream, Taken, Tally};
+use super::stream::{Octets, OneMore, Stream, Taken, Tally};
 
 /// Segments that wait for what they acknowledge.
 const WAITING: usize = 16;
@@ -57,6 +57,8 @@ struct Meta {
     length: u32,
     fin: bool,
     judged: Judged,
+    /// What it acknowledges beyond all that the other side was seen to send.
+    one_more: OneMore,
 }
 
 /// A connection that is followed.
@@ -167,9 +169,13 @@ impl TcpConnection {
         if checksums == BadChecksums::Drop && segment.checksum == Checksum::Bad {
             return self.note_bad_checksum(side);
         }
+        let closed_before = self.states.of(side) == State::Closed;
         let judged = self.note(arrival, side, segment);
         self.passing.segment(arrival, side, segment);
-        let meta = self.meta(side, segment, judged);
+        let mut meta = self.meta(side, segment, judged);
+        if closed_before {
+            meta.one_more = OneMore::Fin;
+        }
         if segment.flags.has(Flags::RST) {
             return self.reset(arrival, side, segment, out);
         }
@@ -187,6 +193,12 @@ impl TcpConnection {
         self.release(arrival.at, limits, out);
     }
 
+    /// Counts SYNs that are sent again and not given one by one.
+    pub(in super::super) fn add_syns(&mut self, more: u32) {
+        self.handshake.syns = self.handshake.syns.saturating_add(more);
+        self.counts.of_mut(Side::Client).packets += u64::from(more);
+    }
+
     /// Passes on everything kept back, every hole declared.
     pub(in super::super) fn flush(
         &mut self,
@@ -197,11 +209,11 @@ impl TcpConnection {
             self.force(waiting, self.last, limits, out);
         }
         self.give_up_all(out);
-        self.observer.finish(self.last, &mut self.counts);
     }
 
     /// The record of the connection.
-    pub(in super::super) fn record(self) -> Connection {
+    pub(in super::super) fn record(mut self) -> Connection {
+        self.observer.finish(self.last, &mut self.counts);
         let silent = self
             .counts
             .0
@@ -306,6 +318,7 @@ impl TcpConnection {
             length: segment.length,
             fin: flags.has(Flags::FIN),
             judged,
+            one_more: OneMore::Octet,
         }
     }
 
@@ -364,8 +377,9 @@ impl TcpConnection {
         self.waiting_octets -= waiting.bytes.len();
         if let Some(ack) = waiting.meta.ack {
             let other = waiting.side.other();
+            let one_more = waiting.meta.one_more;
             let (stream, mut tally) = self.direction(other);
-            let holes = stream.give_up(ack, now, &mut tally, out);
+            let holes = stream.give_up((ack, one_more), now, &mut tally, out);
             self.note_gaps(other, holes);
         }
         let Waiting {

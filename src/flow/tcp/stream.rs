@@ -31,6 +31,15 @@ enum Lost {
     Unknown,
 }
 
+/// What one number acknowledged beyond all that was seen stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OneMore {
+    /// The sender's FIN: the other side has closed before, and nothing is left to come.
+    Fin,
+    /// An octet, or a FIN; nobody can tell.
+    Octet,
+}
+
 /// Where a stream's counts and findings go.
 #[derive(Debug)]
 pub(super) struct Tally<'t> {
@@ -213,7 +222,7 @@ impl Stream {
     /// Gives the number of holes.
     pub(super) fn give_up(
         &mut self,
-        seq: SeqNo,
+        (seq, one_more): (SeqNo, OneMore),
         at: Nanos,
         tally: &mut Tally<'_>,
         out: &mut dyn FnMut(StreamEvent<'_>),
@@ -221,6 +230,12 @@ impl Stream {
         let Some(ahead) = self.ahead(seq) else {
             return 0;
         };
+        let unknown = self.fin.is_none() && self.held.is_empty();
+        if ahead == 1 && unknown && one_more == OneMore::Fin {
+            self.fin = Some((self.position, at));
+            self.end(out);
+            return 0;
+        }
         self.skip_to(self.position + ahead, Lost::Acknowledged, at, tally, out)
     }
 
@@ -251,6 +266,9 @@ impl Stream {
         out: &mut dyn FnMut(StreamEvent<'_>),
     ) -> u64 {
         let mut holes = 0;
+        // The number behind the last octet is the FIN's own.
+        let fin = self.fin.filter(|_| !self.ended);
+        let target = fin.map_or(target, |(fin, _)| fin.min(target));
         while self.position < target {
             let stop = self
                 .held
@@ -258,16 +276,11 @@ impl Stream {
                 .next()
                 .map_or(target, |&first| first.min(target));
             let missing = stop - self.position;
-            // One octet acknowledged that carried no data anybody saw: a FIN that was not captured.
-            if missing == 1 && self.held.is_empty() && self.fin.is_none() {
-                self.fin = Some((self.position, at));
-                self.end(out);
-                return holes;
-            }
             self.advance(missing);
             holes += self.declare(missing, why, at, tally, out);
             self.drain(tally, out);
         }
+        self.end(out);
         holes
     }
 
@@ -534,18 +547,44 @@ mod tests {
     }
 
     #[test]
-    fn an_acknowledged_octet_without_data_is_the_fin() {
-        let mut stream = Stream::new(Side::Client);
-        let mut counts = Direction::default();
-        let mut ended = false;
-        stream.begin(SeqNo(5));
-        let mut overlaps = Vec::new();
+    fn a_number_acknowledged_by_who_has_closed_is_the_fin_and_else_an_octet() {
+        for (one_more, told) in [(OneMore::Fin, "$"), (OneMore::Octet, ".")] {
+            let mut stream = Stream::new(Side::Client);
+            let (mut counts, mut overlaps) = (Direction::default(), Vec::new());
+            let mut text = String::new();
+            let mut tally = tally(&mut counts, &mut overlaps);
+            stream.begin(SeqNo(5));
+            stream.give_up((SeqNo(6), one_more), Nanos(0), &mut tally, &mut |event| {
+                text.push(match event {
+                    StreamEvent::Fin { .. } => '$',
+                    _ => '.',
+                });
+            });
+            assert_eq!((text.as_str(), counts.gaps == 0), (told, told == "$"));
+        }
+    }
+
+    #[test]
+    fn a_hole_before_the_fin_does_not_count_the_fin() {
+        let mut stream = Stream::new(Side::Server);
+        let (mut counts, mut overlaps) = (Direction::default(), Vec::new());
+        let mut events = Vec::new();
+        let mut out = |event: StreamEvent<'_>| events.push(format!("{event:?}"));
         let mut tally = tally(&mut counts, &mut overlaps);
-        stream.give_up(SeqNo(6), Nanos(0), &mut tally, &mut |event| {
-            ended = matches!(event, StreamEvent::Fin { .. });
-        });
-        assert!(ended && stream.ended());
-        assert_eq!(counts.gaps, 0);
+        stream.begin(SeqNo(100));
+        stream.fin(SeqNo(3002), Nanos(0), &mut out);
+        let acknowledged = (SeqNo(3003), OneMore::Octet);
+        stream.give_up(acknowledged, Nanos(0), &mut tally, &mut out);
+        assert!(stream.ended() && stream.ahead(SeqNo(3003)) == Some(0));
+        assert_eq!((counts.missing, counts.lost_in_capture), (2902, 2902));
+        assert_eq!(events.len(), 2, "a hole and the end");
+    }
+
+    #[test]
+    fn octets_behind_the_fin_are_passed_on_and_end() {
+        let (text, counts) = run(9, &[(0, b"ab"), (7, b"xy")], Some(4));
+        assert_eq!(text, "ab..$..xy");
+        assert_eq!((counts.bytes, counts.missing), (4, 4));
     }
 
     #[test]

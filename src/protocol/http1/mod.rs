@@ -11,7 +11,7 @@ use super::tls::Opener;
 use crate::model::Proto;
 use dialogue::Http;
 
-/// The row of the registry. `h2` stands here because inside TLS it is HTTP too, on the same ports.
+/// The row of the registry.
 pub(super) const ENTRY: Entry = Entry {
     proto: Proto("http"),
     ports: &[80, 3128, 8000, 8008, 8080, 8081, 8888],
@@ -23,7 +23,7 @@ pub(super) const ENTRY: Entry = Entry {
         ends: None,
         records: Records::Parts,
     },
-    alpn: &["http/1.1", "http/1.0", "h2"],
+    alpn: &["http/1.1", "http/1.0"],
     probe: probe::probe,
     start: || Box::new(Talking::<Http>::default()),
 };

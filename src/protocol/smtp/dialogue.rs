@@ -1,6 +1,7 @@
 //! Commands and replies of one SMTP connection, put together in order.
 
 use super::command::{self, Kind};
+use super::envelope::Envelope;
 use super::reply::{self, ReplyLine};
 use crate::model::{Exchange, FaultCode, Side, Verb};
 use crate::protocol::Dialogue;
@@ -10,6 +11,7 @@ use crate::protocol::message;
 use crate::protocol::pending::{Ask, Pending};
 use crate::protocol::record::{
     add_name, answer, ask, bad_reply, greeting, remark, spoke_early, unknown, unmatched,
+    unmatched_text,
 };
 use crate::protocol::sasl::{self, Awaited};
 use crate::protocol::talk::{Talk, Wire};
@@ -30,6 +32,7 @@ pub(super) struct Smtp {
     recipients: u32,
     /// Replies to it so far: LMTP has one for each recipient.
     replies: u32,
+    envelope: Envelope,
 }
 
 /// Whether the server has greeted.
@@ -50,12 +53,18 @@ impl Talk for Smtp {
         }
     }
 
-    fn body(&mut self, side: Side, body: Body, _wire: &mut Wire, _out: &mut Dialogue) {
+    fn body(&mut self, side: Side, body: Body, wire: &mut Wire, _out: &mut Dialogue) {
         let empty = !body.complete && body.octets == 0;
         if side == Side::Client
             && !empty
             && let Some(ask) = self.pending.last()
         {
+            if matches!(ask.kind, Kind::Body | Kind::Chunk { .. }) {
+                self.envelope.passed(&body, wire.client.message_id());
+            }
+            if matches!(ask.kind, Kind::Body | Kind::Chunk { last: true, .. }) {
+                wire.client.forget_head();
+            }
             match ask.kind {
                 Kind::Body => message::sent(&mut ask.exchange, &body),
                 Kind::Chunk { .. } => message::sent_with_command(&mut ask.exchange, &body),
@@ -102,6 +111,7 @@ impl Talk for Smtp {
         while let Some(ask) = self.pending.pop() {
             self.give_up(ask, wire, out);
         }
+        self.envelope.end(out);
     }
 }
 
@@ -145,7 +155,10 @@ impl Smtp {
                 }
             }
             Kind::Hello { lmtp } => self.lmtp |= *lmtp,
-            Kind::Chunk { octets, .. } => wire.client.expect(Mode::Octets(*octets)),
+            Kind::Chunk { octets, .. } => {
+                wire.client.expect(Mode::Octets(*octets));
+                wire.client.watch_head();
+            }
             // What comes before the reply is a message or commands, in the clear or TLS: the reply tells.
             Kind::Data => self.message_perhaps = !wire.hold_client(),
             Kind::StartTls => {
@@ -189,8 +202,11 @@ impl Smtp {
         let Some(ask) = due else {
             return self.unasked(line, reply, wire, out);
         };
-        if message::is_awaited(&ask.exchange) {
-            message::end(&mut ask.exchange, wire, out);
+        if message::is_awaited(&ask.exchange)
+            && let Some(body) = message::end(&mut ask.exchange, wire, out)
+        {
+            self.envelope.passed(&body, wire.client.message_id());
+            wire.client.forget_head();
         }
         answer(&mut ask.exchange, line, || reply.code.to_string());
         if reply.more {
@@ -201,6 +217,9 @@ impl Smtp {
             out.fault(FaultCode::OutOfOrder, asked.unwrap_or(line.packet));
         }
         let ends_message = matches!(ask.kind, Kind::Body | Kind::Chunk { last: true, .. });
+        if self.lmtp && ends_message {
+            self.envelope.recipient_told(reply.code);
+        }
         self.replies += 1;
         if self.lmtp && ends_message && self.replies < self.recipients {
             return;
@@ -255,12 +274,28 @@ impl Smtp {
                     self.awaited = Awaited::Response(mechanism.clone());
                 }
             }
-            Kind::Recipient if reply.code / 100 == 2 => self.recipients += 1,
-            Kind::Body | Kind::Chunk { last: true, .. } => self.recipients = 0,
-            Kind::Plain if matches!(ask.exchange.verb.as_str(), "MAIL" | "RSET") => {
-                self.recipients = 0;
+            Kind::Recipient => {
+                self.recipients += u32::from(reply.code / 100 == 2);
+                self.envelope.recipient(&ask.exchange.request, reply.code);
             }
-            _ => {}
+            Kind::Body | Kind::Chunk { last: true, .. } => {
+                self.recipients = 0;
+                self.envelope.taken();
+                self.envelope.answered(reply.code, out);
+            }
+            Kind::Plain => match ask.exchange.verb.as_str() {
+                "MAIL" if reply.code / 100 == 2 => {
+                    self.recipients = 0;
+                    self.envelope.begin(&ask.exchange.request, out);
+                }
+                "MAIL" | "RSET" => {
+                    self.recipients = 0;
+                    self.envelope.end(out);
+                }
+                _ => {}
+            },
+            Kind::Chunk { .. } => self.envelope.taken(),
+            Kind::Hello { .. } | Kind::Unknown => {}
         }
     }
 
@@ -275,13 +310,19 @@ impl Smtp {
             return;
         }
         wire.client.expect_dots(Endings::Strict);
+        wire.client.watch_head();
         self.push(message::invited(), Kind::Body, wire, out);
     }
 
     /// A reply to nothing that was captured.
     fn unasked(&mut self, line: &Line<'_>, reply: ReplyLine, wire: &mut Wire, out: &mut Dialogue) {
         self.stray = reply.more.then_some(reply.code);
-        unmatched(line, out);
+        if reply.code == 421 {
+            // The server may end it at any time (RFC 5321 §3.8).
+            remark(&mut out.notes, unmatched_text(line));
+        } else {
+            unmatched(line, out);
+        }
         if reply.more || !self.pending.is_empty() {
             return;
         }
@@ -316,10 +357,16 @@ impl Smtp {
             }
         }
         if message::is_awaited(&ask.exchange) {
-            message::end(&mut ask.exchange, wire, out);
+            if let Some(body) = message::end(&mut ask.exchange, wire, out) {
+                self.envelope.passed(&body, wire.client.message_id());
+                wire.client.forget_head();
+            }
             if ask.exchange.start.is_none() {
                 return;
             }
+        }
+        if matches!(ask.kind, Kind::Body | Kind::Chunk { .. }) {
+            self.envelope.taken();
         }
         ask.write(out);
     }
@@ -423,6 +470,93 @@ mod tests {
             (Some(3), Some(14))
         );
         assert_eq!(dialogue.exchanges[8].request_bytes, Some(14));
+    }
+
+    /// Messages in one line each: id, sender, recipients with their codes, octets, code.
+    fn messages(script: Script<'_>) -> Vec<String> {
+        let (_, dialogue) = run(25, script);
+        let told = dialogue.messages.iter().map(|message| {
+            let to: Vec<String> = message
+                .recipients
+                .iter()
+                .map(|one| format!("{} {}", one.address, one.code))
+                .collect();
+            format!(
+                "{} {} [{}] {:?} {}",
+                message.message_id.as_deref().unwrap_or("-"),
+                message.sender.as_deref().unwrap_or("-"),
+                to.join(", "),
+                message.octets,
+                message.code.as_deref().unwrap_or("-")
+            )
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn messages_are_told_with_what_became_of_each_recipient() {
+        assert_eq!(messages(SEND), ["- a@b [c@d 550, e@f 250] Some(27) 250"]);
+        assert_eq!(
+            messages(PIPELINED),
+            [
+                "- a@b [c@d 250, e@f 452] Some(0) 452",
+                "- g@h [] Some(6) 503",
+            ]
+        );
+        let ahead: Script<'_> = &[
+            (S, "220 mx ESMTP\r\n"),
+            (
+                C,
+                "EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 19\r\nMessage-ID: <1@b>\r\nBDAT 3 LAST\r\n\r\nx\
+                 MAIL FROM:<>\r\nRCPT TO:<e@f>\r\nBDAT 19 LAST\r\nMessage-ID: <2@b>\r\nMAIL FROM:<g@h>\r\nRCPT TO:<i@j>\r\nQUIT\r\n",
+            ),
+            (
+                S,
+                "250 0\r\n250 1\r\n250 2\r\n250 3\r\n250 4\r\n250 5\r\n250 6\r\n550 7\r\n250 8\r\n451 9\r\n221 10\r\n",
+            ),
+        ];
+        assert_eq!(
+            messages(ahead),
+            [
+                "<1@b> a@b [c@d 250] Some(22) 250",
+                "<2@b>  [e@f 250] Some(19) 550",
+                "- g@h [i@j 451] None -",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_client_that_is_passed_on_is_greeted_anew_and_421_may_come_at_any_time() {
+        let (_, dialogue) = run(
+            25,
+            &[
+                (S, "220 mx ESMTP\r\n"),
+                (C, "EHLO proxy\r\n"),
+                (S, "250-mx\r\n250 XCLIENT NAME ADDR\r\n"),
+                (C, "XCLIENT NAME=spike ADDR=192.0.2.9\r\n"),
+                (S, "220-mx\r\n220 mx ESMTP\r\n"),
+                (C, "EHLO spike\r\n"),
+                (S, "250 mx\r\n"),
+                (C, "HELP\r\nEXPN x\r\nETRN y\r\nBURL imap://z LAST\r\n"),
+                (S, "214-a\r\n214 b\r\n252-c\r\n252 d\r\n250 e\r\n503 f\r\n"),
+                (S, "421 mx closing\r\n"),
+            ],
+        );
+        let told = pairs(&dialogue);
+        let told: Vec<(&str, &str)> = told.iter().map(|(a, b)| (&**a, &**b)).collect();
+        assert_eq!(
+            told[2..],
+            [
+                ("XCLIENT NAME=spike ADDR=192.0.2.9", "220-mx"),
+                ("EHLO spike", "250 mx"),
+                ("HELP", "214-a"),
+                ("EXPN x", "252-c"),
+                ("ETRN y", "250 e"),
+                ("BURL imap://z LAST", "503 f"),
+            ]
+        );
+        let faults: Vec<&str> = dialogue.faults.iter().map(|it| it.code.name()).collect();
+        assert_eq!(faults, ["out-of-order"]);
     }
 
     #[test]
@@ -578,7 +712,6 @@ mod tests {
                 ("talk-before-greeting", 1),
                 ("unknown-command", 3),
                 ("smuggled-end", 7),
-                ("unmatched-reply", 11),
             ]
         );
         assert_eq!(notes(0), "request line ended by a bare LF");

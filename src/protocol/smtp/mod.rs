@@ -3,6 +3,7 @@
 
 mod command;
 mod dialogue;
+mod envelope;
 mod probe;
 mod reply;
 

@@ -1,0 +1,327 @@
+//! TCP of the public traces held against tshark, where it is installed, and against what Zeek publishes of them.
+//!
+//! Differences are those listed in docs/conformance.md, each with who is right: one that is not listed fails, and
+//! so does one that is listed and gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+
+use bothends::capture::open;
+use bothends::flow::{Connection, FlowEvent, FlowTable, Limits};
+use bothends::input::Input;
+use bothends::link::LinkDecoder;
+use bothends::model::{PacketNo, Side};
+
+use crate::traces::traces;
+
+/// Where the differences are told.
+const TOLD: &str = "docs/conformance.md";
+
+/// Address and port.
+type End = (IpAddr, u16);
+
+/// What one direction of a connection gave: octets of payload, octets missing.
+type Sent = (u64, u64);
+
+/// A connection by its two ends in order, with what each sent.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Seen {
+    ends: [End; 2],
+    sent: [Sent; 2],
+}
+
+/// The connections in a capture, by this project.
+fn connections(path: &Path) -> Vec<Connection> {
+    let input = Input::open(path).unwrap();
+    let mut reader = open(&input.bytes).unwrap();
+    let mut link = LinkDecoder::default();
+    let mut table = FlowTable::new(Limits::default());
+    let mut found = Vec::new();
+    let mut take = |event: FlowEvent<'_>| {
+        if let FlowEvent::Closed(connection) = event {
+            found.push(*connection);
+        }
+    };
+    let mut number = 0;
+    while let Some(record) = reader.advance() {
+        number += 1;
+        let mut n = 0;
+        while n == 0 || n < link.subframes() {
+            if let Ok(datagram) = link.decode_nth(&record, reader.bytes(), n) {
+                table.push(record.time, PacketNo(number), &datagram, &mut |_, event| {
+                    take(event);
+                });
+            }
+            n += 1;
+        }
+    }
+    table.finish(&mut |_, event| take(event));
+    found
+}
+
+fn by_us(path: &Path) -> Vec<Seen> {
+    let seen = connections(path).into_iter().map(|connection| {
+        let of = |side: Side| {
+            let sent = connection.counts.of(side);
+            (sent.bytes + sent.cut, sent.missing - sent.cut)
+        };
+        let conversation = connection.conversation;
+        let client = (conversation.client.ip, conversation.client.port);
+        let server = (conversation.server.ip, conversation.server.port);
+        in_order([client, server], [of(Side::Client), of(Side::Server)])
+    });
+    let mut seen: Vec<Seen> = seen.collect();
+    seen.sort();
+    seen
+}
+
+fn in_order(ends: [End; 2], sent: [Sent; 2]) -> Seen {
+    if ends[0] <= ends[1] {
+        Seen { ends, sent }
+    } else {
+        Seen {
+            ends: [ends[1], ends[0]],
+            sent: [sent[1], sent[0]],
+        }
+    }
+}
+
+/// One direction as tshark's list of segments gives it.
+#[derive(Debug, Default)]
+struct Direction {
+    /// Number of the first octet, and the last one looked at, to follow the circle.
+    first: Option<u32>,
+    /// Ranges that came, relative to the first octet.
+    ranges: Vec<(i64, i64)>,
+    /// Behind the highest octet acknowledged.
+    acknowledged: i64,
+    /// Whether a FIN came, which has a number and is no octet; or one number more was acknowledged by who had closed
+    /// before.
+    fin: bool,
+}
+
+impl Direction {
+    fn relative(&self, number: u32) -> i64 {
+        let reach = self.ranges.iter().map(|range| range.1).max().unwrap_or(0);
+        let base = self.first.unwrap_or(number);
+        let here = base.wrapping_add(u32::try_from(reach & 0xffff_ffff).unwrap());
+        reach + i64::from(number.wrapping_sub(here).cast_signed())
+    }
+
+    fn sent(&mut self) -> Sent {
+        self.ranges.retain(|range| range.1 > range.0);
+        self.ranges.sort_unstable();
+        let (mut octets, mut missing, mut at) = (0, 0, 0);
+        for &(from, to) in &self.ranges {
+            if from > at {
+                missing += from - at;
+            }
+            octets += (to - from.max(at)).max(0);
+            at = at.max(to);
+        }
+        missing += (self.acknowledged - at - i64::from(self.fin)).max(0);
+        (octets.cast_unsigned(), missing.cast_unsigned())
+    }
+}
+
+const FIN: u32 = 1;
+const SYN: u32 = 2;
+const RST: u32 = 4;
+const ACK: u32 = 16;
+
+/// The connections in a capture, from tshark's segments; `None` where it is not installed.
+fn by_tshark(path: &Path) -> Option<Vec<Seen>> {
+    let output = Command::new("tshark")
+        .arg("-n")
+        .arg("-r")
+        .arg(path)
+        .args(["-o", "tcp.check_checksum:FALSE"])
+        // Not what ICMP errors quote.
+        .args(["-Y", "tcp && !icmp && !icmpv6"])
+        .args(["-T", "fields", "-E", "occurrence=l", "-E", "separator=;"])
+        .args(["-e", "tcp.stream", "-e", "ip.src", "-e", "ip.dst"])
+        .args(["-e", "ipv6.src", "-e", "ipv6.dst", "-e", "ip.version"])
+        .args(["-e", "tcp.srcport", "-e", "tcp.dstport"])
+        .args(["-e", "tcp.seq_raw", "-e", "tcp.ack_raw"])
+        .args(["-e", "tcp.flags", "-e", "tcp.len"])
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut streams: BTreeMap<u64, (BTreeMap<End, Direction>, [End; 2])> = BTreeMap::new();
+    for line in text.lines() {
+        let fields: Vec<&str> = line.split(';').collect();
+        let [
+            stream,
+            from4,
+            to4,
+            from6,
+            to6,
+            version,
+            sport,
+            dport,
+            seq,
+            ack,
+            flags,
+            length,
+        ] = fields[..]
+        else {
+            panic!("{line}");
+        };
+        let (Ok(stream), Ok(seq), Ok(ack)) = (stream.parse(), seq.parse(), ack.parse()) else {
+            continue;
+        };
+        // Of a packet with both kinds of header the last version is the innermost.
+        let (from, to) = match version {
+            "4" => (from4, to4),
+            _ => (from6, to6),
+        };
+        let end = |ip: &str, port: &str| -> End { (ip.parse().unwrap(), port.parse().unwrap()) };
+        let (from, to) = (end(from, sport), end(to, dport));
+        let flags = u32::from_str_radix(flags.trim_start_matches("0x"), 16).unwrap();
+        let length: i64 = length.parse().unwrap_or(0);
+        let (directions, _) = streams
+            .entry(stream)
+            .or_insert_with(|| (BTreeMap::new(), [from.min(to), from.max(to)]));
+        segment(directions, (from, to), (seq, ack), flags, length);
+    }
+    let mut seen: Vec<Seen> = streams
+        .into_values()
+        .map(|(mut directions, ends)| Seen {
+            sent: ends.map(|end| directions.entry(end).or_default().sent()),
+            ends,
+        })
+        .collect();
+    seen.sort();
+    Some(seen)
+}
+
+fn segment(
+    directions: &mut BTreeMap<End, Direction>,
+    (from, to): (End, End),
+    (seq, ack): (u32, u32),
+    flags: u32,
+    length: i64,
+) {
+    if flags & RST != 0 {
+        directions.entry(from).or_default();
+        return;
+    }
+    let first = seq.wrapping_add(u32::from(flags & SYN != 0));
+    let own = directions.entry(from).or_default();
+    own.first.get_or_insert(first);
+    let at = own.relative(first);
+    own.ranges.push((at, at + length));
+    if flags & ACK != 0 {
+        let closed = own.fin;
+        let other = directions.entry(to).or_default();
+        other.first.get_or_insert(ack);
+        let at = other.relative(ack);
+        other.fin |= closed && at == other.acknowledged + 1;
+        other.acknowledged = other.acknowledged.max(at);
+    }
+    if flags & FIN != 0 {
+        directions.entry(from).or_default().fin = true;
+    }
+}
+
+/// A row of a table: trace, what is compared, the other's word and ours.
+type Row = [String; 4];
+
+/// How the two lists differ.
+fn differences(name: &str, theirs: &[Seen], ours: &[Seen]) -> Vec<Row> {
+    let row = |what: String, theirs: String, ours: String| [name.to_owned(), what, theirs, ours];
+    if theirs.len() != ours.len() {
+        let [theirs, ours] = [theirs.len(), ours.len()].map(|count| count.to_string());
+        return vec![row("connections".to_owned(), theirs, ours)];
+    }
+    let mut rows = Vec::new();
+    for (theirs, ours) in theirs.iter().zip(ours) {
+        if theirs.ends != ours.ends {
+            let ends = |seen: &Seen| format!("{:?}", seen.ends);
+            rows.push(row("ends".to_owned(), ends(theirs), ends(ours)));
+            continue;
+        }
+        let sent = theirs.sent.iter().zip(&ours.sent);
+        for ((ip, port), (theirs, ours)) in ours.ends.iter().zip(sent) {
+            for (what, theirs, ours) in [("bytes", theirs.0, ours.0), ("missing", theirs.1, ours.1)]
+            {
+                if theirs != ours {
+                    let what = format!("{what} from {ip} port {port}");
+                    rows.push(row(what, theirs.to_string(), ours.to_string()));
+                }
+            }
+        }
+    }
+    rows
+}
+
+/// The rows of the table under `heading` in the documentation; each must say who is right.
+fn told(heading: &str) -> BTreeSet<Row> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(TOLD);
+    let text = std::fs::read_to_string(path).unwrap();
+    let section = text.split("\n## ").find(|part| part.starts_with(heading));
+    let mut rows = BTreeSet::new();
+    for line in section
+        .unwrap()
+        .lines()
+        .filter(|line| line.starts_with("| "))
+    {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [trace, what, theirs, ours, why] = cells[..] else {
+            panic!("five cells: {line}");
+        };
+        if trace != "trace" {
+            assert!(!why.is_empty(), "who is right? {line}");
+            rows.insert([trace, what, theirs, ours].map(str::to_owned));
+        }
+    }
+    rows
+}
+
+/// Fails with what is not told, and with what is told and is not so.
+fn compare(heading: &str, found: &BTreeSet<Row>) {
+    let told = told(heading);
+    let lines = |rows: Vec<&Row>| -> String {
+        let lines = rows.iter().map(|row| format!("| {} |", row.join(" | ")));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    let new = lines(found.difference(&told).collect());
+    let gone = lines(told.difference(found).collect());
+    assert!(
+        new.is_empty() && gone.is_empty(),
+        "{TOLD}, {heading}\nnot told:\n{new}\ntold and gone:\n{gone}"
+    );
+}
+
+/// The name of a trace without its folder.
+fn name(path: &Path) -> String {
+    path.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+#[test]
+fn tcp_of_the_public_traces_is_as_tshark_has_it() {
+    const AT_ONCE: usize = 3;
+    let traces = traces();
+    if traces.is_empty() || Command::new("tshark").arg("--version").output().is_err() {
+        eprintln!("skipped: no traces, or tshark is not installed");
+        return;
+    }
+    let left: Mutex<Vec<PathBuf>> = Mutex::new(traces);
+    let found: Mutex<BTreeSet<Row>> = Mutex::default();
+    let next = || left.lock().unwrap().pop();
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some(path) = next() {
+                    let theirs = by_tshark(&path).unwrap();
+                    let rows = differences(&name(&path), &theirs, &by_us(&path));
+                    found.lock().unwrap().extend(rows);
+                }
+            });
+        }
+    });
+    compare("tshark", &found.into_inner().unwrap());
+}
