@@ -58,6 +58,10 @@ pub(super) struct Args {
     #[arg(short = 'r', long = "read", value_name = "CAPTURE", num_args = 1.., action = clap::ArgAction::Append)]
     pub(super) captures: Vec<PathBuf>,
 
+    /// Another capture of the same traffic, from another point of its path (before or behind an address translation, a firewall, a link)
+    #[arg(long, value_name = "CAPTURE")]
+    pub(super) other_side: Option<PathBuf>,
+
     /// Server logs, folders or patterns; FORMAT: in front names the format (see `bothends formats`)
     #[arg(short = 'l', long = "log", value_name = "[FORMAT:]LOG", num_args = 1.., action = clap::ArgAction::Append)]
     pub(super) logs: Vec<String>,
@@ -113,6 +117,10 @@ pub(super) struct Args {
     /// Zone of logs that do not state theirs, for all or for one: +HH:MM, or a place (Europe/Berlin) whose summer time is heeded
     #[arg(long, value_name = "[LOG=]ZONE", allow_hyphen_values = true)]
     pub(super) log_zone: Vec<String>,
+
+    /// By how many seconds the clock of a log, or of all, is ahead of the capture's (1.25, -3600), instead of what is found
+    #[arg(long, value_name = "[LOG=]SECONDS", allow_hyphen_values = true)]
+    pub(super) clock: Vec<String>,
 
     /// How logs write letters that are not UTF-8 (windows-1252, iso-8859-15 …), for all or for one; UTF-16 is told by itself
     #[arg(long, value_name = "[LOG=]ENCODING")]
@@ -266,6 +274,15 @@ pub(super) enum Command {
     Man,
     /// List the protocols that are decoded
     Protocols,
+    /// Tell what a session or a log line could have been joined with, and what spoke for each
+    Why {
+        /// A session (s12), or a line of a log (mail.log:18)
+        #[arg(value_name = "SESSION|LOG:LINE")]
+        what: String,
+        /// Captures, logs and the rest as without `why`
+        #[arg(value_name = "OPTIONS", trailing_var_arg = true, allow_hyphen_values = true, num_args = 1..)]
+        rest: Vec<String>,
+    },
 }
 
 /// The command line's definition, for completions and the man page.

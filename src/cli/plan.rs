@@ -11,7 +11,7 @@ use crate::log::registry::FORMATS;
 use crate::log::{Chosen, GivenZone, OwnFormat};
 use crate::model::{Nanos, Span};
 use crate::pipeline::{
-    BadChecksums, EncodingRule, Limits, LogInput, Logs, Options, PacketRules, ZoneRule,
+    BadChecksums, ClockRule, EncodingRule, Limits, LogInput, Logs, Options, PacketRules, ZoneRule,
 };
 use crate::report::Selection;
 
@@ -50,6 +50,7 @@ pub(super) fn options(args: &Args) -> Result<Options> {
         #[cfg(feature = "live")]
         follow: args.growing.follow,
         keylogs: args.keylog.clone(),
+        other_side: args.other_side.clone(),
         logs,
         own_formats,
         capture_zone: args.capture_zone.as_deref().map(zone).transpose()?,
@@ -57,6 +58,11 @@ pub(super) fn options(args: &Args) -> Result<Options> {
             .log_zone
             .iter()
             .map(|rule| zone_rule(rule))
+            .collect::<Result<_>>()?,
+        clocks: args
+            .clock
+            .iter()
+            .map(|rule| clock_rule(rule))
             .collect::<Result<_>>()?,
         log_encodings: args
             .log_encoding
@@ -211,6 +217,21 @@ fn zone_rule(text: &str) -> Result<ZoneRule> {
             })?),
         },
     })
+}
+
+fn clock_rule(text: &str) -> Result<ClockRule> {
+    /// Farther apart than a century no two clocks are.
+    const FARTHEST: f64 = 3.2e9;
+    let (file, seconds) = rule(text);
+    match seconds.parse::<f64>() {
+        Ok(offset) if offset.abs() < FARTHEST => Ok(ClockRule {
+            file,
+            offset: Span::from_seconds_f64(offset),
+        }),
+        _ => bail!(
+            "'{seconds}' is no offset: write seconds by which the log's clock is ahead, 1.25 or -3600"
+        ),
+    }
 }
 
 fn encoding_rule(text: &str) -> Result<EncodingRule> {

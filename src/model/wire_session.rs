@@ -145,6 +145,8 @@ pub struct Handshake {
     pub ack: Option<Nanos>,
     /// Octets of data on the first SYN (Fast Open, RFC 7413).
     pub syn_octets: u32,
+    /// Sequence numbers of the first SYN and of its answer, the client's and the server's.
+    pub initial: [Option<u32>; 2],
     /// Whether both sides sent a SYN without being asked (RFC 9293 §3.5).
     pub simultaneous: bool,
 }

@@ -21,6 +21,6 @@ mod zones;
 pub use crate::flow::{BadChecksums, Limits};
 pub use error::PipelineError;
 pub use meter::Meter;
-pub use options::{EncodingRule, LogInput, Logs, Options, PacketRules, Tell, ZoneRule};
+pub use options::{ClockRule, EncodingRule, LogInput, Logs, Options, PacketRules, Tell, ZoneRule};
 pub use progress::{Progress, Show};
 pub use run::{Run, run};

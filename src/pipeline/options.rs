@@ -25,6 +25,8 @@ pub struct Options {
     pub live: Option<crate::capture::LiveRequest>,
     /// Key logs: files, folders, patterns.
     pub keylogs: Vec<PathBuf>,
+    /// Another capture of the same traffic, taken at another point of its path.
+    pub other_side: Option<PathBuf>,
     /// Logs.
     pub logs: Vec<LogInput>,
     /// Whether logs are read on while they are written, until packets are over or the user stops it.
@@ -35,6 +37,8 @@ pub struct Options {
     pub capture_zone: Option<Span>,
     /// Zones of logs, the last that fits counts.
     pub log_zones: Vec<ZoneRule>,
+    /// Clocks of logs, the last that fits counts.
+    pub clocks: Vec<ClockRule>,
     /// Encodings of logs, the last that fits counts.
     pub log_encodings: Vec<EncodingRule>,
     /// Year of log stamps without one; else that of the capture, else that of the file.
@@ -116,6 +120,15 @@ pub struct ZoneRule {
     pub file: Logs,
     /// Their zone.
     pub zone: GivenZone,
+}
+
+/// By how much the clock of one log, or of all, is ahead of the capture's.
+#[derive(Clone, Debug)]
+pub struct ClockRule {
+    /// Which logs.
+    pub file: Logs,
+    /// Log clock minus capture clock.
+    pub offset: Span,
 }
 
 /// How one log, or all, writes its letters.

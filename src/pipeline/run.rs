@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use crate::align::align;
+use crate::align::{align, compare};
 use crate::capture::{HEAD_OF_FORMAT, by_table};
 use crate::diagnose::{View, diagnose};
 use crate::input::{Front, Input, InputError, expand};
 use crate::log::Era;
-use crate::model::{CaptureSource, Finding, LogTime, Severity};
-use crate::report::Account;
+use crate::model::{CaptureSource, Conversation, Finding, LogTime, Severity, WireSession};
+use crate::report::{Account, OtherSide};
 
 use super::follow::{Following, Place};
 use super::keys::Keys;
@@ -93,6 +93,8 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         wires: wires.sessions,
         logs: told.sessions,
         neighbours: wires.neighbours,
+        other_side: None,
+        origin,
         passed_over: wires.passed_over,
         alignment,
         capture_zone,
@@ -101,6 +103,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         selection: options.selection.clone(),
         exit: 0,
     };
+    account.other_side = other_side(&account, options, progress, &mut failures);
     account.findings = diagnose(View {
         captures: &account.captures,
         sources: &account.sources,
@@ -111,6 +114,45 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
     });
     account.exit = exit_status(&account, &failures);
     Run { account, failures }
+}
+
+/// The capture of the other point, read and compared.
+fn other_side(
+    account: &Account,
+    options: &Options,
+    progress: &mut Progress,
+    failures: &mut Vec<PipelineError>,
+) -> Option<OtherSide> {
+    let path = options.other_side.as_ref()?;
+    let there = Options {
+        captures: vec![path.clone()],
+        packets: super::PacketRules::default(),
+        ..options.clone()
+    };
+    let mut inputs = fronts(&there, failures);
+    let opened = captures::open(&mut inputs, failures);
+    if opened.is_empty() {
+        return None;
+    }
+    let mut keys = Keys::default();
+    let there = match captures::read(opened, None, &there, &mut keys, progress) {
+        Ok(wires) => wires,
+        Err(error) => {
+            failures.push(error);
+            return None;
+        }
+    };
+    failures.extend(there.failure);
+    progress.clear();
+    let ends = |wire: &WireSession| {
+        let Conversation { client, server, .. } = wire.conversation;
+        (client.to_string(), server.to_string())
+    };
+    Some(OtherSide {
+        file: path.display().to_string(),
+        ends: there.sessions.iter().map(ends).collect(),
+        path: compare(&account.wires, &there.sessions, account.origin),
+    })
 }
 
 /// A run that could not begin.

@@ -13,7 +13,7 @@ use crate::model::{
 
 use super::account::{Shown, session_id};
 use super::tcp::{TcpRecord, tcp_record};
-use super::{Account, community_id};
+use super::{Account, community_id, path};
 
 /// Writes the whole account.
 pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
@@ -26,6 +26,7 @@ pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
     for clock in &account.alignment.clocks {
         line(out, &clock_record(account, clock))?;
     }
+    path::write_records(account, out)?;
     let (mut sessions, mut exchanges) = (0u64, 0u64);
     for shown in account.shown() {
         line(out, &session_record(account, &shown))?;
