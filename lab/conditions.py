@@ -87,6 +87,9 @@ class Stage:
         talk.close()
         return answer
 
+    def resolve(self, name, **options):
+        return resolve(self.client, NAMES, name, source=self.source, **options)
+
     def refused(self, address=MAIL, port=25, timeout=3, **options):
         """Tries to connect where it must fail."""
         try:
@@ -187,7 +190,7 @@ def backlog_full(stage):
 # Names.
 
 def _looked_up(stage, name, port=25):
-    address = resolve(stage.client, NAMES, name)
+    address = stage.resolve(name)
     if isinstance(address, str):
         stage.refused(address, port, timeout=5)
     return address
@@ -197,21 +200,21 @@ def _looked_up(stage, name, port=25):
 def dns_nxdomain(stage):
     with Names(stage.server, NAMES, lambda kind, name: 3):
         for name in ("mial.example.com", "mial.example.com.example.net"):
-            resolve(stage.client, NAMES, name, number=len(name))
-            resolve(stage.client, NAMES, name, kind=28, number=len(name) + 1)
+            stage.resolve(name, number=len(name))
+            stage.resolve(name, kind=28, number=len(name) + 1)
 
 
 @condition("dns-servfail", ["dns-failed"], "the name server says SERVFAIL; the client asks again and gives up")
 def dns_servfail(stage):
     with Names(stage.server, NAMES, lambda kind, name: 2):
         for number in (7, 8):
-            resolve(stage.client, NAMES, "mail.example.com", number=number)
+            stage.resolve("mail.example.com", number=number)
 
 
 @condition("dns-noanswer", ["dns-failed"], "the name server hears the question three times and does not answer")
 def dns_noanswer(stage):
     with Names(stage.server, NAMES, lambda kind, name: None):
-        resolve(stage.client, NAMES, "mail.example.com")
+        stage.resolve("mail.example.com")
 
 
 @condition("dns-stale", ["dns-wrong-address"], "the name server gives 198.51.100.26, where no mail server listens: connection refused")
@@ -420,7 +423,7 @@ def talk_before_banner(stage):
         talk.say("EHLO client.example.net")
         talk.say("MAIL FROM:<a@example.net>")
         with contextlib.suppress(*GONE):
-            for _ in stage.times(3):
+            for _ in range(3):
                 talk.reply()
             talk.ask("QUIT")
         talk.close()
@@ -661,15 +664,15 @@ def dns_search_list(stage):
         for _ in stage.times(2):
             for name in names:
                 for domain in (".corp.example.net", ".example.net", ""):
-                    resolve(stage.client, NAMES, name + domain, number=len(name + domain))
+                    stage.resolve(name + domain, number=len(name + domain))
 
 
 @condition("mx-no-address", ["mx-without-address"], "the MX of example.org is a host that does not exist; the client asks for A and AAAA of it and gives up")
 def mx_no_address(stage):
     with Names(stage.server, NAMES, lambda kind, name: "mx1.example.org" if kind == MX else 3):
-        resolve(stage.client, NAMES, "example.org", kind=MX)
+        stage.resolve("example.org", kind=MX)
         for kind in (1, 28):
-            resolve(stage.client, NAMES, "mx1.example.org", kind=kind, number=kind)
+            stage.resolve("mx1.example.org", kind=kind, number=kind)
 
 
 # What one view lacks.

@@ -223,11 +223,13 @@ class Names:
         self.socket.close()
 
 
-def resolve(namespace, server, name, kind=1, tries=3, wait=1.5, number=0x2b01):
+def resolve(namespace, server, name, kind=1, tries=3, wait=1.5, number=0x2b01, source=None):
     """Asks for a name as a stub resolver does. Gives the address, or the response code, or None."""
     question = _written(name) + struct.pack("!HH", kind, 1)
     query = struct.pack("!HHHHHH", number, 0x0100, 1, 0, 0, 0) + question
     with namespace.socket(socket.SOCK_DGRAM) as asker:
+        if source:
+            asker.bind((source, 0))
         asker.settimeout(wait)
         for _ in range(tries):
             asker.sendto(query, (server, 53))

@@ -60,6 +60,12 @@ impl Clock {
         }
     }
 
+    /// Says a better offset within what is known of it already: `range` is where the true one lies.
+    pub(super) fn settle_on(&mut self, offset: Span, range: (Span, Span)) {
+        self.offset = offset;
+        self.bound = (range.1 - offset).max(offset - range.0);
+    }
+
     /// Offset when the capture's clock shows `at`.
     pub fn offset_at(&self, at: Nanos) -> Span {
         let base = self

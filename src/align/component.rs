@@ -101,6 +101,10 @@ impl<'a> Component<'a> {
     }
 
     fn solve(&self) -> Vec<Choice> {
+        // Most have one row: the best of its edges, and the next best that leads elsewhere.
+        if self.rows.len() == 1 {
+            return self.single().into_iter().collect();
+        }
         let mut chosen = self.best(None);
         if self.lines == Lines::InOrder {
             self.keep_order(&mut chosen);
@@ -116,6 +120,26 @@ impl<'a> Component<'a> {
                 })
             })
             .collect()
+    }
+
+    /// The choice of the only row.
+    fn single(&self) -> Option<Choice> {
+        let possible = self.edges.iter().filter(|edge| edge.score > CLAIM);
+        // Of equals the first.
+        let best = possible
+            .clone()
+            .rev()
+            .max_by(|one, other| one.score.total_cmp(&other.score))?;
+        let next = possible
+            .filter(|edge| edge.column.0 != best.column.0)
+            .map(|edge| edge.score)
+            .fold(CLAIM - CLEAR, f64::max);
+        Some(Choice {
+            row: best.row,
+            column: best.column,
+            score: best.score,
+            margin: best.score - next,
+        })
     }
 
     /// The assignment of greatest gain; without the pairs of a row and a wire session, where these are named.
@@ -286,9 +310,9 @@ impl<'a> Component<'a> {
                 }
             }
         }
-        if let Some(wire) =
-            wire.filter(|_| self.rows.len() <= EXACT && self.edges.len() > self.rows.len())
-        {
+        // Two rows and fewer have no other changes; and what is too near is so whatever else there is.
+        let look_farther = (3..=EXACT).contains(&self.rows.len()) && least >= CLEAR;
+        if let Some(wire) = wire.filter(|_| look_farther) {
             let next = self.best(Some((row, wire)));
             let changed: Vec<(usize, Option<usize>)> = (0..self.rows.len())
                 .filter(|&row| next.of(row) != chosen.of(row))

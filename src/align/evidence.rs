@@ -171,9 +171,8 @@ impl Background {
                     .contains_key(&(wire.conversation.server, log.proto)))
     }
 
-    /// Minus the logarithm of how many unrelated sessions would be expected to open and close as the log says, within
-    /// `window`, and be of the same kind, when `share` of the log's sessions are not on the wire.
-    pub(super) fn rarity(&self, log: &LogSession, share: f64, window: Within) -> f64 {
+    /// How many sessions of the capture are of the kind that `log` tells of; at least one.
+    pub(super) fn alike(&self, log: &LogSession) -> f64 {
         let kind = Kind {
             proto: Some(log.proto),
             peer: log
@@ -197,9 +196,14 @@ impl Background {
             .copied()
             .filter_map(|proto| self.kinds.get(&Kind { proto, ..kind }))
             .sum();
-        let count = f64::from(count.max(1)) * share;
+        f64::from(count.max(1))
+    }
+
+    /// Minus the logarithm of how many of `strangers`, unrelated sessions of the kind, would be expected to open and close
+    /// as the log says, within `window`.
+    pub(super) fn rarity(&self, strangers: f64, window: Within) -> f64 {
         let seconds = self.last.since(self.first).as_seconds_f64().max(1.0);
-        let opening = count * (window.opening / seconds).min(1.0);
+        let opening = strangers * (window.opening / seconds).min(1.0);
         let closing = (window.closing / self.mean_length).min(1.0);
         -(opening * closing).ln()
     }
@@ -379,7 +383,7 @@ pub(super) fn usual<'w>(
     log: &LogSession,
 ) -> Vec<f64> {
     /// Sessions looked at.
-    const SAMPLE: usize = 200;
+    const SAMPLE: usize = 48;
     let mut found = vec![0.5; log.sizes.len()];
     let mut of = 1.0;
     if log.sizes.is_empty() {

@@ -17,6 +17,17 @@ pub(super) struct Constraint {
 }
 
 impl Constraint {
+    /// The same with more slack than is usual.
+    fn looser(&self, by: Slack) -> Self {
+        Self {
+            lo: self.lo - by.late,
+            hi: self.hi + by.lag,
+            late: self.late + by.late,
+            tick: self.tick + by.lag,
+            ..*self
+        }
+    }
+
     /// What all events of a pair allow together: one constraint, so that a wrong pair counts once however many lines it
     /// has. None when they contradict each other, as only wrong pairs do.
     pub(super) fn shared(constraints: impl Iterator<Item = Self>) -> Option<Self> {
@@ -45,11 +56,23 @@ pub(super) struct Line {
     /// Seconds, at time 0.
     pub(super) offset: f64,
     pub(super) offset_bound: f64,
+    /// Where the true offset lies, and where it does were every line written in time by an exact clock.
+    pub(super) range: (f64, f64),
+    pub(super) likely: (f64, f64),
     /// Seconds per second.
     pub(super) drift: f64,
     pub(super) drift_bound: f64,
     /// Constraints that the line satisfies.
     pub(super) satisfied: usize,
+    /// Seconds by which lines were late, and by which stamps lagged, beside what is usual.
+    pub(super) slack: Slack,
+}
+
+/// By how many seconds more than usual lines may be late and stamps may lag.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Slack {
+    pub(super) late: f64,
+    pub(super) lag: f64,
 }
 
 impl Line {
@@ -58,9 +81,15 @@ impl Line {
         Self {
             offset: 0.0,
             offset_bound: 0.5,
+            range: (-0.5, 0.5),
+            likely: (-0.5, 0.5),
             drift: 0.0,
             drift_bound: MAX_DRIFT,
             satisfied: 0,
+            slack: Slack {
+                late: 0.0,
+                lag: 0.0,
+            },
         }
     }
 
@@ -68,23 +97,72 @@ impl Line {
     pub(super) const fn near(bound: f64) -> Self {
         Self {
             offset_bound: bound,
+            range: (-bound, bound),
+            likely: (-bound, bound),
             ..Self::vague()
         }
     }
 }
 
+/// Seconds of slack beside what is usual, tried one after the other.
+const LOOSER: [f64; 6] = [0.02, 0.06, 0.14, 0.3, 0.62, 1.05];
 /// Clocks that are kept at all run within this of each other (NTP slews at most 500 ppm).
 const MAX_DRIFT: f64 = 500e-6;
 /// Drifts tried on either side of none.
-const GRID: i32 = 100;
+const GRID: i32 = 50;
 /// Constraints looked at while searching the grid; more are thinned evenly.
-const GRID_SAMPLE: usize = 2000;
+const GRID_SAMPLE: usize = 600;
 
 /// The line that satisfies most constraints, with bounds; `None` without constraints.
 ///
 /// `doubt` is how many of them are expected to be wrong pairs. The bounds hold as long as no more of those satisfied are, one in
 /// fifty at most, and even if all that are not satisfied should be right ones.
 pub(super) fn fit(constraints: &[Constraint], doubt: f64) -> Option<Line> {
+    let prompt = prompt(constraints, doubt)?;
+    let enough = constraints.len() - constraints.len() / 50;
+    if prompt.satisfied >= enough {
+        return Some(prompt);
+    }
+    // A server short of time writes late, another stamps by an old clock: then no clock explains all lines, until they may.
+    let explained = |slack: Slack| {
+        let looser: Vec<Constraint> = constraints.iter().map(|c| c.looser(slack)).collect();
+        depth(&looser, prompt.drift).map_or(0, |(depth, ..)| depth)
+    };
+    let tries = LOOSER
+        .iter()
+        .flat_map(|&by| [Slack { late: by, lag: 0.0 }, Slack { late: 0.0, lag: by }]);
+    let both = LOOSER.iter().map(|&by| Slack { late: by, lag: by });
+    let mut best: Option<(usize, Slack)> = None;
+    for slack in tries.chain(both) {
+        let explained = explained(slack);
+        if best.is_none_or(|(most, _)| explained > most) {
+            best = Some((explained, slack));
+        }
+        if explained >= enough {
+            break;
+        }
+    }
+    let (explained, slack) = best?;
+    // What slack does not explain is wrong for another reason.
+    if (explained - prompt.satisfied.min(explained)) * 2 < constraints.len() - prompt.satisfied {
+        return Some(prompt);
+    }
+    fit_within(constraints, doubt, slack)
+}
+
+/// The same where lines are late and stamps lag no more than is usual.
+pub(super) fn prompt(constraints: &[Constraint], doubt: f64) -> Option<Line> {
+    fit_within(constraints, doubt, Slack::default())
+}
+
+fn fit_within(constraints: &[Constraint], doubt: f64, slack: Slack) -> Option<Line> {
+    let looser: Vec<Constraint>;
+    let constraints = if slack == Slack::default() {
+        constraints
+    } else {
+        looser = constraints.iter().map(|c| c.looser(slack)).collect();
+        &looser
+    };
     let (drift, offset) = best_drift(constraints)?;
     let inside: Vec<Constraint> = constraints
         .iter()
@@ -95,7 +173,8 @@ pub(super) fn fit(constraints: &[Constraint], doubt: f64) -> Option<Line> {
     let (mut lo, mut hi) = region.range(|vertex| vertex.0);
     let (drift_lo, drift_hi) = region.range(|vertex| vertex.1);
     let exact = hi - lo;
-    let likeliest = likeliest(&inside, drift).map_or(f64::midpoint(lo, hi), |at| at.clamp(lo, hi));
+    let likely = likely(&inside, drift).unwrap_or((lo, hi));
+    let likeliest = f64::midpoint(likely.0, likely.1).clamp(lo, hi);
     // A few wrong pairs may have narrowed the region, and those that disagree may be the right ones: widen it to where
     // so many fewer agree.
     let spare = wrong_at_most(doubt).min(inside.len() / 50) + (constraints.len() - inside.len());
@@ -109,6 +188,9 @@ pub(super) fn fit(constraints: &[Constraint], doubt: f64) -> Option<Line> {
     Some(Line {
         offset: likeliest,
         offset_bound: (hi - likeliest).max(likeliest - lo),
+        range: (lo, hi),
+        likely,
+        slack,
         drift: f64::midpoint(drift_lo, drift_hi),
         drift_bound: ((drift_hi - drift_lo) / 2.0 + looser).min(2.0 * MAX_DRIFT),
         satisfied: inside.len(),
@@ -130,8 +212,8 @@ fn wrong_at_most(expected: f64) -> usize {
     most
 }
 
-/// The offset that most constraints share, were every line written in time by an exact clock.
-fn likeliest(constraints: &[Constraint], drift: f64) -> Option<f64> {
+/// The offsets that most constraints share, were every line written in time by an exact clock.
+fn likely(constraints: &[Constraint], drift: f64) -> Option<(f64, f64)> {
     let prompt: Vec<Constraint> = constraints
         .iter()
         .map(|c| Constraint {
@@ -142,7 +224,7 @@ fn likeliest(constraints: &[Constraint], drift: f64) -> Option<f64> {
         .filter(|c| c.lo <= c.hi)
         .collect();
     let (_, lo, hi) = depth(&prompt, drift)?;
-    Some(f64::midpoint(lo, hi))
+    Some((lo, hi))
 }
 
 /// The drift at which most constraints share a point, and the middle of what they share there.

@@ -2,16 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{LogId, LogSession, LogSource, Nanos, WireSession};
+use crate::model::{LogId, LogSession, LogSource, Nanos, Span, WireSession};
 
 use super::clock::Clock;
 use super::component::{CLAIM, CLEAR};
-use super::evidence::Evidence;
+use super::evidence::{Evidence, damaged};
 use super::pairing::Pairing;
 use super::translation::Translation;
 use super::verdict::{Alignment, Joined, Match, Standing};
-use super::view::{Settled, Verdict, View, Wires};
-use super::{rows, sequence};
+use super::view::{Settled, Share, Verdict, View, Wires};
+use super::{rows, sequence, steps};
+
+/// Sessions of a log on either side of one among which one like it is looked for.
+const TWINS_WITHIN: usize = 64;
 
 /// Puts every log on the capture's clock and joins its sessions to the wire's.
 ///
@@ -40,6 +43,10 @@ pub fn align(
                 continue;
             };
             let mut found = judge(&view, row, verdict);
+            if found.standing == Standing::Matched && is_mixed(&view, row, verdict) {
+                found.standing = Standing::Ambiguous;
+                found.reasons.push(MIXED.into());
+            }
             if found.standing == Standing::Ambiguous {
                 found.reasons.extend(missing.clone());
             }
@@ -72,7 +79,7 @@ pub fn align(
 }
 
 /// Each log with what was found of it.
-fn settle_all<'a>(
+pub(super) fn settle_all<'a>(
     wires: &'a Wires<'a>,
     sources: &[LogSource],
     logs: &'a [LogSession],
@@ -94,9 +101,11 @@ fn settle_all<'a>(
     }
     let mut found: Vec<Option<Settled>> = views
         .iter()
-        .map(|view| match view.translation {
-            Translation::Any => None,
-            _ => view.run(),
+        .zip(sources)
+        .map(|(view, source)| match (&view.translation, source.offset) {
+            (Translation::Any, _) => None,
+            (_, Some(offset)) => view.given(offset),
+            (_, None) => view.run(),
         })
         .collect();
     // Logs of one host are written by one clock: what is known of one may put another on its feet.
@@ -105,7 +114,10 @@ fn settle_all<'a>(
         .flatten()
         .map(|found| found.clock.clone())
         .collect();
-    for (view, found) in views.iter().zip(&mut found) {
+    for ((view, source), found) in views.iter().zip(sources).zip(&mut found) {
+        if source.offset.is_some() {
+            continue;
+        }
         let share = found.as_ref().map_or(0, Settled::claimed);
         if share * 10 >= view.mine.len() * 8 || view.translation == Translation::Any {
             continue;
@@ -119,7 +131,100 @@ fn settle_all<'a>(
             }
         }
     }
+    for ((view, source), found) in views.iter().zip(sources).zip(&mut found) {
+        if source.offset.is_none() && view.translation != Translation::Any {
+            *found = steps::follow(view, found.take());
+        }
+    }
+    let stepped: Vec<Clock> = found
+        .iter()
+        .flatten()
+        .map(|found| found.clock.clone())
+        .filter(|clock| !clock.steps.is_empty())
+        .collect();
+    for ((view, source), found) in views.iter().zip(sources).zip(&mut found) {
+        for clock in stepped.iter().filter(|clock| clock.log != view.id) {
+            if source.offset.is_none() && view.translation != Translation::Any {
+                *found = steps::follow_like(view, found.take(), clock);
+            }
+        }
+    }
+    disbelieve(&views, sources, &mut found);
+    agree(&mut found);
     views.into_iter().zip(found).collect()
+}
+
+/// Drops clocks that explain no more than chance does: between a capture and a log of another day or server some offset always fits a
+/// few sessions. A clock that agrees with one that is believed needs less.
+fn disbelieve(views: &[View<'_>], sources: &[LogSource], found: &mut [Option<Settled>]) {
+    let shares: Vec<Share> = views
+        .iter()
+        .zip(found.iter())
+        .map(|(view, found)| {
+            found
+                .as_ref()
+                .map_or_else(Share::default, |found| view.explained(found))
+        })
+        .collect();
+    let believed: Vec<Clock> = found
+        .iter()
+        .zip(&shares)
+        .filter(|(_, share)| share.is_most())
+        .filter_map(|(found, _)| Some(found.as_ref()?.clock.clone()))
+        .collect();
+    for ((source, found), share) in sources.iter().zip(found.iter_mut()).zip(&shares) {
+        let Some(settled) = found else { continue };
+        let agrees = believed.iter().any(|clock| {
+            (clock.offset - settled.clock.offset).abs() <= clock.bound + settled.clock.bound
+        });
+        let enough = share.is_most() || agrees && share.is_some();
+        if source.offset.is_none() && !enough {
+            *found = None;
+        }
+    }
+}
+
+/// Logs given together are mostly of one host, or of hosts whose clocks are kept together. Where the ranges in which their offsets lie meet, the
+/// best guess for each is therefore what all have in common. The range of each, and so its bound, stays its own.
+fn agree(found: &mut [Option<Settled>]) {
+    /// A clock, where its offset lies, and where it likely does.
+    type Known = (Clock, (Span, Span), (Span, Span));
+    let known: Vec<Known> = found
+        .iter()
+        .flatten()
+        .filter_map(|found| {
+            let line = found.line?;
+            let at = |seconds: f64| found.coarse + Span::from_seconds_f64(seconds);
+            let range = (at(line.range.0), at(line.range.1));
+            Some((
+                found.clock.clone(),
+                range,
+                (at(line.likely.0), at(line.likely.1)),
+            ))
+        })
+        .collect();
+    for found in found.iter_mut().flatten() {
+        let Some((clock, range, likely)) = known
+            .iter()
+            .find(|(clock, ..)| clock.log == found.clock.log)
+        else {
+            continue;
+        };
+        let mut common = *likely;
+        for (other, theirs, likely) in &known {
+            let meets = theirs.0 <= range.1 && range.0 <= theirs.1;
+            let drifts = (other.drift_ppm - clock.drift_ppm).abs()
+                <= other.drift_bound_ppm + clock.drift_bound_ppm;
+            let narrower = (common.0.max(likely.0), common.1.min(likely.1));
+            if meets && drifts && narrower.0 <= narrower.1 {
+                common = narrower;
+            }
+        }
+        let middle = common.0 + Span((common.1 - common.0).0 / 2);
+        found
+            .clock
+            .settle_on(middle.max(range.0).min(range.1), *range);
+    }
 }
 
 /// The translation that a log's sessions speak for, if they do.
@@ -130,7 +235,7 @@ fn learn_translation(view: &View<'_>) -> Option<Translation> {
     let first = view.run()?;
     // What the pairs say of the addresses makes better pairs.
     let learnt = Translation::learn(view.names(&first));
-    let mut again = view.part(view.mine.clone(), BTreeSet::new());
+    let mut again = view.part(view.mine.clone());
     again.translation = learnt;
     let second = again.run()?;
     again.bears_out(&second).then_some(again.translation)
@@ -180,6 +285,35 @@ fn joined_wire(
         None => sequence::alone(wire),
     };
     joined
+}
+
+/// Why a session is not claimed although nothing else comes near.
+const MIXED: &str = "the log does not tell its lines from those of a like session at the same time, and they do not all fit";
+
+/// Whether lines of two sessions may have been mixed up: some commands have no place on the wire, and another session of the same client and
+/// name went on at the same time in a log that names neither port nor session.
+fn is_mixed(view: &View<'_>, row: usize, verdict: &Verdict) -> bool {
+    let (Some(log), Some(wire)) = (view.log(row), view.wire(verdict.wire)) else {
+        return false;
+    };
+    if !log.every_command || log.peer_port.is_some() || verdict.place.is_some() || damaged(wire) {
+        return false;
+    }
+    let Some((first, last)) = log.stamps() else {
+        return false;
+    };
+    let alike = |other: usize| {
+        view.log(other).is_some_and(|other| {
+            let overlaps = other
+                .stamps()
+                .is_some_and(|(from, to)| from <= last && first <= to);
+            overlaps
+                && other.peer == log.peer
+                && other.names.iter().any(|name| log.names.contains(name))
+        })
+    };
+    let near = row.saturating_sub(TWINS_WITHIN)..=row + TWINS_WITHIN;
+    sequence::lay(wire, log).left_over > 1 && near.filter(|&other| other != row).any(alike)
 }
 
 /// What a verdict amounts to, in words.

@@ -21,30 +21,33 @@ pub(super) struct Window {
 
 /// A server that writes its log after its last effect passed does so within this, unless it is short of time.
 pub(super) const LATE: Span = Span::millis(20);
-/// Servers stamp their lines by the clock of the last timer tick, which is up to 10 ms old on Linux (`CLOCK_REALTIME_COARSE` at 100 Hz) and up to
-/// 15.6 ms on Windows.
-const TICK: Span = Span::millis(16);
 /// How far a session may reach beyond what the capture shows of it.
 const BEYOND: Span = Span::seconds(86_400);
 
 impl Window {
-    /// The offsets (log minus capture) that put `event`'s stamp on this window, in seconds relative to `coarse`.
-    pub(super) fn offsets(self, event: &LogEvent, coarse: Span) -> (f64, f64) {
-        let constraint = self.constraint(event, coarse, self.lo);
+    /// The offsets (log minus capture) that put `event`'s stamp, which may lag, on this window, in seconds relative to `coarse`.
+    pub(super) fn offsets(self, event: &LogEvent, lag: Span, coarse: Span) -> (f64, f64) {
+        let constraint = self.constraint(event, lag, coarse, self.lo);
         (constraint.lo, constraint.hi)
     }
 
     /// What `event` on this window says of the clock, at its time since `origin`.
-    pub(super) fn constraint(self, event: &LogEvent, coarse: Span, origin: Nanos) -> Constraint {
+    pub(super) fn constraint(
+        self,
+        event: &LogEvent,
+        lag: Span,
+        coarse: Span,
+        origin: Nanos,
+    ) -> Constraint {
         let stamp = Nanos(event.stamp.at.0) - coarse;
         let earliest = stamp.since(self.hi + self.late);
-        let latest = (stamp + event.stamp.resolution + tick(event)).since(self.lo);
+        let latest = (stamp + event.stamp.resolution + tick(event, lag)).since(self.lo);
         Constraint {
             at: self.lo.since(origin).as_seconds_f64(),
             lo: earliest.as_seconds_f64(),
             hi: latest.as_seconds_f64(),
             late: self.late.as_seconds_f64(),
-            tick: tick(event).as_seconds_f64(),
+            tick: tick(event, lag).as_seconds_f64(),
         }
     }
 
@@ -59,11 +62,11 @@ impl Window {
 }
 
 /// By how much a stamp may lag behind its clock: what is finer than a millisecond was not read off a timer tick.
-fn tick(event: &LogEvent) -> Span {
+fn tick(event: &LogEvent, lag: Span) -> Span {
     if event.stamp.resolution < Span::MILLISECOND {
         Span::ZERO
     } else {
-        TICK
+        lag
     }
 }
 
@@ -198,7 +201,7 @@ pub(super) fn shared_offsets(
     let mut shared = (f64::NEG_INFINITY, f64::INFINITY);
     for event in &log.events {
         if let Some(window) = window(wire, log, &event.what) {
-            let (lo, hi) = window.offsets(event, coarse);
+            let (lo, hi) = window.offsets(event, log.lag, coarse);
             shared = (shared.0.max(lo), shared.1.min(hi));
         }
     }
@@ -221,7 +224,7 @@ pub(super) fn constraints<'a>(
 ) -> impl Iterator<Item = Constraint> + 'a {
     log.events.iter().filter_map(move |event| {
         let window = window(wire, log, &event.what)?;
-        Some(window.constraint(event, coarse, origin))
+        Some(window.constraint(event, log.lag, coarse, origin))
     })
 }
 
@@ -262,7 +265,7 @@ pub(super) fn command_constraints(
         .filter(told)
         .filter_map(|event| {
             let window = answering(by_line.get(&event.line)?)?;
-            Some(window.constraint(event, coarse, origin))
+            Some(window.constraint(event, log.lag, coarse, origin))
         })
         .collect()
 }

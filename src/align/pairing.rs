@@ -6,7 +6,7 @@ use std::cell::OnceCell;
 use crate::model::{Nanos, Span, WireSession};
 
 use super::evidence::{Background, Evidence, Within};
-use super::fit::Constraint;
+use super::fit::{Constraint, Slack};
 use super::moment::{self, Window};
 use super::order::Order;
 use super::overhead::Overheads;
@@ -108,7 +108,7 @@ impl Pairing {
             if let Some(place) = self.place {
                 let event = log.events.first()?;
                 let slot = view.slot(self.wire, place)?;
-                return Some(slot.window.constraint(event, coarse, view.origin));
+                return Some(slot.window.constraint(event, log.lag, coarse, view.origin));
             }
             let events = moment::constraints(wire, log, coarse, view.origin);
             let commands = moment::command_constraints(wire, log, coarse, view.origin);
@@ -143,7 +143,10 @@ impl Pairing {
         if self.place.is_some() && disorder > 0.0 {
             return None;
         }
-        let mut score = self.worth(view, row)? + known.background.rarity(log, known.share, within);
+        let mut score = self.worth(view, row)?
+            + known
+                .background
+                .rarity(view.alike(row) * known.share, within);
         score -= MISS * miss + (DISORDER * disorder).min(DISORDER_MOST);
         if let (Some(octets), Some(command)) = (
             self.place
@@ -156,10 +159,10 @@ impl Pairing {
     }
 
     /// Seconds by which the times miss what the clock allows.
-    fn miss(&self, wire: &WireSession, known: &Known<'_>) -> f64 {
+    pub(super) fn miss(&self, wire: &WireSession, known: &Known<'_>) -> f64 {
         let offset = (known.offset_at)(wire.start).as_seconds_f64();
-        let early = self.lo - offset - known.late;
-        let late = offset - self.hi;
+        let early = self.lo - offset - known.looser.late;
+        let late = offset - self.hi - known.looser.lag;
         (early.max(late) - known.slack()).max(0.0)
     }
 }
@@ -174,8 +177,8 @@ pub(super) struct Known<'a> {
     /// Bound of the clock and resolution of the stamps, in seconds.
     pub(super) bound: f64,
     pub(super) resolution: f64,
-    /// Seconds by which lines were found to be late, beside what is usual.
-    pub(super) late: f64,
+    /// By how much more than usual lines were late and stamps lagged.
+    pub(super) looser: Slack,
     /// Share of the log's sessions that are not on the wire.
     pub(super) share: f64,
 }
@@ -187,6 +190,6 @@ impl Known<'_> {
 
     /// Within how many seconds a line must have been written.
     fn window(&self) -> f64 {
-        self.resolution + 2.0 * self.slack() + self.late
+        self.resolution + 2.0 * self.slack() + self.looser.late + self.looser.lag
     }
 }

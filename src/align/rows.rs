@@ -40,7 +40,8 @@ pub(super) fn slots(wire: &WireSession) -> Vec<Slot<'_>> {
         .iter()
         .filter(|exchange| !exchange.verb.is_greeting())
         .filter_map(|exchange| {
-            let lo = exchange.start?;
+            // It is told of after the whole request has come.
+            let lo = exchange.asked.or(exchange.start)?;
             Some(Slot {
                 window: Window::acted(lo, exchange.end.unwrap_or(wire.end)),
                 exchange: Some(exchange),
@@ -53,7 +54,7 @@ pub(super) fn slots(wire: &WireSession) -> Vec<Slot<'_>> {
         let last = turn.answered.unwrap_or(asked);
         let (asked_octets, answered_octets) = turn.octets();
         Some(Slot {
-            window: Window::acted(asked.start, last.end),
+            window: Window::acted(asked.end, last.end),
             exchange: None,
             asked: asked_octets,
             answered: answered_octets,

@@ -133,12 +133,27 @@ fn likeness(exchange: &Exchange, command: &LogCommand) -> u32 {
     if exchange.verb.is_greeting() || exchange.verb != command.verb {
         return 0;
     }
+    // Commands of IMAP that both have a tag are the same only under the same one.
+    let tags = (tag(&exchange.request), tag(&command.request));
+    if let (Some((wire, of)), Some((log, what))) = tags
+        && of.eq_ignore_ascii_case(what)
+        && of.eq_ignore_ascii_case(exchange.verb.as_str())
+        && wire != log
+    {
+        return 0;
+    }
     let codes = match (&exchange.code, &command.code) {
         (Some(wire), Some(log)) if wire == log => 3,
         (Some(_), Some(_)) => return 0,
         _ => 1,
     };
     codes + u32::from(exchange.request.eq_ignore_ascii_case(&command.request))
+}
+
+/// The word before the command's word, and that word: `a1 NOOP`.
+fn tag(request: &str) -> Option<(&str, &str)> {
+    let (tag, rest) = request.split_once(' ')?;
+    Some((tag, rest.split(' ').next()?))
 }
 
 /// For each of `left` items the one of `right` items it belongs to, in order on both sides, so that
@@ -415,4 +430,24 @@ fn agreement(command: &LogCommand, turns: &[Turn<'_>]) -> (i32, i32) {
         }
     }
     (agree, differ)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_of_another_tag_is_another_command() {
+        let wire =
+            |request: &str| Exchange::new(Verb::new("LOGOUT"), request.to_owned(), Seen::Wire);
+        let log = |request: &str| LogCommand {
+            verb: Verb::new("LOGOUT"),
+            request: request.to_owned(),
+            ..LogCommand::default()
+        };
+        assert_eq!(likeness(&wire("f LOGOUT"), &log("h LOGOUT")), 0);
+        assert!(likeness(&wire("f LOGOUT"), &log("f LOGOUT")) > 0);
+        // Logs without tags say nothing of them.
+        assert!(likeness(&wire("f LOGOUT"), &log("logout")) > 0);
+    }
 }

@@ -10,8 +10,8 @@ use crate::model::{LogId, LogSession, Nanos, Proto, Span, WireSession};
 use super::candidates::Index;
 use super::clock::Clock;
 use super::component::{self, CLEAR, Choice, Column, Edge};
-use super::evidence::{self, Background};
-use super::fit::{self, Constraint, Line};
+use super::evidence::{self, Background, Evidence};
+use super::fit::{self, Constraint, Line, Slack};
 use super::moment;
 use super::order::Order;
 use super::overhead::Overheads;
@@ -26,6 +26,8 @@ const ROUNDS: usize = 6;
 /// gain or lose no more.
 const REACH: f64 = 1.5;
 const REACH_GROWS: f64 = 6e-4;
+/// Seconds within which an offset that the user gives is believed.
+const GIVEN_WITHIN: f64 = 0.1;
 
 /// The wire's side of every view.
 pub(super) struct Wires<'a> {
@@ -80,6 +82,8 @@ pub(super) struct Learnt {
     overheads: Overheads,
     /// Share of the log's sessions that are not on the wire.
     share: f64,
+    /// By how much more than usual lines were late and stamps lagged.
+    slack: Slack,
 }
 
 impl Default for Learnt {
@@ -88,6 +92,7 @@ impl Default for Learnt {
             order: Order::default(),
             overheads: Overheads::default(),
             share: 1.0,
+            slack: Slack::default(),
         }
     }
 }
@@ -95,6 +100,12 @@ impl Default for Learnt {
 /// A clock, and for each row what it was joined with.
 pub(super) struct Settled {
     pub(super) clock: Clock,
+    /// The offset that the line is relative to, and the line; none where the clock was given.
+    pub(super) coarse: Span,
+    pub(super) line: Option<Line>,
+    /// What the pairs said that the clock was fitted to, each with its line in the log.
+    pub(super) constraints: Vec<(u64, Constraint)>,
+    pub(super) learnt: Learnt,
     pub(super) chosen: Vec<Option<Verdict>>,
 }
 
@@ -118,6 +129,27 @@ impl Settled {
     }
 }
 
+/// How many sessions a clock explains.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Share {
+    claimed: usize,
+    /// Those that have a candidate.
+    fitting: usize,
+    of: usize,
+}
+
+impl Share {
+    /// So many that it is not by chance.
+    pub(super) const fn is_most(self) -> bool {
+        self.claimed * 3 >= self.of || self.fitting * 4 >= self.of * 3
+    }
+
+    /// So many that a clock known from elsewhere is borne out.
+    pub(super) const fn is_some(self) -> bool {
+        self.claimed * 10 >= self.of
+    }
+}
+
 /// One log, or a part of it, against the capture.
 pub(super) struct View<'a> {
     pub(super) wires: &'a Wires<'a>,
@@ -127,9 +159,8 @@ pub(super) struct View<'a> {
     pub(super) mine: Vec<usize>,
     pub(super) translation: Translation,
     pub(super) origin: Nanos,
-    /// Wire sessions that are another part's.
-    pub(super) barred: BTreeSet<usize>,
     usual: Vec<OnceCell<Vec<f64>>>,
+    alike: Vec<OnceCell<f64>>,
 }
 
 impl<'a> View<'a> {
@@ -145,25 +176,22 @@ impl<'a> View<'a> {
             logs,
             id,
             usual: mine.iter().map(|_| OnceCell::new()).collect(),
+            alike: mine.iter().map(|_| OnceCell::new()).collect(),
             mine,
             translation,
             origin: wires.origin,
-            barred: BTreeSet::new(),
         }
     }
 
-    /// The same with only these sessions, and without these wire sessions.
-    pub(super) fn part(&self, mine: Vec<usize>, barred: BTreeSet<usize>) -> Self {
-        Self {
-            barred,
-            ..Self::new(
-                self.wires,
-                self.logs,
-                self.id,
-                mine,
-                self.translation.clone(),
-            )
-        }
+    /// The same with only these sessions.
+    pub(super) fn part(&self, mine: Vec<usize>) -> Self {
+        Self::new(
+            self.wires,
+            self.logs,
+            self.id,
+            mine,
+            self.translation.clone(),
+        )
     }
 
     pub(super) fn log(&self, row: usize) -> Option<&'a LogSession> {
@@ -186,12 +214,19 @@ impl<'a> View<'a> {
         })
     }
 
+    /// How many wire sessions are of the kind that the log session of `row` tells of.
+    pub(super) fn alike(&self, row: usize) -> f64 {
+        let cell = self.alike.get(row).zip(self.log(row));
+        cell.map_or(1.0, |(cell, log)| {
+            *cell.get_or_init(|| self.wires.background.alike(log))
+        })
+    }
+
     /// The wire sessions that `log` may be, whatever the clock.
     fn possible<'v>(&'v self, log: &'v LogSession) -> impl Iterator<Item = &'a WireSession> + 'v {
         self.wires
             .index
             .any(log, &self.translation)
-            .filter(|at| !self.barred.contains(at))
             .filter_map(|at| self.wires.sessions.get(at))
             .filter(|wire| self.wires.background.possible(wire, log, &self.translation))
     }
@@ -211,7 +246,7 @@ impl<'a> View<'a> {
         let all: Vec<&LogSession> = (0..self.mine.len())
             .filter_map(|row| self.log(row))
             .collect();
-        let coarse = vote::coarse(&all, |log| self.possible_for_vote(log))?;
+        let coarse = vote::coarse(&all, |log| self.offsets(log))?;
         let pairings = self.gather(coarse);
         let lone = fit::fit(&self.lone(&pairings, coarse), 1.0);
         // Two beginnings, as either may mislead: the sessions that can have one partner only, and the vote itself.
@@ -234,12 +269,22 @@ impl<'a> View<'a> {
         best
     }
 
-    fn possible_for_vote<'v>(
-        &'v self,
-        log: &LogSession,
-    ) -> impl Iterator<Item = &'a WireSession> + use<'v, 'a> {
-        let found: Vec<&'a WireSession> = self.possible(log).collect();
-        found.into_iter()
+    /// The offsets that each allows of what `log` may be, whatever the clock.
+    pub(super) fn offsets(&self, log: &LogSession) -> Vec<(f64, f64)> {
+        let possible = self.wires.index.any(log, &self.translation).filter(|&at| {
+            let wire = self.wire(at);
+            wire.is_some_and(|wire| self.wires.background.possible(wire, log, &self.translation))
+        });
+        let (Some(command), Some(event)) = (rows::single(log), log.events.first()) else {
+            return possible
+                .filter_map(|at| moment::shared_offsets(self.wire(at)?, log, Span::ZERO))
+                .collect();
+        };
+        possible
+            .flat_map(|at| self.wires.slots(at))
+            .filter(|slot| slot.weigh(command, &mut Evidence::default()))
+            .map(|slot| slot.window.offsets(event, log.lag, Span::ZERO))
+            .collect()
     }
 
     /// Clock and pairs begun from an offset that is known to within `bound` seconds.
@@ -247,6 +292,33 @@ impl<'a> View<'a> {
         let line = Line::near(bound);
         let clock = Clock::from_line(self.id, self.origin, offset, self.resolution()?, &line);
         Some(self.settle(&self.gather(offset), clock, offset))
+    }
+
+    /// Pairs under a clock that is `offset` ahead of the capture's, as the user says.
+    pub(super) fn given(&self, offset: Span) -> Option<Settled> {
+        let line = Line::near(GIVEN_WITHIN);
+        let mut clock = Clock::from_line(self.id, self.origin, offset, self.resolution()?, &line);
+        let pairings = self.gather(offset);
+        let mut learnt = Learnt::default();
+        let (mut chosen, _) = self.choose(&pairings, &clock, offset, &learnt);
+        for _ in 0..2 {
+            learnt.order = self.order(&pairings, &chosen);
+            if self.has_rows() {
+                learnt.overheads = self.overheads(&pairings, &clock, offset, &learnt);
+            }
+            (chosen, learnt.share) = self.choose(&pairings, &clock, offset, &learnt);
+        }
+        clock.drift_bound_ppm = 0.0;
+        let mut settled = Settled {
+            clock,
+            coarse: offset,
+            line: None,
+            constraints: Vec::new(),
+            learnt,
+            chosen,
+        };
+        settled.clock.pairs = settled.claimed();
+        Some(settled)
     }
 
     /// For each row the wire sessions that it may be near the coarse offset.
@@ -259,7 +331,7 @@ impl<'a> View<'a> {
             .collect()
     }
 
-    fn gather_row(&self, log: &LogSession, coarse: Span) -> Vec<Pairing> {
+    pub(super) fn gather_row(&self, log: &LogSession, coarse: Span) -> Vec<Pairing> {
         let Some((first, last)) = log.stamps() else {
             return Vec::new();
         };
@@ -280,9 +352,7 @@ impl<'a> View<'a> {
             .within(self.wires.sessions, log, &self.translation, times)
         {
             let Some(wire) = self.wire(at) else { continue };
-            if self.barred.contains(&at)
-                || !self.wires.background.possible(wire, log, &self.translation)
-            {
+            if !self.wires.background.possible(wire, log, &self.translation) {
                 continue;
             }
             if !single {
@@ -297,7 +367,7 @@ impl<'a> View<'a> {
             let from = slots.partition_point(|slot| slot.window.hi < times.0);
             let open = slots.get(from..).unwrap_or_default().iter();
             for (place, slot) in (from..).zip(open.take_while(|slot| slot.window.lo <= times.1)) {
-                let range = Some(slot.window.offsets(event, coarse)).filter(near);
+                let range = Some(slot.window.offsets(event, log.lag, coarse)).filter(near);
                 found.extend(range.map(|range| Pairing::new(at, Some(place), range)));
             }
         }
@@ -313,12 +383,17 @@ impl<'a> View<'a> {
         }
         let (mut chosen, _) = self.choose(pairings, &clock, coarse, &learnt);
         // Wrong pairs of a rough clock fall away under a better one, which then knows better still.
+        let mut fitted = None;
+        let mut constraints = Vec::new();
         for _ in 0..ROUNDS {
-            let (constraints, doubt) = self.paired(pairings, &chosen, coarse);
-            let Some(line) = fit::fit(&constraints, doubt) else {
+            let (paired, doubt) = self.paired(pairings, &chosen, coarse);
+            let plain: Vec<Constraint> = paired.iter().map(|&(_, constraint)| constraint).collect();
+            let Some(line) = fit::fit(&plain, doubt) else {
                 break;
             };
+            (fitted, constraints) = (Some(line), paired);
             clock = Clock::from_line(self.id, self.origin, coarse, clock.resolution, &line);
+            learnt.slack = line.slack;
             learnt.order = self.order(pairings, &chosen);
             let (better, share) = self.choose(pairings, &clock, coarse, &learnt);
             learnt.share = share;
@@ -328,7 +403,14 @@ impl<'a> View<'a> {
                 break;
             }
         }
-        Settled { clock, chosen }
+        Settled {
+            clock,
+            coarse,
+            line: fitted,
+            constraints,
+            learnt,
+            chosen,
+        }
     }
 
     /// Constraints from log sessions that have one possible partner near the coarse offset.
@@ -349,13 +431,14 @@ impl<'a> View<'a> {
         pairings: &[Vec<Pairing>],
         chosen: &[Option<Verdict>],
         coarse: Span,
-    ) -> (Vec<Constraint>, f64) {
+    ) -> (Vec<(u64, Constraint)>, f64) {
         let mut doubt = 0.0;
         let constraints = claimed_pairs(pairings, chosen)
             .filter_map(|(row, pairing, verdict)| {
                 let constraint = pairing.constraint(self, row, coarse)?;
                 doubt += 1.0 / (1.0 + verdict.margin.exp());
-                Some(constraint)
+                let line = self.log(row)?.events.first()?.line.line;
+                Some((line, constraint))
             })
             .collect();
         (constraints, doubt)
@@ -416,7 +499,7 @@ impl<'a> View<'a> {
             offset_at,
             bound: clock.bound.as_seconds_f64(),
             resolution: clock.resolution.as_seconds_f64(),
-            late: 0.0,
+            looser: learnt.slack,
             share: learnt.share,
         }
     }
@@ -441,6 +524,23 @@ impl<'a> View<'a> {
         let alone = covered - with.min(columns.len());
         #[expect(clippy::cast_precision_loss, reason = "counts of sessions")]
         let share = (alone as f64 + 1.0) / (covered as f64 + 2.0);
+        share
+    }
+
+    /// How much is explained of what the capture should show: sessions in its time, with clients and protocols that it knows.
+    pub(super) fn explained(&self, settled: &Settled) -> Share {
+        let mut share = Share::default();
+        for (row, verdict) in settled.chosen.iter().enumerate() {
+            let Some(log) = self.log(row) else { continue };
+            if verdict.is_none()
+                && !(self.covers(log, &settled.clock) && self.possible(log).next().is_some())
+            {
+                continue;
+            }
+            share.of += 1;
+            share.fitting += usize::from(verdict.is_some());
+            share.claimed += usize::from(verdict.is_some_and(|verdict| verdict.is_clear()));
+        }
         share
     }
 

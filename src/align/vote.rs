@@ -1,8 +1,6 @@
 //! The coarse offset of a log's clock: every possible pair votes for the offsets at which its times agree.
 
-use crate::model::{LogSession, Span, WireSession};
-
-use super::moment;
+use crate::model::{LogSession, Span};
 
 /// Seconds around the coarse offset within which the true one is looked for.
 pub(super) const REACH: f64 = 3.0;
@@ -13,20 +11,16 @@ const KEPT_WITHIN: f64 = 60.0;
 
 /// The offset that most rows agree on; `None` when that is no more than chance would give.
 ///
-/// `possible` lists, for a row, the wire sessions that it could be if the clock did not matter.
-pub(super) fn coarse<'a, P: Iterator<Item = &'a WireSession>>(
+/// `possible` lists, for a row, the offsets that each allows of what it could be if the clock did not matter.
+pub(super) fn coarse(
     rows: &[&LogSession],
-    possible: impl Fn(&LogSession) -> P,
+    possible: impl Fn(&LogSession) -> Vec<(f64, f64)>,
 ) -> Option<Span> {
     let voters = thinned(rows, &possible);
     let offsets: Vec<Vec<(f64, f64)>> = voters
         .iter()
-        .map(|log| {
-            possible(log)
-                .filter_map(|wire| moment::shared_offsets(wire, log, Span::ZERO))
-                .collect()
-        })
-        .filter(|row: &Vec<_>| !row.is_empty())
+        .map(|log| possible(log))
+        .filter(|row| !row.is_empty())
         .collect();
     let offset = deepest(&offsets)?;
     let near = |&(lo, hi): &(f64, f64)| lo - REACH <= offset && offset <= hi + REACH;
@@ -37,9 +31,9 @@ pub(super) fn coarse<'a, P: Iterator<Item = &'a WireSession>>(
 }
 
 /// So many of the rows that their pairs are no more than may vote.
-fn thinned<'l, 'a, P: Iterator<Item = &'a WireSession>>(
+fn thinned<'l>(
     rows: &[&'l LogSession],
-    possible: impl Fn(&LogSession) -> P,
+    possible: impl Fn(&LogSession) -> Vec<(f64, f64)>,
 ) -> Vec<&'l LogSession> {
     /// Rows whose pairs are counted.
     const SAMPLE: usize = 32;
@@ -47,7 +41,7 @@ fn thinned<'l, 'a, P: Iterator<Item = &'a WireSession>>(
     let sample: Vec<usize> = rows
         .iter()
         .step_by(step)
-        .map(|log| possible(log).count())
+        .map(|log| possible(log).len())
         .collect();
     let each = sample.iter().sum::<usize>() / sample.len().max(1);
     let stride = rows.len().saturating_mul(each).div_ceil(VOTES).max(1);

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+use crate::pipeline::Limits;
+
 /// Examples at the foot of `--help`.
 const EXAMPLES: &str = "\
 Examples:
@@ -56,6 +58,10 @@ pub(super) struct Args {
     #[arg(short = 'r', long = "read", value_name = "CAPTURE", num_args = 1.., action = clap::ArgAction::Append)]
     pub(super) captures: Vec<PathBuf>,
 
+    /// Another capture of the same traffic, from another point of its path (before or behind an address translation, a firewall, a link)
+    #[arg(long, value_name = "CAPTURE")]
+    pub(super) other_side: Option<PathBuf>,
+
     /// Server logs, folders or patterns; FORMAT: in front names the format (see `bothends formats`)
     #[arg(short = 'l', long = "log", value_name = "[FORMAT:]LOG", num_args = 1.., action = clap::ArgAction::Append)]
     pub(super) logs: Vec<String>,
@@ -63,6 +69,10 @@ pub(super) struct Args {
     /// Key logs in the format of SSLKEYLOGFILE: TLS whose secrets are there is decrypted (secrets in pcapng are used unasked)
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(super) keylog: Vec<PathBuf>,
+
+    #[cfg(feature = "live")]
+    #[command(flatten)]
+    pub(super) growing: Growing,
 
     /// A web server's own log format, in the words of nginx or Apache; NAME: in front of a log names it
     #[arg(long, value_name = "NAME=FORMAT", long_help = LOG_FORMAT)]
@@ -108,6 +118,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "[LOG=]ZONE", allow_hyphen_values = true)]
     pub(super) log_zone: Vec<String>,
 
+    /// By how many seconds the clock of a log, or of all, is ahead of the capture's (1.25, -3600), instead of what is found
+    #[arg(long, value_name = "[LOG=]SECONDS", allow_hyphen_values = true)]
+    pub(super) clock: Vec<String>,
+
     /// How logs write letters that are not UTF-8 (windows-1252, iso-8859-15 …), for all or for one; UTF-16 is told by itself
     #[arg(long, value_name = "[LOG=]ENCODING")]
     pub(super) log_encoding: Vec<String>,
@@ -115,6 +129,18 @@ pub(super) struct Args {
     /// Year of the first log stamp where stamps have none (else told by the capture, or by the file's last change)
     #[arg(long, value_parser = clap::value_parser!(i32).range(1970..2262))]
     pub(super) year: Option<i32>,
+
+    /// Segments with a wrong checksum: believed, or passed over as by the host that gets them
+    #[arg(long, value_enum, default_value = "keep")]
+    pub(super) bad_checksums: Checksums,
+
+    /// Connections followed at once; the one silent longest makes room
+    #[arg(long, value_name = "N", default_value_t = Limits::default().connections)]
+    pub(super) max_connections: usize,
+
+    /// Unanswered SYNs followed at once; the oldest makes room
+    #[arg(long, value_name = "N", default_value_t = Limits::default().half_open)]
+    pub(super) max_half_open: usize,
 
     /// Colour the text: on a terminal, always, or never; NO_COLOR is heeded too
     #[arg(long, value_enum, default_value = "auto")]
@@ -196,6 +222,15 @@ pub(super) struct Listening {
     pub(super) relinquish: Option<String>,
 }
 
+/// What becomes of segments whose checksum is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Checksums {
+    /// They are counted and believed: a sending host's own capture is full of them
+    Keep,
+    /// They are counted and passed over
+    Drop,
+}
+
 /// When to colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Color {
@@ -239,9 +274,27 @@ pub(super) enum Command {
     Man,
     /// List the protocols that are decoded
     Protocols,
+    /// Tell what a session or a log line could have been joined with, and what spoke for each
+    Why {
+        /// A session (s12), or a line of a log (mail.log:18)
+        #[arg(value_name = "SESSION|LOG:LINE")]
+        what: String,
+        /// Captures, logs and the rest as without `why`
+        #[arg(value_name = "OPTIONS", trailing_var_arg = true, allow_hyphen_values = true, num_args = 1..)]
+        rest: Vec<String>,
+    },
 }
 
 /// The command line's definition, for completions and the man page.
 pub fn command() -> clap::Command {
     Args::command()
+}
+
+/// Logs that grow.
+#[cfg(feature = "live")]
+#[derive(Debug, clap::Args)]
+pub(super) struct Growing {
+    /// Read logs on while they are written, over rotation: beside -i what is written meanwhile, alone until interrupted
+    #[arg(long, requires = "logs", conflicts_with = "captures")]
+    pub(super) follow: bool,
 }

@@ -10,9 +10,9 @@ use anyhow::{Context as _, Result};
 use clap::Parser as _;
 
 use crate::pipeline::{Progress, Run, Show, Tell, run};
-use crate::report::Account;
 use crate::report::escape::terminal;
 use crate::report::registry::OUTPUTS;
+use crate::report::{Account, write_why};
 
 use super::args::{Args, Color, Command, command};
 use super::{exit, formats, lists, logging, plan, signals};
@@ -21,6 +21,7 @@ use super::{exit, formats, lists, logging, plan, signals};
 pub fn main() -> ExitCode {
     let args = Args::parse();
     let done = match &args.command {
+        Some(Command::Why { what, rest }) => tell_why(what, rest),
         Some(command) => aside(command).map(|()| 0),
         None => join(&args),
     };
@@ -67,6 +68,8 @@ fn aside(what: &Command) -> Result<()> {
         }
         Command::Man => clap_mangen::Man::new(command()).render(&mut out)?,
         Command::Protocols => lists::protocols(&mut out)?,
+        // It reads inputs, so it is not done aside.
+        Command::Why { .. } => {}
     }
     Ok(())
 }
@@ -102,6 +105,30 @@ fn join(args: &Args) -> Result<u8> {
     // The process ends: to free millions of sessions one by one would take seconds.
     std::mem::forget(account);
     Ok(exit)
+}
+
+/// What `what` could have been joined with, under the options in `rest`.
+fn tell_why(what: &str, rest: &[String]) -> Result<u8> {
+    let program = std::iter::once("bothends");
+    let words = program.chain(rest.iter().map(String::as_str));
+    let args = Args::try_parse_from(words).map_err(|error| Usage(error.into()))?;
+    let options = plan::options(&args).map_err(Usage)?;
+    let Run { account, failures } = run(&options, &mut Progress::new(Show::Never));
+    for failure in &failures {
+        complain(&failure.to_string());
+    }
+    if account.exit == exit::FAILED {
+        return Ok(exit::FAILED);
+    }
+    let mut out = BufWriter::new(io::stdout().lock());
+    if !write_why(&account, what, &mut out)? {
+        return Err(Usage(anyhow::anyhow!(
+            "there is no '{what}': name a session (s12) or a line that belongs to one (mail.log:18)"
+        ))
+        .into());
+    }
+    out.flush()?;
+    Ok(0)
 }
 
 fn to_file(account: &Account, path: &Path) -> Result<()> {

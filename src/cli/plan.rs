@@ -10,10 +10,12 @@ use crate::capture::Turn;
 use crate::log::registry::FORMATS;
 use crate::log::{Chosen, GivenZone, OwnFormat};
 use crate::model::{Nanos, Span};
-use crate::pipeline::{EncodingRule, LogInput, Logs, Options, PacketRules, ZoneRule};
+use crate::pipeline::{
+    BadChecksums, ClockRule, EncodingRule, Limits, LogInput, Logs, Options, PacketRules, ZoneRule,
+};
 use crate::report::Selection;
 
-use super::args::Args;
+use super::args::{Args, Checksums};
 
 /// Sessions drawn unless asked for more.
 const LADDERS: usize = 50;
@@ -45,7 +47,10 @@ pub(super) fn options(args: &Args) -> Result<Options> {
         },
         #[cfg(feature = "live")]
         live: listens(args).then(|| live(args)),
+        #[cfg(feature = "live")]
+        follow: args.growing.follow,
         keylogs: args.keylog.clone(),
+        other_side: args.other_side.clone(),
         logs,
         own_formats,
         capture_zone: args.capture_zone.as_deref().map(zone).transpose()?,
@@ -54,12 +59,26 @@ pub(super) fn options(args: &Args) -> Result<Options> {
             .iter()
             .map(|rule| zone_rule(rule))
             .collect::<Result<_>>()?,
+        clocks: args
+            .clock
+            .iter()
+            .map(|rule| clock_rule(rule))
+            .collect::<Result<_>>()?,
         log_encodings: args
             .log_encoding
             .iter()
             .map(|rule| encoding_rule(rule))
             .collect::<Result<_>>()?,
         year: args.year,
+        bad_checksums: match args.bad_checksums {
+            Checksums::Keep => BadChecksums::Keep,
+            Checksums::Drop => BadChecksums::Drop,
+        },
+        limits: Limits {
+            connections: args.max_connections,
+            half_open: args.max_half_open,
+            ..Limits::default()
+        },
         selection: Selection {
             ids: args.sessions.clone(),
             since: args.since.as_deref().map(moment).transpose()?,
@@ -198,6 +217,21 @@ fn zone_rule(text: &str) -> Result<ZoneRule> {
             })?),
         },
     })
+}
+
+fn clock_rule(text: &str) -> Result<ClockRule> {
+    /// Farther apart than a century no two clocks are.
+    const FARTHEST: f64 = 3.2e9;
+    let (file, seconds) = rule(text);
+    match seconds.parse::<f64>() {
+        Ok(offset) if offset.abs() < FARTHEST => Ok(ClockRule {
+            file,
+            offset: Span::from_seconds_f64(offset),
+        }),
+        _ => bail!(
+            "'{seconds}' is no offset: write seconds by which the log's clock is ahead, 1.25 or -3600"
+        ),
+    }
 }
 
 fn encoding_rule(text: &str) -> Result<EncodingRule> {

@@ -35,7 +35,7 @@ pub(super) fn answer(options: &Options, say: fn(&str)) -> io::Result<()> {
 fn waits(options: &Options) -> bool {
     let is_pipe =
         |path: &Path| path == Path::new("-") || !path.is_file() && !path.is_dir() && path.exists();
-    listens(options) || options.captures.iter().any(|path| is_pipe(path))
+    options.follow || listens(options) || options.captures.iter().any(|path| is_pipe(path))
 }
 
 #[cfg(feature = "live")]

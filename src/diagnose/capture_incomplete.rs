@@ -22,7 +22,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
     let mut holed = Group::default();
     for (case, wire) in view.on_wire() {
         let here: u64 = wire.counts.0.iter().map(|direction| direction.gaps).sum();
-        if here > 0 {
+        if here > 0 && !is_keep_alive(wire, here) {
             gaps += here;
             octets += wire
                 .counts
@@ -78,6 +78,18 @@ fn find(view: View<'_>) -> Vec<Finding> {
         not: (passed > 0).then(|| "not loss on the network: the other side acknowledged what the capture lacks".into()),
         next: "capture with a larger buffer, whole packets (snap length 0) and a filter, or nearer to the server".into(),
     })]
+}
+
+/// Whether the only hole is the octet before the next that a keep-alive repeats (RFC 9293 §3.8.4), at the start of what the capture has of
+/// a connection.
+fn is_keep_alive(wire: &WireSession, holes: u64) -> bool {
+    let missing: u64 = wire
+        .counts
+        .0
+        .iter()
+        .map(|direction| direction.missing)
+        .sum();
+    holes == 1 && missing == 1 && began_before(wire)
 }
 
 /// Whether the beginning of a connection is missing; only TCP has one that can be told.

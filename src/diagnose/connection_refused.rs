@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Endpoint, Evidence, Finding, Severity};
+use crate::model::{Endpoint, Evidence, Finding, Severity, WireSession};
 
 use super::View;
 use super::group::{Group, Words, counted, listed, server};
@@ -11,7 +11,7 @@ use super::registry::Rule;
 pub(super) const RULE: Rule = Rule {
     code: "connection-refused",
     about: "the host answered SYN with RST: nothing listens there",
-    decided: "Connections whose SYN was answered by RST (state REJ), by server address and port. Other ports of the host and other \
+    decided: "Connections whose SYN was answered by RST and by nothing else (state REJ), by server address and port. Other ports of the host and other \
               clients of the port tell a wrong port from a server that is down and from one that refuses some.",
     example: "198.51.100.25 port 2525 refused 3 connections of 192.0.2.10: it answered SYN with RST",
     find,
@@ -19,7 +19,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn find(view: View<'_>) -> Vec<Finding> {
     let mut groups: BTreeMap<Endpoint, Group> = BTreeMap::new();
-    for (case, wire) in view.on_wire().filter(|(_, wire)| wire.conn_state == "REJ") {
+    for (case, wire) in view.on_wire().filter(|(_, wire)| is_refused(wire)) {
         let group = groups.entry(wire.conversation.server).or_default();
         group.add(&case, None, Some(Evidence::Packet(wire.first_packet)));
     }
@@ -56,6 +56,11 @@ fn find(view: View<'_>) -> Vec<Finding> {
         .collect()
 }
 
+/// Whether SYN was answered by RST and by nothing else: one that is taken all the same was refused by somebody else.
+fn is_refused(wire: &WireSession) -> bool {
+    wire.conn_state == "REJ" && !wire.history.contains('h')
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::{Scene, wire};
@@ -77,6 +82,8 @@ mod tests {
     fn a_connection_reset_later_was_not_refused() {
         let mut scene = Scene::default();
         scene.add(wire(25, 0, "RSTR", "ShAdDar"));
+        // A reset that somebody else sent before the server's answer.
+        scene.add(wire(25, 2, "REJ", "SrhAD"));
         assert!(scene.find(find).is_empty());
     }
 }

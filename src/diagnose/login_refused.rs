@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::model::{Evidence, Exchange, Finding, Nanos, Proto, Severity, Span};
+use crate::model::{Event, Evidence, Exchange, Finding, Nanos, Proto, Severity, Span};
 
 use super::View;
 use super::group::{Group, Words, counted, listed};
@@ -15,14 +15,16 @@ pub(super) const RULE: Rule = Rule {
     code: "login-refused",
     about: "logins refused, by client and user",
     decided: "Login commands that were answered by -ERR (POP3), NO (IMAP), 535 and kin (SMTP) or 481 (NNTP), on the wire or in the log, \
-              and log lines that tell of a failed authentication, by client. Three or more names that never get in, and more refusals than successes, are guessing; one name \
-              three times or more that never gets in is a password that the client has wrong.",
+              and log lines that tell of a failed authentication, by client. Three or more names that never get in, and ten refusals or more to each success, are guessing; one or two names of which \
+              one is refused three times or more and never gets in are a password that the client has wrong.",
     example: "7 logins of 192.0.2.10 refused, as admin, root, test and 2 more: guessing",
     find,
 };
 
 /// Names from which on one client guesses.
 const GUESSES: usize = 3;
+/// Refusals to one success from which on a client is no house full of people.
+const MOSTLY: u64 = 10;
 /// Refusals of one name from which on it is no slip of the finger.
 const AGAIN: u64 = 3;
 /// Delays of refusals that are made on purpose.
@@ -47,9 +49,13 @@ fn welcome(view: View<'_>) -> BTreeMap<IpAddr, Welcome<'_>> {
     let mut welcome: BTreeMap<IpAddr, Welcome<'_>> = BTreeMap::new();
     for case in view.cases().filter(|case| refusals(case).is_empty()) {
         let seen = case.joined.exchanges.iter().any(is_accepted);
-        let told = case
-            .notes()
-            .any(|(text, _)| text.starts_with("Login") || text.starts_with("Logged in"));
+        let events = case
+            .log
+            .map(|log| log.events.as_slice())
+            .unwrap_or_default();
+        let told = events
+            .iter()
+            .any(|event| matches!(event.what, Event::Login(_)));
         if let (Some(client), Some(name), true) = (case.client(), case.name(), seen || told) {
             let welcome = welcome.entry(client).or_default();
             welcome.names.insert(name);
@@ -107,13 +113,15 @@ fn habit(refused: &Refused, welcome: Option<&Welcome<'_>>) -> Habit {
         .count();
     let succeeded = welcome.map_or(0, |welcome| welcome.times);
     // Several names of which some are welcome are several people behind one address.
-    if strangers >= GUESSES && succeeded < refused.group.count {
+    if strangers >= GUESSES && succeeded.saturating_mul(MOSTLY) <= refused.group.count {
         return Habit::Guessing;
     }
-    let again = refused
-        .names
-        .iter()
-        .any(|(name, times)| *times >= AGAIN && !is_welcome(name));
+    let few = refused.names.len() < GUESSES;
+    let again = few
+        && refused
+            .names
+            .iter()
+            .any(|(name, times)| *times >= AGAIN && !is_welcome(name));
     let nameless = refused.names.is_empty() && refused.group.count >= AGAIN && succeeded == 0;
     if again || nameless {
         Habit::StalePassword
@@ -165,7 +173,7 @@ fn tell(client: IpAddr, mut refused: Refused, welcome: Option<&Welcome<'_>>) -> 
 }
 
 /// Each refused login of a session.
-fn refusals(case: &Case<'_>) -> Vec<(Option<Nanos>, Option<Evidence>)> {
+pub(super) fn refusals(case: &Case<'_>) -> Vec<(Option<Nanos>, Option<Evidence>)> {
     let seen = case
         .joined
         .exchanges

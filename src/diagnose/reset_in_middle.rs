@@ -11,8 +11,8 @@ use super::registry::Rule;
 pub(super) const RULE: Rule = Rule {
     code: "reset-in-middle",
     about: "a reset that neither side sent: a box between them is suspected",
-    decided: "Resets of connections that stood, in the name of a side of which five packets or more were seen, all with the same hops left (TTL), and \
-              the reset from another distance (hops counted from 32, 64, 128 or 255, whichever is next above); or that went on talking more than a round trip after it. Resets in both names within a connection, and the \
+    decided: "Resets in connections that came about with one SYN, in the name of a side that went on talking more than a round trip after it; or of which five packets or more were seen, all with the same hops left (TTL), and \
+              the reset from another distance (hops counted from 32, 64, 128 or 255, whichever is next above). Resets in both names within a connection, and the \
               request before it, are told where they are seen. One sign alone in one connection says suspected.",
     example: "2 connections of 192.0.2.10 with 198.51.100.25 port 25 were reset by neither side (TTL 64, the server's packets have 63), each after DATA",
     find,
@@ -61,14 +61,16 @@ fn find(view: View<'_>) -> Vec<Finding> {
 fn sign(wire: &WireSession, side: Side) -> Option<(Reset, Sign)> {
     let way: &Way = wire.passage.of(side);
     let reset = way.reset?;
-    let stood = wire.history.contains('h') && wire.counts.of(side).packets > PACKETS;
-    if !stood {
+    // A client may send its SYN again after a refusal, and be taken then.
+    if !wire.history.contains('h') || wire.handshake.syns > 1 {
         return None;
     }
     if way.after_reset > 0 {
         return Some((reset, Sign::WentOn(way.after_reset)));
     }
-    let (least, most) = way.hops?;
+    let (least, most) = way
+        .hops
+        .filter(|_| wire.counts.of(side).packets > PACKETS)?;
     let elsewhere = distance(reset.hops) != distance(least);
     (least == most && elsewhere).then_some((reset, Sign::Hops(reset.hops, least)))
 }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Endpoint, Exchange, Finding, Severity, Span};
+use crate::model::{Endpoint, Exchange, Finding, Nanos, Severity, Span};
 
 use super::View;
 use super::group::{Group, Words, counted, listed, server};
-use super::login_refused::{is_accepted, is_refused};
+use super::login_refused::{is_accepted, refusals};
 use super::registry::Rule;
 use super::shares::{is_smooth, percentile, round_trip};
 use super::view::place;
@@ -35,10 +35,11 @@ struct Logins {
 }
 
 fn find(view: View<'_>) -> Vec<Finding> {
-    let mut refused: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    let mut refused: BTreeMap<_, Vec<Nanos>> = BTreeMap::new();
     for (case, wire) in view.on_wire() {
-        let refusals = case.joined.exchanges.iter().filter(|one| is_refused(one));
-        let times = refusals.filter_map(|one| one.start);
+        let times = refusals(&case)
+            .into_iter()
+            .filter_map(|(at, _)| at.or(Some(wire.start)));
         // A penalty is the host's, whatever the protocol.
         let key = (wire.conversation.client.ip, wire.conversation.server.ip);
         refused.entry(key).or_default().extend(times);

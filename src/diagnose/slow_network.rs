@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::model::{Evidence, Finding, Severity, Span};
+use crate::model::{Direction, Evidence, Finding, Severity, Span};
 
 use super::View;
 use super::group::{Group, Words, counted};
@@ -33,6 +33,8 @@ struct Way {
     trips: Vec<Span>,
     packets: u64,
     again: u64,
+    /// The sessions in which segments were sent again.
+    lossy: Group,
 }
 
 fn find(view: View<'_>) -> Vec<Finding> {
@@ -47,11 +49,12 @@ fn find(view: View<'_>) -> Vec<Finding> {
             .iter()
             .all(|direction| direction.gaps == 0 && direction.zero_windows == 0);
         if sound && wire.history.contains(['h', 'H']) {
-            for direction in &wire.counts.0 {
-                way.packets += direction.packets;
-                // What the other side had already was not lost; what filled a hole late was, before the capture.
-                way.again += direction.retransmissions.saturating_sub(direction.needless)
-                    + direction.refilled;
+            let again: u64 = wire.counts.0.iter().map(lost).sum();
+            way.packets += wire.counts.0.iter().map(|one| one.packets).sum::<u64>();
+            way.again += again;
+            if again > 0 {
+                let place = Some(Evidence::Packet(wire.first_packet));
+                way.lossy.add(&case, None, place);
             }
         }
         way.group
@@ -60,6 +63,11 @@ fn find(view: View<'_>) -> Vec<Finding> {
     ways.into_iter()
         .filter_map(|(ends, way)| tell(ends, way))
         .collect()
+}
+
+/// Segments that were lost: what the other side had already was not, and what filled a hole late was, before the capture.
+const fn lost(direction: &Direction) -> u64 {
+    direction.retransmissions.saturating_sub(direction.needless) + direction.refilled
 }
 
 fn tell((client, server): (IpAddr, IpAddr), mut way: Way) -> Option<Finding> {
@@ -85,7 +93,8 @@ fn tell((client, server): (IpAddr, IpAddr), mut way: Way) -> Option<Finding> {
         ));
     }
     let message = format!("between {client} and {server} {}", parts.join(", and "));
-    Some(way.group.finding(Words {
+    let group = if long { way.group } else { way.lossy };
+    Some(group.finding(Words {
         code: RULE.code,
         severity: Severity::Warning,
         endpoint: None,

@@ -13,7 +13,7 @@ pub(super) const RULE: Rule = Rule {
     code: "timeout-idle",
     about: "the server closed for silence",
     decided: "Sessions in which the server says so (421 with a timeout, BYE for inactivity), those whose log says so, and connections \
-              that a server closed after all was answered and at least three seconds of silence.",
+              that a server closed after all was answered and at least three seconds of silence, without an upgrade to another protocol or a tunnel.",
     example: "198.51.100.25 port 25 closed 2 connections of 192.0.2.10 for silence, after up to 300.0 s",
     find,
 };
@@ -99,7 +99,11 @@ fn timed_out(case: &Case<'_>) -> Option<(bool, Span, Option<Evidence>)> {
     let orderly = ended_by(wire) == Some((Side::Server, End::Closed));
     let clear = wire.bursts.is_empty() && !wire.exchanges.is_empty();
     let answered = wire.exchanges.iter().all(|exchange| exchange.end.is_some());
-    (orderly && clear && answered && silent >= SILENCE).then_some((false, silent, None))
+    // What is said behind an upgrade or through a tunnel is no exchange.
+    let other = wire.exchanges.iter().any(|exchange| {
+        exchange.code.as_deref() == Some("101") || exchange.verb.as_str() == "CONNECT"
+    });
+    (orderly && clear && answered && !other && silent >= SILENCE).then_some((false, silent, None))
 }
 
 fn says_timeout(exchange: &crate::model::Exchange) -> bool {
@@ -132,8 +136,10 @@ mod tests {
         silent.end = at(30);
         let mut prompt = silent.clone();
         prompt.end = at(21);
+        let mut upgraded = silent.clone();
+        upgraded.exchanges[0].code = Some("101".into());
         let mut scene = Scene::default();
-        for wire in [said, silent, prompt] {
+        for wire in [said, silent, prompt, upgraded] {
             scene.add(wire);
         }
         let found = scene.find(find);

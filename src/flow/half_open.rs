@@ -135,7 +135,12 @@ impl HalfOpens {
         if now.since(half.last) > silence {
             return self.by_key.remove(&key).map(|half| (key, half));
         }
-        self.order.push_back((key, packet));
+        // Only one that was sent again loses its place: those behind it may be over before it.
+        if half.last > half.first {
+            self.order.push_back((key, packet));
+        } else {
+            self.order.push_front((key, packet));
+        }
         None
     }
 }

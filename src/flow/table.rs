@@ -705,6 +705,7 @@ mod tests {
         };
         let mut table = FlowTable::new(limits);
         let mut closed = 0;
+        let mut first = None;
         for n in 0..5_000u16 {
             let mut flood = datagram((C, S, 1, 0, b""));
             if let Upper::Tcp(segment) = &mut flood.upper {
@@ -712,12 +713,16 @@ mod tests {
             }
             let packet = PacketNo(u64::from(n) + 1);
             table.push(Nanos(0), packet, &flood, &mut |_, event| {
-                closed += u32::from(matches!(event, FlowEvent::Closed(_)));
+                if let FlowEvent::Closed(record) = event {
+                    closed += 1;
+                    first.get_or_insert(record.first_packet);
+                }
             });
             assert!(table.open() <= 100);
         }
         table.finish(&mut |_, event| closed += u32::from(matches!(event, FlowEvent::Closed(_))));
         let overruns = table.overruns();
+        assert_eq!(first, Some(PacketNo(1)), "the oldest goes first");
         assert_eq!((closed, overruns.half_open), (1_000, 4_900));
         assert_eq!((overruns.unlisted, overruns.connections), (4_000, 0));
     }

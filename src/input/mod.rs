@@ -4,6 +4,7 @@
 //! a stream ([`Front`]). What they mean is not known here. Bounds: [`MAX_SPOOLED`] octets out of a pipe or a compressed file that is kept.
 
 mod expand;
+mod follow;
 mod front;
 mod map;
 mod open;
@@ -13,6 +14,7 @@ mod stop;
 mod window;
 
 pub use expand::expand;
+pub use follow::{Follower, Growth};
 pub use front::{Front, PassingInput, Taken};
 pub use map::{InputError, Mapped};
 pub use open::{Input, MAX_SPOOLED};

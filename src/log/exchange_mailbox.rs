@@ -109,6 +109,7 @@ impl Exchange {
 
     fn begin(&self, row: &Row) -> LogSession {
         let mut session = LogSession::new(self.id, proto(self.table.kind(), row));
+        session.lag = LogSession::WINDOWS_LAG;
         session.local = Some(row.local.ip());
         session.local_port = Some(row.local.port());
         session.peer = row.peer.map(|peer| peer.ip());

@@ -53,7 +53,7 @@ pub enum Parsed {
 }
 
 /// Puts the lines of one file together into sessions.
-pub trait Builder {
+pub trait Builder: Send {
     /// Takes the next line. Sessions that it completes go to `out`.
     fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed;
 

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use crate::model::{
     ClockStep, Encryption, Ending, LineRef, LogId, LogSession, LoggedTls, Marks, Proto, Role,
-    Shown, Shows, Side, Span, TlsVersion, Zone, from_wire,
+    Shown, Shows, Side, Span, Stamp, TlsVersion, Zone, from_wire,
 };
 
 use super::syslog::{self, Envelope, Syslog};
@@ -97,7 +97,7 @@ impl Serving {
     }
 
     /// Takes a line behind the client's name; gives whether it is the last.
-    fn line(&mut self, line: LineRef, stamp: crate::model::Stamp, said: &str) -> bool {
+    fn line(&mut self, line: LineRef, stamp: Stamp, said: &str) -> bool {
         let transcript = &mut self.transcript;
         if let Some(text) = said.strip_prefix("< ") {
             transcript.session.every_command = true;
@@ -105,11 +105,19 @@ impl Serving {
         } else if let Some(text) = said.strip_prefix("> ") {
             transcript.line(line, stamp, Side::Server, text);
         } else if let Some(rest) = said.strip_prefix("times ") {
-            transcript.session.duration = rest
+            // How long the process served; the client may hold its end of the connection open for longer.
+            let served = rest
                 .rsplit_once("elapsed ")
                 .and_then(|(_, seconds)| seconds.trim().parse::<f64>().ok())
                 .filter(|seconds| (0.0..1e7).contains(seconds))
                 .map(Span::from_seconds_f64);
+            if let Some(served) = served {
+                let began = Stamp {
+                    at: stamp.at - served,
+                    ..stamp
+                };
+                transcript.note(line, began, "process begun, by elapsed");
+            }
             transcript.close(line, stamp, Ending::Unknown);
             return true;
         } else {
@@ -240,7 +248,14 @@ nothing of the kind
                 "QUIT ?"
             ]
         );
-        assert_eq!(traced.duration, Some(Span::millis(8402)));
+        let began = traced.events.iter().map(|event| event.stamp.at).min();
+        let over = traced.events.iter().map(|event| event.stamp.at).max();
+        let length = began.zip(over).map(|(began, over)| over.since(began));
+        assert_eq!(
+            length,
+            Some(Span::seconds(9)),
+            "the first line is earlier still"
+        );
         assert_eq!((traced.local_port, traced.every_command), (Some(119), true));
         assert_eq!(other.encryption, Some(Encryption::Implicit));
         assert_eq!(

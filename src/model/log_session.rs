@@ -45,6 +45,8 @@ pub struct LogSource {
     pub shows: Shows,
     /// Time zone of its stamps.
     pub zone: Zone,
+    /// Its clock minus the capture's, where the user says it.
+    pub offset: Option<Span>,
     /// Lines read.
     pub lines: u64,
     /// Lines that became part of a session.
@@ -90,6 +92,7 @@ impl LogSource {
             encoding: None,
             shows: Shows::NOTHING,
             zone: Zone::Assumed,
+            offset: None,
             lines: 0,
             events: 0,
             unparsed: 0,
@@ -191,6 +194,8 @@ pub struct LogSession {
     pub duration: Option<Span>,
     /// Whether the log shows every command (and not only some).
     pub every_command: bool,
+    /// By how much its stamps may lag behind the clock of its host.
+    pub lag: Span,
 }
 
 /// TLS parameters in a log.
@@ -298,6 +303,11 @@ pub struct LogCommand {
 }
 
 impl LogSession {
+    /// Unix servers stamp their lines by the clock of the last timer tick, up to 10 ms old (`CLOCK_REALTIME_COARSE` of Linux at 100 Hz).
+    pub const UNIX_LAG: Span = Span::millis(10);
+    /// The clock of Windows moves 64 times a second.
+    pub const WINDOWS_LAG: Span = Span::millis(16);
+
     /// A session of which only the log and the protocol are known.
     pub fn new(log: LogId, proto: Proto) -> Self {
         Self {
@@ -321,6 +331,7 @@ impl LogSession {
             ending: Ending::default(),
             duration: None,
             every_command: false,
+            lag: Self::UNIX_LAG,
         }
     }
 

@@ -145,6 +145,8 @@ pub struct Handshake {
     pub ack: Option<Nanos>,
     /// Octets of data on the first SYN (Fast Open, RFC 7413).
     pub syn_octets: u32,
+    /// Sequence numbers of the first SYN and of its answer, the client's and the server's.
+    pub initial: [Option<u32>; 2],
     /// Whether both sides sent a SYN without being asked (RFC 9293 §3.5).
     pub simultaneous: bool,
 }
@@ -179,6 +181,9 @@ pub struct TlsSummary {
     /// Whether the server took up an earlier session, or in TLS 1.3 any pre-shared key; `None` when that
     /// cannot be seen.
     pub resumed: Option<bool>,
+    /// Whether the client's hello holds another one, encrypted, or pretends to (RFC 9849): the name it shows may not
+    /// be the one it asks for.
+    pub encrypted_hello: bool,
     /// Whether the server had the client begin anew with other key shares (RFC 8446 §4.1.4).
     pub retried: bool,
     /// The server's certificate, where it is sent in the clear (TLS 1.2 and before).

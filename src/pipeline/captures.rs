@@ -4,7 +4,7 @@ use slotmap::SecondaryMap;
 
 use crate::capture::{Merged, Reader};
 use crate::flow::{
-    Connection, FlowEvent, FlowId, FlowTable, Limits, Neighbours, PassedOverTable, UdpEvent, UdpId,
+    Connection, FlowEvent, FlowId, FlowTable, Neighbours, PassedOverTable, UdpEvent, UdpId,
     UdpTable,
 };
 use crate::input::{Front, Window};
@@ -100,7 +100,7 @@ pub(super) fn read(
         options.meter.clone(),
     )?;
     let owners = Owners::new(packets.merged().processes());
-    let mut followed = Followed::new(options.limits, owners, &keys.secrets);
+    let mut followed = Followed::new(options, owners, &keys.secrets);
     while let Some(used) = packets.next(progress) {
         keys.catch_up(packets.merged(), used.from, packets.name(used.from));
         let passed = followed.packet(used, packets.bytes());
@@ -145,10 +145,10 @@ struct Readers {
 }
 
 impl Followed {
-    fn new(limits: Limits, owners: Owners, secrets: &Secrets) -> Self {
+    fn new(options: &Options, owners: Owners, secrets: &Secrets) -> Self {
         Self {
             link: LinkDecoder::default(),
-            table: FlowTable::new(limits),
+            table: FlowTable::new(options.limits).with_bad_checksums(options.bad_checksums),
             udp: UdpTable::default(),
             readers: Readers {
                 owners,

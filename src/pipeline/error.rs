@@ -21,6 +21,14 @@ pub enum PipelineError {
     #[cfg(feature = "live")]
     #[error(transparent)]
     Filter(#[from] crate::capture::FilterError),
+    /// What is written to it cannot be followed.
+    #[error("cannot follow log '{file}': {source}")]
+    Follow {
+        /// As given.
+        file: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// It could not be opened.
     #[error(transparent)]
     Input(#[from] InputError),

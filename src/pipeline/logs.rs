@@ -96,13 +96,19 @@ impl Told {
             let alike = others.iter().take_while(same).count();
             let (files, behind) = rest.split_at_checked(alike + 1).unwrap_or((rest, &[]));
             for opening in &formats {
-                self.one(opening, files, progress);
+                self.one(opening, files, options, progress);
             }
             rest = behind;
         }
     }
 
-    fn one(&mut self, opening: &Opening, files: &[&LogFile], progress: &mut Progress) {
+    fn one(
+        &mut self,
+        opening: &Opening,
+        files: &[&LogFile],
+        options: &Options,
+        progress: &mut Progress,
+    ) {
         let Some((first, others)) = files.split_first() else {
             return;
         };
@@ -124,6 +130,12 @@ impl Told {
         if let Some(newest) = source.parts.last() {
             source.file.clone_from(&newest.file);
         }
+        let rule = options
+            .clocks
+            .iter()
+            .rev()
+            .find(|rule| rule.file.fits(&source.file));
+        source.offset = rule.map(|rule| rule.offset);
         self.sources.push(source);
         self.sessions.append(&mut sessions);
     }

@@ -6,6 +6,7 @@
 mod captures;
 mod duplicates;
 mod error;
+mod follow;
 mod keys;
 mod logs;
 mod meter;
@@ -17,8 +18,9 @@ mod progress;
 mod run;
 mod zones;
 
+pub use crate::flow::{BadChecksums, Limits};
 pub use error::PipelineError;
 pub use meter::Meter;
-pub use options::{EncodingRule, LogInput, Logs, Options, PacketRules, Tell, ZoneRule};
+pub use options::{ClockRule, EncodingRule, LogInput, Logs, Options, PacketRules, Tell, ZoneRule};
 pub use progress::{Progress, Show};
 pub use run::{Run, run};

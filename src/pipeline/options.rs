@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use encoding_rs::Encoding;
 
 use crate::capture::Turn;
-use crate::flow::Limits;
+use crate::flow::{BadChecksums, Limits};
 use crate::input::Stop;
 use crate::log::{Chosen, GivenZone, OwnFormat};
 use crate::model::Span;
@@ -25,18 +25,26 @@ pub struct Options {
     pub live: Option<crate::capture::LiveRequest>,
     /// Key logs: files, folders, patterns.
     pub keylogs: Vec<PathBuf>,
+    /// Another capture of the same traffic, taken at another point of its path.
+    pub other_side: Option<PathBuf>,
     /// Logs.
     pub logs: Vec<LogInput>,
+    /// Whether logs are read on while they are written, until packets are over or the user stops it.
+    pub follow: bool,
     /// Formats that the user describes.
     pub own_formats: Vec<OwnFormat>,
     /// Zone of captures that keep wall-clock time.
     pub capture_zone: Option<Span>,
     /// Zones of logs, the last that fits counts.
     pub log_zones: Vec<ZoneRule>,
+    /// Clocks of logs, the last that fits counts.
+    pub clocks: Vec<ClockRule>,
     /// Encodings of logs, the last that fits counts.
     pub log_encodings: Vec<EncodingRule>,
     /// Year of log stamps without one; else that of the capture, else that of the file.
     pub year: Option<i32>,
+    /// What becomes of segments whose checksum is wrong.
+    pub bad_checksums: BadChecksums,
     /// Bounds of the connection table.
     pub limits: Limits,
     /// What to show.
@@ -75,6 +83,18 @@ impl Default for Tell {
     }
 }
 
+/// Whether packets are taken from interfaces.
+#[cfg(feature = "live")]
+pub(super) const fn listens(options: &Options) -> bool {
+    options.live.is_some()
+}
+
+/// Whether packets are taken from interfaces.
+#[cfg(not(feature = "live"))]
+pub(super) const fn listens(_: &Options) -> bool {
+    false
+}
+
 /// A log, folder or pattern as given.
 #[derive(Clone, Debug)]
 pub struct LogInput {
@@ -100,6 +120,15 @@ pub struct ZoneRule {
     pub file: Logs,
     /// Their zone.
     pub zone: GivenZone,
+}
+
+/// By how much the clock of one log, or of all, is ahead of the capture's.
+#[derive(Clone, Debug)]
+pub struct ClockRule {
+    /// Which logs.
+    pub file: Logs,
+    /// Log clock minus capture clock.
+    pub offset: Span,
 }
 
 /// How one log, or all, writes its letters.

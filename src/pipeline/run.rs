@@ -2,16 +2,18 @@
 
 use std::path::PathBuf;
 
-use crate::align::align;
+use crate::align::{align, compare};
 use crate::capture::{HEAD_OF_FORMAT, by_table};
 use crate::diagnose::{View, diagnose};
 use crate::input::{Front, Input, InputError, expand};
 use crate::log::Era;
-use crate::model::{CaptureSource, Finding, LogTime, Severity};
-use crate::report::Account;
+use crate::model::{CaptureSource, Conversation, Finding, LogTime, Severity, WireSession};
+use crate::report::{Account, OtherSide};
 
+use super::follow::{Following, Place};
 use super::keys::Keys;
-use super::logs::{self, LogFile};
+use super::logs::{self, LogFile, Told};
+use super::options::listens;
 use super::output::Output;
 use super::{Options, PipelineError, Progress, captures, zones};
 
@@ -52,6 +54,14 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
             });
         }
     }
+    let following = options.follow.then(|| {
+        let from = if listens(options) {
+            Place::End
+        } else {
+            Place::Begin
+        };
+        Following::start(options, from)
+    });
     progress.begin("captures");
     let opened = captures::open(&mut fronts, &mut failures);
     #[cfg(feature = "live")]
@@ -64,17 +74,11 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         Err(error) => return refused(error),
     };
     failures.extend(wires.failure.take());
-    // Only now: while an interface is listened to, logs grow.
-    let files = open_logs(options, &mut failures);
-    for file in &files {
-        progress.expect(size(&file.input));
-    }
-    let told = logs::read(
-        &files,
-        era(options, &wires.sources, &files),
-        options,
-        progress,
-    );
+    let told = match following {
+        Some(following) if listens(options) => following.finish(),
+        Some(following) => following.told(),
+        None => read_logs(options, &wires.sources, &mut failures, progress),
+    };
     failures.extend(told.failures);
     progress.begin("aligning");
     let origin = wires.origin.unwrap_or_default();
@@ -89,6 +93,8 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         wires: wires.sessions,
         logs: told.sessions,
         neighbours: wires.neighbours,
+        other_side: None,
+        origin,
         passed_over: wires.passed_over,
         alignment,
         capture_zone,
@@ -97,6 +103,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         selection: options.selection.clone(),
         exit: 0,
     };
+    account.other_side = other_side(&account, options, progress, &mut failures);
     account.findings = diagnose(View {
         captures: &account.captures,
         sources: &account.sources,
@@ -107,6 +114,45 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
     });
     account.exit = exit_status(&account, &failures);
     Run { account, failures }
+}
+
+/// The capture of the other point, read and compared.
+fn other_side(
+    account: &Account,
+    options: &Options,
+    progress: &mut Progress,
+    failures: &mut Vec<PipelineError>,
+) -> Option<OtherSide> {
+    let path = options.other_side.as_ref()?;
+    let there = Options {
+        captures: vec![path.clone()],
+        packets: super::PacketRules::default(),
+        ..options.clone()
+    };
+    let mut inputs = fronts(&there, failures);
+    let opened = captures::open(&mut inputs, failures);
+    if opened.is_empty() {
+        return None;
+    }
+    let mut keys = Keys::default();
+    let there = match captures::read(opened, None, &there, &mut keys, progress) {
+        Ok(wires) => wires,
+        Err(error) => {
+            failures.push(error);
+            return None;
+        }
+    };
+    failures.extend(there.failure);
+    progress.clear();
+    let ends = |wire: &WireSession| {
+        let Conversation { client, server, .. } = wire.conversation;
+        (client.to_string(), server.to_string())
+    };
+    Some(OtherSide {
+        file: path.display().to_string(),
+        ends: there.sessions.iter().map(ends).collect(),
+        path: compare(&account.wires, &there.sessions, account.origin),
+    })
 }
 
 /// A run that could not begin.
@@ -174,6 +220,20 @@ fn with_live<'m>(
         reader: Box::new(live),
     });
     Ok(opened)
+}
+
+/// Reads the logs as they are now: while an interface was listened to, they grew.
+fn read_logs(
+    options: &Options,
+    captures: &[CaptureSource],
+    failures: &mut Vec<PipelineError>,
+    progress: &mut Progress,
+) -> Told {
+    let files = open_logs(options, failures);
+    for file in &files {
+        progress.expect(size(&file.input));
+    }
+    logs::read(&files, era(options, captures, &files), options, progress)
 }
 
 fn open_logs(options: &Options, failures: &mut Vec<PipelineError>) -> Vec<LogFile> {

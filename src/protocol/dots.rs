@@ -120,7 +120,8 @@ impl DotSearch {
             self.odd = Odd::Last;
             return false;
         }
-        if self.odd == Odd::Last {
+        // A dot between CRLF and a bare CR is a lone one for a server that takes CR for a line end.
+        if self.odd == Odd::Last || matches!(self.at, At::DotCr { .. }) {
             self.odd = Odd::Inside;
         }
         self.at = match (self.at, byte) {
@@ -142,6 +143,17 @@ mod tests {
 
     fn end(endings: Endings, text: &[u8]) -> Option<usize> {
         DotSearch::new(endings).feed(text)
+    }
+
+    #[test]
+    fn a_dot_before_a_bare_cr_is_odd() {
+        let odd = |text: &[u8]| {
+            let mut search = DotSearch::new(Endings::Strict);
+            search.feed(text);
+            search.odd()
+        };
+        assert_eq!(odd(b"a\r\n.\rMAIL FROM:<x>\r\n"), Odd::Inside);
+        assert_eq!(odd(b"a\r\n.b\rc\r\n..\r\n"), Odd::Never);
     }
 
     #[test]

@@ -18,6 +18,13 @@ pub(super) fn is_awaited(exchange: &Exchange) -> bool {
     exchange.verb.is_body() && exchange.request_bytes.is_none()
 }
 
+/// Whether the client is in mid-message, as far as nothing of it is missing: a hole in the replies holds none to it.
+pub(super) fn is_under_way(wire: &Wire) -> bool {
+    wire.client
+        .open_body()
+        .is_some_and(|body| body.missing == 0)
+}
+
 /// The client has sent the message, as far as it goes.
 pub(super) fn sent(exchange: &mut Exchange, body: &Body) {
     exchange.request = format!("<body {} bytes>", body.content);

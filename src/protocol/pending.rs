@@ -79,8 +79,14 @@ impl<K> Pending<K> {
     }
 
     /// The place of the first that is in mid-reply or that `fits`.
-    pub(super) fn position(&self, fits: impl Fn(&Ask<K>) -> bool) -> Option<usize> {
+    fn position(&self, fits: impl Fn(&Ask<K>) -> bool) -> Option<usize> {
         self.asks.iter().position(|ask| ask.in_reply() || fits(ask))
+    }
+
+    /// After a hole, where a reply `fits` only a later command: those before it, whose own were lost.
+    pub(super) fn before_fitting(&mut self, fits: impl Fn(&Ask<K>) -> bool) -> Vec<Ask<K>> {
+        let fitting = self.position(fits).unwrap_or(0);
+        (0..fitting).map_while(|_| self.pop()).collect()
     }
 
     /// The client has asked. Gives the oldest back where too many wait.

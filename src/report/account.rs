@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::path::OtherSide;
 use crate::align::{Alignment, Clock, Joined};
 use crate::model::{
     CaptureSource, Encryption, Finding, KeySource, LineRef, LogId, LogSession, LogSource, Lookup,
@@ -36,6 +37,10 @@ pub struct Account {
     pub overruns: Vec<String>,
     /// Which sessions to show.
     pub selection: Selection,
+    /// Another capture of the same traffic, and how it compares.
+    pub other_side: Option<OtherSide>,
+    /// Time of the first packet.
+    pub origin: Nanos,
     /// Exit status of the run.
     pub exit: u8,
 }

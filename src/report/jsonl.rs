@@ -13,7 +13,7 @@ use crate::model::{
 
 use super::account::{Shown, session_id};
 use super::tcp::{TcpRecord, tcp_record};
-use super::{Account, community_id};
+use super::{Account, community_id, path};
 
 /// Writes the whole account.
 pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
@@ -26,6 +26,7 @@ pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
     for clock in &account.alignment.clocks {
         line(out, &clock_record(account, clock))?;
     }
+    path::write_records(account, out)?;
     let (mut sessions, mut exchanges) = (0u64, 0u64);
     for shown in account.shown() {
         line(out, &session_record(account, &shown))?;
@@ -464,6 +465,8 @@ struct Tls<'a> {
     offered: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     retried: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    ech: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_hello: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -633,6 +636,7 @@ fn tls_record<'a>(account: &Account, tls: &'a TlsSummary) -> Tls<'a> {
         resumed: tls.resumed,
         offered: tls.offered.map(|version| version.to_string()),
         retried: tls.retried,
+        ech: tls.encrypted_hello,
         client_hello: utc(tls.client_hello),
         server_hello: utc(tls.server_hello),
         finished: utc(tls.finished),

@@ -11,10 +11,14 @@ mod findings;
 mod jsonl;
 mod ladder;
 mod passed_over;
+mod path;
 pub mod registry;
 mod summary;
 mod tcp;
 mod text;
+mod why;
 
 pub use account::{Account, Selection, Totals};
 pub use community_id::community_id;
+pub use path::OtherSide;
+pub use why::write_why;

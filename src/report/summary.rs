@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use crate::align::Clock;
 use crate::model::{CaptureSource, CaptureZone, KeySource, LogSource, Nanos, Span, Zone};
 
-use super::Account;
 use super::escape::terminal;
 use super::jsonl::east_of_utc;
+use super::{Account, path};
 
 /// Names and comments shown of a capture; JSON Lines have all that are kept.
 const SHOWN: usize = 8;
@@ -28,7 +28,15 @@ pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
         write_clocks(account, out)?;
     }
     write_totals(account, out)?;
+    let sent = account
+        .wires
+        .iter()
+        .map(|wire| (wire.conversation, wire.counts));
+    if let Some(words) = super::tcp::checksum_words(sent) {
+        writeln!(out, "  {words}")?;
+    }
     super::passed_over::write(account, out)?;
+    path::write(account, out)?;
     for overrun in &account.overruns {
         writeln!(out, "  bound hit: {overrun}")?;
     }

@@ -213,3 +213,81 @@ fn a_log_whose_sessions_were_not_captured_is_not_joined() {
     );
     assert_eq!(alignment.sessions.len(), 80);
 }
+
+/// Made sessions whose log's clock is set by `by` half way.
+fn set_half_way(by: Span) -> (Vec<WireSession>, Vec<LogSession>, Span) {
+    let offset = Span::millis(1_250);
+    let (mut wires, _) = made(3, 160, 160, offset);
+    wires.sort_by_key(|wire| wire.start);
+    let mut line = 0;
+    let logs = wires
+        .iter()
+        .enumerate()
+        .map(|(n, wire)| {
+            let set = if n < 80 { Span::ZERO } else { by };
+            log(wire, &mut line, offset + set)
+        })
+        .collect();
+    (wires, logs, offset)
+}
+
+#[test]
+fn a_clock_that_was_set_is_followed() {
+    for by in [
+        Span::seconds(3600),
+        Span::seconds(-3600),
+        Span::seconds(5),
+        Span::millis(400),
+    ] {
+        let (wires, logs, offset) = set_half_way(by);
+        let alignment = align(&wires, &[source()], &logs, ORIGIN);
+        let clock = alignment.clocks.first().unwrap();
+        assert!(
+            (clock.offset - offset).abs() <= clock.bound,
+            "{by}: {clock:?}"
+        );
+        let [step] = clock.steps.as_slice() else {
+            panic!("{by}: {clock:?}");
+        };
+        let error = (step.offset - offset - by).abs();
+        assert!(
+            error <= step.bound && step.bound < Span::millis(200),
+            "{by}: {clock:?}"
+        );
+        let wrong = alignment
+            .sessions
+            .iter()
+            .filter(|joined| joined.verdict.standing == Standing::Matched)
+            .filter(|joined| joined.wire.is_some_and(|wire| joined.logs != [wire]));
+        assert_eq!(wrong.count(), 0, "{by}");
+    }
+}
+
+#[test]
+fn an_offset_that_is_given_is_used() {
+    let offset = Span::millis(-37_420);
+    let (wires, logs) = made(5, 60, 60, offset);
+    let mut source = source();
+    source.offset = Some(offset);
+    let right = align(&wires, &[source.clone()], &logs, ORIGIN);
+    assert_eq!(right.clocks.first().unwrap().offset, offset);
+    let both = |alignment: &bothends::align::Alignment| {
+        let matched = alignment
+            .sessions
+            .iter()
+            .filter(|joined| joined.verdict.standing == Standing::Matched && joined.wire.is_some());
+        matched.count()
+    };
+    assert!(both(&right) >= 50);
+    source.offset = Some(Span::seconds(7200));
+    assert_eq!(both(&align(&wires, &[source], &logs, ORIGIN)), 0);
+}
+
+#[test]
+fn a_log_of_another_day_is_not_joined() {
+    let (wires, _) = made(1, 200, 200, Span::ZERO);
+    let (others, logs) = made(2, 200, 200, Span::seconds(100_000));
+    assert_eq!(others.len(), logs.len());
+    let alignment = align(&wires, &[source()], &logs, ORIGIN);
+    assert!(alignment.clocks.is_empty(), "{:?}", alignment.clocks);
+}

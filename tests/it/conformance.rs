@@ -325,3 +325,149 @@ fn tcp_of_the_public_traces_is_as_tshark_has_it() {
     });
     compare("tshark", &found.into_inner().unwrap());
 }
+
+/// What Zeek publishes of a connection in the results of its own tests (`conn.log` of its baselines).
+struct Published {
+    trace: &'static str,
+    /// `orig_h:orig_p resp_h:resp_p`.
+    ends: &'static str,
+    conn_state: &'static str,
+    history: &'static str,
+    /// `orig_bytes` and `resp_bytes`, which are reckoned from sequence numbers: what is missing counts.
+    sizes: [u64; 2],
+}
+
+const fn published(
+    trace: &'static str,
+    ends: &'static str,
+    conn_state: &'static str,
+    history: &'static str,
+    sizes: [u64; 2],
+) -> Published {
+    Published {
+        trace,
+        ends,
+        conn_state,
+        history,
+        sizes,
+    }
+}
+
+/// From `testing/btest/Baseline`: `core.tcp.missing-syn`, `core.vlan-mpls`, `core.tcp.miss-end-data`,
+/// `core.pppoe-over-qinq`, `core.tunnels.gtp.different_dl_and_ul`, `core.tunnels.gre` and `core.tunnels.gre-aruba-amsdu`.
+const PUBLISHED: [Published; 9] = [
+    published(
+        "tcp__missing-syn.pcap",
+        "141.42.64.125:56730 125.190.109.199:80",
+        "SF",
+        "^hADdFaf",
+        [98, 9417],
+    ),
+    published(
+        "mixed-vlan-mpls.pcap",
+        "10.1.2.1:11001 10.34.0.1:23",
+        "SH",
+        "SADF",
+        [26, 0],
+    ),
+    published(
+        "mixed-vlan-mpls.pcap",
+        "141.42.64.125:56730 125.190.109.199:80",
+        "SF",
+        "ShADdFaf",
+        [98, 9417],
+    ),
+    published(
+        "mixed-vlan-mpls.pcap",
+        "10.20.80.1:50343 10.0.0.15:80",
+        "SF",
+        "ShADadfF",
+        [9, 3429],
+    ),
+    published(
+        "tcp__miss_end_data.pcap",
+        "192.168.122.230:60648 77.238.160.184:80",
+        "SF",
+        "ShADafgF",
+        [538, 2902],
+    ),
+    published(
+        "pppoe-over-qinq.pcap",
+        "1.1.1.1:20394 2.2.2.2:443",
+        "SF",
+        "ShADdtaTTtFf",
+        [11352, 4984],
+    ),
+    published(
+        "tunnels__gtp__gtp2_different_udp_port.pcap",
+        "10.131.17.170:51803 173.199.115.168:80",
+        "S3",
+        "ShADadf",
+        [1138, 63424],
+    ),
+    published(
+        "tunnels__gre-sample.pcap",
+        "66.59.111.190:40264 172.28.2.3:22",
+        "SF",
+        "ShAdDaFf",
+        [952, 1671],
+    ),
+    published(
+        "tunnels__gre-aruba-amsdu.pcap",
+        "157.240.18.16:443 149.159.130.184:49392",
+        "OTH",
+        "D",
+        [252, 0],
+    ),
+];
+
+#[test]
+fn states_and_histories_are_those_that_zeek_publishes() {
+    let traces = traces();
+    let mut found = BTreeSet::new();
+    for theirs in &PUBLISHED {
+        let Some(path) = traces.iter().find(|path| name(path) == theirs.trace) else {
+            eprintln!("skipped: no {}", theirs.trace);
+            return;
+        };
+        let all = connections(path);
+        let ends = |connection: &Connection, flip: bool| {
+            let conversation = connection.conversation;
+            let (one, other) = (conversation.client, conversation.server);
+            if flip {
+                format!("{other} {one}")
+            } else {
+                format!("{one} {other}")
+            }
+        };
+        let mine = |flip| all.iter().find(|one| ends(one, flip) == theirs.ends);
+        let Some(ours) = mine(false).or_else(|| mine(true)) else {
+            panic!("{} has no {}", theirs.trace, theirs.ends);
+        };
+        // Its tests run without looking at checksums.
+        let history: String = ours
+            .history
+            .chars()
+            .filter(|c| !"cC".contains(*c))
+            .collect();
+        let size = |side| ours.counts.of(side).bytes + ours.counts.of(side).missing;
+        let sizes = [size(Side::Client), size(Side::Server)];
+        let words = [
+            ("ends", theirs.ends.to_owned(), ends(ours, false)),
+            (
+                "conn_state",
+                theirs.conn_state.to_owned(),
+                ours.conn_state.to_owned(),
+            ),
+            ("history", theirs.history.to_owned(), history),
+            ("sizes", format!("{:?}", theirs.sizes), format!("{sizes:?}")),
+        ];
+        for (what, told, ours) in words {
+            if told != ours {
+                let what = format!("{what} of {}", theirs.ends);
+                found.insert([theirs.trace.to_owned(), what, told, ours]);
+            }
+        }
+    }
+    compare("Zeek", &found);
+}

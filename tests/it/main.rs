@@ -9,15 +9,19 @@
 )]
 
 mod alignment;
+mod alloc;
 mod any_order;
 mod cases;
 mod conformance;
 mod conformance_protocols;
 mod corpus;
 mod damage;
+mod decryption;
 mod detection;
 mod dialogue;
 mod findings;
+#[cfg(feature = "live")]
+mod follow;
 mod formats;
 #[cfg(feature = "live")]
 mod live;
@@ -25,6 +29,7 @@ mod logging;
 mod own_format;
 mod packets;
 mod program;
+mod real_logs;
 mod rooms;
 mod rotated;
 mod samples;

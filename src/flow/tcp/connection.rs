@@ -285,10 +285,14 @@ impl TcpConnection {
         if segment.flags.has(Flags::ACK) {
             handshake.syn_ack.get_or_insert(arrival.at);
             handshake.syn_acks = handshake.syn_acks.saturating_add(1);
+            let [_, initial] = &mut handshake.initial;
+            initial.get_or_insert(segment.seq.0);
         } else if side == Side::Server {
             handshake.simultaneous = handshake.syn.is_some();
         } else {
             self.first_syn.get_or_insert(segment.seq);
+            let [initial, _] = &mut handshake.initial;
+            initial.get_or_insert(segment.seq.0);
             handshake.syn.get_or_insert(arrival.at);
             if handshake.syns == 0 {
                 handshake.syn_octets = segment.length;

@@ -271,7 +271,12 @@ impl Builder for Cyrus {
             log: self.id,
             line: line.number,
         };
-        match self.take(line, &envelope, told) {
+        let taken = self.take(line, &envelope, told);
+        if matches!(told, Told::Traffic { .. }) {
+            let over = self.open.remove(envelope.pid);
+            out.extend(over.filter(|session| session.peer.is_some()));
+        }
+        match taken {
             Some(()) => Parsed::Event(envelope.stamp),
             None if told == Told::Other && envelope.text.starts_with("login: ") => Parsed::Failed,
             None => aside,

@@ -31,7 +31,7 @@ enum Content {
 }
 
 /// Opens the envelopes of one file.
-trait Envelope {
+trait Envelope: Send {
     /// Puts what is inside `line` into `out`, which is empty.
     fn open(&mut self, line: &[u8], out: &mut Vec<u8>) -> Content;
 }

@@ -54,6 +54,7 @@ enum Expects {
 impl Serving {
     pub(super) fn new(id: LogId, role: Role, from_start: bool) -> Self {
         let mut session = LogSession::new(id, Proto("smtp"));
+        session.lag = LogSession::WINDOWS_LAG;
         session.role = role;
         session.every_command = from_start;
         Self {

@@ -434,6 +434,8 @@ impl Builder for Exim {
         let Some(said) = said(&mut self.syslog, &text) else {
             // Another program's line in the same file of syslog is none of this one's business.
             return match self.syslog.open(&text) {
+                // A message of several lines goes on behind a blank.
+                None if text.starts_with(' ') => Parsed::Aside(None),
                 Some(envelope) => Parsed::Aside(Some(envelope.stamp)),
                 None => Parsed::Failed,
             };

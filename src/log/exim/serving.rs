@@ -236,7 +236,9 @@ impl Serving {
 
     /// ` closed by QUIT`, ` lost D=0.206s`, ` closed after SIGTERM`.
     pub(super) fn closed(&mut self, line: LineRef, stamp: Stamp, text: &str) {
-        self.session.duration = value(text, "D=").and_then(duration);
+        // Where the server ends it, the client may hold its end open for longer.
+        let by_client = text.contains(" lost");
+        self.session.duration = value(text, "D=").and_then(duration).filter(|_| by_client);
         self.session.ending = if text.contains(" closed by QUIT") {
             Ending::Quit
         } else if text.contains(" lost") || text.contains("disconnection") {

@@ -73,6 +73,7 @@ impl Builder for IisHttp {
             return Parsed::Failed;
         };
         let mut session = LogSession::new(self.id, Proto("http"));
+        session.lag = LogSession::WINDOWS_LAG;
         session.peer = row.get("c-ip").and_then(address);
         session.peer_port = port(&row, "c-port");
         session.local = row.get("s-ip").and_then(address);

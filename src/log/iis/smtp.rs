@@ -225,6 +225,7 @@ impl IisSmtp {
         self.expire(told.stamp.at, out);
         let at = self.find(&told).unwrap_or_else(|| {
             let mut session = LogSession::new(self.id, Proto("smtp"));
+            session.lag = LogSession::WINDOWS_LAG;
             session.peer = told.peer;
             session.local = told.local;
             session.every_command = true;

@@ -146,6 +146,25 @@ impl Reader {
         self.splitter = Splitter::new(end);
     }
 
+    /// Passes over `bytes`, with which the log begins: they count as lines, and only those that name columns are read.
+    pub fn pass_over(&mut self, bytes: &[u8]) {
+        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+            if !line.starts_with(b"#") {
+                break;
+            }
+            self.take(line);
+        }
+        self.source.lines =
+            u64::try_from(memchr::memchr_iter(b'\n', bytes).count()).unwrap_or(u64::MAX);
+        if let Some(part) = bytes
+            .rsplit(|&byte| byte == b'\n')
+            .next()
+            .filter(|part| !part.is_empty())
+        {
+            self.take(part);
+        }
+    }
+
     /// The bytes that follow are of another file of the same log, which begins with `bytes`.
     pub fn next_file(&mut self, file: &str, bytes: &[u8]) {
         self.end_of_file();
@@ -240,6 +259,7 @@ impl Reader {
         let mut source = self.source;
         source.zone = zone;
         source.remarks.extend(remarks);
+        source.remarks.extend(self.builder.remarks());
         source.first = extent.first;
         source.last = extent.last;
         source.late = extent.late;

@@ -362,6 +362,8 @@ Sep  9 11:59:00 mail sm-mta[7421]: STARTTLS=server, relay=client.example.net [19
 Sep  9 11:59:00 mail sm-mta[7430]: x89Bx07a007430: --- 250-mail.example.com Hello
 Sep  9 11:59:00 mail sm-mta[7430]: x89Bx07a007430: --- 250 HELP
 Sep  9 11:59:00 mail sm-mta[7430]: x89Bx07a007430: <-- AUTH PLAIN AGFubgBzZWNyZXQ=
+Sep  9 11:59:00 mail sm-mta[7430]: x89Bx07a007430: --- 451 thinks.better: Name server timeout
+Sep  9 11:59:00 mail sm-mta[7430]: x89Bx07a007430: --- 050 <a@b>... queued
 Sep  9 11:59:00 mail sm-mta[7430]: x89Bx07a007430: --- 535 5.7.0 authentication failed
 Sep  9 11:59:01 mail sm-mta[7421]: x89Bx01C007421: ruleset=check_rcpt, arg1=<x@relay.example>, relay=client.example.net [192.0.2.10], reject=550 5.7.1 <x@relay.example>... Relaying denied
 Sep  9 11:59:01 mail sm-mta[7421]: x89Bx01C007421: from=<ann@example.net>, size=746, class=0, nrcpts=1, msgid=<m1@client.example.net>, bodytype=7BIT, proto=ESMTP, daemon=MTA-v4, relay=client.example.net [192.0.2.10]

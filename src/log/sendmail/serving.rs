@@ -20,6 +20,8 @@ pub(super) struct Serving {
     /// Queue ids of its messages.
     pub(super) messages: Vec<String>,
     implied: Vec<LogCommand>,
+    /// The last reply that is logged: it was sent if none follows before the next command.
+    held: Vec<(LineRef, Stamp, String)>,
     /// Of the transaction that is not over.
     refused: Vec<LogCommand>,
 }
@@ -32,6 +34,7 @@ impl Serving {
             last: stamp,
             messages: Vec::new(),
             implied: Vec::new(),
+            held: Vec::new(),
             refused: Vec::new(),
         }
     }
@@ -42,11 +45,34 @@ impl Serving {
         events.push(LogEvent { line, stamp, what });
     }
 
-    /// A command or reply as it was.
+    /// A command or reply as it was. Replies are logged also where Sendmail then thinks better of them: the last one before the next command is
+    /// what was sent.
     pub(super) fn spoken(&mut self, line: LineRef, stamp: Stamp, side: Side, text: &str) {
         self.verbose = true;
         self.last = stamp;
-        self.transcript.line(line, stamp, side, text);
+        if side == Side::Client {
+            self.send();
+            return self.transcript.line(line, stamp, side, text);
+        }
+        // Told to a user at a terminal, never to a client.
+        if text.starts_with("050") {
+            return;
+        }
+        let goes_on = |text: &str| text.as_bytes().get(3) == Some(&b'-');
+        if !self.held.last().is_some_and(|(.., before)| goes_on(before)) {
+            self.held.clear();
+        }
+        self.held.push((line, stamp, text.to_owned()));
+        // No command follows these before the next reply.
+        if text.starts_with(['3']) || text.starts_with("221") || text.starts_with("421") {
+            self.send();
+        }
+    }
+
+    fn send(&mut self) {
+        for (line, stamp, text) in self.held.drain(..) {
+            self.transcript.line(line, stamp, Side::Server, &text);
+        }
     }
 
     pub(super) fn name(&mut self, name: &str) {
@@ -62,17 +88,19 @@ impl Serving {
         let from = value(rest, "from=").map(plain).unwrap_or_default();
         let recipients: Option<u32> = value(rest, "nrcpts=").and_then(|n| n.parse().ok());
         let size: Option<u64> = value(rest, "size=").and_then(|size| size.parse().ok());
-        self.transcript.session.messages.push(LoggedMessage {
-            // Line ends count as one octet, and there is at most one for each octet.
-            wire_bytes: size.map(|size| (size.saturating_sub(ADDED), size.saturating_mul(2))),
-            recipients,
-            message_id: value(rest, "msgid=").map(plain),
-        });
-        self.messages.push(id.to_owned());
-        // Of a message that was refused there are no recipients.
-        let taken = recipients.is_some_and(|recipients| recipients > 0);
+        // A transaction that was broken off is told as a message of no octets.
+        let taken = recipients.is_some_and(|n| n > 0) && size.is_some_and(|size| size > 0);
+        if taken {
+            self.transcript.session.messages.push(LoggedMessage {
+                // Line ends count as one octet, and there is at most one for each octet.
+                wire_bytes: size.map(|size| (size.saturating_sub(ADDED), size.saturating_mul(2))),
+                recipients,
+                message_id: value(rest, "msgid=").map(plain),
+            });
+            self.messages.push(id.to_owned());
+            self.imply("MAIL", format!("MAIL FROM:<{from}>"), Some("250"), None);
+        }
         let reply = format!("250 2.0.0 {id} Message accepted for delivery");
-        self.imply("MAIL", format!("MAIL FROM:<{from}>"), Some("250"), None);
         self.implied.append(&mut self.refused);
         if taken {
             for _ in 0..recipients.unwrap_or(0).min(1000) {
@@ -141,10 +169,12 @@ impl Serving {
 
     pub(super) fn close(&mut self, line: LineRef, stamp: Stamp, ending: Ending) {
         self.last = stamp;
+        self.send();
         self.transcript.close(line, stamp, ending);
     }
 
     pub(super) fn into_session(mut self) -> LogSession {
+        self.send();
         let messages = std::mem::take(&mut self.transcript.session.messages);
         let role = self.transcript.session.role;
         let mut session = self.transcript.into_session();

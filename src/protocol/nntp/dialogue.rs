@@ -52,12 +52,7 @@ impl Talk for Nntp {
             return self.pending.lose_commands(out);
         }
         self.greeted = true;
-        // A message of which nothing is missing is not over: the hole holds no reply to it.
-        let in_message = wire
-            .client
-            .open_body()
-            .is_some_and(|body| body.missing == 0);
-        if let Some(ask) = self.pending.lose_replies(in_message, out) {
+        if let Some(ask) = self.pending.lose_replies(message::is_under_way(wire), out) {
             self.give_up(ask, wire, out);
         }
     }
@@ -256,13 +251,9 @@ impl Nntp {
 
     /// After a hole: gives up the commands that `code` cannot answer, where it can answer a later one.
     fn skip_to_fitting(&mut self, code: u16, wire: &mut Wire, out: &mut Dialogue) {
-        let fitting = self
-            .pending
-            .position(|ask| command::fits(code, ask.exchange.verb.as_str()));
-        for _ in 0..fitting.unwrap_or(0) {
-            if let Some(ask) = self.pending.pop() {
-                self.give_up(ask, wire, out);
-            }
+        let fits = |ask: &Ask<Kind>| command::fits(code, ask.exchange.verb.as_str());
+        for ask in self.pending.before_fitting(fits) {
+            self.give_up(ask, wire, out);
         }
     }
 

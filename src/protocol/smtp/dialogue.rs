@@ -82,12 +82,7 @@ impl Talk for Smtp {
         if self.pending.is_empty() {
             self.greeted = Greeted::Done;
         }
-        // A message of which nothing is missing is not over: the hole holds no reply to it.
-        let in_message = wire
-            .client
-            .open_body()
-            .is_some_and(|body| body.missing == 0);
-        if let Some(ask) = self.pending.lose_replies(in_message, out) {
+        if let Some(ask) = self.pending.lose_replies(message::is_under_way(wire), out) {
             self.give_up(ask, wire, out);
         }
     }
@@ -336,13 +331,9 @@ impl Smtp {
 
     /// After a hole: gives up the commands that `reply` cannot answer, where it can answer a later one.
     fn skip_to_fitting(&mut self, reply: ReplyLine, wire: &mut Wire, out: &mut Dialogue) {
-        let fitting = self
-            .pending
-            .position(|ask| reply::fits(reply, &ask.kind, ask.exchange.verb.as_str()));
-        for _ in 0..fitting.unwrap_or(0) {
-            if let Some(ask) = self.pending.pop() {
-                self.give_up(ask, wire, out);
-            }
+        let fits = |ask: &Ask<Kind>| reply::fits(reply, &ask.kind, ask.exchange.verb.as_str());
+        for ask in self.pending.before_fitting(fits) {
+            self.give_up(ask, wire, out);
         }
     }
 

@@ -17,6 +17,7 @@ pub(super) mod extension {
     pub(super) const EARLY_DATA: u16 = 42;
     pub(super) const SUPPORTED_VERSIONS: u16 = 43;
     pub(super) const PSK_MODES: u16 = 45;
+    pub(super) const ENCRYPTED_HELLO: u16 = 0xfe0d;
 }
 
 /// The random of a server hello that is a hello retry request: SHA-256 of `HelloRetryRequest` (RFC 8446 §4.1.3).
@@ -50,6 +51,8 @@ pub(super) struct ClientHello {
     pub(super) signature_algorithms: Vec<u16>,
     /// The client wants to send data before the server's answer.
     pub(super) early_data: bool,
+    /// It has a hello within, encrypted (RFC 9849), or pretends to.
+    pub(super) encrypted_hello: bool,
     /// It can take up sessions in TLS 1.3: without this no server sends tickets.
     pub(super) psk_modes: bool,
 }
@@ -97,6 +100,7 @@ impl ClientHello {
                 }
                 extension::EARLY_DATA => this.early_data = true,
                 extension::PSK_MODES => this.psk_modes = true,
+                extension::ENCRYPTED_HELLO => this.encrypted_hello = true,
                 _ => {}
             }
         });
@@ -273,19 +277,19 @@ mod tests {
     fn a_client_hello_tells_what_it_offers() {
         let mut body = vec![3, 3];
         body.extend([7; 32]);
-        body.extend([2, 0xaa, 0xbb, 0, 4, 0x13, 1, 0xc0, 0x2f, 1, 0, 0, 35]);
+        body.extend([2, 0xaa, 0xbb, 0, 4, 0x13, 1, 0xc0, 0x2f, 1, 0, 0, 39]);
         body.extend([0, 0, 0, 9, 0, 7, 0, 0, 4, b'm', b'x', b'.', b'y']);
         body.extend([0, 16, 0, 5, 0, 3, 2, b'h', b'2']);
         body.extend([0, 43, 0, 5, 4, 3, 4, 3, 3]);
-        body.extend([0, 42, 0, 0]);
+        body.extend([0, 42, 0, 0, 0xfe, 0x0d, 0, 0]);
         let hello = ClientHello::read(&body).unwrap();
         assert_eq!(hello.session_id.as_slice(), [0xaa, 0xbb]);
         assert_eq!(hello.ciphers, [0x1301, 0xc02f]);
-        assert_eq!(hello.extensions, [0, 16, 43, 42]);
+        assert_eq!(hello.extensions, [0, 16, 43, 42, 0xfe0d]);
         assert_eq!(hello.server_name.as_deref(), Some(&b"mx.y"[..]));
         assert_eq!(hello.alpn, [b"h2".to_vec()]);
         assert_eq!(hello.versions, [0x0304, 0x0303]);
-        assert!(hello.early_data && !hello.psk_modes);
+        assert!(hello.early_data && hello.encrypted_hello && !hello.psk_modes);
     }
 
     #[test]

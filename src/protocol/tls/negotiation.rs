@@ -108,6 +108,7 @@ impl Negotiation {
             .as_deref()
             .map(|name| ServerName(from_wire(name)));
         tls.alpn = hello.alpn.iter().map(|name| from_wire(name)).collect();
+        tls.encrypted_hello = hello.encrypted_hello;
         self.session_id.clone_from(&hello.session_id);
         self.early_data = hello.early_data;
         self.tickets = hello.psk_modes;

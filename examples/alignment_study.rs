@@ -1,0 +1,385 @@
+//! How well sessions are joined and clocks are found, on made sessions whose truth is known: against load, resolution of the stamps, loss and
+//! drift. Prints a table in Markdown, and writes a plot to the file named on the command line.
+//!
+//!     cargo run --release --example alignment_study -- docs/alignment.svg
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::{IpAddr, Ipv4Addr};
+
+use bothends::align::{Alignment, Standing, align};
+use bothends::model::{
+    Burst, Conversation, Encryption, Endpoint, Event, LineRef, LogEvent, LogId, LogSession,
+    LogSource, LogTime, LoggedOctets, Nanos, PacketNo, Proto, Side, Span, Stamp, Transport,
+    WireSession,
+};
+
+const ORIGIN: Nanos = Nanos::new(1_795_490_000, 0);
+const OFFSET: Span = Span::millis(37_420);
+/// Sessions of each case: enough for the clock, few enough for a minute in all.
+const SESSIONS: u32 = 600;
+
+/// What is varied.
+#[derive(Clone, Copy)]
+struct Case {
+    /// Sessions a second, all from one address.
+    rate: f64,
+    resolution: Span,
+    /// Share of the sessions that the capture lacks, and share that the log lacks.
+    loss: f64,
+    ppm: f64,
+    /// Whether the log counts octets.
+    octets: bool,
+}
+
+const PLAIN: Case = Case {
+    rate: 1.0,
+    resolution: Span::SECOND,
+    loss: 0.0,
+    ppm: 0.0,
+    octets: false,
+};
+
+/// What came of it.
+struct Outcome {
+    precision: f64,
+    recall: f64,
+    error: Option<f64>,
+    bound: Option<f64>,
+}
+
+/// A small generator (Knuth's MMIX numbers), so that the study is the same everywhere.
+struct Chance(u64);
+
+impl Chance {
+    /// From 0 to 1.
+    fn share(&mut self) -> f64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        f64::from(u32::try_from(self.0 >> 32).unwrap_or(0)) / f64::from(u32::MAX)
+    }
+
+    /// A waiting time whose mean is `mean` seconds.
+    fn wait(&mut self, mean: f64) -> Span {
+        Span::from_seconds_f64(-mean * (1.0 - self.share()).max(1e-9).ln())
+    }
+
+    fn below(&mut self, n: u32) -> u32 {
+        let at = self.share() * f64::from(n);
+        (0..n).rev().find(|&k| f64::from(k) <= at).unwrap_or(0)
+    }
+}
+
+/// A mailbox session inside TLS: some commands, each answered at once, with pauses between.
+fn session(chance: &mut Chance, start: Nanos, port: u16) -> WireSession {
+    let conversation = Conversation {
+        client: Endpoint {
+            ip: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10)),
+            port,
+        },
+        server: Endpoint {
+            ip: IpAddr::V4(Ipv4Addr::new(198, 51, 100, 25)),
+            port: 993,
+        },
+        transport: Transport::Tcp,
+    };
+    let mut wire = WireSession::new(conversation, Proto("imap"), start);
+    wire.encryption = Encryption::Implicit;
+    wire.history = "ShADadFf".into();
+    wire.conn_state = "SF";
+    let mut at = start + Span::millis(30);
+    for _ in 0..3 + chance.below(5) {
+        let sizes = [
+            (Side::Client, 20 + chance.below(60)),
+            (Side::Server, 40 + chance.below(2000)),
+        ];
+        for (side, octets) in sizes {
+            wire.bursts.push(Burst {
+                side,
+                start: at,
+                end: at,
+                packet: PacketNo(1),
+                records: 1,
+                plaintext: u64::from(octets),
+                parts: Vec::new(),
+                damaged: false,
+            });
+            at = at + Span::micros(400);
+        }
+        at = at + chance.wait(0.15);
+    }
+    wire.end = at;
+    wire
+}
+
+/// What the server writes of it: a line at the beginning and one at the end.
+fn told(wire: &WireSession, case: Case, chance: &mut Chance) -> Vec<(Nanos, Event)> {
+    let late = |chance: &mut Chance| chance.wait(0.002);
+    let last = wire.bursts.last().map_or(wire.end, |burst| burst.end);
+    let opened = wire.start + late(chance);
+    let closed = last + late(chance);
+    let on_log = |at: Nanos| {
+        let drift = at.since(ORIGIN).as_seconds_f64() * case.ppm * 1e-6;
+        at + OFFSET + Span::from_seconds_f64(drift)
+    };
+    vec![
+        (on_log(opened), Event::Open),
+        (on_log(closed), Event::Close),
+    ]
+}
+
+fn log_session(wire: &WireSession, case: Case) -> LogSession {
+    let mut log = LogSession::new(LogId(0), Proto("imap"));
+    log.peer = Some(wire.conversation.client.ip);
+    log.encryption = Some(Encryption::Implicit);
+    if case.octets {
+        // From the second command on, as after a login.
+        let sum = |side: Side, skip: usize| {
+            let bursts = wire.bursts.iter().filter(|burst| burst.side == side);
+            bursts.skip(skip).map(|burst| burst.plaintext).sum()
+        };
+        log.octets = Some(LoggedOctets {
+            received: sum(Side::Client, 1),
+            sent: sum(Side::Server, 0),
+            unread: 0,
+        });
+    }
+    log
+}
+
+/// Made sessions and their log, aligned and held against the truth.
+fn run(case: Case, seed: u64) -> Outcome {
+    let mut chance = Chance(seed);
+    let mut at = ORIGIN;
+    let all: Vec<WireSession> = (0..SESSIONS)
+        .map(|n| {
+            at = at + chance.wait(1.0 / case.rate);
+            session(&mut chance, at, u16::try_from(20_000 + n).unwrap_or(0))
+        })
+        .collect();
+    let mut logs = Vec::new();
+    let mut lines: Vec<(Nanos, usize, Event)> = Vec::new();
+    let mut truth_of_log = Vec::new();
+    for (number, wire) in all.iter().enumerate() {
+        if chance.share() < case.loss {
+            continue;
+        }
+        let index = logs.len();
+        lines.extend(
+            told(wire, case, &mut chance)
+                .into_iter()
+                .map(|(at, what)| (at, index, what)),
+        );
+        logs.push(log_session(wire, case));
+        truth_of_log.push(number);
+    }
+    lines.sort_by_key(|&(at, ..)| at);
+    for (line, (at, index, what)) in (1..).zip(lines) {
+        let step = case.resolution.0;
+        let stamp = Stamp {
+            at: LogTime(at.0.div_euclid(step) * step),
+            resolution: case.resolution,
+        };
+        let line = LineRef {
+            log: LogId(0),
+            line,
+        };
+        if let Some(log) = logs.get_mut(index) {
+            log.events.push(LogEvent { line, stamp, what });
+        }
+    }
+    let (mut wires, mut truth_of_wire) = (Vec::new(), Vec::new());
+    for (number, wire) in all.into_iter().enumerate() {
+        if chance.share() >= case.loss {
+            wires.push(wire);
+            truth_of_wire.push(number);
+        }
+    }
+    let source = LogSource::new(LogId(0), "made.log", "made");
+    let alignment = align(&wires, &[source], &logs, ORIGIN);
+    judge(&alignment, &truth_of_wire, &truth_of_log)
+}
+
+fn judge(alignment: &Alignment, truth_of_wire: &[usize], truth_of_log: &[usize]) -> Outcome {
+    let joined: Vec<(usize, usize)> = alignment
+        .sessions
+        .iter()
+        .filter(|joined| joined.verdict.standing == Standing::Matched)
+        .filter_map(|joined| {
+            let wire = *truth_of_wire.get(joined.wire?)?;
+            Some((wire, *truth_of_log.get(*joined.logs.first()?)?))
+        })
+        .collect();
+    let right = joined.iter().filter(|(wire, log)| wire == log).count();
+    let common = truth_of_log
+        .iter()
+        .filter(|log| truth_of_wire.contains(log))
+        .count();
+    let clock = alignment.clocks.first();
+    let share = |part: usize, of: usize| {
+        let (part, of) = (
+            u32::try_from(part).unwrap_or(0),
+            u32::try_from(of).unwrap_or(1),
+        );
+        f64::from(part) / f64::from(of.max(1))
+    };
+    Outcome {
+        precision: if joined.is_empty() {
+            1.0
+        } else {
+            share(right, joined.len())
+        },
+        recall: share(right, common),
+        error: clock.map(|clock| (clock.offset - OFFSET).as_seconds_f64().abs()),
+        bound: clock.map(|clock| clock.bound.as_seconds_f64()),
+    }
+}
+
+/// A row of the study: what is varied, its value, and the case.
+fn cases() -> Vec<(&'static str, String, Case)> {
+    let mut cases = Vec::new();
+    for octets in [false, true] {
+        let what = if octets {
+            "load, octets logged"
+        } else {
+            "load, times only"
+        };
+        for rate in [0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0] {
+            cases.push((
+                what,
+                format!("{rate} sessions/s"),
+                Case {
+                    rate,
+                    octets,
+                    ..PLAIN
+                },
+            ));
+        }
+    }
+    for (name, resolution) in [
+        ("1 s", Span::SECOND),
+        ("100 ms", Span::millis(100)),
+        ("1 ms", Span::MILLISECOND),
+    ] {
+        cases.push((
+            "resolution, at 10 sessions/s",
+            name.into(),
+            Case {
+                rate: 10.0,
+                resolution,
+                ..PLAIN
+            },
+        ));
+    }
+    for loss in [0.0, 0.1, 0.3, 0.5] {
+        let share = format!("{:.0} % of either side", loss * 100.0);
+        cases.push(("sessions missing", share, Case { loss, ..PLAIN }));
+    }
+    for ppm in [0.0, 20.0, 100.0, 300.0] {
+        cases.push((
+            "drift, over 100 minutes",
+            format!("{ppm} ppm"),
+            Case {
+                rate: 0.1,
+                ppm,
+                ..PLAIN
+            },
+        ));
+    }
+    cases
+}
+
+fn main() -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(
+        out,
+        "| varied | | precision | recall | offset error | bound | |"
+    )?;
+    writeln!(out, "|---|---|---|---|---|---|---|")?;
+    let mut curves: Vec<(&'static str, Vec<(f64, f64)>)> = Vec::new();
+    for (what, value, case) in cases() {
+        // The worst of some seeds is what counts.
+        let outcomes: Vec<Outcome> = (1..=3).map(|seed| run(case, seed)).collect();
+        let least = |of: fn(&Outcome) -> f64| outcomes.iter().map(of).fold(f64::INFINITY, f64::min);
+        let most =
+            |of: fn(&Outcome) -> Option<f64>| outcomes.iter().filter_map(of).fold(0.0, f64::max);
+        let (precision, recall) = (least(|o| o.precision), least(|o| o.recall));
+        let clocks = outcomes.iter().filter(|o| o.error.is_some()).count();
+        let within = outcomes.iter().all(|o| {
+            o.error
+                .zip(o.bound)
+                .is_none_or(|(error, bound)| error <= bound)
+        });
+        writeln!(
+            out,
+            "| {what} | {value} | {precision:.4} | {recall:.3} | {:.1} ms | {:.1} ms | {} |",
+            most(|o| o.error) * 1e3,
+            most(|o| o.bound) * 1e3,
+            match (clocks, within) {
+                (3, true) => "",
+                (3, false) => "outside its bound",
+                _ => "not always a clock",
+            }
+        )?;
+        if what.starts_with("load") {
+            match curves.last_mut() {
+                Some((name, points)) if *name == what => points.push((case.rate, recall)),
+                _ => curves.push((what, vec![(case.rate, recall)])),
+            }
+        }
+    }
+    match std::env::args_os().nth(1) {
+        Some(path) => std::fs::write(path, plot(&curves)),
+        None => Ok(()),
+    }
+}
+
+/// Recall against load, as SVG.
+fn plot(curves: &[(&'static str, Vec<(f64, f64)>)]) -> String {
+    let x = |rate: f64| 60.0 + 140.0 * (rate.log10() + 1.0);
+    let y = |recall: f64| 220.0 - 190.0 * recall;
+    let mut svg = String::from(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 520 270\" font-family=\"sans-serif\" font-size=\"11\">\n<rect width=\"520\" height=\"270\" fill=\"white\"/>\n",
+    );
+    let mut put = |text: std::fmt::Arguments<'_>| {
+        svg.write_fmt(text)
+            .and_then(|()| svg.write_char('\n'))
+            .unwrap_or_default();
+    };
+    for tenth in (0..=10).step_by(2) {
+        let recall = f64::from(tenth) / 10.0;
+        put(format_args!(
+            "<path d=\"M60 {0}H480\" stroke=\"#ddd\"/><text x=\"34\" y=\"{0}\">{recall:.1}</text>",
+            y(recall)
+        ));
+    }
+    for rate in [0.1, 1.0, 10.0, 100.0] {
+        put(format_args!(
+            "<text x=\"{}\" y=\"238\" text-anchor=\"middle\">{rate}</text>",
+            x(rate)
+        ));
+    }
+    put(format_args!(
+        "<text x=\"270\" y=\"258\" text-anchor=\"middle\">sessions a second from one address, stamps of whole seconds, no port: share joined</text>"
+    ));
+    for ((name, points), colour) in curves.iter().zip(["#b33", "#36b"]) {
+        let path: Vec<String> = points
+            .iter()
+            .map(|&(rate, recall)| format!("{:.1},{:.1}", x(rate), y(recall)))
+            .collect();
+        put(format_args!(
+            "<polyline fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\" points=\"{}\"/>",
+            path.join(" ")
+        ));
+        let last = points.last().copied().unwrap_or_default();
+        put(format_args!(
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\" fill=\"{colour}\">{name}</text>",
+            x(last.0),
+            y(last.1) - 6.0
+        ));
+    }
+    svg.push_str("</svg>\n");
+    svg
+}

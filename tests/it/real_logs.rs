@@ -1,0 +1,108 @@
+//! Logs that real servers wrote (`lab/mail-servers.sh`), with what passed while they did.
+
+use std::path::Path;
+
+use bothends::log::read;
+use bothends::model::LogId;
+
+use crate::program::records;
+
+/// A log, its format, lines of it that are not read, and how many of its sessions are joined to the capture beside it.
+const LOGS: &[(&str, &str, u64, usize)] = &[
+    ("courier/syslog.log", "courier", 0, 4),
+    ("cyrus/syslog.log", "cyrus", 0, 4),
+    ("cyrus/telemetry-1.log", "cyrus-telemetry", 0, 0),
+    ("cyrus/telemetry-2.log", "cyrus-telemetry", 0, 0),
+    ("exim-default/mainlog", "exim", 0, 3),
+    ("exim/mainlog", "exim", 0, 5),
+    ("inn/syslog.log", "nnrpd", 0, 3),
+    ("sendmail-15/syslog.log", "sendmail", 0, 4),
+    ("sendmail/syslog.log", "sendmail", 0, 4),
+];
+
+fn path(log: &str) -> String {
+    format!("captures/real-logs/{log}")
+}
+
+#[test]
+fn logs_of_real_servers_are_read() {
+    for &(log, format, unread, _) in LOGS {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path(log));
+        let bytes = std::fs::read(&file).unwrap();
+        for (cut, most) in [(bytes.as_slice(), unread), (five_lines(&bytes), u64::MAX)] {
+            let (source, sessions) = read(LogId(0), log, cut, None, 2026, &mut |_| {}).unwrap();
+            assert_eq!(source.format, format, "{log}");
+            assert!(
+                source.unparsed <= most,
+                "{log}: {:?}",
+                source.unparsed_first
+            );
+            let text = format!("{sessions:?}");
+            assert!(!text.contains("lab-secret"), "{log}: a password");
+        }
+    }
+}
+
+fn five_lines(bytes: &[u8]) -> &[u8] {
+    let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+    let end = ends.map(|(at, _)| at + 1).nth(4).unwrap_or(bytes.len());
+    &bytes[..end]
+}
+
+/// The ports that a line names as the client's.
+fn ports(line: &str) -> Vec<u64> {
+    let client = line.split(" I=").next().unwrap_or_default();
+    let digits = |text: &str| -> Option<u64> {
+        let end = text
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(text.len());
+        text[..end].parse().ok()
+    };
+    ["]:", "port=["]
+        .iter()
+        .filter_map(|mark| digits(client.split_once(mark)?.1))
+        .collect()
+}
+
+#[test]
+fn logs_of_real_servers_are_joined_with_their_captures() {
+    for &(log, _, _, expected) in LOGS.iter().filter(|(.., joined)| *joined > 0) {
+        let folder = log.split('/').next().unwrap();
+        let wire = path(&format!("{folder}/wire.pcapng"));
+        let told = records(&["-r", &wire, "-l", &path(log)]);
+        let lines: Vec<String> = std::fs::read_to_string(path(log))
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect();
+        let both: Vec<_> = told
+            .iter()
+            .filter(|record| record["type"] == "session" && record["seen"] == "both")
+            .collect();
+        assert!(
+            both.len() >= expected,
+            "{log}: {} of {expected}",
+            both.len()
+        );
+        for session in both {
+            let client = session["src_ip"].as_str().unwrap();
+            for place in session["log_lines"].as_array().unwrap() {
+                let at = usize::try_from(place["line"].as_u64().unwrap()).unwrap();
+                let line = &lines[at - 1];
+                for port in ports(line) {
+                    // Of what the server sent on, its own end is the client.
+                    if client != "198.51.100.25" {
+                        assert_eq!(session["src_port"], port, "{log}: {line}");
+                    }
+                }
+                let other = ["192.0.2.10", "192.0.2.11"]
+                    .iter()
+                    .find(|ip| **ip != client);
+                let names = |ip: &str| line.contains(&format!("[{ip}]"));
+                if client != "198.51.100.25" && names(client) {
+                    assert!(!names(other.unwrap()), "{log}: {line}");
+                }
+            }
+        }
+    }
+}
