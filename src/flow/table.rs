@@ -56,7 +56,7 @@ pub struct FlowTable {
     unanswered: usize,
     orphans: VecDeque<(FlowKey, IcmpError)>,
     /// Every open connection once; looked through in turn for those that have fallen silent.
-    rounds: VecDeque<FlowId>,
+    rounds: VecDeque<Turn>,
     held: usize,
     overruns: Overruns,
 }
@@ -77,6 +77,17 @@ const MAX_ORPHANS: usize = 64;
 const SWAPPED: Span = Span::SECOND;
 /// SYNs replayed one by one; of more only the number is told.
 const MAX_REPLAYED: u32 = 64;
+
+/// A connection whose turn it is to be looked at, once that is worth it: looking touches memory that has gone cold.
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    id: FlowId,
+    /// Until then no silence can be over, whatever comes.
+    not_before: Nanos,
+}
+
+/// The shortest [`silence`].
+const SHORTEST_SILENCE: Span = silence(Phase::Closed);
 
 /// After how long without a packet a connection is taken for over.
 const fn silence(phase: Phase) -> Span {
@@ -346,8 +357,8 @@ impl FlowTable {
         while let Some((key, half)) = self.half.pop() {
             self.close_half(key, half, out);
         }
-        while let Some(id) = self.rounds.pop_front() {
-            self.close(id, out);
+        while let Some(turn) = self.rounds.pop_front() {
+            self.close(turn.id, out);
         }
     }
 
@@ -400,7 +411,10 @@ impl FlowTable {
             icmp_errors: Vec::new(),
         });
         self.by_key.insert(key, id);
-        self.rounds.push_back(id);
+        self.rounds.push_back(Turn {
+            id,
+            not_before: arrival.at + SHORTEST_SILENCE,
+        });
         out(id, FlowEvent::Opened(conversation));
         if !self.orphans.is_empty() {
             self.claim(&key, id, arrival.at);
@@ -413,17 +427,27 @@ impl FlowTable {
         if let Some((key, half)) = self.half.pop_silent(now, silence(Phase::Opening)) {
             self.close_half(key, half, out);
         }
+        // Turns of connections that are closed are taken out as they come up; none is passed over while they are many.
+        let crowded = self.rounds.len() > 2 * self.flows.len() + 64;
         for _ in 0..2 {
-            let Some(id) = self.rounds.pop_front() else {
+            let Some(turn) = self.rounds.pop_front() else {
                 return;
             };
-            let Some(flow) = self.flows.get(id) else {
+            if now <= turn.not_before && !crowded {
+                self.rounds.push_back(turn);
+                continue;
+            }
+            let Some(flow) = self.flows.get(turn.id) else {
                 continue;
             };
-            if now.since(flow.tcp.last()) > silence(flow.tcp.phase()) {
-                self.close(id, out);
+            let last = flow.tcp.last();
+            if now.since(last) > silence(flow.tcp.phase()) {
+                self.close(turn.id, out);
             } else {
-                self.rounds.push_back(id);
+                self.rounds.push_back(Turn {
+                    not_before: last + SHORTEST_SILENCE,
+                    ..turn
+                });
             }
         }
     }
@@ -436,16 +460,16 @@ impl FlowTable {
             .iter()
             .take(LOOKED_AT)
             .enumerate()
-            .filter_map(|(at, &id)| {
-                let tcp = &self.flows.get(id)?.tcp;
+            .filter_map(|(at, turn)| {
+                let tcp = &self.flows.get(turn.id)?.tcp;
                 let established = tcp.phase() == Phase::Established;
                 Some((established, tcp.last(), at))
             })
             .min()
             .map_or(0, |(_, _, at)| at);
-        if let Some(id) = self.rounds.remove(worst) {
+        if let Some(turn) = self.rounds.remove(worst) {
             self.overruns.connections += 1;
-            self.close(id, out);
+            self.close(turn.id, out);
         }
     }
 

@@ -5,6 +5,7 @@
 //! 16 headers deep, 8 tunnels deep, 512 datagrams in fragments for 30 seconds.
 
 mod arp;
+mod checksum;
 mod datagram;
 mod decode;
 mod fingerprint;

@@ -4,7 +4,11 @@ use std::net::IpAddr;
 
 use etherparse::{TcpOptionElement, TcpSlice, UdpHeaderSlice};
 
+use super::checksum;
 use super::{Checksum, Flags, Passed, Segment, SeqNo, TcpOptions, UdpDatagram};
+
+/// Protocol number of TCP (IANA).
+const TCP: u8 = 6;
 
 /// Reads a TCP segment from `captured`, the payload of a datagram from `source` to `destination`.
 ///
@@ -39,7 +43,7 @@ pub(super) fn segment(
         options: options(&tcp),
         payload,
         length: u32::try_from(on_wire).map_err(|_| Passed::Malformed)?,
-        checksum: checksum(source, destination, &tcp, length),
+        checksum: tested(source, destination, &tcp, length),
     })
 }
 
@@ -75,22 +79,13 @@ fn options(tcp: &TcpSlice<'_>) -> TcpOptions {
     options
 }
 
-fn checksum(source: IpAddr, destination: IpAddr, tcp: &TcpSlice<'_>, length: usize) -> Checksum {
+fn tested(source: IpAddr, destination: IpAddr, tcp: &TcpSlice<'_>, length: usize) -> Checksum {
     if tcp.slice().len() != length {
         return Checksum::Untested;
     }
-    let right = match (source, destination) {
-        (IpAddr::V4(from), IpAddr::V4(to)) => {
-            tcp.calc_checksum_ipv4(from.octets(), to.octets()).ok()
-        }
-        (IpAddr::V6(from), IpAddr::V6(to)) => {
-            tcp.calc_checksum_ipv6(from.octets(), to.octets()).ok()
-        }
-        _ => None,
-    };
-    match right {
-        Some(right) if right == tcp.checksum() => Checksum::Good,
-        Some(_) => Checksum::Bad,
+    match checksum::is_right(source, destination, TCP, tcp.slice()) {
+        Some(true) => Checksum::Good,
+        Some(false) => Checksum::Bad,
         None => Checksum::Untested,
     }
 }

@@ -218,3 +218,10 @@ pub(super) fn tagged(rest: &[u8], endian: Endianness) -> Option<Tagged<'_>> {
         after: after.get(padding..).unwrap_or_default(),
     })
 }
+
+/// Text as it stands, up to an end mark that the format does not ask for.
+pub(super) fn text(value: &[u8]) -> String {
+    let end = value.iter().position(|&byte| byte == 0);
+    let value = value.get(..end.unwrap_or(value.len())).unwrap_or_default();
+    String::from_utf8_lossy(value).into_owned()
+}

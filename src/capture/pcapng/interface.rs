@@ -7,8 +7,7 @@ use nom::number::complete::{i64 as n_i64, u16 as n16, u32 as n32, u64 as n64};
 use crate::model::{LostPackets, Nanos};
 
 use super::super::LinkType;
-use super::block::{OPTION_COMMENT, Parsed, options_of};
-use super::text;
+use super::block::{OPTION_COMMENT, Parsed, options_of, text};
 
 /// Options of an interface description.
 mod option {
