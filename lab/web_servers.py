@@ -36,7 +36,7 @@ Timeout 4
 LogFormat "{combined}" combined
 LogFormat "{both}" both
 CustomLog {work}/access.log combined
-CustomLog {work}/both.log both
+CustomLog {work}/apache-custom.log both
 <Directory {work}/www>
   Require all granted
 </Directory>
@@ -46,7 +46,7 @@ CustomLog {work}/both.log both
   SSLCertificateFile {work}/cert.pem
   SSLCertificateKeyFile {work}/key.pem
   CustomLog {work}/access.log combined
-  CustomLog {work}/both.log both
+  CustomLog {work}/apache-custom.log both
 </VirtualHost>
 """
 
@@ -132,7 +132,7 @@ class Servers:
             with open(folder + "/syslog.log", "wb") as file:
                 file.write(b"\n".join(self.lines) + b"\n")
             return
-        for name in ("access.log", "both.log"):
+        for name in ("access.log", "apache-custom.log"):
             run("cp", self.path(name), folder)
 
 

@@ -10,7 +10,7 @@ use crate::program::records;
 
 /// A log, its format, lines of it that are not read, and how many of its sessions are joined to the capture beside it.
 const LOGS: &[(&str, &str, u64, usize)] = &[
-    // Nothing names a connection there: which line is of which is told by `both.log`.
+    // Nothing names a connection there: which line is of which is told by `apache-custom.log`.
     ("apache/access.log", "clf", 0, 0),
     ("courier/syslog.log", "courier", 0, 4),
     ("cyrus/syslog.log", "cyrus", 0, 4),
@@ -119,7 +119,7 @@ fn apache_logs_as_advised_and_every_line_finds_its_connection() {
     let (_, behind) = useful.split_once("LogFormat \"").unwrap();
     let (format, _) = behind.split_once("\" both").unwrap();
     let format = format!("both={}", format.replace("\\\"", "\""));
-    let log = path("apache/both.log");
+    let log = path("apache/apache-custom.log");
     let named = format!("both:{log}");
     let wire = path("apache/wire.pcapng");
     let told = records(&["-r", &wire, "--log-format", &format, "-l", &named]);
