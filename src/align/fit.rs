@@ -126,6 +126,8 @@ impl Line {
 
 /// Seconds of slack beside what is usual, tried one after the other.
 const LOOSER: [f64; 6] = [0.02, 0.06, 0.14, 0.3, 0.62, 1.05];
+/// Stamps of a whole clock lag by a timer's tick; by so much only those that were cut to seconds twice.
+const CUT_TWICE: f64 = 0.5;
 /// Clocks that are kept at all run within this of each other (NTP slews at most 500 ppm).
 const MAX_DRIFT: f64 = 500e-6;
 /// Drifts tried on either side of none.
@@ -170,9 +172,11 @@ pub(super) fn fit(constraints: &[Constraint], doubt: f64) -> Option<Line> {
         return Some(prompt);
     }
     let line = fit_within(constraints, doubt, slack)?;
-    // Lines that are late look like stamps that lag under a clock that is behind by as much: where either explains the lines, the bound holds both.
+    // Lines that are late look like stamps that lag under a clock that is behind by as much: where either explains the lines
+    // and both can be, the bound holds both.
     let other = slack.turned();
-    if explained(other) + constraints.len() / 50 >= explained_by_it
+    if slack.late.max(slack.lag) >= CUT_TWICE
+        && explained(other) + constraints.len() / 50 >= explained_by_it
         && let Some(turned) = fit_within(constraints, doubt, other)
     {
         return Some(line.holding(turned.range));
