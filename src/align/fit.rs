@@ -75,6 +75,16 @@ pub(super) struct Slack {
     pub(super) lag: f64,
 }
 
+impl Slack {
+    /// Lateness for lag and lag for lateness.
+    const fn turned(self) -> Self {
+        Self {
+            late: self.lag,
+            lag: self.late,
+        }
+    }
+}
+
 impl Line {
     /// What a vote tells before any pair is known: about here, to half a second.
     pub(super) const fn vague() -> Self {
@@ -90,6 +100,16 @@ impl Line {
                 late: 0.0,
                 lag: 0.0,
             },
+        }
+    }
+
+    /// The same with a bound that holds `range` too.
+    fn holding(self, range: (f64, f64)) -> Self {
+        let (lo, hi) = (self.range.0.min(range.0), self.range.1.max(range.1));
+        Self {
+            offset_bound: (hi - self.offset).max(self.offset - lo),
+            range: (lo, hi),
+            ..self
         }
     }
 
@@ -142,12 +162,22 @@ pub(super) fn fit(constraints: &[Constraint], doubt: f64) -> Option<Line> {
             break;
         }
     }
-    let (explained, slack) = best?;
+    let (explained_by_it, slack) = best?;
     // What slack does not explain is wrong for another reason.
-    if (explained - prompt.satisfied.min(explained)) * 2 < constraints.len() - prompt.satisfied {
+    if (explained_by_it - prompt.satisfied.min(explained_by_it)) * 2
+        < constraints.len() - prompt.satisfied
+    {
         return Some(prompt);
     }
-    fit_within(constraints, doubt, slack)
+    let line = fit_within(constraints, doubt, slack)?;
+    // Lines that are late look like stamps that lag under a clock that is behind by as much: where either explains the lines, the bound holds both.
+    let other = slack.turned();
+    if explained(other) + constraints.len() / 50 >= explained_by_it
+        && let Some(turned) = fit_within(constraints, doubt, other)
+    {
+        return Some(line.holding(turned.range));
+    }
+    Some(line)
 }
 
 /// The same where lines are late and stamps lag no more than is usual.
@@ -439,6 +469,25 @@ mod tests {
             "{line:?}"
         );
         assert_eq!(line.satisfied, 500);
+    }
+
+    /// Logs that were merged or replayed may have been cut to seconds twice: late lines and lagging stamps explain it alike.
+    #[test]
+    fn stamps_cut_twice_leave_the_bound_wide_enough_for_either_reason() {
+        let times: Vec<f64> = (0..900).map(|i| f64::from(i) * 0.0713).collect();
+        let cut_twice = times.iter().zip(0..).map(|(&at, i)| {
+            let stamp = (at.floor() + f64::from(i % 130) * 1.37).floor();
+            let at = at + f64::from(i % 130) * 1.37;
+            Constraint {
+                at,
+                lo: stamp - at - 0.002,
+                hi: stamp + 1.0 - at,
+                late: 0.0,
+                tick: 0.0,
+            }
+        });
+        let line = fit(&cut_twice.collect::<Vec<_>>(), 9.0).unwrap();
+        assert!(line.offset.abs() <= line.offset_bound, "{line:?}");
     }
 
     #[test]

@@ -39,6 +39,15 @@ left out and counted. Two packets are the same when all octets from the IP heade
 which routers change; link addresses, VLAN tags and padding do not count. What is sent again by its sender is told from a copy by its \
 identification or time stamp; keep the window below 10ms, after which the first retransmissions come.";
 
+/// What `--bodies` does.
+const BODIES: &str = "\
+Write mail messages and HTTP bodies that are readable, in the clear or decrypted, to files in this new or empty folder; never done unasked
+
+One file for each message of SMTP, LMTP and POP3 (RETR), and for each content of HTTP/1, without dot-stuffing and chunk framing and otherwise as \
+it was sent: contents stay compressed where they were. s12-3.eml is the third body of session s12; names hold nothing of what was sent. While the run goes on \
+files are named part-N. Only their owner may read them. JSON tells octets and SHA-256 of each, and complete:false where the capture lacks some of it, where it broke off, \
+or where a bound cut it.";
+
 /// What `-w` does.
 const WRITE: &str = "\
 Write the packets that were used to this file, as pcapng
@@ -89,6 +98,18 @@ pub(super) struct Args {
     /// Write JSON Lines to standard output instead of text
     #[arg(long)]
     pub(super) json: bool,
+
+    /// Write mail messages and HTTP bodies that are readable to files in this new or empty folder; never done unasked
+    #[arg(long, value_name = "DIR", long_help = BODIES)]
+    pub(super) bodies: Option<PathBuf>,
+
+    /// Most MiB written of a body [default: 64]
+    #[arg(long, value_name = "MIB", requires = "bodies", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) body_limit: Option<u32>,
+
+    /// Most MiB written of all bodies [default: 1024]
+    #[arg(long, value_name = "MIB", requires = "bodies", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) bodies_limit: Option<u32>,
 
     /// Show only these sessions (s1, s2 …)
     #[arg(long = "session", value_name = "ID", value_delimiter = ',')]

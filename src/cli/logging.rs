@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
-use crate::log::advice::{ADVICE, Advice, Level};
+use crate::log::advice::{ADVICE, Advice, EVERY_PROTO, Level};
 use crate::model::{Side, WireSession};
 use crate::pipeline::{Options, Progress, Show, run};
 
@@ -18,7 +18,7 @@ pub(super) fn logging(
     let Some(server) = server else {
         return Ok(list(out)?);
     };
-    let Some(advice) = ADVICE.iter().find(|advice| advice.server == server) else {
+    let Some(advice) = find(server) else {
         let known: Vec<&str> = ADVICE.iter().map(|advice| advice.server).collect();
         bail!(
             "no advice for '{server}'\nthere is some for: {}",
@@ -29,10 +29,21 @@ pub(super) fn logging(
     Ok(write(advice, traffic.as_ref(), out)?)
 }
 
+/// By its own name, or by that of a format that it alone writes.
+fn find(name: &str) -> Option<&'static Advice> {
+    let mut writers = ADVICE
+        .iter()
+        .filter(|advice| advice.formats.contains(&name));
+    ADVICE
+        .iter()
+        .find(|advice| advice.server == name)
+        .or_else(|| writers.next().filter(|_| writers.next().is_none()))
+}
+
 fn list(out: &mut dyn Write) -> io::Result<()> {
     for advice in ADVICE {
         let levels: Vec<&str> = advice.levels.iter().map(|level| level.name).collect();
-        writeln!(out, "{:<18} {}", advice.server, levels.join("; "))?;
+        writeln!(out, "{:<21} {}", advice.server, levels.join("; "))?;
     }
     writeln!(
         out,
@@ -59,7 +70,9 @@ impl Traffic {
             exchanges: 0,
             seconds: 0.0,
         };
-        let spoken = |wire: &&WireSession| advice.protos.contains(&wire.proto);
+        let spoken = |wire: &&WireSession| {
+            advice.protos == EVERY_PROTO || advice.protos.contains(&wire.proto)
+        };
         for wire in account.wires.iter().filter(spoken) {
             traffic.sessions += 1;
             let bursts = wire.bursts.iter();
@@ -104,7 +117,10 @@ fn write(advice: &Advice, traffic: Option<&Traffic>, out: &mut dyn Write) -> io:
             out,
             "capture: {} sessions of {} with {} commands in {:.0} s",
             traffic.sessions,
-            protos.join(" and "),
+            match protos.as_slice() {
+                [] => "every kind".to_owned(),
+                protos => protos.join(" and "),
+            },
             traffic.exchanges,
             traffic.seconds
         )?;
@@ -124,6 +140,7 @@ fn write(advice: &Advice, traffic: Option<&Traffic>, out: &mut dyn Write) -> io:
         }
         let cost = level.cost;
         let told = match (cost.session, cost.exchange) {
+            (0, 0) => "nothing".to_owned(),
             (session, 0) => format!("about {session} octets a session"),
             (0, exchange) => format!("about {exchange} octets a command"),
             (session, exchange) => {
@@ -136,7 +153,8 @@ fn write(advice: &Advice, traffic: Option<&Traffic>, out: &mut dyn Write) -> io:
         });
         writeln!(out, "  {:<8} {told}{day}", "costs")?;
     }
-    writeln!(out, "\nfiles     {}", advice.rotates)?;
+    writeln!(out, "\ncosts     {}", advice.basis)?;
+    writeln!(out, "files     {}", advice.rotates)?;
     writeln!(out, "deleting  {}", advice.deleting)
 }
 

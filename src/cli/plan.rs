@@ -11,7 +11,8 @@ use crate::log::registry::FORMATS;
 use crate::log::{Chosen, GivenZone, OwnFormat};
 use crate::model::{Nanos, Span};
 use crate::pipeline::{
-    BadChecksums, ClockRule, EncodingRule, Limits, LogInput, Logs, Options, PacketRules, ZoneRule,
+    BadChecksums, BodyRules, ClockRule, EncodingRule, Limits, LogInput, Logs, Options, PacketRules,
+    ZoneRule,
 };
 use crate::report::Selection;
 
@@ -49,6 +50,7 @@ pub(super) fn options(args: &Args) -> Result<Options> {
         live: listens(args).then(|| live(args)),
         #[cfg(feature = "live")]
         follow: args.growing.follow,
+        bodies: bodies(args),
         keylogs: args.keylog.clone(),
         other_side: args.other_side.clone(),
         logs,
@@ -87,6 +89,16 @@ pub(super) fn options(args: &Args) -> Result<Options> {
             ladders: (!args.all).then_some(LADDERS),
         },
         ..Options::default()
+    })
+}
+
+/// Where bodies go, and how much of them.
+fn bodies(args: &Args) -> Option<BodyRules> {
+    let octets = |mib: Option<u32>, usual| mib.map_or(usual, |mib| u64::from(mib) << 20);
+    args.bodies.clone().map(|folder| BodyRules {
+        folder,
+        each: octets(args.body_limit, BodyRules::EACH),
+        all: octets(args.bodies_limit, BodyRules::ALL),
     })
 }
 

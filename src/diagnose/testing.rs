@@ -109,6 +109,7 @@ pub(super) fn wire(port: u16, second: i64, conn_state: &'static str, history: &s
         lookups: Vec::new(),
         led_by: None,
         messages: Vec::new(),
+        bodies: Vec::new(),
         faults: Vec::new(),
         notes: Vec::new(),
     }

@@ -1,6 +1,6 @@
 //! A command and its reply, read in the clear, told by a log, or inferred from encrypted records.
 
-use super::{LogId, Nanos, PacketNo, Seen, Side, Verb};
+use super::{BodyNo, LogId, Nanos, PacketNo, Seen, Side, Verb};
 
 /// A line of a log file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,6 +41,8 @@ pub struct Exchange {
     pub line: Option<LineRef>,
     /// Packets that carried the first byte of the request and of the reply.
     pub packets: [Option<PacketNo>; 2],
+    /// Bodies of the request and of the reply, where they are written to files.
+    pub bodies: [Option<BodyNo>; 2],
     /// What was wrong with it, in words for a person.
     pub notes: Vec<String>,
 }
@@ -116,6 +118,7 @@ impl Exchange {
             seen,
             line: None,
             packets: [None, None],
+            bodies: [None, None],
             notes: Vec::new(),
         }
     }

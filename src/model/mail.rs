@@ -1,8 +1,8 @@
 //! Mail messages as a transaction of SMTP or LMTP shows them.
 
-use super::PacketNo;
+use super::{BodyNo, PacketNo};
 
-/// A message, or what came of a transaction that brought none. Its text is never kept.
+/// A message, or what came of a transaction that brought none. Its text is not kept here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MailMessage {
     /// The Message-ID in its head (RFC 5322 §3.6.4), as it stands there.
@@ -17,6 +17,8 @@ pub struct MailMessage {
     pub code: Option<String>,
     /// Packet of the first octet of it.
     pub packet: Option<PacketNo>,
+    /// Its text, where that is written to a file.
+    pub body: Option<BodyNo>,
 }
 
 /// A recipient of a message.

@@ -3,6 +3,7 @@
 //! Comes in: nothing. Goes out: plain values that every other room passes on. No item here does
 //! I/O or asks the clock, and none knows the syntax of a protocol, a capture or a log.
 
+mod body;
 mod capture_source;
 mod damage;
 mod delivery;
@@ -26,6 +27,7 @@ mod time;
 mod verb;
 mod wire_session;
 
+pub use body::{BodyKind, BodyNo, StoredBody};
 pub use capture_source::{CaptureSource, CaptureZone, LostPackets};
 pub use damage::{Damage, DamageLog};
 pub use delivery::Delivery;

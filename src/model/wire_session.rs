@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{
     Burst, Conversation, Encryption, Exchange, Fault, IcmpError, LedBy, Lookup, MailMessage, Nanos,
-    Passage, Process, Proto, Side, Span,
+    Passage, Process, Proto, Side, Span, StoredBody,
 };
 
 /// Number of a packet, from 1, in the order in which the capture inputs were read.
@@ -58,6 +58,8 @@ pub struct WireSession {
     pub led_by: Option<LedBy>,
     /// Mail messages sent in it. The first 1000.
     pub messages: Vec<MailMessage>,
+    /// Bodies that were written to files, by number.
+    pub bodies: Vec<StoredBody>,
     /// Departures from the protocol, in the order in which they first occurred.
     pub faults: Vec<Fault>,
     /// What else is remarkable about it, and its faults with what was said, in words for a person.
@@ -272,6 +274,7 @@ impl WireSession {
             lookups: Vec::new(),
             led_by: None,
             messages: Vec::new(),
+            bodies: Vec::new(),
             faults: Vec::new(),
             notes: Vec::new(),
         }

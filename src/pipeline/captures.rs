@@ -17,6 +17,7 @@ use crate::protocol::dns::{self, DnsDialogue, is_server_port};
 use crate::protocol::tls::Secrets;
 use crate::protocol::{Dialogue, Driver};
 
+use super::bodies::BodyFiles;
 use super::keys::Keys;
 use super::output::Output;
 use super::owners::Owners;
@@ -38,6 +39,8 @@ pub(super) struct Wires {
     pub(super) overruns: Vec<String>,
     /// What went wrong with writing the packets.
     pub(super) failure: Option<PipelineError>,
+    /// What went wrong with writing bodies.
+    pub(super) unwritten: Option<PipelineError>,
 }
 
 /// A capture that is ready to be read.
@@ -77,7 +80,7 @@ pub(super) fn open<'m>(
 /// Reads all captures as one.
 ///
 /// # Errors
-/// When the filter is not understood.
+/// When the filter is not understood, or bodies cannot be written.
 pub(super) fn read(
     opened: Vec<Opened<'_>>,
     output: Option<Output>,
@@ -100,7 +103,8 @@ pub(super) fn read(
         options.meter.clone(),
     )?;
     let owners = Owners::new(packets.merged().processes());
-    let mut followed = Followed::new(options, owners, &keys.secrets);
+    let bodies = options.bodies.as_ref().map(BodyFiles::create).transpose()?;
+    let mut followed = Followed::new(options, owners, &keys.secrets, bodies);
     while let Some(used) = packets.next(progress) {
         keys.catch_up(packets.merged(), used.from, packets.name(used.from));
         let passed = followed.packet(used, packets.bytes());
@@ -142,10 +146,16 @@ struct Readers {
     sessions: Vec<WireSession>,
     owners: Owners,
     secrets: Secrets,
+    bodies: Option<BodyFiles>,
 }
 
 impl Followed {
-    fn new(options: &Options, owners: Owners, secrets: &Secrets) -> Self {
+    fn new(
+        options: &Options,
+        owners: Owners,
+        secrets: &Secrets,
+        bodies: Option<BodyFiles>,
+    ) -> Self {
         Self {
             link: LinkDecoder::default(),
             table: FlowTable::new(options.limits).with_bad_checksums(options.bad_checksums),
@@ -153,6 +163,7 @@ impl Followed {
             readers: Readers {
                 owners,
                 secrets: secrets.clone(),
+                bodies,
                 ..Readers::default()
             },
             neighbours: Neighbours::default(),
@@ -290,11 +301,16 @@ impl Followed {
                 "addresses heard of by ARP and not remembered, as there were too many",
             ),
         ];
-        let told = told
+        let mut told: Vec<String> = told
             .iter()
             .filter(|(count, _)| *count > 0)
             .map(|(count, words)| format!("{count} {words}"))
             .collect();
+        if let Some(bodies) = self.readers.bodies {
+            let (bounds, failure) = bodies.finish(&mut sessions);
+            told.extend(bounds);
+            wires.unwritten = failure;
+        }
         wires.sessions = sessions;
         wires.neighbours = self.neighbours.unanswered();
         wires.passed_over = passed_over;
@@ -336,19 +352,31 @@ impl Readers {
         match event {
             FlowEvent::Opened(conversation) => {
                 let secrets = self.secrets.clone();
-                let driver = Driver::with_secrets(conversation.server.port, secrets);
+                let mut driver = Driver::with_secrets(conversation.server.port, secrets);
+                if self.bodies.is_some() {
+                    driver = driver.with_bodies();
+                }
                 self.open.insert(id, driver);
             }
             FlowEvent::Stream(event) => {
                 if let Some(driver) = self.open.get_mut(id) {
                     driver.event(event);
+                    if let Some(bodies) = &mut self.bodies {
+                        driver.bodies().for_each(|piece| bodies.take(id, piece));
+                    }
                 }
             }
             FlowEvent::Closed(connection) => {
                 if let Some(driver) = self.open.remove(id) {
-                    let (proto, dialogue) = driver.finish();
+                    let (proto, mut dialogue) = driver.finish();
+                    let bodies = self.bodies.as_mut().map(|bodies| {
+                        let last = dialogue.bodies.drain();
+                        last.for_each(|piece| bodies.take(id, piece));
+                        bodies.closed(id)
+                    });
                     self.sessions.push(WireSession {
                         process: self.owners.of(&connection.conversation),
+                        bodies: bodies.unwrap_or_default(),
                         ..session(*connection, proto, dialogue)
                     });
                 }
@@ -381,6 +409,7 @@ fn session(connection: Connection, proto: Proto, dialogue: Dialogue) -> WireSess
         overlaps: connection.overlaps,
         process: None,
         messages: dialogue.messages,
+        bodies: Vec::new(),
         faults: dialogue.faults,
         notes: dialogue.notes,
     }

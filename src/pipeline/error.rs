@@ -9,6 +9,24 @@ use crate::log::LogError;
 /// Why an input could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
+    /// The bodies could not be written.
+    #[error(
+        "cannot write bodies to '{path}': {source}\ngive --bodies a new or an empty folder with room on its disk"
+    )]
+    Bodies {
+        /// The folder, or the file in it.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Bodies would be written among other files.
+    #[error(
+        "'{path}' is not empty, and bodies are never written over what is there\ngive --bodies a new or an empty folder"
+    )]
+    BodiesThere {
+        /// As given.
+        path: PathBuf,
+    },
     /// It is no capture.
     #[error("cannot read capture '{file}': {source}")]
     Capture {

@@ -3,6 +3,7 @@
 //! Comes in: [`Options`]. Goes out: a [`crate::report::Account`]. Bytes are parsed elsewhere; here is decided what is read in
 //! which order, how far along it is, and which bounds hold.
 
+mod bodies;
 mod captures;
 mod duplicates;
 mod error;
@@ -19,6 +20,7 @@ mod run;
 mod zones;
 
 pub use crate::flow::{BadChecksums, Limits};
+pub use bodies::BodyRules;
 pub use error::PipelineError;
 pub use meter::Meter;
 pub use options::{ClockRule, EncodingRule, LogInput, Logs, Options, PacketRules, Tell, ZoneRule};

@@ -11,7 +11,7 @@ use crate::log::{Chosen, GivenZone, OwnFormat};
 use crate::model::Span;
 use crate::report::Selection;
 
-use super::Meter;
+use super::{BodyRules, Meter};
 
 /// What a run is asked to do.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +23,8 @@ pub struct Options {
     /// Interfaces to listen to.
     #[cfg(feature = "live")]
     pub live: Option<crate::capture::LiveRequest>,
+    /// Where bodies are written to, if anywhere.
+    pub bodies: Option<BodyRules>,
     /// Key logs: files, folders, patterns.
     pub keylogs: Vec<PathBuf>,
     /// Another capture of the same traffic, taken at another point of its path.

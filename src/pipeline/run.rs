@@ -74,6 +74,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         Err(error) => return refused(error),
     };
     failures.extend(wires.failure.take());
+    failures.extend(wires.unwritten.take());
     let told = match following {
         Some(following) if listens(options) => following.finish(),
         Some(following) => following.told(),
@@ -127,6 +128,7 @@ fn other_side(
     let there = Options {
         captures: vec![path.clone()],
         packets: super::PacketRules::default(),
+        bodies: None,
         ..options.clone()
     };
     let mut inputs = fronts(&there, failures);

@@ -1,5 +1,6 @@
 //! The shape of a protocol decoder.
 
+use super::bodies::Bodies;
 use super::runs::Runs;
 use super::tls::Opener;
 use crate::flow::StreamEvent;
@@ -108,6 +109,8 @@ pub struct Dialogue {
     pub names: Vec<String>,
     /// Mail messages.
     pub messages: Vec<MailMessage>,
+    /// What of bodies has not been taken away yet.
+    pub bodies: Bodies,
     /// Departures from the protocol, by name.
     pub faults: Vec<Fault>,
     /// What is remarkable, in words.

@@ -1,5 +1,6 @@
 //! One connection: which protocol is spoken, told by what is said, and its decoder from there on.
 
+use super::bodies::BodyPiece;
 use super::proxy::{self, Header};
 use super::record::remark;
 use super::registry::{self, PROTOCOLS};
@@ -77,6 +78,18 @@ impl Driver {
             listener: Listener::new(server_port, Layer::Wire(secrets)),
             dialogue: Dialogue::default(),
         }
+    }
+
+    /// The same, with bodies passed on.
+    #[must_use]
+    pub fn with_bodies(mut self) -> Self {
+        self.dialogue.bodies.want();
+        self
+    }
+
+    /// What came of bodies since the last call.
+    pub fn bodies(&mut self) -> impl Iterator<Item = BodyPiece> + '_ {
+        self.dialogue.bodies.drain()
     }
 
     /// Takes the next event of the connection.

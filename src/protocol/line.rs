@@ -163,6 +163,14 @@ impl<'p> Piece<'p> {
 }
 
 impl Line<'_> {
+    /// What ended it.
+    pub(super) fn end(&self) -> &'static [u8] {
+        match self.ending {
+            Ending::BareLf => b"\n",
+            Ending::CrLf => b"\r\n",
+        }
+    }
+
     /// Whether a hole comes just before it.
     pub(super) fn after_hole(&self) -> bool {
         self.beginning == Beginning::AfterHole
@@ -251,6 +259,11 @@ impl Reader {
     /// Whether lines come next.
     pub(super) fn reads_lines(&self) -> bool {
         matches!(self.mode, Mode::Lines)
+    }
+
+    /// Whether a body comes next, or more of one.
+    pub(super) fn reads_body(&self) -> bool {
+        matches!(self.mode, Mode::Dots(_) | Mode::Octets(_) | Mode::Opaque)
     }
 
     /// Whether a line is half read.

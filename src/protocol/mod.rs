@@ -6,8 +6,9 @@
 //!
 //! Bounded per connection: the opening while its protocol is unknown, 16 KiB a side; a line, 64 KiB; what one
 //! side sends before the other's answer tells what it is, 64 KiB; commands that wait for an answer, 1000.
-//! Bodies are counted and never kept.
+//! Bodies are counted and never kept; where somebody wants them, they are passed on as they come.
 
+mod bodies;
 mod decoder;
 mod detect;
 pub mod dns;
@@ -34,6 +35,7 @@ mod talk;
 mod testing;
 pub mod tls;
 
+pub use bodies::{Bodies, BodyPiece, Completeness};
 pub use decoder::{Decoder, Dialogue, Entry, Opening, Step, Verdict};
 pub use driver::Driver;
 pub use runs::{Records, Runs};

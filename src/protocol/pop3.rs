@@ -1,5 +1,6 @@
 //! POP3 (RFC 1939), with CAPA and pipelining (RFC 2449), AUTH (RFC 5034) and STLS (RFC 2595).
 
+use super::bodies::{Completeness, Framing, Unstuff};
 use super::detect::{first_line, has_ignoring_case};
 use super::dots::Endings;
 use super::line::{Body, Ending, Line, Mode};
@@ -13,7 +14,7 @@ use super::sasl::{self, Awaited, Mechanism};
 use super::talk::{Talk, Talking, Wire};
 use super::tls::Opener;
 use super::{Dialogue, Entry, Opening, Verdict};
-use crate::model::{Proto, Side, Verb};
+use crate::model::{BodyKind, Proto, Side, Verb};
 
 /// The row of the registry.
 pub(super) const ENTRY: Entry = Entry {
@@ -70,7 +71,8 @@ impl Talk for Pop3 {
         }
     }
 
-    fn body(&mut self, _side: Side, body: Body, _wire: &mut Wire, out: &mut Dialogue) {
+    fn body(&mut self, side: Side, body: Body, _wire: &mut Wire, out: &mut Dialogue) {
+        out.bodies.end(side, Completeness::seen(body.complete));
         if let Some(mut ask) = self.pending.pop() {
             answer_body(&mut ask.exchange, &body);
             if !body.complete {
@@ -190,10 +192,16 @@ impl Pop3 {
         };
         answer(&mut ask.exchange, line, || status.to_owned());
         if ask.kind == Kind::Many && status == "+OK" {
-            wire.server.expect_dots(match line.ending {
+            let endings = match line.ending {
                 Ending::BareLf => Endings::Lenient,
                 Ending::CrLf => Endings::Strict,
-            });
+            };
+            if ask.exchange.verb.as_str() == "RETR" {
+                let framing = Framing::Dots(Unstuff::new(endings));
+                let [_, stored] = &mut ask.exchange.bodies;
+                *stored = out.bodies.begin(Side::Server, BodyKind::Mail, framing);
+            }
+            wire.server.expect_dots(endings);
             return;
         }
         if let Some(ask) = self.pending.pop() {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::bodies::Completeness;
 use super::dots::Odd;
 use super::line::{Body, Ending, Held, Line, Mode, Piece, Reader, Struck, Unit};
 use super::record::remark;
@@ -131,7 +132,7 @@ impl<T: Talk> Talking<T> {
                 rest: piece.bytes.len(),
             };
         }
-        while let Some(unit) = self.wire.of(side).next(&mut piece) {
+        while let Some(unit) = self.next(side, &mut piece, out) {
             self.take(side, unit, out);
             let rest = piece.bytes.len();
             match self.wire.next {
@@ -146,6 +147,24 @@ impl<T: Talk> Talking<T> {
             self.release(side.other(), out);
         }
         Step::Continue
+    }
+
+    /// The next unit; bodies are passed on as they come.
+    fn next<'p>(
+        &mut self,
+        side: Side,
+        piece: &mut Piece<'p>,
+        out: &mut Dialogue,
+    ) -> Option<Unit<'p>> {
+        let reader = self.wire.of(side);
+        let (body, before) = (reader.reads_body(), piece.bytes);
+        let unit = reader.next(piece);
+        if body {
+            let passed = before.len() - piece.bytes.len();
+            out.bodies
+                .pass(side, before.get(..passed).unwrap_or_default());
+        }
+        unit
     }
 
     /// Hands a unit on, and names what is wrong with its form.
@@ -191,7 +210,7 @@ impl<T: Talk> Talking<T> {
                 Held::Data(at, packet, bytes) => {
                     let bytes = bytes.as_slice();
                     let mut piece = Piece { at, packet, bytes };
-                    while let Some(unit) = self.wire.of(side).next(&mut piece) {
+                    while let Some(unit) = self.next(side, &mut piece, out) {
                         self.take(side, unit, out);
                     }
                 }
@@ -201,6 +220,9 @@ impl<T: Talk> Talking<T> {
 
     fn gap(&mut self, side: Side, at: Nanos, missing: u64, out: &mut Dialogue) {
         self.wire.holed = true;
+        if self.wire.of(side).reads_body() {
+            out.bodies.hole(side, missing);
+        }
         match self.wire.of(side).gap(at, missing) {
             Struck::Body | Struck::Held => {}
             Struck::BodyEnd(body) => self.talk.body(side, body, &mut self.wire, out),
@@ -228,7 +250,11 @@ impl<T: Talk> Decoder for Talking<T> {
                 self.gap(side, at, missing, out);
                 self.release(side.other(), out);
             }
-            StreamEvent::Fin { side, at } | StreamEvent::Rst { side, at } => {
+            StreamEvent::Fin { side, at } => {
+                out.bodies.closed(side);
+                self.talk.closed(side, at, &mut self.wire, out);
+            }
+            StreamEvent::Rst { side, at } => {
                 self.talk.closed(side, at, &mut self.wire, out);
             }
         }
@@ -246,5 +272,8 @@ impl<T: Talk> Decoder for Talking<T> {
             }
         }
         self.talk.finish(&mut self.wire, out);
+        for side in [Side::Client, Side::Server] {
+            out.bodies.end(side, Completeness::BrokenOff);
+        }
     }
 }

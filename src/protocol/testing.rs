@@ -140,7 +140,7 @@ fn check<T: std::fmt::Debug>(
     }
 }
 
-fn whole(script: Script<'_>) -> Vec<Part> {
+pub(super) fn whole(script: Script<'_>) -> Vec<Part> {
     script
         .iter()
         .map(|&(side, text)| (side, text.as_bytes().to_vec(), true))
@@ -168,7 +168,15 @@ fn cut(script: &[Part], cuts: &[(usize, usize)]) -> Vec<Part> {
 
 /// Reads `parts`, one segment for each.
 pub(super) fn feed(port: u16, parts: &[Part]) -> (Proto, Dialogue) {
-    let mut driver = Driver::new(port);
+    feed_to(Driver::new(port), parts)
+}
+
+/// The same, with bodies passed on: they are in the dialogue.
+pub(super) fn feed_with_bodies(port: u16, parts: &[Part]) -> Dialogue {
+    feed_to(Driver::new(port).with_bodies(), parts).1
+}
+
+fn feed_to(mut driver: Driver, parts: &[Part]) -> (Proto, Dialogue) {
     for (n, (side, bytes, captured)) in (1u64..).zip(parts) {
         let at = Nanos(i64::try_from(n).unwrap());
         driver.event(if *captured {

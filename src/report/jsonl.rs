@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::align::{Clock, Standing};
 use crate::model::{
-    CaptureSource, CaptureZone, Evidence, Exchange, Finding, KeySource, LineRef, LogSource,
-    LogTime, MailMessage, Nanos, Side, Span, TlsSummary, Transport, Zone,
+    BodyNo, CaptureSource, CaptureZone, Evidence, Exchange, Finding, KeySource, LineRef, LogSource,
+    LogTime, MailMessage, Nanos, Side, Span, TlsSummary, Transport, WireSession, Zone,
 };
 
 use super::account::{Shown, session_id};
@@ -397,6 +397,37 @@ struct MessageRecord<'a> {
     code: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     packet: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<BodyRecord<'a>>,
+}
+
+/// A body in a file.
+#[derive(Serialize)]
+struct BodyRecord<'a> {
+    file: &'a str,
+    bytes: u64,
+    sha256: &'a str,
+    complete: bool,
+    #[serde(skip_serializing_if = "is_zero")]
+    missing_bytes: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    cut_bytes: u64,
+}
+
+/// The body of `wire` with this number, where it came to a file.
+fn body_record(wire: Option<&WireSession>, number: Option<BodyNo>) -> Option<BodyRecord<'_>> {
+    let number = number?;
+    let bodies = wire?.bodies.as_slice();
+    let at = bodies.binary_search_by_key(&number, |body| body.number);
+    let body = bodies.get(at.ok()?)?;
+    Some(BodyRecord {
+        file: &body.file,
+        bytes: body.octets,
+        sha256: &body.sha256,
+        complete: body.complete,
+        missing_bytes: body.missing,
+        cut_bytes: body.cut,
+    })
 }
 
 /// A recipient of a message.
@@ -406,7 +437,7 @@ struct RecipientRecord<'a> {
     code: &'a str,
 }
 
-fn message_record(message: &MailMessage) -> MessageRecord<'_> {
+fn message_record<'a>(wire: &'a WireSession, message: &'a MailMessage) -> MessageRecord<'a> {
     let recipients = message.recipients.iter().map(|one| RecipientRecord {
         address: &one.address,
         code: &one.code,
@@ -418,6 +449,7 @@ fn message_record(message: &MailMessage) -> MessageRecord<'_> {
         bytes: message.octets,
         code: message.code.as_deref(),
         packet: message.packet.map(|packet| packet.0),
+        body: body_record(Some(wire), message.body),
     }
 }
 
@@ -593,8 +625,11 @@ fn session_record<'a>(account: &'a Account, shown: &Shown<'a>) -> Session<'a> {
         },
         messages: wire
             .iter()
-            .flat_map(|wire| &wire.messages)
-            .map(message_record)
+            .flat_map(|wire| {
+                wire.messages
+                    .iter()
+                    .map(|message| message_record(wire, message))
+            })
             .collect(),
         protocol_errors: wire
             .iter()
@@ -706,6 +741,10 @@ struct ExchangeRecord<'a> {
     request_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     response_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_body: Option<BodyRecord<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_body: Option<BodyRecord<'a>>,
     seen: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     log_line: Option<LogLine<'a>>,
@@ -715,11 +754,12 @@ struct ExchangeRecord<'a> {
 
 fn exchange_record<'a>(
     account: &'a Account,
-    shown: &Shown<'_>,
+    shown: &Shown<'a>,
     seq: usize,
     exchange: &'a Exchange,
 ) -> ExchangeRecord<'a> {
     let utc = |at: Nanos| account.utc(at).to_rfc3339();
+    let [asked, answered] = exchange.bodies;
     ExchangeRecord {
         r#type: "exchange",
         session: shown.id(),
@@ -733,6 +773,8 @@ fn exchange_record<'a>(
         code: exchange.code.as_deref(),
         request_bytes: exchange.request_bytes,
         response_bytes: exchange.response_bytes,
+        request_body: body_record(shown.wire, asked),
+        response_body: body_record(shown.wire, answered),
         seen: exchange.seen.name(),
         log_line: exchange.line.map(|line| log_line(account, line)),
         notes: &exchange.notes,

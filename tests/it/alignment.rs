@@ -93,6 +93,7 @@ fn wire(chance: &mut Chance, start: Nanos, port: u16) -> WireSession {
         lookups: Vec::new(),
         led_by: None,
         messages: Vec::new(),
+        bodies: Vec::new(),
         faults: Vec::new(),
         notes: Vec::new(),
     }

@@ -47,6 +47,7 @@ const NAMES: &[(&str, &str)] = &[
     ("postfix", "postfix"),
     ("sendmail", "sendmail"),
     ("suricata", "eve"),
+    ("telemetry", "cyrus-telemetry"),
     ("traefik", "traefik"),
     ("zeek", "zeek"),
 ];
@@ -86,8 +87,15 @@ fn all() -> Vec<PathBuf> {
 }
 
 /// The format that a file is in; empty where it can only be read with the user's help.
+///
+/// A `syslog.log` is told by its folder, which is named after the server that wrote it.
 fn expected(path: &Path) -> &'static str {
-    let name = path.file_name().unwrap().to_str().unwrap();
+    let own = path.file_name();
+    let name = match own.and_then(|name| name.to_str()) {
+        Some("syslog.log") => path.parent().and_then(Path::file_name),
+        _ => own,
+    };
+    let name = name.unwrap().to_str().unwrap();
     let known = NAMES.iter().find(|(begin, _)| name.starts_with(begin));
     known
         .unwrap_or_else(|| panic!("{name}: no format is expected of it; add a row to NAMES"))

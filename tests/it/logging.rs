@@ -1,5 +1,7 @@
 //! Advice on logging, and what formats show.
 
+use bothends::log::advice::ADVICE;
+
 use crate::program::{complained, run, said};
 
 #[test]
@@ -20,6 +22,49 @@ fn a_server_that_is_not_known_is_told_with_those_that_are() {
     let output = run(&["logging", "qmail"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(complained(&output).contains("there is some for: apache"));
+}
+
+#[test]
+fn advice_is_found_by_the_format_of_one_server_and_tells_what_its_costs_are_measured_on() {
+    let text = said(&run(&["logging", "nnrpd"]));
+    assert!(text.starts_with("inn (read as nnrpd)"), "{text}");
+    assert!(text.contains("captures/real-logs/inn"), "{text}");
+    let both = run(&["logging", "clf"]);
+    assert_eq!(both.status.code(), Some(2), "nginx and Apache write it");
+}
+
+/// Server, level, the log that it wrote, sessions and commands of them.
+const MEASURED: &[(&str, usize, &str, u64, u64)] = &[
+    ("courier", 0, "courier/syslog.log", 4, 0),
+    ("cyrus", 1, "cyrus/syslog.log", 4, 0),
+    ("exim", 0, "exim-default/mainlog", 5, 0),
+    ("exim", 1, "exim/mainlog", 5, 0),
+    ("inn", 1, "inn/syslog.log", 3, 13),
+    ("sendmail", 0, "sendmail/syslog.log", 4, 0),
+    ("sendmail", 1, "sendmail-15/syslog.log", 4, 25),
+];
+
+#[test]
+fn costs_are_what_real_servers_wrote() {
+    for &(server, level, log, sessions, commands) in MEASURED {
+        let advice = ADVICE.iter().find(|advice| advice.server == server);
+        let cost = advice.unwrap().levels[level].cost.of(sessions, commands);
+        let path = format!("captures/real-logs/{log}");
+        let written = std::fs::metadata(path).unwrap().len();
+        assert!(
+            cost * 5 > written * 4 && cost * 4 < written * 5,
+            "{log}: {cost} told, {written} written"
+        );
+    }
+}
+
+#[test]
+fn a_witness_is_told_of_every_connection() {
+    let wire = "captures/real-logs/exim/wire.pcapng";
+    let text = said(&run(&["logging", "zeek", "-r", wire]));
+    assert!(text.contains("5 sessions of every kind"), "{text}");
+    let news = said(&run(&["logging", "inn", "-r", wire]));
+    assert!(news.contains("0 sessions of nntp"), "{news}");
 }
 
 /// `formats` lists each format with what it can show, for a person and for a program.

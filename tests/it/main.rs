@@ -11,6 +11,7 @@
 mod alignment;
 mod alloc;
 mod any_order;
+mod bodies;
 mod cases;
 mod conformance;
 mod conformance_protocols;

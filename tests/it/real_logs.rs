@@ -1,7 +1,8 @@
-//! Logs that real servers wrote (`lab/mail-servers.sh`), with what passed while they did.
+//! Logs that real servers wrote (`lab/mail-servers.sh`, `lab/web-servers.sh`), with what passed while they did.
 
 use std::path::Path;
 
+use bothends::log::advice::ADVICE;
 use bothends::log::read;
 use bothends::model::LogId;
 
@@ -9,12 +10,15 @@ use crate::program::records;
 
 /// A log, its format, lines of it that are not read, and how many of its sessions are joined to the capture beside it.
 const LOGS: &[(&str, &str, u64, usize)] = &[
+    // Nothing names a connection there: which line is of which is told by `apache-custom.log`.
+    ("apache/access.log", "clf", 0, 0),
     ("courier/syslog.log", "courier", 0, 4),
     ("cyrus/syslog.log", "cyrus", 0, 4),
     ("cyrus/telemetry-1.log", "cyrus-telemetry", 0, 0),
     ("cyrus/telemetry-2.log", "cyrus-telemetry", 0, 0),
     ("exim-default/mainlog", "exim", 0, 3),
     ("exim/mainlog", "exim", 0, 5),
+    ("haproxy/syslog.log", "haproxy", 0, 8),
     ("inn/syslog.log", "nnrpd", 0, 3),
     ("sendmail-15/syslog.log", "sendmail", 0, 4),
     ("sendmail/syslog.log", "sendmail", 0, 4),
@@ -58,7 +62,7 @@ fn ports(line: &str) -> Vec<u64> {
             .unwrap_or(text.len());
         text[..end].parse().ok()
     };
-    ["]:", "port=["]
+    ["]:", "port=[", "192.0.2.10:", "192.0.2.11:"]
         .iter()
         .filter_map(|mark| digits(client.split_once(mark)?.1))
         .collect()
@@ -105,4 +109,37 @@ fn logs_of_real_servers_are_joined_with_their_captures() {
             }
         }
     }
+}
+
+/// What `bothends logging apache` says to write is what Apache takes, and what is read by ports and microseconds.
+#[test]
+fn apache_logs_as_advised_and_every_line_finds_its_connection() {
+    let apache = ADVICE.iter().find(|advice| advice.server == "apache");
+    let useful = apache.unwrap().levels.last().unwrap().turn_on;
+    let (_, behind) = useful.split_once("LogFormat \"").unwrap();
+    let (format, _) = behind.split_once("\" both").unwrap();
+    let format = format!("both={}", format.replace("\\\"", "\""));
+    let log = path("apache/apache-custom.log");
+    let named = format!("both:{log}");
+    let wire = path("apache/wire.pcapng");
+    let told = records(&["-r", &wire, "--log-format", &format, "-l", &named]);
+    let text = std::fs::read_to_string(log).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let mut joined = Vec::new();
+    for session in told.iter().filter(|record| record["type"] == "session") {
+        let places = session["log_lines"].as_array();
+        for place in places.into_iter().flatten() {
+            let at = usize::try_from(place["line"].as_u64().unwrap()).unwrap();
+            let client = format!(
+                "{}:{} ",
+                session["src_ip"].as_str().unwrap(),
+                session["src_port"]
+            );
+            assert_eq!(session["seen"], "both");
+            assert!(lines[at - 1].starts_with(&client), "{client} {at}");
+            joined.push(at);
+        }
+    }
+    joined.sort_unstable();
+    assert_eq!(joined, (1..=lines.len()).collect::<Vec<_>>());
 }

@@ -1,12 +1,22 @@
 //! How to make each server log what a comparison needs: levels, what they show, what they cost, how their files rotate.
 //!
-//! A table of facts beside the formats; nothing here reads a log. Costs are of ordinary names and addresses, to a factor of two.
+//! A table of facts beside the formats; nothing here reads a log. Each row says what its costs are measured on.
 
+mod exchange55;
 mod mail;
+mod mailbox;
+mod news;
 mod web;
 mod windows;
+mod windows_mail;
+mod witness;
 
 use crate::model::Proto;
+
+/// Of a witness that logs connections whatever they speak.
+pub const EVERY_PROTO: &[Proto] = &[];
+
+const TYPICAL: &str = "ordinary lines with ordinary names and addresses, to a factor of two";
 
 /// What there is to know of one server's logging.
 pub struct Advice {
@@ -14,10 +24,12 @@ pub struct Advice {
     pub server: &'static str,
     /// Rows of the registry that read its logs.
     pub formats: &'static [&'static str],
-    /// What it speaks.
+    /// What it speaks; [`EVERY_PROTO`] of what watches the wire.
     pub protos: &'static [Proto],
     /// From the least to the most.
     pub levels: &'static [Level],
+    /// What the costs of its levels were measured on.
+    pub basis: &'static str,
     /// Where the files are and how they rotate.
     pub rotates: &'static str,
     /// What holds a file open.
@@ -60,16 +72,30 @@ impl Cost {
 pub static ADVICE: &[Advice] = &[
     web::APACHE,
     web::CADDY,
-    mail::DOVECOT,
+    mailbox::COURIER,
+    mailbox::CYRUS,
+    mailbox::DOVECOT,
+    web::ENVOY,
     windows::EXCHANGE_MAILBOX,
     windows::EXCHANGE_SMTP,
+    exchange55::CONNECTOR,
+    exchange55::MAILBOX,
+    mail::EXIM,
     web::HAPROXY,
+    windows_mail::HMAILSERVER,
+    windows::HTTP_SYS,
     windows::IIS_HTTP,
+    news::IIS_NNTP,
     windows::IIS_SMTP,
+    news::INN,
+    windows_mail::MAILENABLE,
     web::NGINX,
     mail::OPENSMTPD,
     mail::POSTFIX,
+    mail::SENDMAIL,
+    witness::SURICATA,
     web::TRAEFIK,
+    witness::ZEEK,
 ];
 
 #[cfg(test)]
@@ -88,6 +114,31 @@ mod tests {
                 );
             }
             assert!(!advice.levels.is_empty(), "{}", advice.server);
+        }
+    }
+
+    #[test]
+    fn every_format_that_is_read_has_advice() {
+        let advised = |name| ADVICE.iter().any(|advice| advice.formats.contains(&name));
+        let without: Vec<_> = FORMATS
+            .iter()
+            .map(|entry| entry.name)
+            .filter(|name| !advised(*name))
+            .collect();
+        assert!(without.is_empty(), "add to src/log/advice: {without:?}");
+    }
+
+    #[test]
+    fn no_entry_leaves_anything_unsaid() {
+        for advice in ADVICE {
+            let of_all = [advice.basis, advice.rotates, advice.deleting];
+            let of_levels = advice
+                .levels
+                .iter()
+                .flat_map(|level| [level.name, level.turn_on, level.shows, level.hides]);
+            for text in of_all.into_iter().chain(of_levels) {
+                assert!(!text.is_empty(), "{}", advice.server);
+            }
         }
     }
 

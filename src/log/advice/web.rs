@@ -2,7 +2,7 @@
 
 use crate::model::Proto;
 
-use super::{Advice, Cost, Level};
+use super::{Advice, Cost, Level, TYPICAL};
 
 const HTTP: &[Proto] = &[Proto("http")];
 
@@ -32,6 +32,7 @@ pub(super) const NGINX: Advice = Advice {
             },
         },
     ],
+    basis: TYPICAL,
     rotates: "/var/log/nginx/*.log, turned by logrotate",
     deleting: "every worker holds the file: move it away, then `nginx -s reopen`; never delete it before that",
 };
@@ -62,6 +63,7 @@ pub(super) const APACHE: Advice = Advice {
             },
         },
     ],
+    basis: TYPICAL,
     rotates: "/var/log/apache2 or /var/log/httpd, turned by logrotate, or by rotatelogs",
     deleting: "every child holds the file: move it away, then `apachectl graceful`",
 };
@@ -92,6 +94,7 @@ pub(super) const HAPROXY: Advice = Advice {
             },
         },
     ],
+    basis: TYPICAL,
     rotates: "syslog, turned by logrotate",
     deleting: "syslog holds the file, HAProxy none",
 };
@@ -110,6 +113,7 @@ pub(super) const CADDY: Advice = Advice {
             exchange: 900,
         },
     }],
+    basis: TYPICAL,
     rotates: "by itself: at 100 MB, ten files are kept (roll_size, roll_keep)",
     deleting: "turned files can go at once; the one in use only after `caddy stop`",
 };
@@ -140,6 +144,38 @@ pub(super) const TRAEFIK: Advice = Advice {
             },
         },
     ],
+    basis: TYPICAL,
     rotates: "not by itself: logrotate, then signal USR1",
     deleting: "Traefik holds the file: move it away, then send USR1",
+};
+
+pub(super) const ENVOY: Advice = Advice {
+    server: "envoy",
+    formats: &["envoy"],
+    protos: HTTP,
+    levels: &[
+        Level {
+            name: "default format",
+            turn_on: "in http_connection_manager (and tcp_proxy): access_log: [{name: envoy.access_loggers.file, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: /var/log/envoy/access.log}}]",
+            shows: "each request with status, octets of bodies and milliseconds, to a millisecond of its beginning",
+            hides: "the client's address and port, by which requests are found",
+            cost: Cost {
+                session: 0,
+                exchange: 150,
+            },
+        },
+        Level {
+            name: "useful (Istio's format)",
+            turn_on: "in Istio's MeshConfig: accessLogFile: /dev/stdout, accessLogFormat left empty; accessLogEncoding TEXT or JSON\nkubectl logs POD -c istio-proxy",
+            shows: "the same with both ends of the connection, and how the reply came about",
+            hides: "heads and bodies; connections without a request",
+            cost: Cost {
+                session: 0,
+                exchange: 400,
+            },
+        },
+    ],
+    basis: "measured on 5 lines of the default as documented, not on a server; Istio's is reckoned from its fields",
+    rotates: "not by itself: logrotate; what goes to stdout is turned by the container's runtime",
+    deleting: "Envoy holds the file: move it away, then send USR1 or POST /reopen_logs to its admin port",
 };

@@ -2,12 +2,12 @@
 
 use crate::model::Proto;
 
-use super::{Advice, Cost, Level};
+use super::{Advice, Cost, Level, TYPICAL};
 
 pub(super) const IIS_SMTP: Advice = Advice {
     server: "iis-smtp",
     formats: &["iis-smtp", "iis-fixed", "iis-ncsa", "iis-odbc"],
-    protos: &[Proto("smtp"), Proto("nntp")],
+    protos: &[Proto("smtp")],
     levels: &[
         Level {
             name: "W3C extended, default fields",
@@ -40,13 +40,14 @@ pub(super) const IIS_SMTP: Advice = Advice {
             },
         },
     ],
+    basis: TYPICAL,
     rotates: r"%windir%\System32\LogFiles\SMTPSVC1, daily at midnight of UTC; rows are written late, 64 KB at a time",
     deleting: "the service holds the current file: stop the virtual server (net stop smtpsvc), or take only files of earlier days",
 };
 
 pub(super) const IIS_HTTP: Advice = Advice {
     server: "iis-http",
-    formats: &["iis-http", "httperr"],
+    formats: &["iis-http", "iis-fixed"],
     protos: &[Proto("http")],
     levels: &[
         Level {
@@ -69,18 +70,9 @@ pub(super) const IIS_HTTP: Advice = Advice {
                 exchange: 310,
             },
         },
-        Level {
-            name: "HTTP.sys errors",
-            turn_on: "on as installed",
-            shows: "connections that HTTP.sys ended itself, with the client's port and the reason",
-            hides: "all that went well",
-            cost: Cost {
-                session: 20,
-                exchange: 0,
-            },
-        },
     ],
-    rotates: r"%SystemDrive%\inetpub\logs\LogFiles\W3SVCn daily; System32\LogFiles\HTTPERR at 1 MB",
+    basis: TYPICAL,
+    rotates: r"%SystemDrive%\inetpub\logs\LogFiles\W3SVCn, daily",
     deleting: "HTTP.sys holds the current file: `netsh http flush logbuffer` writes it out; take files of earlier days, or stop the site first",
 };
 
@@ -98,6 +90,7 @@ pub(super) const EXCHANGE_SMTP: Advice = Advice {
             exchange: 320,
         },
     }],
+    basis: TYPICAL,
     rotates: r"TransportRoles\Logs\…\ProtocolLog: a new file every hour and every 10 MB, kept for 30 days",
     deleting: "the transport service holds the newest file only; older ones can go at once",
 };
@@ -116,6 +109,26 @@ pub(super) const EXCHANGE_MAILBOX: Advice = Advice {
             exchange: 160,
         },
     }],
+    basis: TYPICAL,
     rotates: r"Logging\Imap4 and Logging\Pop3: a new file every hour or day",
     deleting: "the service holds the newest file: stop it first, or take older ones",
+};
+
+pub(super) const HTTP_SYS: Advice = Advice {
+    server: "http-sys",
+    formats: &["httperr"],
+    protos: &[Proto("http")],
+    levels: &[Level {
+        name: "as installed",
+        turn_on: "nothing to do; if it was turned off: key HKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Services\\HTTP\\Parameters, EnableErrorLogging = 1 (DWORD; also ErrorLoggingDir, ErrorLogFileTruncateSize)\nnet stop http /y, then start what it stopped (net start w3svc)",
+        shows: "connections that HTTP.sys ended itself, idle ones too, and requests that it answered itself, with the client's port and the reason, to a second of UTC",
+        hides: "all that reached a web site: see iis-http",
+        cost: Cost {
+            session: 95,
+            exchange: 0,
+        },
+    }],
+    basis: "measured on 5 rows as documented, not on a server; the day's figure is the most that there can be, of connections that all end in a row",
+    rotates: r"%windir%\System32\LogFiles\HTTPERR\httperrN.log, a new file at 1 MB (ErrorLogFileTruncateSize); none is removed by itself",
+    deleting: "HTTP.sys holds the newest file: `netsh http flush logbuffer` writes it out; older ones can go at once, that one after net stop http /y",
 };

@@ -1,8 +1,9 @@
 //! Requests and replies of one HTTP/1 connection, put together in order.
 
 use super::head::{self, Framing};
-use crate::model::{FaultCode, PacketNo, Side};
+use crate::model::{BodyKind, FaultCode, PacketNo, Side};
 use crate::protocol::Dialogue;
+use crate::protocol::bodies::{self, Completeness};
 use crate::protocol::line::{Body, Line, Mode};
 use crate::protocol::pending::Pending;
 use crate::protocol::record::{
@@ -91,7 +92,10 @@ impl Talk for Http {
                         remark(&mut ask.exchange.notes, "the request ends in mid-body");
                     }
                 }
-                self.request.body_ended();
+                if self.request.body_ended() {
+                    let how = Completeness::seen(body.complete);
+                    out.bodies.end(Side::Client, how);
+                }
             }
             Side::Server => {
                 if self.reply.stage == Stage::Start {
@@ -105,6 +109,8 @@ impl Talk for Http {
                     }
                 }
                 if self.reply.body_ended() {
+                    let how = Completeness::seen(body.complete);
+                    out.bodies.end(Side::Server, how);
                     self.reply_ended(wire, out);
                 }
             }
@@ -112,6 +118,7 @@ impl Talk for Http {
     }
 
     fn hole(&mut self, side: Side, _wire: &mut Wire, out: &mut Dialogue) {
+        out.bodies.end(side, Completeness::BrokenOff);
         match side {
             Side::Client => {
                 self.pending.lose_commands(out);
@@ -154,16 +161,20 @@ impl Http {
         {
             add_name(out, user);
         }
-        let part = self.request.read(line, Side::Client, wire);
+        let part = self.request.read(line, Side::Client, wire, out);
         if let Some(packet) = self.request.ambiguous.take()
             && let Some(ask) = self.pending.last()
         {
             out.fault(FaultCode::Framing, packet);
             remark(&mut ask.exchange.notes, AMBIGUOUS);
         }
+        if part == Part::End {
+            out.bodies.end(Side::Client, Completeness::Ended);
+        }
         if part != Part::HeadEnd {
             return;
         }
+        self.begin_body(Side::Client, out);
         match self.request.framing {
             Framing::Chunked => self.request.stage = Stage::ChunkSize,
             Framing::Length(octets @ 1..) => {
@@ -239,7 +250,7 @@ impl Http {
         {
             self.upgrade = Some(upgrade);
         }
-        let part = self.reply.read(line, Side::Server, wire);
+        let part = self.reply.read(line, Side::Server, wire, out);
         if let Some(packet) = self.reply.ambiguous.take()
             && let Some(ask) = self.pending.first()
         {
@@ -248,7 +259,10 @@ impl Http {
         }
         match part {
             Part::Inside => {}
-            Part::End => self.reply_ended(wire, out),
+            Part::End => {
+                out.bodies.end(Side::Server, Completeness::Ended);
+                self.reply_ended(wire, out);
+            }
             Part::HeadEnd => self.reply_head_ended(wire, out),
         }
     }
@@ -315,6 +329,9 @@ impl Http {
             return;
         }
         let empty = method == Method::Head || matches!(self.status, 204 | 304);
+        if !empty {
+            self.begin_body(Side::Server, out);
+        }
         match self.reply.framing {
             _ if empty => self.reply_ended(wire, out),
             Framing::Chunked => self.reply.stage = Stage::ChunkSize,
@@ -327,6 +344,26 @@ impl Http {
                 self.reply.stage = Stage::Body;
                 wire.server.expect(Mode::Opaque);
             }
+        }
+    }
+
+    /// The body of a message of `side`, if it has one, comes next.
+    fn begin_body(&mut self, side: Side, out: &mut Dialogue) {
+        let (message, ask) = match side {
+            Side::Client => (&self.request, self.pending.last()),
+            Side::Server => (&self.reply, self.pending.first()),
+        };
+        let framing = match (message.framing, side) {
+            (Framing::Length(0), _) | (Framing::Unsaid, Side::Client) => return,
+            (Framing::Length(octets), _) => bodies::Framing::Counted(octets),
+            (Framing::Chunked, _) => bodies::Framing::Counted(0),
+            (Framing::Unsaid, Side::Server) => bodies::Framing::UntilClose,
+        };
+        // Where its request was lost, nothing could tell of the file.
+        if let Some(ask) = ask
+            && let Some(body) = ask.exchange.bodies.get_mut(side.index())
+        {
+            *body = out.bodies.begin(side, BodyKind::Http, framing);
         }
     }
 
@@ -392,7 +429,7 @@ fn after<'a>(line: &'a Line<'_>, skip: usize) -> Line<'a> {
 
 impl Message {
     /// Reads a line that is not the first of the message.
-    fn read(&mut self, line: &Line<'_>, side: Side, wire: &mut Wire) -> Part {
+    fn read(&mut self, line: &Line<'_>, side: Side, wire: &mut Wire, out: &mut Dialogue) -> Part {
         match self.stage {
             Stage::Fields if line.text.is_empty() => return Part::HeadEnd,
             Stage::Fields => {
@@ -407,10 +444,12 @@ impl Message {
                     self.stage = Stage::Body;
                     // With the line end after it.
                     wire.of(side).expect(Mode::Octets(octets.saturating_add(2)));
+                    out.bodies.part(side, octets);
                 }
                 None => {
                     self.ambiguous = Some(line.packet);
                     self.stage = Stage::Lost;
+                    out.bodies.end(side, Completeness::BrokenOff);
                 }
             },
             Stage::Trailers if line.text.is_empty() => {

@@ -3,8 +3,9 @@
 use super::command::{self, Kind};
 use super::envelope::Envelope;
 use super::reply::{self, ReplyLine};
-use crate::model::{Exchange, FaultCode, Side, Verb};
+use crate::model::{BodyKind, Exchange, FaultCode, Side, Verb};
 use crate::protocol::Dialogue;
+use crate::protocol::bodies::{Completeness, Framing, Unstuff};
 use crate::protocol::dots::Endings;
 use crate::protocol::line::{Body, Line, Mode};
 use crate::protocol::message;
@@ -53,17 +54,21 @@ impl Talk for Smtp {
         }
     }
 
-    fn body(&mut self, side: Side, body: Body, wire: &mut Wire, _out: &mut Dialogue) {
+    fn body(&mut self, side: Side, body: Body, wire: &mut Wire, out: &mut Dialogue) {
         let empty = !body.complete && body.octets == 0;
         if side == Side::Client
             && !empty
             && let Some(ask) = self.pending.last()
         {
             if matches!(ask.kind, Kind::Body | Kind::Chunk { .. }) {
-                self.envelope.passed(&body, wire.client.message_id());
+                let stored = out.bodies.under_way(Side::Client);
+                self.envelope
+                    .passed(&body, wire.client.message_id(), stored);
             }
             if matches!(ask.kind, Kind::Body | Kind::Chunk { last: true, .. }) {
                 wire.client.forget_head();
+                let how = Completeness::seen(body.complete);
+                out.bodies.end(Side::Client, how);
             }
             match ask.kind {
                 Kind::Body => message::sent(&mut ask.exchange, &body),
@@ -76,6 +81,7 @@ impl Talk for Smtp {
     fn hole(&mut self, side: Side, wire: &mut Wire, out: &mut Dialogue) {
         if side == Side::Client {
             self.awaited.lose_sight();
+            out.bodies.end(Side::Client, Completeness::BrokenOff);
             return self.pending.lose_commands(out);
         }
         self.stray = None;
@@ -116,6 +122,8 @@ impl Smtp {
         let known = command.kind != Kind::Unknown;
         if std::mem::take(&mut self.message_perhaps) && !known {
             wire.client.expect_more_dots(line);
+            begin_text(out);
+            out.bodies.pass_line(Side::Client, line);
             return self.push(message::invited(), Kind::Body, wire, out);
         }
         if let Some((user, mechanism)) = self.awaited.take(known, &line.text) {
@@ -138,6 +146,10 @@ impl Smtp {
         while let Some(ask) = self.pending.pop_doubtful() {
             self.give_up(ask, wire, out);
         }
+        if matches!(command.verb.as_str(), "DATA" | "MAIL" | "RSET") {
+            // Chunks without a last one before it are no whole message.
+            out.bodies.end(Side::Client, Completeness::BrokenOff);
+        }
         let mut exchange = ask(command.verb, command.request, line);
         if let Some(name) = command.name {
             add_name(out, name);
@@ -153,6 +165,7 @@ impl Smtp {
             Kind::Chunk { octets, .. } => {
                 wire.client.expect(Mode::Octets(*octets));
                 wire.client.watch_head();
+                begin_chunk(*octets, out);
             }
             // What comes before the reply is a message or commands, in the clear or TLS: the reply tells.
             Kind::Data => self.message_perhaps = !wire.hold_client(),
@@ -200,8 +213,7 @@ impl Smtp {
         if message::is_awaited(&ask.exchange)
             && let Some(body) = message::end(&mut ask.exchange, wire, out)
         {
-            self.envelope.passed(&body, wire.client.message_id());
-            wire.client.forget_head();
+            broken_off(&mut self.envelope, &body, wire, out);
         }
         answer(&mut ask.exchange, line, || reply.code.to_string());
         if reply.more {
@@ -306,6 +318,7 @@ impl Smtp {
         }
         wire.client.expect_dots(Endings::Strict);
         wire.client.watch_head();
+        begin_text(out);
         self.push(message::invited(), Kind::Body, wire, out);
     }
 
@@ -349,8 +362,7 @@ impl Smtp {
         }
         if message::is_awaited(&ask.exchange) {
             if let Some(body) = message::end(&mut ask.exchange, wire, out) {
-                self.envelope.passed(&body, wire.client.message_id());
-                wire.client.forget_head();
+                broken_off(&mut self.envelope, &body, wire, out);
             }
             if ask.exchange.start.is_none() {
                 return;
@@ -361,6 +373,30 @@ impl Smtp {
         }
         ask.write(out);
     }
+}
+
+/// A message up to a lone dot comes next.
+fn begin_text(out: &mut Dialogue) {
+    let framing = Framing::Dots(Unstuff::new(Endings::Strict));
+    out.bodies.begin(Side::Client, BodyKind::Mail, framing);
+}
+
+/// A chunk comes next, of the message under way or of a new one.
+fn begin_chunk(octets: u64, out: &mut Dialogue) {
+    if out.bodies.under_way(Side::Client).is_some() {
+        out.bodies.part(Side::Client, octets);
+    } else {
+        let framing = Framing::Counted(octets);
+        out.bodies.begin(Side::Client, BodyKind::Mail, framing);
+    }
+}
+
+/// The server has answered a message whose end was not seen.
+fn broken_off(envelope: &mut Envelope, body: &Body, wire: &mut Wire, out: &mut Dialogue) {
+    let stored = out.bodies.under_way(Side::Client);
+    envelope.passed(body, wire.client.message_id(), stored);
+    wire.client.forget_head();
+    out.bodies.end(Side::Client, Completeness::BrokenOff);
 }
 
 #[cfg(test)]

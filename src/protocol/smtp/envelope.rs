@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::model::{MailMessage, MailRecipient, PacketNo};
+use crate::model::{BodyNo, MailMessage, MailRecipient, PacketNo};
 use crate::protocol::Dialogue;
 use crate::protocol::line::Body;
 
@@ -25,6 +25,7 @@ struct Passed {
     octets: u64,
     packet: Option<PacketNo>,
     message_id: Option<String>,
+    stored: Option<BodyNo>,
 }
 
 impl Envelope {
@@ -49,11 +50,17 @@ impl Envelope {
     }
 
     /// A text or a chunk of one has passed; its reply is still to come.
-    pub(super) fn passed(&mut self, body: &Body, message_id: Option<String>) {
+    pub(super) fn passed(
+        &mut self,
+        body: &Body,
+        message_id: Option<String>,
+        stored: Option<BodyNo>,
+    ) {
         self.passed.push_back(Passed {
             octets: body.content,
             packet: body.span.map(|(_, packet, _)| packet),
             message_id,
+            stored,
         });
     }
 
@@ -66,6 +73,7 @@ impl Envelope {
         message.octets = Some(message.octets.unwrap_or(0) + passed.octets);
         message.packet = message.packet.or(passed.packet);
         message.message_id = message.message_id.take().or(passed.message_id);
+        message.body = message.body.or(passed.stored);
     }
 
     /// LMTP's reply for the next of those that were taken.
