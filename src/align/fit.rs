@@ -261,6 +261,12 @@ fn likely(constraints: &[Constraint], drift: f64) -> Option<(f64, f64)> {
     Some((lo, hi))
 }
 
+/// The offsets that most constraints share, from the first stretch of them to the last.
+pub(super) fn shared_range(constraints: &[Constraint]) -> Option<(f64, f64)> {
+    let (most, ..) = depth(constraints, 0.0)?;
+    stab(constraints, 0.0, most)
+}
+
 /// The drift at which most constraints share a point, and the middle of what they share there.
 fn best_drift(constraints: &[Constraint]) -> Option<(f64, f64)> {
     let stride = constraints.len().div_ceil(GRID_SAMPLE).max(1);

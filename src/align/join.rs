@@ -11,7 +11,7 @@ use super::pairing::Pairing;
 use super::translation::Translation;
 use super::verdict::{Alignment, Joined, Match, Standing};
 use super::view::{Settled, Share, Verdict, View, Wires};
-use super::{rows, sequence, steps};
+use super::{missed, rows, sequence, steps};
 
 /// Sessions of a log on either side of one among which one like it is looked for.
 const TWINS_WITHIN: usize = 64;
@@ -147,6 +147,11 @@ pub(super) fn settle_all<'a>(
             if source.offset.is_none() && view.translation != Translation::Any {
                 *found = steps::follow_like(view, found.take(), clock);
             }
+        }
+    }
+    for (view, found) in views.iter().zip(&mut found) {
+        if let Some(found) = found {
+            missed::widen(view, found);
         }
     }
     disbelieve(&views, sources, &mut found);

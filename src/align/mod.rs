@@ -12,6 +12,7 @@ mod component;
 mod evidence;
 mod fit;
 mod join;
+mod missed;
 mod moment;
 mod order;
 mod overhead;

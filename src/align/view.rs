@@ -28,6 +28,8 @@ const REACH: f64 = 1.5;
 const REACH_GROWS: f64 = 6e-4;
 /// Seconds within which an offset that the user gives is believed.
 const GIVEN_WITHIN: f64 = 0.1;
+/// Sessions that are claimed at least where a clock goes by how many have a candidate.
+const FEW: usize = 3;
 
 /// The wire's side of every view.
 pub(super) struct Wires<'a> {
@@ -139,14 +141,16 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// So many that it is not by chance.
+    /// So many that it is not by chance. That most have candidates says so only where some were told apart: under a wrong clock
+    /// regular sessions have candidates too, and what is not claimed does not bear out a bound.
     pub(super) const fn is_most(self) -> bool {
-        self.claimed * 3 >= self.of || self.fitting * 4 >= self.of * 3
+        let some = self.claimed >= FEW && self.is_some();
+        self.claimed > 0 && self.claimed * 3 >= self.of || some && self.fitting * 4 >= self.of * 3
     }
 
     /// So many that a clock known from elsewhere is borne out.
     pub(super) const fn is_some(self) -> bool {
-        self.claimed * 10 >= self.of
+        self.claimed > 0 && self.claimed * 10 >= self.of
     }
 }
 
@@ -372,6 +376,14 @@ impl<'a> View<'a> {
             }
         }
         found
+    }
+
+    /// The pairing of a row that has one only near the coarse offset.
+    pub(super) fn only(&self, row: usize, coarse: Span) -> Option<Pairing> {
+        let mut found = self.gather_row(self.log(row)?, coarse);
+        let only = found.pop().filter(|_| found.is_empty())?;
+        only.tell(self, row, &mut Evidence::default())
+            .then_some(only)
     }
 
     /// Pairs and clock found from each other until neither changes.
@@ -651,4 +663,25 @@ fn nearly_same(one: &[Option<Verdict>], other: &[Option<Verdict>]) -> bool {
         .zip(other)
         .filter(|(one, other)| wire(one) != wire(other));
     changed.count() * 100 <= one.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_under_which_hardly_anything_is_claimed_is_not_borne_out() {
+        let share = |claimed, fitting, of| Share {
+            claimed,
+            fitting,
+            of,
+        };
+        for few in [share(0, 12, 12), share(2, 12, 12), share(0, 0, 0)] {
+            assert!(!few.is_most(), "{few:?}");
+        }
+        for most in [share(1, 1, 1), share(4, 4, 12), share(3, 20, 24)] {
+            assert!(most.is_most(), "{most:?}");
+        }
+        assert!(!share(0, 0, 0).is_some() && share(1, 1, 10).is_some());
+    }
 }

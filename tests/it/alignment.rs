@@ -292,3 +292,73 @@ fn a_log_of_another_day_is_not_joined() {
     let alignment = align(&wires, &[source()], &logs, ORIGIN);
     assert!(alignment.clocks.is_empty(), "{:?}", alignment.clocks);
 }
+
+/// Where a clock is set by so little that either clock finds a log's sessions, both offsets are told, or a bound that holds both.
+#[test]
+fn no_bound_leaves_out_what_a_small_step_made_of_the_clock() {
+    for (millis, seed) in [250, 300, 400, 500]
+        .into_iter()
+        .flat_map(|millis| (1..=6).map(move |seed| (millis, seed)))
+    {
+        let offset = Span::millis(1_250);
+        let after = offset + Span::millis(millis);
+        let (mut wires, _) = made(seed, 40, 60, offset);
+        wires.sort_by_key(|wire| wire.start);
+        let mut line = 0;
+        let logs: Vec<LogSession> = wires
+            .iter()
+            .enumerate()
+            .map(|(n, wire)| log(wire, &mut line, if n < 20 { offset } else { after }))
+            .collect();
+        let alignment = align(&wires, &[source()], &logs, ORIGIN);
+        let Some(clock) = alignment.clocks.first() else {
+            continue;
+        };
+        let first = (clock.offset - offset).abs() <= clock.bound;
+        let last = clock
+            .steps
+            .last()
+            .map_or((clock.offset, clock.bound), |step| {
+                (step.offset, step.bound)
+            });
+        let second = (last.0 - after).abs() <= last.1;
+        assert!(first && second, "{millis} ms, seed {seed}: {clock:?}");
+    }
+}
+
+/// Like sessions at irregular times, every other of them in a log that names no port and no command.
+#[test]
+fn no_clock_is_told_where_hardly_anything_is_joined() {
+    for (seed, pause) in
+        (1..=12).flat_map(|seed| [100, 400, 1_000, 2_500].map(|pause| (seed, pause)))
+    {
+        let mut chance = Chance(seed);
+        let mut at = Span::ZERO;
+        let wires: Vec<WireSession> = (0..24u16)
+            .map(|n| {
+                at = at + Span::millis(50 + i64::try_from(chance.below(pause)).unwrap());
+                let mut wire = wire(&mut Chance(0), ORIGIN + at, 40_000 + n);
+                wire.exchanges.truncate(1);
+                wire.end = wire.start + Span::millis(40);
+                wire
+            })
+            .collect();
+        let mut line = 0;
+        let logs: Vec<LogSession> = wires
+            .iter()
+            .step_by(2)
+            .map(|wire| log(wire, &mut line, Span::millis(400)))
+            .collect();
+        let alignment = align(&wires, &[source()], &logs, ORIGIN);
+        let joined = alignment
+            .sessions
+            .iter()
+            .filter(|joined| joined.verdict.standing == Standing::Matched)
+            .count();
+        if let Some(clock) = alignment.clocks.first() {
+            let error = (clock.offset - Span::millis(400)).abs();
+            assert!(joined >= 3, "seed {seed}: {joined} joined, {clock:?}");
+            assert!(error <= clock.bound, "seed {seed}: {clock:?}");
+        }
+    }
+}

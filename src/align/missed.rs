@@ -1,0 +1,201 @@
+//! Pairs that the bound of a clock does not hold although nothing but their times speaks against them.
+//!
+//! A few such pairs are late lines or wrong pairs. Many that follow one another and all miss on the same side are a clock that was set, or a
+//! server that fell behind: where the log cannot be split there, the bound has to hold what they say too.
+
+use crate::model::Span;
+
+use super::fit::{self, Constraint};
+use super::pairing::Pairing;
+use super::view::{Settled, View};
+
+/// So many pairs that miss on one side are no accident...
+const MANY: usize = 5;
+/// ...where they are found among so many pairs that follow one another.
+const AMONG: usize = 20;
+
+/// Where a pair puts the offset, as seen from what is known of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Below,
+    Within,
+    Above,
+}
+
+/// Widens what is known of a clock by what it misses in one stretch of time.
+pub(super) fn widen(view: &View<'_>, settled: &mut Settled) {
+    let Some(line) = settled.line.filter(|_| settled.clock.steps.is_empty()) else {
+        return;
+    };
+    let (offset, bound) = (settled.clock.offset, settled.clock.bound);
+    let known = |constraint: &Constraint| {
+        let at = view.origin + Span::from_seconds_f64(constraint.at);
+        let offset = settled.clock.offset_at(at) - settled.coarse;
+        let ends = (offset - bound, offset + bound);
+        side(
+            constraint,
+            (ends.0.as_seconds_f64(), ends.1.as_seconds_f64()),
+        )
+    };
+    let mut range = line.range;
+    for other in disagreeing(&sure(view, settled), known) {
+        range = (range.0.min(other.0), range.1.max(other.1));
+    }
+    if range == line.range {
+        return;
+    }
+    settled.line = Some(fit::Line {
+        range,
+        likely: range,
+        ..line
+    });
+    let at = |seconds: f64| settled.coarse + Span::from_seconds_f64(seconds);
+    let range = (at(range.0), at(range.1));
+    settled.clock.settle_on(offset, range);
+}
+
+/// What the pairs say that are claimed or could be no other, in order of time.
+fn sure(view: &View<'_>, settled: &Settled) -> Vec<Constraint> {
+    let rows = settled.chosen.iter().enumerate();
+    let mut sure: Vec<Constraint> = rows
+        .filter_map(|(row, verdict)| {
+            let pairing = match verdict {
+                Some(verdict) if verdict.is_clear() => {
+                    Pairing::new(verdict.wire, verdict.place, (0.0, 0.0))
+                }
+                Some(_) => return None,
+                None => view.only(row, settled.coarse)?,
+            };
+            pairing.constraint(view, row, settled.coarse)
+        })
+        .collect();
+    sure.sort_by(|one, other| one.at.total_cmp(&other.at));
+    sure
+}
+
+fn side(constraint: &Constraint, (lo, hi): (f64, f64)) -> Side {
+    if constraint.hi < lo {
+        Side::Below
+    } else if constraint.lo > hi {
+        Side::Above
+    } else {
+        Side::Within
+    }
+}
+
+/// The offsets that the stretches allow in which many miss on one side, and those between them, which the rest of the log has pulled
+/// towards these.
+fn disagreeing(sure: &[Constraint], known: impl Fn(&Constraint) -> Side) -> Vec<(f64, f64)> {
+    let sides: Vec<Side> = sure.iter().map(known).collect();
+    let mut found = Vec::new();
+    for wanted in [Side::Below, Side::Above] {
+        let mut rest = 0;
+        for (first, last) in dense(&sides, wanted) {
+            let all = sure.get(first..=last).unwrap_or_default();
+            let missed: Vec<Constraint> = all
+                .iter()
+                .zip(sides.get(first..=last).unwrap_or_default())
+                .filter(|&(_, side)| *side == wanted)
+                .map(|(constraint, _)| *constraint)
+                .collect();
+            found.extend(allowed(all, &missed));
+            found.extend(enough(sure.get(rest..first)));
+            rest = last + 1;
+        }
+        if rest > 0 {
+            found.extend(enough(sure.get(rest..)));
+        }
+    }
+    found
+}
+
+/// The first and the last places of stretches in which many are on the side that is wanted.
+fn dense(sides: &[Side], wanted: Side) -> Vec<(usize, usize)> {
+    let missed: Vec<usize> = sides
+        .iter()
+        .enumerate()
+        .filter(|&(_, side)| *side == wanted)
+        .map(|(at, _)| at)
+        .collect();
+    let mut dense: Vec<(usize, usize)> = Vec::new();
+    for run in missed.windows(MANY) {
+        let (Some(&first), Some(&last)) = (run.first(), run.last()) else {
+            continue;
+        };
+        if last - first >= AMONG {
+            continue;
+        }
+        // Those that meet are one.
+        match dense.last_mut() {
+            Some((_, end)) if first <= *end => *end = last,
+            _ => dense.push((first, last)),
+        }
+    }
+    dense
+}
+
+/// What a stretch allows that is long enough to say something.
+fn enough(stretch: Option<&[Constraint]>) -> Option<(f64, f64)> {
+    fit::shared_range(stretch.filter(|stretch| stretch.len() >= MANY)?)
+}
+
+/// The offsets that a stretch allows, or those of it that were missed, where all together would leave too many of these out.
+fn allowed(all: &[Constraint], missed: &[Constraint]) -> Option<(f64, f64)> {
+    let range = fit::shared_range(all)?;
+    let held = missed
+        .iter()
+        .filter(|constraint| side(constraint, range) == Side::Within);
+    if held.count() * 4 >= missed.len() * 3 {
+        Some(range)
+    } else {
+        fit::shared_range(missed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Second `at`, an offset of `offset` seconds to 0.3 s.
+    fn pair(at: u32, offset: f64) -> Constraint {
+        Constraint {
+            at: f64::from(at),
+            lo: offset - 0.15,
+            hi: offset + 0.15,
+            late: 0.02,
+            tick: 0.0,
+        }
+    }
+
+    fn ranges(pairs: &[Constraint]) -> Vec<(f64, f64)> {
+        disagreeing(pairs, |pair| side(pair, (-0.05, 0.05)))
+    }
+
+    #[test]
+    fn a_stretch_that_misses_on_one_side_is_held() {
+        let pairs: Vec<Constraint> = (0..60)
+            .map(|at| pair(at, if at < 40 { 0.0 } else { 0.4 }))
+            .collect();
+        let found = ranges(&pairs);
+        for offset in [0.0, 0.4] {
+            let held = found.iter().any(|(lo, hi)| (*lo..=*hi).contains(&offset));
+            assert!(held, "{offset} is not in {found:?}");
+        }
+    }
+
+    #[test]
+    fn few_and_scattered_ones_are_left_out() {
+        let late: Vec<Constraint> = (0..100)
+            .map(|at| pair(at, if at % 10 == 0 { 0.4 } else { 0.0 }))
+            .collect();
+        assert_eq!(ranges(&late), []);
+        let wrong: Vec<Constraint> = (0..60)
+            .map(|at| match at {
+                20..=23 => pair(at, 0.4),
+                24..=27 => pair(at, -0.4),
+                _ => pair(at, 0.0),
+            })
+            .collect();
+        assert_eq!(ranges(&wrong), []);
+    }
+}
