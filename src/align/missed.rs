@@ -64,6 +64,8 @@ fn sure(view: &View<'_>, settled: &Settled) -> Vec<Constraint> {
                     Pairing::new(verdict.wire, verdict.place, (0.0, 0.0))
                 }
                 Some(_) => return None,
+                // What the log tells of before the capture began has no partner, but may have one candidate.
+                None if !view.covers(view.log(row)?, &settled.clock) => return None,
                 None => view.only(row, settled.coarse)?,
             };
             pairing.constraint(view, row, settled.coarse)

@@ -557,7 +557,7 @@ impl<'a> View<'a> {
     }
 
     /// Whether all of `log` took place while the capture ran.
-    fn covers(&self, log: &LogSession, clock: &Clock) -> bool {
+    pub(super) fn covers(&self, log: &LogSession, clock: &Clock) -> bool {
         let (from, to) = self.wires.background.span();
         log.stamps().is_some_and(|(first, last)| {
             clock.to_capture(first.at) >= from && clock.to_capture(last.at) + last.resolution <= to
