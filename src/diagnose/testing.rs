@@ -2,10 +2,9 @@
 
 use crate::align::{Alignment, Clock, Joined};
 use crate::model::{
-    CaptureSource, Conversation, Counts, Encryption, Endpoint, Event, Exchange, Finding, Handshake,
-    LineRef, LogEvent, LogId, LogSession, LogSource, LogTime, Lookup, LookupOutcome, Nanos,
-    Neighbour, PacketNo, Passage, Proto, RecordType, Seen, Span, Stamp, Transport, Verb,
-    WireSession,
+    CaptureSource, Conversation, Endpoint, Event, Exchange, Finding, LineRef, LogEvent, LogId,
+    LogSession, LogSource, LogTime, Lookup, LookupOutcome, Nanos, Neighbour, PacketNo, Proto,
+    RecordType, Seen, Span, Stamp, Transport, Verb, WireSession,
 };
 
 use super::View;
@@ -77,41 +76,23 @@ pub(super) fn wire(port: u16, second: i64, conn_state: &'static str, history: &s
         ip: [198, 51, 100, 25].into(),
         port,
     };
+    let conversation = Conversation {
+        client,
+        server,
+        transport: Transport::Tcp,
+    };
+    let proto = match port {
+        110 => Proto("pop3"),
+        143 => Proto("imap"),
+        80 => Proto("http"),
+        _ => Proto("smtp"),
+    };
     WireSession {
-        conversation: Conversation {
-            client,
-            server,
-            transport: Transport::Tcp,
-        },
-        proto: match port {
-            110 => Proto("pop3"),
-            143 => Proto("imap"),
-            80 => Proto("http"),
-            _ => Proto("smtp"),
-        },
-        encryption: Encryption::None,
-        start: at(second),
         end: at(second + 1),
         first_packet: PacketNo(u64::try_from(second).unwrap_or(0) * 10 + 1),
         conn_state,
         history: history.into(),
-        counts: Counts::default(),
-        handshake: Handshake::default(),
-        passage: Passage::default(),
-        tls: None,
-        exchanges: Vec::new(),
-        bursts: Vec::new(),
-        inferred: Vec::new(),
-        names: Vec::new(),
-        icmp_errors: Vec::new(),
-        overlaps: Vec::new(),
-        process: None,
-        lookups: Vec::new(),
-        led_by: None,
-        messages: Vec::new(),
-        bodies: Vec::new(),
-        faults: Vec::new(),
-        notes: Vec::new(),
+        ..WireSession::new(conversation, proto, at(second))
     }
 }
 

@@ -4,9 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use bothends::align::{Standing, align};
 use bothends::model::{
-    Conversation, Counts, Encryption, Endpoint, Event, Exchange, Handshake, LineRef, LogCommand,
-    LogEvent, LogId, LogSession, LogSource, LogTime, Nanos, PacketNo, Passage, Proto, Seen, Span,
-    Stamp, Transport, Verb, WireSession,
+    Conversation, Encryption, Endpoint, Event, Exchange, LineRef, LogCommand, LogEvent, LogId,
+    LogSession, LogSource, LogTime, Nanos, Proto, Seen, Span, Stamp, Transport, Verb, WireSession,
 };
 
 const SERVER: Endpoint = Endpoint {
@@ -66,36 +65,17 @@ fn wire(chance: &mut Chance, start: Nanos, port: u16) -> WireSession {
             at,
         ));
     }
+    let conversation = Conversation {
+        client,
+        server: SERVER,
+        transport: Transport::Tcp,
+    };
     WireSession {
-        conversation: Conversation {
-            client,
-            server: SERVER,
-            transport: Transport::Tcp,
-        },
-        proto: Proto("smtp"),
-        encryption: Encryption::None,
-        start,
         end: at + Span::millis(2),
-        first_packet: PacketNo(1),
         conn_state: "SF",
         history: "ShADadFf".into(),
-        handshake: Handshake::default(),
-        passage: Passage::default(),
-        counts: Counts::default(),
-        tls: None,
         exchanges,
-        bursts: Vec::new(),
-        inferred: Vec::new(),
-        names: Vec::new(),
-        icmp_errors: Vec::new(),
-        overlaps: Vec::new(),
-        process: None,
-        lookups: Vec::new(),
-        led_by: None,
-        messages: Vec::new(),
-        bodies: Vec::new(),
-        faults: Vec::new(),
-        notes: Vec::new(),
+        ..WireSession::new(conversation, Proto("smtp"), start)
     }
 }
 
