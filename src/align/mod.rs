@@ -10,6 +10,7 @@ mod candidates;
 mod clock;
 mod component;
 mod evidence;
+mod figure;
 mod fit;
 mod join;
 mod missed;

@@ -4,6 +4,7 @@
 use crate::model::{Event, Exchange, LogCommand, LogSession, WireSession};
 
 use super::evidence::Evidence;
+use super::figure::Figure;
 use super::moment::Window;
 use super::turn::turns;
 
@@ -65,7 +66,7 @@ pub(super) fn slots(wire: &WireSession) -> Vec<Slot<'_>> {
     clear.chain(hidden).collect()
 }
 
-impl Slot<'_> {
+impl<'a> Slot<'a> {
     /// Octets of request and reply, where encryption hides the rest.
     pub(super) fn hidden_octets(&self) -> Option<(u64, u64)> {
         self.exchange
@@ -73,15 +74,26 @@ impl Slot<'_> {
             .then_some((self.asked, self.answered))
     }
 
+    /// A request that was read in the clear, and the octets of its reply with the head.
+    pub(super) fn clear_reply(&self) -> Option<(&'a Exchange, u64)> {
+        let exchange = self.exchange?;
+        Some((exchange, exchange.response_bytes?))
+    }
+
     /// Adds what speaks for `command` having taken place here; false when it cannot have.
-    pub(super) fn weigh(&self, command: &LogCommand, evidence: &mut Evidence) -> bool {
+    pub(super) fn weigh(
+        &self,
+        command: &LogCommand,
+        figure: Figure,
+        evidence: &mut Evidence,
+    ) -> bool {
         match self.exchange {
-            Some(exchange) => clear(exchange, command, evidence),
-            None => self.hidden(command, evidence),
+            Some(exchange) => clear(exchange, command, figure, evidence),
+            None => self.hidden(command, figure, evidence),
         }
     }
 
-    fn hidden(&self, command: &LogCommand, evidence: &mut Evidence) -> bool {
+    fn hidden(&self, command: &LogCommand, figure: Figure, evidence: &mut Evidence) -> bool {
         let line = u64::try_from(command.request.len()).unwrap_or(u64::MAX);
         // A request has its line, that line's end, and an empty line at least; a masked line may have been shorter.
         if self.asked < line.saturating_add(4) && !command.request.contains("***") {
@@ -90,9 +102,11 @@ impl Slot<'_> {
         let Some(body) = command.body_octets else {
             return true;
         };
-        // What is as long as the body alone is another reply, or the log's figure has the head in it (Apache's %O).
-        let fitting = body.saturating_add(LEAST_HEAD)..=body.saturating_add(HEAD);
-        if !fitting.contains(&self.answered) {
+        if figure == Figure::Sent {
+            // The records of TLS, and with the first reply those of its handshake, are counted too.
+            return self.answered < body;
+        }
+        if !head_fits(body, self.answered) {
             return false;
         }
         evidence.score += BODY_FITS;
@@ -106,7 +120,17 @@ impl Slot<'_> {
     }
 }
 
-fn clear(exchange: &Exchange, command: &LogCommand, evidence: &mut Evidence) -> bool {
+/// Whether a reply of `answered` octets is a body of `body` and a head.
+pub(super) fn head_fits(body: u64, answered: u64) -> bool {
+    (body.saturating_add(LEAST_HEAD)..=body.saturating_add(HEAD)).contains(&answered)
+}
+
+fn clear(
+    exchange: &Exchange,
+    command: &LogCommand,
+    figure: Figure,
+    evidence: &mut Evidence,
+) -> bool {
     let codes = exchange.code.as_ref().zip(command.code.as_ref());
     if exchange.verb != command.verb || codes.is_some_and(|(seen, told)| seen != told) {
         return false;
@@ -118,6 +142,19 @@ fn clear(exchange: &Exchange, command: &LogCommand, evidence: &mut Evidence) -> 
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(" HTTP/"));
     if !same && !command.request.contains("***") {
         return false;
+    }
+    // No more can have passed than was sent; less where the client left.
+    if figure == Figure::Sent
+        && let Some((told, passed)) = command.body_octets.zip(exchange.response_bytes)
+    {
+        if told < passed {
+            return false;
+        }
+        evidence.score += if told == passed {
+            BODY_FITS
+        } else {
+            -BODY_FITS
+        };
     }
     evidence.score += REQUEST_SAME;
     evidence.because(|| format!("the request {} in both", command.request));
@@ -160,7 +197,8 @@ mod tests {
 
     #[test]
     fn a_hidden_place_fits_by_its_sizes_alone() {
-        let fits = |slot: Slot<'_>, body| slot.weigh(&get(body), &mut Evidence::default());
+        let fits =
+            |slot: Slot<'_>, body| slot.weigh(&get(body), Figure::Body, &mut Evidence::default());
         assert!(fits(hidden(90, 13_700), 13_512));
         assert!(
             !fits(hidden(90, 13_000), 13_512),

@@ -11,6 +11,7 @@ use super::candidates::Index;
 use super::clock::Clock;
 use super::component::{self, CLEAR, Choice, Column, Edge};
 use super::evidence::{self, Background, Evidence};
+use super::figure::Figure;
 use super::fit::{self, Constraint, Line, Slack};
 use super::moment;
 use super::order::Order;
@@ -165,6 +166,7 @@ pub(super) struct View<'a> {
     pub(super) origin: Nanos,
     usual: Vec<OnceCell<Vec<f64>>>,
     alike: Vec<OnceCell<f64>>,
+    figure: OnceCell<Figure>,
 }
 
 impl<'a> View<'a> {
@@ -181,6 +183,7 @@ impl<'a> View<'a> {
             id,
             usual: mine.iter().map(|_| OnceCell::new()).collect(),
             alike: mine.iter().map(|_| OnceCell::new()).collect(),
+            figure: OnceCell::new(),
             mine,
             translation,
             origin: wires.origin,
@@ -235,6 +238,15 @@ impl<'a> View<'a> {
             .filter(|wire| self.wires.background.possible(wire, log, &self.translation))
     }
 
+    /// What the log means by the octets of a reply, where it has a line for each exchange.
+    pub(super) fn figure(&self) -> Figure {
+        *self.figure.get_or_init(|| {
+            let lines = (0..self.mine.len()).filter_map(|row| rows::single(self.log(row)?));
+            let wires = 0..self.wires.sessions.len();
+            Figure::of(lines, wires.flat_map(|wire| self.wires.slots(wire)))
+        })
+    }
+
     /// Whether the log has a line for each exchange.
     pub(super) fn has_rows(&self) -> bool {
         self.log(0).is_some_and(|log| rows::single(log).is_some())
@@ -286,7 +298,7 @@ impl<'a> View<'a> {
         };
         possible
             .flat_map(|at| self.wires.slots(at))
-            .filter(|slot| slot.weigh(command, &mut Evidence::default()))
+            .filter(|slot| slot.weigh(command, self.figure(), &mut Evidence::default()))
             .map(|slot| slot.window.offsets(event, log.lag, Span::ZERO))
             .collect()
     }

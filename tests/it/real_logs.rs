@@ -143,3 +143,32 @@ fn apache_logs_as_advised_and_every_line_finds_its_connection() {
     joined.sort_unstable();
     assert_eq!(joined, (1..=lines.len()).collect::<Vec<_>>());
 }
+
+/// Debian's Apache counts heads and TLS records in its combined format, where others count bodies. The log beside it has the
+/// same requests line by line, with the client's port.
+#[test]
+fn apache_sizes_with_heads_put_no_line_on_anothers_connection() {
+    let (log, wire) = (path("apache/access.log"), path("apache/wire.pcapng"));
+    let truth = std::fs::read_to_string(path("apache/apache-custom.log")).unwrap();
+    let truth: Vec<&str> = truth.lines().collect();
+    let told = records(&["-r", &wire, "-l", &log]);
+    let mut joined = 0;
+    for session in told.iter().filter(|record| record["seen"] == "both") {
+        let places = session["log_lines"].as_array();
+        for place in places.into_iter().flatten() {
+            let line = usize::try_from(place["line"].as_u64().unwrap()).unwrap();
+            let client = format!(
+                "{}:{} ",
+                session["src_ip"].as_str().unwrap(),
+                session["src_port"]
+            );
+            assert!(
+                truth[line - 1].starts_with(&client),
+                "line {line}: {client}"
+            );
+            joined += 1;
+        }
+    }
+    assert!(joined >= 5, "{joined}");
+    assert!(!told.iter().any(|record| record["code"] == "views-differ"));
+}

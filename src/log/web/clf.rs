@@ -4,8 +4,8 @@
 //! A line is a request, and each is a session of its own, as nothing names the connection, unless ports do. An integer from 1024 to
 //! 65535 at the end of every line of the file's head is taken for the client's port (nginx's `$remote_port`, Apache's
 //! `%{remote}p`). The stamp is of the request's end with nginx and of its beginning with Apache. The number of octets counts
-//! the body, with some formats of Apache the head as well: it is compared with nothing. Nor is the port of a virtual host, which
-//! may be what the client named and not what it connected to.
+//! the body, with some formats of Apache the head as well; which, the alignment learns from replies in the clear. The port of a
+//! virtual host is compared with nothing: it may be what the client named and not what it connected to.
 
 use std::net::IpAddr;
 

@@ -1,0 +1,104 @@
+//! What a web server's log means by the octets of a reply: the body alone (nginx, the common log format), or all that was
+//! sent, the head and under TLS its records too (`%O`, which Debian's Apache has in its combined format).
+//!
+//! A line does not tell which. Replies in the clear do: where one has exactly as many octets with its head as the log has,
+//! the log counts heads.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::LogCommand;
+
+use super::rows::{Slot, head_fits};
+
+/// What the octets of a reply are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Figure {
+    /// Those of its body.
+    #[default]
+    Body,
+    /// All that was sent.
+    Sent,
+}
+
+impl Figure {
+    /// What most lines mean whose request was answered in the clear.
+    pub(super) fn of<'s, 'w: 's>(
+        lines: impl Iterator<Item = &'s LogCommand>,
+        slots: impl Iterator<Item = &'s Slot<'w>>,
+    ) -> Self {
+        let mut lengths: BTreeMap<(&str, &str), BTreeSet<u64>> = BTreeMap::new();
+        for (exchange, octets) in slots.filter_map(Slot::clear_reply) {
+            let code = exchange.code.as_deref().unwrap_or_default();
+            let of = lengths.entry((exchange.request.as_str(), code));
+            of.or_default().insert(octets);
+        }
+        let (mut body, mut sent) = (0, 0);
+        for line in lines {
+            let code = line.code.as_deref().unwrap_or_default();
+            let lengths = lengths.get(&(line.request.as_str(), code));
+            let (Some(told), Some(lengths)) = (line.body_octets, lengths) else {
+                continue;
+            };
+            if lengths.contains(&told) {
+                sent += 1;
+            } else if lengths.iter().any(|&length| head_fits(told, length)) {
+                body += 1;
+            }
+        }
+        if sent > body { Self::Sent } else { Self::Body }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rows::slots;
+    use super::*;
+    use crate::model::{
+        Conversation, Endpoint, Exchange, Nanos, Proto, Seen, Transport, Verb, WireSession,
+    };
+
+    fn wire(replies: &[u64]) -> WireSession {
+        let end = |port| Endpoint {
+            ip: [192, 0, 2, 1].into(),
+            port,
+        };
+        let conversation = Conversation {
+            client: end(40_000),
+            server: end(80),
+            transport: Transport::Tcp,
+        };
+        let mut wire = WireSession::new(conversation, Proto("http"), Nanos(0));
+        wire.exchanges = replies
+            .iter()
+            .map(|&octets| Exchange {
+                code: Some("200".into()),
+                start: Some(Nanos(0)),
+                response_bytes: Some(octets),
+                ..Exchange::new(Verb::new("GET"), "GET / HTTP/1.1".into(), Seen::Wire)
+            })
+            .collect();
+        wire
+    }
+
+    fn figure(told: &[u64], replies: &[u64]) -> Figure {
+        let wire = wire(replies);
+        let slots = slots(&wire);
+        let lines: Vec<LogCommand> = told
+            .iter()
+            .map(|&octets| LogCommand {
+                request: "GET / HTTP/1.1".into(),
+                code: Some("200".into()),
+                body_octets: Some(octets),
+                ..LogCommand::default()
+            })
+            .collect();
+        Figure::of(lines.iter(), slots.iter())
+    }
+
+    #[test]
+    fn replies_in_the_clear_tell_whether_heads_are_counted() {
+        assert_eq!(figure(&[859, 640, 859], &[859]), Figure::Sent);
+        assert_eq!(figure(&[640, 640], &[859]), Figure::Body);
+        assert_eq!(figure(&[640], &[]), Figure::Body, "nothing tells");
+    }
+}
