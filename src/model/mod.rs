@@ -1,7 +1,7 @@
 //! The nouns that wire and log share: times, endpoints, sessions, exchanges, damage.
 //!
 //! Comes in: nothing. Goes out: plain values that every other room passes on. No item here does
-//! I/O or asks the clock, and none knows the syntax of a protocol, a capture or a log.
+//! I/O or asks the clock, and none knows the syntax of a protocol, a capture or a log, but for where a URL has its secrets.
 
 mod body;
 mod capture_source;
@@ -21,6 +21,7 @@ mod passage;
 mod passed_over;
 mod process;
 mod proto;
+mod secret;
 mod shows;
 mod text;
 mod time;
@@ -48,6 +49,7 @@ pub use passage::{Passage, Repeated, Reset, Way};
 pub use passed_over::{Amount, PassedOver, Unread};
 pub use process::Process;
 pub use proto::{Encryption, Proto, Seen};
+pub use secret::masked_request;
 pub use shows::{ClockStep, Marks, Shown, Shows};
 pub use text::{as_text, from_wire};
 pub use time::{LogTime, Nanos, Span, Stamp};

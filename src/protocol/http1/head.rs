@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::model::{Side, Verb};
+use crate::model::{Side, Verb, masked_request};
 use crate::protocol::record::text;
 
 /// A request line.
@@ -12,7 +12,7 @@ use crate::protocol::record::text;
 pub(super) struct RequestLine {
     /// The method, by which it is compared.
     pub(super) method: Verb,
-    /// The line, a password in its URL masked.
+    /// The line, secrets in its URL masked.
     pub(super) request: String,
 }
 
@@ -56,7 +56,7 @@ pub(super) fn request_line(line: &[u8]) -> Option<RequestLine> {
         && is_version(version);
     is_request.then(|| RequestLine {
         method: Verb::new(&text(method)),
-        request: without_password(text(line)),
+        request: masked_request(&text(line)),
     })
 }
 
@@ -83,7 +83,7 @@ pub(super) fn malformed(line: &[u8]) -> RequestLine {
     RequestLine {
         method: Verb::new(&if method { text(word) } else { "-".to_owned() }),
         request: if method {
-            without_password(text(line))
+            masked_request(&text(line))
         } else {
             "<no request line>".to_owned()
         },
@@ -210,20 +210,6 @@ fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((line.get(..colon)?, line.get(colon + 1..)?.trim_ascii()))
 }
 
-/// `request` with the password of a URL (`http://user:password@host/`) masked.
-fn without_password(request: String) -> String {
-    let parts = request.split_once("://").and_then(|(before, rest)| {
-        let end = rest.find(['/', '?', '#', ' ']).unwrap_or(rest.len());
-        let (authority, after) = rest.split_at_checked(end)?;
-        let (login, host) = authority.rsplit_once('@')?;
-        let (user, _) = login.split_once(':')?;
-        // Only in the place of a URL, not within a query.
-        (before.matches([' ', '?']).count() == 1)
-            .then(|| format!("{before}://{user}:***@{host}{after}"))
-    });
-    parts.unwrap_or(request)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,6 +225,10 @@ mod tests {
         assert_eq!(
             request("GET /?u=http://a:b@c HTTP/1.1").as_deref(),
             Some("GET /?u=http://a:b@c HTTP/1.1")
+        );
+        assert_eq!(
+            request("GET /?token=s3&a=b HTTP/1.1").as_deref(),
+            Some("GET /?token=***&a=b HTTP/1.1")
         );
         assert_eq!(request("GET /"), None);
         assert_eq!(request("PRI * HTTP/2.0"), None);

@@ -6,7 +6,7 @@ use super::fields::{Fields, Table};
 use super::frame::{Frame, HEADER, error_name, flag, kind};
 use super::reader::{Piece, Reader};
 use crate::flow::StreamEvent;
-use crate::model::{Exchange, Nanos, PacketNo, Seen, Side, Verb};
+use crate::model::{Exchange, Nanos, PacketNo, Seen, Side, Verb, masked_request};
 use crate::protocol::record::remark;
 use crate::protocol::{Decoder, Dialogue, Step};
 
@@ -196,11 +196,11 @@ impl Http2 {
         let known = !method.is_empty() && target.is_some();
         let request = match (method, target) {
             ("", None) => String::new(),
-            (method, target) => format!(
+            (method, target) => masked_request(&format!(
                 "{} {} HTTP/2",
                 if method.is_empty() { "?" } else { method },
                 target.map_or("?", String::as_str)
-            ),
+            )),
         };
         let mut exchange = Exchange::new(Verb::new(method), request, Seen::Wire);
         exchange.start = Some(block.start.0);
