@@ -129,10 +129,7 @@ fn copies(view: View<'_>, case: &Case<'_>) -> u64 {
 fn tell(endpoint: Endpoint, unknown: Unknown) -> Finding {
     let Unknown { group, ids, again } = unknown;
     let then = if again > 0 {
-        format!(
-            "it sent {} again",
-            counted(again, "copy").replace("copys", "copies")
-        )
+        format!("it sent {} again", counted(again, "copy"))
     } else {
         "it may send it again".to_owned()
     };

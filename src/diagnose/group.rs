@@ -116,10 +116,13 @@ pub(super) fn listed<T: ToString>(all: impl IntoIterator<Item = T>) -> String {
     }
 }
 
-/// `1 connection`, `3 connections`.
+/// `1 connection`, `3 connections`, `3 replies`.
 pub(super) fn counted(count: u64, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
+    match what.strip_suffix('y') {
+        _ if count == 1 => format!("{count} {what}"),
+        Some(stem) => format!("{count} {stem}ies"),
+        None => format!("{count} {what}s"),
+    }
 }
 
 /// The side in a word.

@@ -94,7 +94,7 @@ fn tell(endpoint: Endpoint, verb: &str, mut replies: Replies) -> Finding {
         "{} took a second or more for {} of {} to {verb}: median {:.1} s, 95th percentile {:.1} s; the round trip takes {:.1} ms",
         server(endpoint),
         replies.slow,
-        counted(all, "reply").replace("replys", "replies"),
+        counted(all, "reply"),
         percentile(&mut replies.thought, 50).as_seconds_f64(),
         percentile(&mut replies.thought, 95).as_seconds_f64(),
         percentile(&mut replies.trips, 50).as_millis_f64(),

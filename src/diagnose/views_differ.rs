@@ -80,7 +80,7 @@ fn tell(what: What, group: Group, words: &[String]) -> Finding {
     let message = match what {
         What::Status => format!(
             "wire and log differ in the status of {}: {words}",
-            counted(group.count, "reply").replace("replys", "replies")
+            counted(group.count, "reply")
         ),
         What::Size => format!(
             "wire and log differ in {}: {words}",
