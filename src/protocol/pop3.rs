@@ -307,7 +307,7 @@ mod tests {
     use crate::model::Encryption;
     use crate::protocol::testing::{
         C, S, Script, a_hole_costs_little, pairs, rubbish_is_survived, run,
-        segmentation_does_not_matter,
+        segmentation_does_not_matter, unsaid,
     };
 
     const FETCH: Script<'_> = &[
@@ -441,12 +441,7 @@ mod tests {
     #[test]
     fn a_password_is_not_shown_whatever_is_lost() {
         for lost in 0..FETCH.len() {
-            let rest: Vec<(Side, &str)> = FETCH
-                .iter()
-                .enumerate()
-                .filter(|&(n, _)| n != lost)
-                .map(|(_, &part)| part)
-                .collect();
+            let rest = unsaid(FETCH, lost);
             assert!(!format!("{:?}", run(110, &rest)).contains("secret"));
         }
         let shown = format!(

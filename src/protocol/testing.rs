@@ -30,6 +30,13 @@ pub(super) fn without(port: u16, script: Script<'_>, lost: usize) -> (Proto, Dia
     feed(port, &parts)
 }
 
+/// `script` as if its item `lost` had never been said.
+pub(super) fn unsaid<'s>(script: Script<'s>, lost: usize) -> Vec<(Side, &'s str)> {
+    let mut rest = script.to_vec();
+    rest.remove(lost);
+    rest
+}
+
 /// Request and response of each exchange.
 pub(super) fn pairs(dialogue: &Dialogue) -> Vec<(String, String)> {
     dialogue

@@ -404,7 +404,7 @@ mod tests {
     use crate::model::{Encryption, PacketNo, Proto};
     use crate::protocol::testing::{
         C, S, Script, a_hole_costs_little, pairs, rubbish_is_survived, run,
-        segmentation_does_not_matter,
+        segmentation_does_not_matter, unsaid,
     };
 
     const SEND: Script<'_> = &[
@@ -660,12 +660,7 @@ mod tests {
         );
         assert_eq!(dialogue.names, ["x", "tim"]);
         for lost in 0..AUTH.len() {
-            let rest: Vec<(crate::model::Side, &str)> = AUTH
-                .iter()
-                .enumerate()
-                .filter(|&(n, _)| n != lost)
-                .map(|(_, &part)| part)
-                .collect();
+            let rest = unsaid(AUTH, lost);
             let shown = format!("{:?}", run(587, &rest));
             assert!(
                 !shown.contains("c2VjcmV0") && !shown.contains("tanstaaf"),
