@@ -10,6 +10,7 @@ use crate::model::Span;
 use super::Account;
 use super::account::session_id;
 use super::escape::terminal;
+use super::jsonl::line;
 
 /// What was read at the other point, and how it compares.
 #[derive(Clone, Debug, Default)]
@@ -176,9 +177,4 @@ pub(super) fn write_records(account: &Account, out: &mut dyn Write) -> io::Resul
         )?;
     }
     Ok(())
-}
-
-fn line(out: &mut dyn Write, record: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, record)?;
-    out.write_all(b"\n")
 }

@@ -7,6 +7,8 @@ use serde::Serialize;
 
 use crate::model::{Conversation, Counts, Direction, Side, Span, WireSession};
 
+use super::jsonl::is_zero;
+
 /// What both directions of a connection went through.
 #[derive(Serialize)]
 pub(super) struct TcpRecord {
@@ -73,14 +75,6 @@ struct OverlapRecord {
     kept_packet: u64,
     other_packet: u64,
     bytes: u64,
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes what it asks about by reference"
-)]
-const fn is_zero(count: &u64) -> bool {
-    *count == 0
 }
 
 #[expect(

@@ -1,0 +1,59 @@
+//! Records of findings.
+
+use serde::Serialize;
+
+use crate::model::{Evidence, Finding, Nanos};
+
+use super::super::Account;
+use super::super::account::session_id;
+use super::{LogLine, log_line};
+
+#[derive(Serialize)]
+pub(super) struct FindingRecord<'a> {
+    r#type: &'static str,
+    code: &'static str,
+    severity: &'static str,
+    sessions: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoint: Option<String>,
+    count: u64,
+    first: Option<String>,
+    last: Option<String>,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not: Option<&'a str>,
+    evidence: Vec<Place<'a>>,
+    next: &'a str,
+}
+
+/// Where to look.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Place<'a> {
+    LogLine(LogLine<'a>),
+    Packet(u64),
+    Time(String),
+}
+
+pub(super) fn finding_record<'a>(account: &'a Account, finding: &'a Finding) -> FindingRecord<'a> {
+    let utc = |at: Nanos| account.utc(at).to_rfc3339();
+    let place = |place: &Evidence| match *place {
+        Evidence::Line(line) => Place::LogLine(log_line(account, line)),
+        Evidence::Packet(packet) => Place::Packet(packet.0),
+        Evidence::Time(at) => Place::Time(utc(at)),
+    };
+    FindingRecord {
+        r#type: "finding",
+        code: finding.code,
+        severity: finding.severity.name(),
+        sessions: finding.sessions.iter().map(|at| session_id(*at)).collect(),
+        endpoint: finding.endpoint.map(|end| end.to_string()),
+        count: finding.count,
+        first: finding.first.map(utc),
+        last: finding.last.map(utc),
+        message: &finding.message,
+        not: finding.not.as_deref(),
+        evidence: finding.evidence.iter().map(place).collect(),
+        next: &finding.next,
+    }
+}

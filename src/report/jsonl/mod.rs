@@ -1,0 +1,138 @@
+//! JSON Lines: one object a line, fields in a fixed order.
+
+mod finding;
+mod mail;
+mod session;
+mod sources;
+mod tls;
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::model::LineRef;
+
+use self::finding::finding_record;
+use self::session::{exchange_record, session_record};
+pub(super) use self::sources::east_of_utc;
+use self::sources::{KeysRecord, capture_record, clock_record, keys_record, log_record};
+use super::{Account, passed_over, path};
+
+/// Writes the whole account.
+pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
+    for capture in &account.captures {
+        line(out, &capture_record(capture))?;
+    }
+    for source in &account.sources {
+        line(out, &log_record(source))?;
+    }
+    for clock in &account.alignment.clocks {
+        line(out, &clock_record(account, clock))?;
+    }
+    path::write_records(account, out)?;
+    let (mut sessions, mut exchanges) = (0u64, 0u64);
+    for shown in account.shown() {
+        line(out, &session_record(account, &shown))?;
+        sessions += 1;
+        for (seq, exchange) in shown.joined.exchanges.iter().enumerate() {
+            line(out, &exchange_record(account, &shown, seq + 1, exchange))?;
+            exchanges += 1;
+        }
+    }
+    for passed in &account.passed_over {
+        line(out, &passed_over::record(account, passed))?;
+    }
+    let mut findings = 0u64;
+    for finding in account.found() {
+        line(out, &finding_record(account, finding))?;
+        findings += 1;
+    }
+    let totals = account.totals();
+    let seen = |at: usize| {
+        totals
+            .values()
+            .filter_map(|counts| counts.get(at))
+            .sum::<u64>()
+    };
+    line(
+        out,
+        &Summary {
+            r#type: "summary",
+            captures: account.captures.len(),
+            logs: account.sources.len(),
+            clocks: account.alignment.clocks.len(),
+            sessions,
+            sessions_both: seen(0),
+            sessions_wire: seen(1),
+            sessions_log: seen(2),
+            exchanges,
+            findings,
+            keys: account.keys.iter().map(keys_record).collect(),
+            bounds_hit: &account.overruns,
+            exit: account.exit,
+        },
+    )
+}
+
+/// Writes one record.
+pub(in crate::report) fn line(out: &mut dyn Write, record: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, record)?;
+    out.write_all(b"\n")
+}
+
+/// For fields that are left out where there is nothing to count.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands a reference over"
+)]
+pub(in crate::report) const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+fn rounded(value: f64, steps: f64) -> f64 {
+    (value * steps).round() / steps
+}
+
+#[derive(Serialize)]
+struct LogLine<'a> {
+    file: &'a str,
+    line: u64,
+}
+
+/// The lines of some log sessions, each once.
+fn lines<'a>(account: &'a Account, sessions: &[usize]) -> Vec<LogLine<'a>> {
+    let mut refs: Vec<LineRef> = sessions
+        .iter()
+        .filter_map(|&at| account.logs.get(at))
+        .flat_map(|log| log.events.iter().map(|event| event.line))
+        .collect();
+    refs.sort_unstable();
+    refs.dedup();
+    refs.into_iter()
+        .map(|line| log_line(account, line))
+        .collect()
+}
+
+fn log_line(account: &Account, line: LineRef) -> LogLine<'_> {
+    let (file, line) = account.place(line);
+    LogLine { file, line }
+}
+
+#[derive(Serialize)]
+struct Summary<'a> {
+    r#type: &'static str,
+    captures: usize,
+    logs: usize,
+    clocks: usize,
+    sessions: u64,
+    sessions_both: u64,
+    sessions_wire: u64,
+    sessions_log: u64,
+    exchanges: u64,
+    findings: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    keys: Vec<KeysRecord<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    bounds_hit: &'a [String],
+    exit: u8,
+}
