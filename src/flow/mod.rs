@@ -8,6 +8,7 @@ mod event;
 mod half_open;
 mod key;
 mod neighbours;
+mod orphans;
 mod passed_over;
 mod table;
 mod tcp;
