@@ -31,7 +31,7 @@ pub(super) fn without(port: u16, script: Script<'_>, lost: usize) -> (Proto, Dia
 }
 
 /// `script` as if its item `lost` had never been said.
-pub(super) fn unsaid<'s>(script: Script<'s>, lost: usize) -> Vec<(Side, &'s str)> {
+pub(super) fn unsaid(script: Script<'_>, lost: usize) -> Vec<(Side, &str)> {
     let mut rest = script.to_vec();
     rest.remove(lost);
     rest
