@@ -15,6 +15,7 @@ mod exchange55;
 mod exchange_mailbox;
 mod exchange_smtp;
 mod exim;
+mod fates;
 mod format;
 mod hidden_clock;
 mod hmailserver;

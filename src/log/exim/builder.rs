@@ -1,6 +1,5 @@
 //! From the lines of Exim to sessions.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 
 use crate::model::{
@@ -8,6 +7,7 @@ use crate::model::{
     Span, Stamp, Verb, Zone, from_wire,
 };
 
+use super::super::fates::{self, Fates};
 use super::super::hidden_clock;
 use super::super::syslog::Syslog;
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
@@ -34,9 +34,8 @@ pub(in super::super) const ENTRY: Entry = Entry {
     open: |id, head| Box::new(Exim::new(id, head)),
 };
 
-/// Sessions that may be open at once, and messages that are remembered.
+/// Sessions that may be open at once.
 const MAX_OPEN: usize = 20_000;
-const MAX_MESSAGES: usize = 1_000_000;
 /// A session of which nothing was heard for so long is over (`smtp_receive_timeout` is five minutes).
 const SILENCE: Span = Span::seconds(660);
 /// Lines between two looks for sessions that are over.
@@ -62,14 +61,7 @@ struct Exim {
     unit: Unit,
     open: Vec<Serving>,
     done: Vec<Serving>,
-    messages: HashMap<String, Message>,
-}
-
-/// What is known of a message.
-#[derive(Default)]
-struct Message {
-    sender: Option<String>,
-    deliveries: Vec<Delivery>,
+    messages: Fates,
 }
 
 impl Exim {
@@ -82,7 +74,7 @@ impl Exim {
             unit: Unit::Unknown,
             open: Vec::new(),
             done: Vec::new(),
-            messages: HashMap::new(),
+            messages: Fates::default(),
         };
         let mut syslog = Syslog::new(head.year);
         for line in head.lines {
@@ -176,9 +168,7 @@ impl Exim {
     ) -> Parsed {
         let text = said.text;
         let sender = text.split(' ').nth(1).map(str::to_owned);
-        if self.messages.len() < MAX_MESSAGES {
-            self.messages.entry(id.to_owned()).or_default().sender = sender;
-        }
+        self.messages.begin(id, sender);
         let ends = ends(text);
         if ends.peer.is_none() {
             // Given by a program of this host.
@@ -282,23 +272,20 @@ impl Exim {
             Some(ip) => format!("{host} [{ip}]"),
             None => value(text, "T=").unwrap_or_default().to_owned(),
         };
-        let message = self.messages.get_mut(id);
-        let sender = message.as_ref().and_then(|message| message.sender.clone());
-        if let Some(message) = message {
-            message.deliveries.push(Delivery {
-                line,
-                message: id.to_owned(),
-                recipient: given.to_owned(),
-                status: match flag {
-                    "**" => "failed",
-                    "==" => "deferred",
-                    _ => "delivered",
-                }
-                .to_owned(),
-                relay,
-                reply: reply.unwrap_or_default().to_owned(),
-            });
-        }
+        self.messages.add(Delivery {
+            line,
+            message: id.to_owned(),
+            recipient: given.to_owned(),
+            status: match flag {
+                "**" => "failed",
+                "==" => "deferred",
+                _ => "delivered",
+            }
+            .to_owned(),
+            relay,
+            reply: reply.unwrap_or_default().to_owned(),
+        });
+        let sender = self.messages.sender(id).map(str::to_owned);
         let (Some(ip), "=>" | "->" | "**") = (to.peer, flag) else {
             return Parsed::Aside(Some(stamp));
         };
@@ -369,29 +356,19 @@ impl Exim {
 
 /// The command whose reply a delivery line tells.
 fn answered(text: &str, recipient: &str) -> Option<LogCommand> {
-    let (verb, request, reply) = if let Some(reply) = value(text, "C=") {
-        (Verb::BODY, String::new(), reply)
-    } else {
-        // `SMTP error from remote mail server after RCPT TO:<x@y>: 550 5.1.1 no such user`
-        let (_, rest) = text.split_once("SMTP error from remote mail server after ")?;
-        let (place, reply) = rest.split_once(": ")?;
-        match place.split([' ', ':']).next()? {
-            "RCPT" => ("RCPT", format!("RCPT TO:<{recipient}>"), reply),
-            "MAIL" => ("MAIL", "MAIL".to_owned(), reply),
-            "end" => (Verb::BODY, String::new(), reply),
-            _ => return None,
-        }
+    if let Some(reply) = value(text, "C=") {
+        return fates::answered(Verb::BODY, recipient, reply);
+    }
+    // `SMTP error from remote mail server after RCPT TO:<x@y>: 550 5.1.1 no such user`
+    let (_, rest) = text.split_once("SMTP error from remote mail server after ")?;
+    let (place, reply) = rest.split_once(": ")?;
+    let verb = match place.split([' ', ':']).next()? {
+        "RCPT" => "RCPT",
+        "MAIL" => "MAIL",
+        "end" => Verb::BODY,
+        _ => return None,
     };
-    let code = reply
-        .get(..3)
-        .filter(|code| code.bytes().all(|digit| digit.is_ascii_digit()))?;
-    Some(LogCommand {
-        verb: Verb::new(verb),
-        request,
-        code: Some(code.to_owned()),
-        response: Some(reply.to_owned()),
-        ..LogCommand::default()
-    })
+    fates::answered(verb, recipient, reply)
 }
 
 /// Whether a line with an address is of a client's session.
@@ -462,13 +439,7 @@ impl Builder for Exim {
         all.append(&mut self.open);
         for mut serving in all {
             if serving.session.role == Role::Server {
-                let fates = serving
-                    .messages
-                    .iter()
-                    .filter_map(|id| self.messages.get(id));
-                serving.session.deliveries = fates
-                    .flat_map(|message| message.deliveries.iter().cloned())
-                    .collect();
+                serving.session.deliveries = self.messages.of(&serving.messages);
             }
             out.push(serving.into_session());
         }
@@ -478,6 +449,10 @@ impl Builder for Exim {
         self.stated
             .or(self.shown)
             .map_or(Zone::Assumed, Zone::Stated)
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.messages.remarks()
     }
 }
 

@@ -10,6 +10,7 @@ use crate::model::{
     Stamp, Verb,
 };
 
+use super::super::fates;
 use super::super::transcript::{Detail, Transcript};
 use super::line::{Said, client, spoken, tls};
 use super::messages::Delivered;
@@ -317,20 +318,7 @@ fn answered(told: &Delivered<'_>) -> Option<LogCommand> {
         _ if told.status == "sent" => (Verb::BODY, told.reply),
         _ => return None,
     };
-    let code = reply
-        .get(..3)
-        .filter(|code| code.bytes().all(|digit| digit.is_ascii_digit()))?;
-    Some(LogCommand {
-        verb: Verb::new(verb),
-        request: match verb {
-            "RCPT" => format!("RCPT TO:<{}>", told.to),
-            Verb::BODY => String::new(),
-            verb => verb.to_owned(),
-        },
-        code: Some(code.to_owned()),
-        response: Some(reply.to_owned()),
-        ..LogCommand::default()
-    })
+    fates::answered(verb, told.to, reply)
 }
 
 /// `RCPT TO command)`, `end of DATA command)`.

@@ -7,6 +7,7 @@ use crate::model::{
     Shows, Side, Span, Stamp, Verb, Zone, from_wire,
 };
 
+use super::super::fates::Fates;
 use super::super::hidden_clock;
 use super::super::syslog::{self, Envelope, Syslog};
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
@@ -32,9 +33,8 @@ pub(in super::super) const ENTRY: Entry = Entry {
     open: |id, head| Box::new(Sendmail::new(id, head)),
 };
 
-/// Processes that may be serving at once, and messages that are remembered.
+/// Processes that may be serving at once.
 const MAX_OPEN: usize = 50_000;
-const MAX_MESSAGES: usize = 1_000_000;
 
 fn probe(head: &Head<'_>) -> Sureness {
     syslog::share(head, |envelope| is_sendmail(envelope.program))
@@ -52,14 +52,7 @@ struct Sendmail {
     /// Sessions by process, with that of its client side.
     open: HashMap<(String, Role), Serving>,
     done: Vec<Serving>,
-    messages: HashMap<String, Message>,
-}
-
-/// What is known of a message.
-#[derive(Default)]
-struct Message {
-    from: Option<String>,
-    deliveries: Vec<Delivery>,
+    messages: Fates,
 }
 
 impl Sendmail {
@@ -73,7 +66,7 @@ impl Sendmail {
             shown: None,
             open: HashMap::new(),
             done: Vec::new(),
-            messages: HashMap::new(),
+            messages: Fates::default(),
         };
         let mut syslog = Syslog::new(year);
         for line in head.lines {
@@ -195,10 +188,8 @@ impl Sendmail {
     }
 
     fn sender(&mut self, id: &str, rest: &str) {
-        if self.messages.len() < MAX_MESSAGES {
-            let from = value(rest, "from=").map(|from| from.trim_matches(['<', '>']).to_owned());
-            self.messages.entry(id.to_owned()).or_default().from = from;
-        }
+        let from = value(rest, "from=").map(|from| from.trim_matches(['<', '>']).to_owned());
+        self.messages.begin(id, from);
     }
 
     /// `to=<a@b>,<c@d>, delay=…, mailer=esmtp, relay=mx. [203.0.113.25], dsn=2.0.0, stat=Sent (…)`
@@ -219,9 +210,8 @@ impl Sendmail {
         let stat = value(rest, "stat=").unwrap_or_default();
         let (status, reply) = stat.split_once(" (").unwrap_or((stat, ""));
         let relay = value(rest, "relay=").unwrap_or_default();
-        let message = self.messages.entry(id.to_owned()).or_default();
         for recipient in &recipients {
-            message.deliveries.push(Delivery {
+            self.messages.add(Delivery {
                 line,
                 message: id.to_owned(),
                 recipient: (*recipient).to_owned(),
@@ -230,7 +220,7 @@ impl Sendmail {
                 reply: reply.trim_end_matches(')').to_owned(),
             });
         }
-        let from = message.from.clone();
+        let from = self.messages.sender(id).map(str::to_owned);
         let mailer = value(rest, "mailer=").unwrap_or_default();
         let is_smtp = ["smtp", "esmtp", "smtp8", "dsmtp", "relay"].contains(&mailer);
         let (true, Some(peer)) = (is_smtp, address(relay)) else {
@@ -330,13 +320,7 @@ impl Builder for Sendmail {
                 continue;
             }
             if serving.transcript.session.role == Role::Server {
-                let fates = serving
-                    .messages
-                    .iter()
-                    .filter_map(|id| self.messages.get(id));
-                serving.transcript.session.deliveries = fates
-                    .flat_map(|message| message.deliveries.iter().cloned())
-                    .collect();
+                serving.transcript.session.deliveries = self.messages.of(&serving.messages);
             }
             out.push(serving.into_session());
         }
@@ -346,6 +330,10 @@ impl Builder for Sendmail {
         self.stated
             .or(self.shown)
             .map_or(Zone::Assumed, Zone::Stated)
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.messages.remarks()
     }
 }
 
