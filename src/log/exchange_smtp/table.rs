@@ -116,7 +116,7 @@ impl Builder for Exchange {
         let serving = self
             .open
             .entry(row.session.clone())
-            .or_insert_with(|| Serving::new(self.id, role, row.event == '+'));
+            .or_insert_with(|| Serving::new(self.id, role));
         serving.ends(row.local, row.remote);
         let line = LineRef {
             log: self.id,

@@ -19,6 +19,8 @@ use crate::model::{
 /// Commands that may wait for their replies, and events of a session; more are not kept.
 const MAX_PENDING: usize = 1_000;
 const MAX_EVENTS: usize = 100_000;
+/// A command line may stand before the octets of a chunk.
+const CHUNK_SLACK: u64 = 64;
 
 /// Whether a transcript shows what passes beside commands and replies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub(super) enum Detail {
     Everything,
     /// Commands and replies, hardly messages.
     Lines,
+    /// Commands and replies with lines put together and secrets replaced, so that their lengths say nothing.
+    Words,
 }
 
 /// A session that is being put together.
@@ -42,6 +46,8 @@ pub(super) struct Transcript {
     /// Octets of a literal of the server that are still to come.
     in_literal: Option<u64>,
     recipients: u32,
+    /// Octets of the chunks of a message so far (RFC 3030).
+    chunks: u64,
 }
 
 /// A command without its reply.
@@ -108,6 +114,7 @@ impl Transcript {
             in_data: false,
             in_literal: None,
             recipients: 0,
+            chunks: 0,
         }
     }
 
@@ -229,7 +236,8 @@ impl Transcript {
         let mut size = Octets::default();
         size.add(text.trim_end_matches(MASK));
         let masked_by_writer = text.ends_with(MASK);
-        let hidden = command.literal.is_some() && self.detail == Detail::Lines;
+        let hidden = self.detail == Detail::Words
+            || command.literal.is_some() && self.detail == Detail::Lines;
         let asked = Asked {
             line,
             tag: command.tag,
@@ -258,7 +266,7 @@ impl Transcript {
     fn server(&mut self, line: LineRef, stamp: Stamp, text: &str) {
         if self.in_data {
             self.said.octets.add(text);
-            let next = self.detail == Detail::Lines
+            let next = self.detail != Detail::Everything
                 && !self.pending.is_empty()
                 && matches!(
                     reply::read(self.session.proto, text, std::iter::empty),
@@ -330,7 +338,7 @@ impl Transcript {
             asked.command.code = Some(code);
         }
         self.in_data = data;
-        if !data || self.detail == Detail::Lines {
+        if !data || self.detail != Detail::Everything {
             let counted = if data { Side::Client } else { Side::Server };
             self.answer(line, stamp, counted);
         }
@@ -360,9 +368,14 @@ impl Transcript {
 
     /// Whether the lines shown for a reply are all that there were: without messages IMAP's are not.
     fn sizes_hold(&self, command: &LogCommand) -> bool {
-        self.detail == Detail::Everything
-            || self.session.proto != Proto("imap")
-            || !["APPEND", "FETCH", "UID"].contains(&command.verb.as_str())
+        match self.detail {
+            Detail::Everything => true,
+            Detail::Lines => {
+                self.session.proto != Proto("imap")
+                    || !["APPEND", "FETCH", "UID"].contains(&command.verb.as_str())
+            }
+            Detail::Words => false,
+        }
     }
 
     /// What an answered command means for what comes next.
@@ -377,13 +390,20 @@ impl Transcript {
         match (command.verb.as_str(), code) {
             ("AUTH" | "AUTHINFO", "334" | "383" | "+") => self.client = Client::Secret,
             ("DATA", "354") | ("POST", "340") | ("IHAVE", "335") => self.expect_message(line),
-            ("MAIL" | "RSET" | "EHLO" | "HELO", _) if accepted => self.recipients = 0,
+            ("MAIL" | "RSET" | "EHLO" | "HELO", _) if accepted => {
+                (self.recipients, self.chunks) = (0, 0);
+            }
             ("RCPT", _) if accepted => self.recipients = self.recipients.saturating_add(1),
-            ("STARTTLS", "220" | "OK" | "382") | ("STLS", "+OK") => {
+            ("STARTTLS" | "X-ANONYMOUSTLS", "220" | "OK" | "382") | ("STLS", "+OK") => {
                 self.session.encryption = Some(Encryption::StartTls);
             }
             ("QUIT", "221" | "205" | "+OK") | ("LOGOUT", _) => self.session.ending = Ending::Quit,
-            (Verb::BODY, _) if accepted => self.message(command),
+            (Verb::BODY, _) if accepted && !command.request.is_empty() => {
+                self.chunk(&command.request);
+            }
+            (Verb::BODY, _) if accepted => {
+                self.message(command.request_bytes.map(|size| (size, size)));
+            }
             _ => {}
         }
         let refused = matches!(code, "NO" | "BAD" | "-ERR") || code.starts_with(['4', '5']);
@@ -410,15 +430,26 @@ impl Transcript {
         });
     }
 
-    fn message(&mut self, command: &LogCommand) {
+    /// A part of a message was taken in: `BDAT 1024 LAST`.
+    fn chunk(&mut self, request: &str) {
+        let octets = request.split(' ').nth(1).and_then(|size| size.parse().ok());
+        let octets: u64 = octets.unwrap_or_default();
+        self.chunks = self.chunks.saturating_add(octets);
+        if request.to_ascii_uppercase().ends_with(" LAST") {
+            // Only a message in one piece has a size of its own on the wire.
+            let whole = octets == self.chunks && octets > 0;
+            self.message(whole.then(|| (octets, octets.saturating_add(CHUNK_SLACK))));
+            self.chunks = 0;
+        }
+    }
+
+    /// A message was taken in, of so many octets at least and at most.
+    fn message(&mut self, wire_bytes: Option<(u64, u64)>) {
         if self.session.proto != Proto("smtp") {
             return;
         }
         self.session.messages.push(LoggedMessage {
-            wire_bytes: command
-                .request_bytes
-                .filter(|_| command.request.is_empty())
-                .map(|size| (size, size)),
+            wire_bytes,
             recipients: (self.recipients > 0).then_some(self.recipients),
             message_id: None,
         });

@@ -167,3 +167,21 @@ S: 205 bye",
     assert_eq!(commands[3], "<BODY> 240 None/Some(12)");
     assert_eq!(commands[4], "QUIT 205 Some(6)/Some(9)");
 }
+
+#[test]
+fn a_message_in_chunks_is_one_message() {
+    let sent = |chunks: &str| {
+        let dialogue =
+            format!("C: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<c@d>\nS: 250 ok\n{chunks}");
+        told("smtp", Detail::Lines, &dialogue).1.messages
+    };
+    let two = sent("C: BDAT 19\nS: 250 19\nC: BDAT 3 LAST\nS: 250 taken\n");
+    assert_eq!((two.len(), two[0].wire_bytes), (1, None));
+    let one = sent("C: BDAT 22 LAST\nS: 250 taken\n");
+    let least = one[0].wire_bytes.map(|(least, _)| least);
+    assert_eq!(
+        (one.len(), least, one[0].recipients),
+        (1, Some(22), Some(1))
+    );
+    assert!(sent("C: BDAT 22\nS: 250 22\nC: QUIT\nS: 221 bye\n").is_empty());
+}

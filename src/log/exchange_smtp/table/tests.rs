@@ -59,6 +59,16 @@ fn commands(session: &LogSession) -> Vec<(&str, Option<&str>)> {
         .collect()
 }
 
+fn sizes(session: &LogSession) -> Vec<u64> {
+    let events = session.events.iter();
+    events
+        .filter_map(|event| match &event.what {
+            Event::Command(command) => command.request_bytes.or(command.response_bytes),
+            _ => None,
+        })
+        .collect()
+}
+
 #[test]
 fn replies_go_to_the_commands_of_their_session() {
     let (sessions, failed) = read(RECEIVED);
@@ -75,6 +85,7 @@ fn replies_go_to_the_commands_of_their_session() {
             ("QUIT", None),
         ]
     );
+    assert!(sizes(sent).is_empty(), "lines are put together");
     assert_eq!((sent.peer_port, sent.local_port), (Some(56026), Some(25)));
     assert_eq!(sent.encryption, Some(Encryption::StartTls));
     let version = sent.tls.as_ref().and_then(|tls| tls.version);
@@ -90,7 +101,10 @@ fn replies_go_to_the_commands_of_their_session() {
 #[test]
 fn secrets_are_masked() {
     let (sessions, _) = read(RECEIVED);
-    assert_eq!(commands(&sessions[1]), [("AUTH LOGIN ***", Some("334"))]);
+    assert_eq!(
+        commands(&sessions[1]),
+        [("AUTH LOGIN ***", Some("334")), ("***", Some("535"))]
+    );
     let all = format!("{sessions:?}");
     assert!(!all.contains("c2VjcmV0") && !all.contains("cGFzc3dvcmQ"));
 }
