@@ -8,6 +8,7 @@ use crate::align::Standing;
 use crate::model::{Exchange, Nanos, Side, Span, Transport};
 
 use super::super::account::Shown;
+use super::super::ended::{EndedRecord, ended_record};
 use super::super::tcp::{TcpRecord, tcp_record};
 use super::super::{Account, community_id};
 use super::mail::{
@@ -43,6 +44,8 @@ pub(super) struct Session<'a> {
     tls: Option<Tls<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     names: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<EndedRecord<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lookup: Option<LookupRecord<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -163,6 +166,7 @@ pub(super) fn session_record<'a>(account: &'a Account, shown: &Shown<'a>) -> Ses
             .and_then(|wire| wire.tls.as_ref())
             .map(|tls| tls_record(account, tls)),
         names: wire.map_or(&[], |wire| &wire.names),
+        ended: shown.ended.map(|ended| ended_record(account, ended)),
         lookup: shown.led_by.map(|led| LookupRecord {
             session: led.id(),
             name: led.name(),
