@@ -30,6 +30,7 @@ mod logging;
 mod own_format;
 mod packets;
 mod program;
+mod proxied;
 mod real_logs;
 mod rooms;
 mod rotated;
