@@ -27,6 +27,7 @@ mod formats;
 #[cfg(feature = "live")]
 mod live;
 mod logging;
+mod odbc;
 mod own_format;
 mod packets;
 mod program;
