@@ -9,6 +9,7 @@ mod assign;
 mod candidates;
 mod clock;
 mod component;
+mod ends;
 mod evidence;
 mod figure;
 mod fit;

@@ -39,8 +39,8 @@ pub use finding::{Evidence, Finding, Severity};
 pub use icmp::{IcmpError, IcmpReason};
 pub use keylog::{KeySource, Keylog};
 pub use log_session::{
-    Ending, Event, LogCommand, LogEvent, LogId, LogPart, LogSession, LogSource, LoggedMessage,
-    LoggedOctets, LoggedSize, LoggedTls, Role, Tally, Zone,
+    Ending, Event, Extent, LogCommand, LogEvent, LogId, LogPart, LogSession, LogSource,
+    LoggedMessage, LoggedOctets, LoggedSize, LoggedTls, Role, Tally, Zone,
 };
 pub use lookup::{LedBy, Lookup, LookupOutcome, RecordType};
 pub use mail::{MailMessage, MailRecipient};
