@@ -6,13 +6,13 @@ use crate::model::{Extent, LogId, LogSession, LogSource, Nanos, Span, WireSessio
 
 use super::clock::Clock;
 use super::component::{CLAIM, CLEAR};
-use super::ends::End;
 use super::evidence::{Evidence, damaged};
+use super::last_lines::{self, LastLine};
 use super::pairing::Pairing;
 use super::translation::Translation;
 use super::verdict::{Alignment, Joined, Match, Standing};
 use super::view::{Settled, Share, Verdict, View, Wires};
-use super::{ends, missed, rows, sequence, steps};
+use super::{missed, rows, sequence, steps};
 
 /// Sessions of a log on either side of one among which one like it is looked for.
 const TWINS_WITHIN: usize = 64;
@@ -36,7 +36,7 @@ pub fn align(
     for end in &ends {
         end.note(&mut pairs);
     }
-    let place = ends::put(logs, &ends);
+    let place = last_lines::put(logs, &ends);
     let moved = |log: usize| place.get(log).copied().flatten();
     for pair in &mut pairs {
         pair.0.log = moved(pair.0.log).unwrap_or(usize::MAX);
@@ -61,7 +61,7 @@ struct Verdicts {
     pairs: Vec<(Verdict, Match)>,
     /// Those that are of none, by their index, and why.
     alone: Vec<(usize, Match)>,
-    ends: Vec<End>,
+    ends: Vec<LastLine>,
 }
 
 fn decide(
@@ -100,7 +100,7 @@ fn decide(
             }
             decided.pairs.push((*verdict, found));
         }
-        decided.ends.extend(ends::find(&view, &settled));
+        decided.ends.extend(last_lines::find(&view, &settled));
         decided.clocks.push(settled.clock);
     }
     decided

@@ -73,7 +73,7 @@ impl Pairing {
         };
         evidence.ports(wire, log);
         match (view.slot(self.wire, place), rows::single(log)) {
-            (Some(slot), Some(command)) => slot.weigh(command, view.figure(), evidence),
+            (Some(slot), Some(command)) => slot.weigh(log, command, view.figure(), evidence),
             _ => false,
         }
     }

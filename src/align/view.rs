@@ -298,7 +298,7 @@ impl<'a> View<'a> {
         };
         possible
             .flat_map(|at| self.wires.slots(at))
-            .filter(|slot| slot.weigh(command, self.figure(), &mut Evidence::default()))
+            .filter(|slot| slot.weigh(log, command, self.figure(), &mut Evidence::default()))
             .map(|slot| slot.window.offsets(event, log.lag, Span::ZERO))
             .collect()
     }

@@ -11,6 +11,7 @@ mod endpoint;
 mod exchange;
 mod fault;
 mod finding;
+mod forwarded;
 mod icmp;
 mod keylog;
 mod log_session;
@@ -36,6 +37,7 @@ pub use endpoint::{Conversation, Endpoint, Side, Transport};
 pub use exchange::{Burst, BurstPart, Exchange, LineRef};
 pub use fault::{Fault, FaultCode};
 pub use finding::{Evidence, Finding, Severity};
+pub use forwarded::{Forwarded, ForwardedBy};
 pub use icmp::{IcmpError, IcmpReason};
 pub use keylog::{KeySource, Keylog};
 pub use log_session::{

@@ -13,7 +13,7 @@ use crate::report::{Account, OtherSide};
 use super::follow::{Following, Place};
 use super::keys::Keys;
 use super::logs::{self, LogFile, Told};
-use super::options::listens;
+use super::options::{LogPlace, listens};
 use super::output::Output;
 use super::{Options, PipelineError, Progress, captures, zones};
 
@@ -174,8 +174,8 @@ fn output(options: &Options) -> Result<Option<Output>, PipelineError> {
     let Some(path) = &options.packets.write else {
         return Ok(None);
     };
-    let logs = options.logs.iter().map(|log| &log.path);
-    let inputs = options.captures.iter().chain(logs);
+    let logs = options.logs.iter().filter_map(|log| log.place.files());
+    let inputs = options.captures.iter().map(PathBuf::as_path).chain(logs);
     let inputs: Vec<PathBuf> = inputs
         .flat_map(|path| expand(path).unwrap_or_default())
         .collect();
@@ -241,7 +241,16 @@ fn read_logs(
 fn open_logs(options: &Options, failures: &mut Vec<PipelineError>) -> Vec<LogFile> {
     let mut files = Vec::new();
     for log in &options.logs {
-        let opened = open(std::slice::from_ref(&log.path), failures);
+        let opened = match &log.place {
+            LogPlace::Files(path) => open(std::slice::from_ref(path), failures),
+            LogPlace::Table(address) => match Input::open_table(address) {
+                Ok(input) => vec![input],
+                Err(error) => {
+                    failures.push(error.into());
+                    continue;
+                }
+            },
+        };
         files.extend(opened.into_iter().map(|input| LogFile {
             input,
             format: log.format.clone(),

@@ -241,8 +241,11 @@ impl Account {
     }
 }
 
-/// A path's last part.
+/// A path's last part, or a table's name.
 fn base(file: &str) -> &str {
+    if let (true, Some((_, table))) = (file.starts_with("odbc:"), file.rsplit_once(";table=")) {
+        return table;
+    }
     let name = std::path::Path::new(file).file_name();
     name.and_then(|name| name.to_str()).unwrap_or(file)
 }

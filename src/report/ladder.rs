@@ -18,6 +18,8 @@ const SERVER: usize = 40;
 const LINES: usize = 4;
 /// Messages named one by one in the heading.
 const MESSAGES: usize = 4;
+/// Most clients shown of those that a proxy speaks for.
+const CLIENTS: usize = 4;
 /// Deliveries shown of a session.
 const DELIVERIES: usize = 12;
 
@@ -75,6 +77,21 @@ fn heading(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Res
                 terminal(led.name()),
                 led.id()
             )?;
+        }
+        for named in wire.forwarded.iter().take(CLIENTS) {
+            let port = named
+                .port
+                .map_or_else(String::new, |port| format!(" port {port}"));
+            writeln!(
+                out,
+                "    client: {}{port}, by its proxy's {}",
+                named.client,
+                named.by.name()
+            )?;
+        }
+        let more = wire.forwarded.len().saturating_sub(CLIENTS);
+        if more > 0 {
+            writeln!(out, "    client: and {more} more behind the proxy")?;
         }
         let words = super::tcp::tcp_words(wire);
         if !words.is_empty() {
