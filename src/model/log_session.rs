@@ -150,11 +150,23 @@ pub enum Ending {
     Unknown,
 }
 
+/// How much of a conversation the lines of a session tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Extent {
+    /// All that the log has of it.
+    #[default]
+    Whole,
+    /// Only its end: several conversations were open, and the log does not tell which of them it ended.
+    End,
+}
+
 /// The lines of a log that tell of one conversation.
 #[derive(Clone, Debug)]
 pub struct LogSession {
     /// The log they are in.
     pub log: LogId,
+    /// How much of it they tell.
+    pub extent: Extent,
     /// What was spoken.
     pub proto: Proto,
     /// Which side wrote the log.
@@ -314,6 +326,7 @@ impl LogSession {
     pub fn new(log: LogId, proto: Proto) -> Self {
         Self {
             log,
+            extent: Extent::default(),
             proto,
             role: Role::default(),
             peer: None,

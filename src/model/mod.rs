@@ -43,8 +43,8 @@ pub use forwarded::{Forwarded, ForwardedBy};
 pub use icmp::{IcmpError, IcmpReason};
 pub use keylog::{KeySource, Keylog};
 pub use log_session::{
-    Ending, Event, LogCommand, LogEvent, LogId, LogPart, LogSession, LogSource, LoggedMessage,
-    LoggedOctets, LoggedSize, LoggedTls, Role, Tally, Zone,
+    Ending, Event, Extent, LogCommand, LogEvent, LogId, LogPart, LogSession, LogSource,
+    LoggedMessage, LoggedOctets, LoggedSize, LoggedTls, Role, Tally, Zone,
 };
 pub use lookup::{LedBy, Lookup, LookupOutcome, RecordType};
 pub use mail::{MailMessage, MailRecipient};

@@ -75,7 +75,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
     };
     failures.extend(wires.failure.take());
     failures.extend(wires.unwritten.take());
-    let told = match following {
+    let mut told = match following {
         Some(following) if listens(options) => following.finish(),
         Some(following) => following.told(),
         None => read_logs(options, &wires.sources, &mut failures, progress),
@@ -83,7 +83,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
     failures.extend(told.failures);
     progress.begin("aligning");
     let origin = wires.origin.unwrap_or_default();
-    let alignment = align(&wires.sessions, &told.sources, &told.sessions, origin);
+    let alignment = align(&wires.sessions, &told.sources, &mut told.sessions, origin);
     progress.clear();
     let mut sources = told.sources;
     let capture_zone = zones::infer(&mut wires.sources, &mut sources, &alignment.clocks);

@@ -269,21 +269,29 @@ fn log_lines(account: &Account, sessions: &[usize]) -> String {
     texts.join("; ")
 }
 
+/// Request and reply: in words, or of what encryption hides how much it was.
+fn said(exchange: &Exchange) -> (String, String) {
+    let hidden = |octets: Option<u64>| octets.map(|octets| format!("({octets} bytes)"));
+    let inferred = exchange.seen == Seen::Inferred;
+    let asked = match exchange.request.as_str() {
+        "" if inferred => hidden(exchange.request_bytes).unwrap_or_default(),
+        words => terminal(words).into_owned(),
+    };
+    let words = exchange.response.as_deref().or(exchange.code.as_deref());
+    let answer = match words {
+        Some(words) => terminal(words).into_owned(),
+        None if inferred => hidden(exchange.response_bytes).unwrap_or_default(),
+        None if exchange.seen == Seen::Wire => "(no reply)".into(),
+        None => String::new(),
+    };
+    (asked, answer)
+}
+
 fn rung(account: &Account, exchange: &Exchange, out: &mut dyn Write) -> io::Result<()> {
     let time = exchange
         .start
         .map_or_else(String::new, |at| time_of_day(account.utc(at)));
-    let asked = terminal(&exchange.request);
-    let answer = exchange
-        .response
-        .as_deref()
-        .or(exchange.code.as_deref())
-        .unwrap_or(if exchange.seen == Seen::Wire {
-            "(no reply)"
-        } else {
-            ""
-        });
-    let answer = terminal(answer);
+    let (asked, answer) = said(exchange);
     let style = match exchange.seen {
         Seen::Both => Style::new(),
         Seen::Inferred => DIM,
