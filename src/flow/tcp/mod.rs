@@ -7,5 +7,6 @@ mod passage;
 mod recent;
 mod states;
 mod stream;
+mod waiting;
 
 pub(super) use connection::{Arrival, Phase, TcpConnection};
