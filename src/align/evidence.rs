@@ -8,8 +8,8 @@ use std::iter;
 use std::net::IpAddr;
 
 use crate::model::{
-    Encryption, Endpoint, Forwarded, LogSession, LoggedSize, Nanos, Proto, Role, Side, TlsSummary,
-    TlsVersion, WireSession,
+    Encryption, Endpoint, Forwarded, LogSession, LoggedOctets, LoggedSize, Nanos, Proto, Role,
+    Side, TlsSummary, TlsVersion, WireSession,
 };
 
 use super::ends;
@@ -333,29 +333,20 @@ impl Evidence {
         }
     }
 
-    /// What a log counts from the login on must be what passed from some moment on.
     fn octets(&mut self, wire: &WireSession, log: &LogSession) {
-        let Some(told) = log.octets.filter(|_| !damaged(wire)) else {
-            return;
-        };
-        let (mut received, mut sent) = (0, 0);
-        let fits = turn::octets(wire).iter().rev().any(|&(asked, answered)| {
-            sent += answered;
-            let most = told.received.saturating_add(told.unread);
-            let fits = sent == told.sent && (told.received..=most).contains(&received);
-            received += asked;
-            fits
-        });
-        if fits {
-            self.score += OCTETS_FIT;
-            self.because(|| {
-                format!(
-                    "{} octets in and {} out after login, as logged",
-                    told.received, told.sent
-                )
-            });
-        } else {
-            self.score += OCTETS_DIFFER;
+        let Some(told) = log.octets else { return };
+        match octets_fit(wire, told) {
+            Some(true) => {
+                self.score += OCTETS_FIT;
+                self.because(|| {
+                    format!(
+                        "{} octets in and {} out after login, as logged",
+                        told.received, told.sent
+                    )
+                });
+            }
+            Some(false) => self.score += OCTETS_DIFFER,
+            None => {}
         }
     }
 
@@ -399,6 +390,21 @@ impl Evidence {
                 .because(|| format!("{agreeing} commands and sizes agree, {left} have no partner")),
         }
     }
+}
+
+/// Whether what a log counts from the login on is what passed from some moment on; `None` where the capture does not show all of it.
+pub(super) fn octets_fit(wire: &WireSession, told: LoggedOctets) -> Option<bool> {
+    if damaged(wire) {
+        return None;
+    }
+    let most = told.received.saturating_add(told.unread);
+    let (mut received, mut sent) = (0, 0);
+    Some(turn::octets(wire).iter().rev().any(|&(asked, answered)| {
+        sent += answered;
+        let fits = sent == told.sent && (told.received..=most).contains(&received);
+        received += asked;
+        fits
+    }))
 }
 
 /// For each size that `log` names, in which share of the sessions that it may be it is found.

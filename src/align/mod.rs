@@ -14,6 +14,7 @@ mod evidence;
 mod figure;
 mod fit;
 mod join;
+mod last_lines;
 mod missed;
 mod moment;
 mod order;

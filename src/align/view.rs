@@ -81,7 +81,7 @@ impl Verdict {
 
 /// What earlier rounds taught.
 pub(super) struct Learnt {
-    order: Order,
+    pub(super) order: Order,
     overheads: Overheads,
     /// Share of the log's sessions that are not on the wire.
     share: f64,
@@ -643,7 +643,7 @@ impl<'a> View<'a> {
 }
 
 impl Verdict {
-    fn of(log: usize, choice: Choice) -> Self {
+    pub(super) fn of(log: usize, choice: Choice) -> Self {
         Self {
             log,
             wire: choice.column.0,

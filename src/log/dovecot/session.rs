@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use crate::model::{
-    ClockStep, Encryption, Event, LineRef, LogEvent, LogId, LogSession, LoggedOctets, LoggedSize,
-    Marks, Proto, Shown, Shows, Side, Span, Stamp, Zone, as_text,
+    ClockStep, Encryption, Event, Extent, LineRef, LogEvent, LogId, LogSession, LoggedOctets,
+    LoggedSize, Marks, Proto, Shown, Shows, Side, Span, Stamp, Zone, as_text,
 };
 
 use super::super::hidden_clock::{is_prompt, zone};
@@ -242,7 +242,14 @@ impl Dovecot {
             Some(at) => self.close(at),
             None => self.without_login(proto, said, stamp),
         };
-        let Some(mut session) = session else {
+        let unsettled = session.is_none();
+        let end_of_some = || {
+            said.pid
+                .is_empty()
+                .then(|| self.end_of_some(&user))
+                .flatten()
+        };
+        let Some(mut session) = session.or_else(end_of_some) else {
             self.count_end(&user, out);
             return aside;
         };
@@ -252,12 +259,24 @@ impl Dovecot {
         session.ending = ending(words);
         session.octets = octets(words);
         session.sizes.extend(sizes(words));
-        if begun.is_some() {
+        if unsettled {
+            out.push(session);
+            self.count_end(&user, out);
+        } else if begun.is_some() {
             out.push(session);
         } else {
             self.early.keep(said.session, stamp.at, session, out);
         }
         Parsed::Event(stamp)
+    }
+
+    /// The end of one of a user's open sessions, it cannot be told which.
+    fn end_of_some(&self, user: &(Proto, String)) -> Option<LogSession> {
+        self.by_user.get(user)?;
+        let mut session = LogSession::new(self.id, user.0);
+        session.extent = Extent::End;
+        session.names.push(user.1.clone());
+        Some(session)
     }
 
     /// The open session that a last line belongs to: by its id, by its process, or as the only one of its user.

@@ -118,7 +118,20 @@ fn without_ids_only_what_is_sure_is_put_together() {
     ];
     let (sessions, failed, zone) = read(&log.join("\n"));
     let all: Vec<_> = sessions.iter().map(numbers).collect();
-    assert_eq!(all, [vec![1, 3], vec![2, 7], vec![4], vec![5], vec![9, 10]]);
+    let told = [
+        vec![1, 3],
+        vec![2, 7],
+        vec![4],
+        vec![5],
+        vec![6],
+        vec![8],
+        vec![9, 10],
+    ];
+    assert_eq!(all, told);
+    let ends: Vec<usize> = (0..sessions.len())
+        .filter(|&at| sessions[at].extent == Extent::End)
+        .collect();
+    assert_eq!(ends, [4, 5], "which of two it ended cannot be told");
     assert_eq!((failed, zone), (0, Zone::Assumed));
     // No line tells of TLS, so none of its absence either.
     assert!(sessions.iter().all(|session| session.encryption.is_none()));
