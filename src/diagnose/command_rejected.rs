@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::model::{Endpoint, Exchange, Finding, Proto, Severity};
+use crate::model::{Endpoint, Evidence, Exchange, Finding, Proto, Role, Severity};
 
 use super::View;
 use super::group::{Group, Words, counted, listed, server};
 use super::login_refused::is_refused;
 use super::message_too_large::is_too_large;
 use super::registry::Rule;
-use super::view::place;
+use super::view::{Case, place};
 
 pub(super) const RULE: Rule = Rule {
     code: "command-rejected",
@@ -72,11 +72,37 @@ fn find(view: View<'_>) -> Vec<Finding> {
             *count += 1;
             what.insert(format!("{verb} {code}"));
         }
+        let (hidden, line) = counted_only(&case, proto);
+        if hidden > 0 {
+            let rejected = clients.entry(client).or_default();
+            for _ in 0..hidden {
+                rejected.group.add(&case, None, line);
+            }
+            rejected.servers.extend(case.server());
+            let (count, what) = rejected.kinds.entry(Kind::Unknown).or_default();
+            *count += hidden;
+            what.insert("by the log's count".to_owned());
+        }
     }
     clients
         .into_iter()
         .map(|(client, rejected)| tell(client, rejected))
         .collect()
+}
+
+/// Unknown commands that the log only counts, beyond those that are seen, and where it does so.
+fn counted_only(case: &Case<'_>, proto: Option<Proto>) -> (u64, Option<Evidence>) {
+    let Some(log) = case.log.filter(|log| log.role == Role::Server) else {
+        return (0, None);
+    };
+    let unknown = log.tally.iter().find(|(verb, _)| verb.as_str() == "?");
+    let told = unknown.map_or(0, |(_, tally)| u64::from(tally.total));
+    let unheard =
+        |exchange: &&Exchange| proto.and_then(|proto| kind(proto, exchange)) == Some(Kind::Unknown);
+    let seen = case.joined.exchanges.iter().filter(unheard).count();
+    let line = log.events.last().map(|event| Evidence::Line(event.line));
+    let seen = u64::try_from(seen).unwrap_or(u64::MAX);
+    (told.saturating_sub(seen), line)
 }
 
 fn tell(client: IpAddr, rejected: Rejected) -> Finding {
@@ -157,8 +183,9 @@ fn kind(proto: Proto, exchange: &Exchange) -> Option<Kind> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Scene, exchange, wire};
+    use super::super::testing::{Scene, exchange, logged, wire};
     use super::*;
+    use crate::model::{Tally, Verb};
 
     #[test]
     fn kinds_are_told_apart_and_logins_left_out() {
@@ -184,5 +211,24 @@ mod tests {
             "{}",
             found[0].message
         );
+    }
+
+    #[test]
+    fn what_the_log_only_counts_is_added_to_what_is_seen() {
+        for (seen, expected) in [(0, 2), (1, 2), (2, 2), (3, 3)] {
+            let mut log = logged(0, 4);
+            let tally = Tally {
+                accepted: 0,
+                total: 2,
+            };
+            log.tally.push((Verb::new("?"), tally));
+            let mut smtp = wire(25, 0, "SF", "ShAdDaFf");
+            for _ in 0..seen {
+                smtp.exchanges.push(exchange(0, "XYZZY", "500 what", 1));
+            }
+            let mut scene = Scene::default();
+            scene.add_both(smtp, log);
+            assert_eq!(scene.find(find)[0].count, expected);
+        }
     }
 }
