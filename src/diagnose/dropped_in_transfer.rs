@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Endpoint, Evidence, Finding, PacketNo, Severity, Side, WireSession};
+use crate::model::{
+    Endpoint, Evidence, Finding, LogSession, PacketNo, Severity, Side, WireSession,
+};
 
 use super::View;
 use super::group::{Group, Words, counted, listed, server};
@@ -58,7 +60,13 @@ fn find(view: View<'_>) -> Vec<Finding> {
 fn by_log_alone(view: View<'_>) -> Option<Finding> {
     let mut group = Group::default();
     for case in view.cases().filter(|case| case.wire.is_none()) {
-        if let Some(line) = case.log.and_then(|log| log.cut) {
+        let unseen = |log: &&LogSession| {
+            !view.wires.iter().any(|wire| {
+                let client = wire.conversation.client;
+                Some(client.ip) == log.peer && Some(client.port) == log.peer_port
+            })
+        };
+        if let Some(line) = case.log.filter(unseen).and_then(|log| log.cut) {
             group.add(&case, None, Some(Evidence::Line(line)));
         }
     }
