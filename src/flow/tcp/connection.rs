@@ -179,7 +179,7 @@ impl TcpConnection {
         if segment.flags.has(Flags::RST) {
             return self.reset(arrival, side, segment, out);
         }
-        if self.must_wait(side, &meta) {
+        if self.unseen(side, &meta) {
             self.waiting_octets += segment.payload.len();
             self.waiting.push_back(Waiting {
                 arrival,
@@ -205,7 +205,10 @@ impl TcpConnection {
         limits: &Limits,
         out: &mut dyn FnMut(StreamEvent<'_>),
     ) {
-        while let Some(waiting) = self.waiting.pop_front() {
+        while let Some(waiting) = self
+            .sent_first()
+            .and_then(|first| self.waiting.remove(first))
+        {
             self.force(waiting, self.last, limits, out);
         }
         self.give_up_all(out);
@@ -339,35 +342,50 @@ impl TcpConnection {
         (stream, tally)
     }
 
-    /// Whether it acknowledges octets not yet passed on, or stands behind one that does.
-    fn must_wait(&mut self, side: Side, meta: &Meta) -> bool {
-        let unseen = self.unseen(side, meta);
-        let awaited = self.waiting.iter().any(|waiting| waiting.side != side);
-        if self.stream(side).fills(meta.seq, meta.length) && (awaited || !unseen) {
-            return false;
-        }
-        unseen || self.waiting.iter().any(|waiting| waiting.side == side)
-    }
-
-    fn unseen(&mut self, side: Side, meta: &Meta) -> bool {
-        let other = self.stream(side.other());
+    /// Whether it acknowledges octets not yet passed on.
+    fn unseen(&self, side: Side, meta: &Meta) -> bool {
+        let [client, server] = &self.streams;
+        let other = if side == Side::Client { server } else { client };
         meta.ack
             .and_then(|ack| other.ahead(ack))
             .is_some_and(|ahead| ahead > 0)
     }
 
-    /// Passes on segments whose wait is over, one way or the other.
+    /// Passes on segments whose wait is over: first those that acknowledge nothing unseen any more, and where there are
+    /// none, once patience is, the one that was sent before the others.
     fn release(&mut self, now: Nanos, limits: &Limits, out: &mut dyn FnMut(StreamEvent<'_>)) {
-        while let Some(first) = self.waiting.front() {
-            let (side, meta, since) = (first.side, first.meta, first.arrival.at);
+        while let Some(since) = self.waiting.front().map(|first| first.arrival.at) {
+            let seen = self
+                .waiting
+                .iter()
+                .position(|it| !self.unseen(it.side, &it.meta));
             let over = self.waiting.len() > WAITING || now.since(since) > PATIENCE;
-            if !over && self.unseen(side, &meta) {
+            let Some(next) = seen.or_else(|| self.sent_first().filter(|_| over)) else {
                 return;
-            }
-            if let Some(waiting) = self.waiting.pop_front() {
+            };
+            if let Some(waiting) = self.waiting.remove(next) {
                 self.force(waiting, now, limits, out);
             }
         }
+    }
+
+    /// The place of the waiting segment that was sent before the others: what one side sent and had received by then
+    /// only grows.
+    fn sent_first(&self) -> Option<usize> {
+        let passed = |it: &Waiting| {
+            let [client, server] = &self.streams;
+            let (own, other) = if it.side == Side::Client {
+                (client, server)
+            } else {
+                (server, client)
+            };
+            let received = it.meta.ack.and_then(|ack| other.ahead(ack)).unwrap_or(0);
+            own.ahead(it.meta.seq).unwrap_or(0) + received
+        };
+        let waiting = self.waiting.iter().enumerate();
+        waiting
+            .min_by_key(|(_, it)| passed(it))
+            .map(|(place, _)| place)
     }
 
     /// Passes a waiting segment on; what it acknowledges and nobody saw is a hole.

@@ -139,12 +139,6 @@ impl Stream {
         (ahead.abs() < REACH).then_some(ahead)
     }
 
-    /// Whether `length` octets from `seq` bring the one that is waited for.
-    pub(super) fn fills(&self, seq: SeqNo, length: u32) -> bool {
-        self.ahead(seq)
-            .is_some_and(|ahead| ahead <= 0 && ahead + i64::from(length) > 0)
-    }
-
     /// Takes the octets of a segment that begins at `seq`.
     pub(super) fn take(
         &mut self,
