@@ -34,6 +34,7 @@ mod talk;
 #[cfg(test)]
 mod testing;
 pub mod tls;
+mod undecided;
 
 pub use bodies::{Bodies, BodyPiece, Completeness};
 pub use decoder::{Decoder, Dialogue, Entry, Opening, Step, Verdict};

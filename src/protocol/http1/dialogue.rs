@@ -7,8 +7,8 @@ use crate::protocol::bodies::{self, Completeness};
 use crate::protocol::line::{Body, Line, Mode};
 use crate::protocol::pending::Pending;
 use crate::protocol::record::{
-    add_name, answer, answer_body, answer_more, ask, ask_body, ask_more, forget_answer, remark,
-    unmatched,
+    add_name, answer, answer_body, answer_more, ask, ask_body, ask_more, forget_answer,
+    perhaps_text, remark, unmatched,
 };
 use crate::protocol::talk::{Talk, Wire};
 
@@ -151,7 +151,7 @@ impl Talk for Http {
 impl Http {
     fn request_line(&mut self, line: &Line<'_>, wire: &mut Wire, out: &mut Dialogue) {
         if matches!(self.request.stage, Stage::Start | Stage::Lost) {
-            return self.first_request_line(line, out);
+            return self.first_request_line(line, wire, out);
         }
         if let Some(ask) = self.pending.last() {
             ask_more(&mut ask.exchange, line);
@@ -193,7 +193,7 @@ impl Http {
         }
     }
 
-    fn first_request_line(&mut self, line: &Line<'_>, out: &mut Dialogue) {
+    fn first_request_line(&mut self, line: &Line<'_>, wire: &mut Wire, out: &mut Dialogue) {
         // Empty lines before a request are allowed (RFC 9112 §2.2).
         if line.text.is_empty() {
             return;
@@ -213,6 +213,9 @@ impl Http {
         let request = request.unwrap_or_else(|| head::malformed(&line.text));
         while let Some(ask) = self.pending.pop_doubtful() {
             self.reply.stage = Stage::Lost;
+            if wire.server.break_body().is_some() {
+                out.bodies.end(Side::Server, Completeness::BrokenOff);
+            }
             ask.write(out);
         }
         let mut kind = match request.method.as_str() {
@@ -221,6 +224,7 @@ impl Http {
             _ => Method::Other,
         };
         let simple = malformed && head::is_simple(&line.text);
+        let behind_hole = self.request.stage == Stage::Lost;
         self.request = Message {
             stage: if simple { Stage::Start } else { Stage::Fields },
             ..Message::default()
@@ -232,6 +236,9 @@ impl Http {
         } else if malformed {
             out.fault(FaultCode::UnknownCommand, line.packet);
             remark(&mut exchange.notes, "not a request of HTTP/1");
+        }
+        if behind_hole {
+            perhaps_text(&mut exchange);
         }
         if let Some(oldest) = self.pending.push(exchange, kind) {
             oldest.write(out);
@@ -292,6 +299,11 @@ impl Http {
                     &mut out.notes,
                     format!("not a reply of HTTP/1, in packet {}", line.packet.0),
                 );
+                if self.pending.is_uncertain() {
+                    // It was not as long as it said: the reply to a HEAD that was lost.
+                    self.reply.stage = Stage::Lost;
+                    self.pending.reply_to_none();
+                }
             }
             return;
         };
@@ -310,7 +322,10 @@ impl Http {
         };
         match self.pending.first() {
             Some(ask) => answer(&mut ask.exchange, &line, || status.to_string()),
-            None => unmatched(&line, out),
+            None => {
+                self.pending.reply_to_none();
+                unmatched(&line, out);
+            }
         }
     }
 
@@ -326,6 +341,11 @@ impl Http {
                 forget_answer(&mut ask.exchange);
             }
             self.reply.stage = Stage::Start;
+            return;
+        }
+        if self.pending.is_empty() {
+            // Whether it has a body depends on the request, which nobody saw.
+            self.reply.stage = Stage::Lost;
             return;
         }
         let empty = method == Method::Head || matches!(self.status, 204 | 304);
