@@ -5,7 +5,7 @@ use std::path::Path;
 use bothends::protocol::registry::PROTOCOLS;
 
 #[path = "../../fuzz/bodies.rs"]
-mod bodies;
+pub(crate) mod bodies;
 
 /// A target takes any bytes and panics when something is wrong.
 type Target = fn(&[u8]);
