@@ -320,13 +320,11 @@ impl Http {
             stage: Stage::Fields,
             ..Message::default()
         };
-        match self.pending.first() {
-            Some(ask) => answer(&mut ask.exchange, &line, || status.to_string()),
-            None => {
-                self.pending.reply_to_none();
-                unmatched(&line, out);
-            }
+        if let Some(ask) = self.pending.first() {
+            return answer(&mut ask.exchange, &line, || status.to_string());
         }
+        self.pending.reply_to_none();
+        unmatched(&line, out);
     }
 
     fn reply_head_ended(&mut self, wire: &mut Wire, out: &mut Dialogue) {

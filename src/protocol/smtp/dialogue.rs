@@ -30,12 +30,28 @@ pub(super) struct Smtp {
     /// Behind a hole the client has sent lines that are no commands.
     text_perhaps: bool,
     tried_auth: bool,
-    lmtp: bool,
+    answers: Answers,
     /// Recipients of the message under way that the server took.
     recipients: u32,
     /// Replies to it so far: LMTP has one for each recipient.
     replies: u32,
     envelope: Envelope,
+}
+
+/// How often a message is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Answers {
+    /// Once.
+    #[default]
+    Once,
+    /// Once for each recipient that was taken: LMTP (RFC 2033 §4.2).
+    PerRecipient,
+}
+
+impl Answers {
+    const fn of(lmtp: bool) -> Self {
+        if lmtp { Self::PerRecipient } else { Self::Once }
+    }
 }
 
 /// Whether the server has greeted.
@@ -176,7 +192,7 @@ impl Smtp {
                     self.awaited = Awaited::Perhaps;
                 }
             }
-            Kind::Hello { lmtp } => self.lmtp |= *lmtp,
+            Kind::Hello { lmtp } => self.answers = Answers::of(*lmtp).max(self.answers),
             Kind::Chunk { octets, .. } => {
                 wire.client.expect(Mode::Octets(*octets));
                 wire.client.watch_head();
@@ -239,11 +255,12 @@ impl Smtp {
             out.fault(FaultCode::OutOfOrder, asked.unwrap_or(line.packet));
         }
         let ends_message = matches!(ask.kind, Kind::Body | Kind::Chunk { last: true, .. });
-        if self.lmtp && ends_message {
+        let each = self.answers == Answers::PerRecipient && ends_message;
+        if each {
             self.envelope.recipient_told(reply.code);
         }
         self.replies += 1;
-        if self.lmtp && ends_message && self.replies < self.recipients {
+        if each && self.replies < self.recipients {
             return;
         }
         self.replies = 0;
