@@ -157,11 +157,11 @@ impl Undecided {
         self.header = match proxy::header(client) {
             Header::Absent => Some(0),
             Header::NeedMore => None,
-            Header::Whole(octets, named) => {
-                remark(
-                    &mut dialogue.notes,
-                    format!("a PROXY header names the client {named}"),
-                );
+            Header::Whole(octets, client) => {
+                match client {
+                    Some(client) => dialogue.forwarded.push(client),
+                    None => remark(&mut dialogue.notes, "a PROXY header names nobody"),
+                }
                 Some(octets)
             }
         };

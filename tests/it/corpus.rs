@@ -4,7 +4,7 @@ use std::path::Path;
 
 use bothends::protocol::registry::PROTOCOLS;
 
-#[path = "../../fuzz/bodies.rs"]
+#[path = "../../fuzz/bodies/mod.rs"]
 pub(crate) mod bodies;
 
 /// A target takes any bytes and panics when something is wrong.
@@ -12,14 +12,18 @@ type Target = fn(&[u8]);
 
 #[test]
 fn every_seed_and_every_cut_of_it_passes() {
-    let targets: [(&str, Target); 7] = [
+    let targets: [(&str, Target); 11] = [
         ("capture", bodies::capture),
         ("datagrams", bodies::datagrams),
         ("flow", bodies::flow),
         ("link", bodies::link),
         ("log", bodies::log),
+        ("netmon", bodies::netmon),
+        ("pcap", bodies::pcap),
+        ("pcapng", bodies::pcapng),
         ("protocol", bodies::protocol),
         ("secrets", bodies::secrets),
+        ("tcp", bodies::tcp),
     ];
     for (name, target) in targets {
         replay(name, target);

@@ -26,10 +26,13 @@ mod follow;
 mod formats;
 #[cfg(feature = "live")]
 mod live;
+mod log_formats;
 mod logging;
+mod odbc;
 mod own_format;
 mod packets;
 mod program;
+mod proxied;
 mod real_logs;
 mod rooms;
 mod rotated;

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Shows a seed of a fuzz target as text, or makes one of text.
 
-    lab/seed.py show fuzz/corpus/smtp/pipelined
-    lab/seed.py make OUT < TEXT
+    fuzz/seed.py show fuzz/corpus/smtp/pipelined
+    fuzz/seed.py make OUT < TEXT
 
-A seed is a dialogue in pieces: a byte of side and kind, a byte of length, the bytes (`Pieces` in fuzz/bodies.rs). In text a
+A seed is a dialogue in pieces: a byte of side and kind, a byte of length, the bytes (`Pieces` in fuzz/bodies). In text a
 piece is a line: `C b'EHLO x\\r\\n'` (said by the client), `S b'...'` (by the server), `C gap 12` (octets that are missing),
 `S fin`. What is longer than 255 octets becomes several pieces. A first line `head b'...'` stands for what a target wants
 before the pieces: the port of `protocol`, port, length and key log of `secrets`.

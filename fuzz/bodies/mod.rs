@@ -1,13 +1,15 @@
 //! What the fuzz targets do with their bytes; the ordinary tests replay the corpora through the same functions.
 
-#![allow(dead_code, reason = "each target uses one of them")]
+#![allow(dead_code, unused_imports, reason = "each target uses one of them")]
+
+mod capture;
+mod flow;
+mod link;
+mod tcp;
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use bothends::capture::{self, LinkType, Record};
-use bothends::flow::{FlowTable, Limits, StreamEvent};
-use bothends::input::Window;
-use bothends::link::{Checksum, Datagram, Flags, LinkDecoder, Segment, SeqNo, TcpOptions, Upper};
+use bothends::flow::StreamEvent;
 use bothends::log::{self, Chosen, Entry, Era, How, Opening, registry::FORMATS};
 use bothends::model::{LogId, LogSource, Nanos, PacketNo, Proto, Side};
 use bothends::protocol::dns::DnsDialogue;
@@ -15,130 +17,10 @@ use bothends::protocol::registry::PROTOCOLS;
 use bothends::protocol::tls::Secrets;
 use bothends::protocol::{self, Dialogue, Driver, Step};
 
-/// Any bytes as a capture file: never more packet bytes than the file has, and a stream of them gives the same.
-pub(crate) fn capture(data: &[u8]) {
-    let stream = Window::passing(Box::new(data), None);
-    match (capture::open(data), capture::open_window(stream)) {
-        (Ok(mut file), Ok(mut stream)) => {
-            while let Some(record) = file.advance() {
-                assert!(file.bytes().len() <= data.len());
-                assert_eq!(stream.advance(), Some(record));
-                assert_eq!(stream.bytes(), file.bytes());
-                assert_eq!(stream.comments(), file.comments());
-            }
-            assert!(file.bytes().is_empty());
-            assert_eq!(stream.advance(), None);
-            assert_eq!(stream.report().damage, file.report().damage);
-        }
-        // Read by a table, which takes all of it.
-        (Ok(mut file), Err(_)) => {
-            while file.advance().is_some() {
-                assert!(file.bytes().len() <= data.len());
-            }
-            assert!(capture::by_table(data));
-        }
-        (Err(_), stream) => assert!(stream.is_err()),
-    }
-}
-
-/// Two bytes of link type, then a packet, whole and as the first part of a longer one.
-pub(crate) fn link(data: &[u8]) {
-    let Some((head, packet)) = data.split_first_chunk() else {
-        return;
-    };
-    let mut decoder = LinkDecoder::default();
-    for extra in [0, 100] {
-        let record = Record {
-            time: Nanos(0),
-            link_type: LinkType(u16::from_le_bytes(*head)),
-            length: u32::try_from(packet.len() + extra).unwrap_or(u32::MAX),
-            interface: 0,
-            at: 0,
-            process: None,
-        };
-        let mut n = 0;
-        while n == 0 || n < decoder.subframes() {
-            if let Ok(Datagram {
-                upper: Upper::Tcp(segment),
-                ..
-            }) = decoder.decode_nth(&record, packet, n)
-            {
-                assert!(
-                    segment.payload.len() <= usize::try_from(segment.length).unwrap_or(usize::MAX)
-                );
-            }
-            n += 1;
-        }
-    }
-}
-
-/// Segments of one connection, eight bytes of header each: the streams never hold more than was sent.
-pub(crate) fn flow(data: &[u8]) {
-    let limits = Limits {
-        held_per_direction: 512,
-        held_in_all: 700,
-        connections: 2,
-        half_open: 2,
-        unanswered: 20,
-    };
-    let mut table = FlowTable::new(limits);
-    let (mut sent, mut passed) = (0usize, 0usize);
-    let mut rest = data;
-    let mut number = 0;
-    while let Some((&[flags, side, s0, s1, a0, a1, length, step], more)) = rest.split_first_chunk()
-    {
-        let (payload, more) = more.split_at(usize::from(length).min(more.len()));
-        rest = more;
-        number += 1;
-        sent += payload.len();
-        let client = (
-            IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
-            40_000 + u16::from(side >> 4),
-        );
-        let server = (IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 25);
-        let (from, to) = if side & 1 == 0 {
-            (client, server)
-        } else {
-            (server, client)
-        };
-        let datagram = Datagram {
-            source: from.0,
-            destination: to.0,
-            ttl: 64,
-            authenticated: None,
-            upper: Upper::Tcp(Segment {
-                source_port: from.1,
-                destination_port: to.1,
-                seq: SeqNo(u32::MAX - 300).plus(u32::from(u16::from_le_bytes([s0, s1]))),
-                ack: SeqNo(u32::MAX - 300).plus(u32::from(u16::from_le_bytes([a0, a1]))),
-                flags: Flags(flags),
-                window: 100,
-                urgent: 0,
-                options: TcpOptions::default(),
-                payload,
-                length: u32::from(length) + u32::from(side >> 1 & 1),
-                checksum: Checksum::Good,
-            }),
-        };
-        let at = Nanos(i64::from(step) * 50_000_000 * number);
-        let packet = PacketNo(number.unsigned_abs());
-        table.push(at, packet, &datagram, &mut |_, event| {
-            passed += octets(&event);
-        });
-    }
-    table.finish(&mut |_, event| {
-        passed += octets(&event);
-    });
-    assert!(passed <= sent, "{passed} octets came of {sent}");
-    assert_eq!(table.open(), 0);
-}
-
-fn octets(event: &bothends::flow::FlowEvent<'_>) -> usize {
-    match event {
-        bothends::flow::FlowEvent::Stream(StreamEvent::Data { bytes, .. }) => bytes.len(),
-        _ => 0,
-    }
-}
+pub(crate) use capture::{capture, netmon, pcap, pcapng};
+pub(crate) use flow::flow;
+pub(crate) use link::link;
+pub(crate) use tcp::tcp;
 
 /// Two bytes of port, then pieces of a dialogue (see [`Pieces`]).
 pub(crate) fn protocol(data: &[u8]) {
