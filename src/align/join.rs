@@ -1,6 +1,7 @@
 //! The whole of alignment, log by log, and the sessions of both sides put together.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::model::{LogId, LogSession, LogSource, Nanos, Span, WireSession};
 
@@ -25,21 +26,34 @@ pub fn align(
     logs: &[LogSession],
     origin: Nanos,
 ) -> Alignment {
-    let wires = Wires::new(wires, origin);
     let mut alignment = Alignment::default();
-    let mut of_wire: BTreeMap<usize, Vec<(Verdict, Match)>> = BTreeMap::new();
-    let mut of_log: BTreeMap<usize, Match> = BTreeMap::new();
+    if wires.is_empty() && sources.iter().all(|source| source.offset.is_none()) {
+        alignment.sessions = all_alone(logs);
+        return alignment;
+    }
+    let wires = Wires::new(wires, origin);
+    let mut of_wire: BTreeMap<usize, Vec<(Verdict, Arc<Match>)>> = BTreeMap::new();
+    // Millions of sessions may be alone for one reason.
+    let mut alone = Alone::default();
+    let mut of_log: Vec<Option<Arc<Match>>> = vec![None; logs.len()];
+    let mut note = |log: usize, found: Arc<Match>| {
+        if let Some(of_log) = of_log.get_mut(log) {
+            *of_log = Some(found);
+        }
+    };
     let all = settle_all(&wires, sources, logs);
     for (source, (view, settled)) in sources.iter().zip(all) {
         let Some(settled) = settled else {
             let why = why_no_clock(&view);
-            of_log.extend(view.mine.iter().map(|&log| (log, Match::alone(why))));
+            for &log in &view.mine {
+                note(log, alone.for_reason(why));
+            }
             continue;
         };
         let missing = missing(&view, source);
         for (row, (&log, verdict)) in view.mine.iter().zip(&settled.chosen).enumerate() {
             let Some(verdict) = verdict else {
-                of_log.insert(log, why_alone(&view, log, &settled.clock));
+                note(log, alone.for_reason(why_alone(&view, log, &settled.clock)));
                 continue;
             };
             let mut found = judge(&view, row, verdict);
@@ -50,7 +64,8 @@ pub fn align(
             if found.standing == Standing::Ambiguous {
                 found.reasons.extend(missing.clone());
             }
-            of_log.insert(log, found.clone());
+            let found = Arc::new(found);
+            note(log, found.clone());
             of_wire
                 .entry(verdict.wire)
                 .or_default()
@@ -68,14 +83,37 @@ pub fn align(
         .filter(|(_, found)| found.standing == Standing::Matched)
         .map(|(verdict, _)| verdict.log)
         .collect();
-    let alone = (0..logs.len()).filter(|log| !claimed.contains(log));
-    alignment.sessions.extend(alone.map(|log| Joined {
+    let unclaimed = (0..logs.len()).filter(|log| !claimed.contains(log));
+    alignment.sessions.extend(unclaimed.map(|log| Joined {
         logs: vec![log],
-        verdict: of_log.get(&log).cloned().unwrap_or_default(),
-        exchanges: logs.get(log).map(sequence::untold).unwrap_or_default(),
+        verdict: of_log.get_mut(log).and_then(Option::take).unwrap_or_default(),
         ..Joined::default()
     }));
     alignment
+}
+
+/// The log's sessions where there is no capture.
+fn all_alone(logs: &[LogSession]) -> Vec<Joined> {
+    let verdict = Alone::default().for_reason(NO_CAPTURE);
+    let alone = |log| Joined {
+        logs: vec![log],
+        verdict: verdict.clone(),
+        ..Joined::default()
+    };
+    (0..logs.len()).map(alone).collect()
+}
+
+/// Verdicts on sessions that are alone, one for each reason.
+#[derive(Default)]
+struct Alone(BTreeMap<&'static str, Arc<Match>>);
+
+impl Alone {
+    fn for_reason(&mut self, reason: &'static str) -> Arc<Match> {
+        let verdict = self.0.entry(reason);
+        verdict
+            .or_insert_with(|| Arc::new(Match::alone(reason)))
+            .clone()
+    }
 }
 
 /// Each log with what was found of it.
@@ -259,7 +297,7 @@ fn joined_wire(
     at: usize,
     wire: &WireSession,
     logs: &[LogSession],
-    verdicts: &[(Verdict, Match)],
+    verdicts: &[(Verdict, Arc<Match>)],
 ) -> Joined {
     let mut joined = Joined {
         wire: Some(at),
@@ -355,9 +393,12 @@ fn missing(view: &View<'_>, source: &LogSource) -> Option<String> {
     silent.then(|| format!("the log names no client port; {setting} would write it"))
 }
 
+/// Why no session is joined.
+const NO_CAPTURE: &str = "there is no capture to compare with";
+
 fn why_no_clock(view: &View<'_>) -> &'static str {
     if view.wires.sessions.is_empty() {
-        "there is no capture to compare with"
+        NO_CAPTURE
     } else if view.mine.is_empty() {
         "the log has no sessions"
     } else {
@@ -365,14 +406,14 @@ fn why_no_clock(view: &View<'_>) -> &'static str {
     }
 }
 
-fn why_alone(view: &View<'_>, log: usize, clock: &Clock) -> Match {
+fn why_alone(view: &View<'_>, log: usize, clock: &Clock) -> &'static str {
     let stamps = view.logs.get(log).and_then(LogSession::stamps);
     let (first, last) = view.wires.background.span();
-    Match::alone(match stamps {
+    match stamps {
         Some((_, end)) if clock.to_capture(end.at) + end.resolution < first => {
             "before the capture began"
         }
         Some((start, _)) if clock.to_capture(start.at) > last => "after the capture ended",
         _ => "nothing in the capture fits its time, address and commands",
-    })
+    }
 }

@@ -80,13 +80,9 @@ fn timed_out(case: &Case<'_>) -> Option<(bool, Span, Option<Evidence>)> {
             exchange.end.filter(|_| !says_timeout(exchange))
         }))
         .map_or(Span::ZERO, |(wire, last)| wire.end.since(last));
-    let said = case
-        .joined
-        .exchanges
-        .iter()
-        .find(|exchange| says_timeout(exchange));
+    let said = case.exchanges(|said| is_timeout(said.reply)).next();
     if let Some(exchange) = said {
-        return Some((true, silent, place(exchange)));
+        return Some((true, silent, place(&exchange)));
     }
     let noted = case
         .wire
@@ -111,6 +107,10 @@ fn says_timeout(exchange: &crate::model::Exchange) -> bool {
 }
 
 fn is_timeout(text: &str) -> bool {
+    // Most replies are looked at no further.
+    if !["421", "400 ", "* "].iter().any(|hint| text.contains(hint)) {
+        return false;
+    }
     let text = text.to_ascii_lowercase();
     let ends = text.contains("421") || text.contains("* bye") || text.contains("400 ");
     ends && ["timeout", "timed out", "inactiv", "idle"]

@@ -283,7 +283,7 @@ impl Told<'_> {
             (None, Some(from)) => ("MAIL", format!("MAIL FROM:<{from}>")),
             (None, None) => return Event::Note(reply.to_owned()),
         };
-        Event::Command(LogCommand {
+        Event::command(LogCommand {
             verb: Verb::new(verb),
             request,
             code: Some(code.to_owned()),

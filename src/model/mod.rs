@@ -5,6 +5,7 @@
 
 mod body;
 mod capture_source;
+mod commands;
 mod damage;
 mod delivery;
 mod endpoint;
@@ -30,6 +31,7 @@ mod wire_session;
 
 pub use body::{BodyKind, BodyNo, StoredBody};
 pub use capture_source::{CaptureSource, CaptureZone, LostPackets};
+pub use commands::{CommandRef, Commands, CommandsBuilder};
 pub use damage::{Damage, DamageLog};
 pub use delivery::Delivery;
 pub use endpoint::{Conversation, Endpoint, Side, Transport};
@@ -40,7 +42,7 @@ pub use icmp::{IcmpError, IcmpReason};
 pub use keylog::{KeySource, Keylog};
 pub use log_session::{
     Ending, Event, LogCommand, LogEvent, LogId, LogPart, LogSession, LogSource, LoggedMessage,
-    LoggedOctets, LoggedSize, LoggedTls, Role, Tally, Zone,
+    LoggedOctets, LoggedSize, LoggedTls, Role, Zone,
 };
 pub use lookup::{LedBy, Lookup, LookupOutcome, RecordType};
 pub use mail::{MailMessage, MailRecipient};

@@ -273,7 +273,7 @@ impl Kept {
                 event.line.log = id;
             }
             for delivery in &mut session.deliveries {
-                delivery.line.log = id;
+                Arc::make_mut(delivery).line.log = id;
             }
         }
         self.sessions

@@ -1,13 +1,14 @@
 //! All that a run found out, ready to be written.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::path::OtherSide;
-use crate::align::{Alignment, Clock, Joined};
+use crate::align::{Alignment, Clock, Joined, untold};
 use crate::model::{
-    CaptureSource, Encryption, Finding, KeySource, LineRef, LogId, LogSession, LogSource, Lookup,
-    Nanos, Neighbour, PassedOver, Proto, Role, Seen, Span, WireSession,
+    CaptureSource, Encryption, Exchange, Finding, KeySource, LineRef, LogId, LogSession, LogSource,
+    Lookup, Nanos, Neighbour, PassedOver, Proto, Role, Seen, Span, WireSession,
 };
 
 /// What was read and how it was joined.
@@ -301,6 +302,14 @@ impl Shown<'_> {
             .map(|wire| wire.encryption)
             .or_else(|| self.log.and_then(|log| log.encryption))
             .unwrap_or_default()
+    }
+
+    /// Commands and replies, in order.
+    pub(super) fn exchanges(&self) -> Cow<'_, [Exchange]> {
+        match (self.wire, self.log) {
+            (None, Some(log)) => Cow::Owned(untold(log, |_| true)),
+            _ => Cow::Borrowed(&self.joined.exchanges),
+        }
     }
 
     pub(super) fn seen(&self) -> Seen {

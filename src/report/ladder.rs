@@ -27,7 +27,7 @@ const DIM: Style = Style::new().dimmed();
 /// Writes the heading and the rungs.
 pub(super) fn write(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Result<()> {
     heading(account, shown, out)?;
-    for exchange in &shown.joined.exchanges {
+    for exchange in shown.exchanges().iter() {
         rung(account, exchange, out)?;
     }
     Ok(())

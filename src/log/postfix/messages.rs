@@ -1,6 +1,7 @@
 //! What Postfix's other daemons tell of messages: sizes, recipients, and what became of them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::model::{Delivery, LineRef};
 
@@ -25,7 +26,7 @@ pub(super) struct Message {
     pub(super) to: Vec<String>,
     /// Its Message-ID field.
     pub(super) header_id: Option<String>,
-    pub(super) deliveries: Vec<Delivery>,
+    pub(super) deliveries: Vec<Arc<Delivery>>,
 }
 
 /// All messages of a log. A queue id may be used again once its message is removed.
@@ -196,14 +197,14 @@ impl Messages {
         };
         let mut deliver = |recipient: &str, status: &str, relay: &str, reply: &str| {
             if message.deliveries.len() < MAX_DELIVERIES {
-                message.deliveries.push(Delivery {
+                message.deliveries.push(Arc::new(Delivery {
                     line,
                     message: id.to_owned(),
                     recipient: recipient.to_owned(),
                     status: status.to_owned(),
                     relay: relay.to_owned(),
                     reply: reply.to_owned(),
-                });
+                }));
             }
         };
         match *about {
@@ -232,7 +233,7 @@ impl Messages {
     }
 
     /// What became of a message, also under the ids that it was queued with next.
-    pub(super) fn fate(&self, at: usize) -> Vec<Delivery> {
+    pub(super) fn fate(&self, at: usize) -> Vec<Arc<Delivery>> {
         let mut fate = Vec::new();
         let mut todo = vec![(at, 0)];
         while let Some((at, hops)) = todo.pop() {

@@ -241,7 +241,7 @@ impl Sending {
         }
         let what = match answered {
             Some(command) if !self.verbose && (!again || !command.verb.is_body()) => {
-                Event::Command(command)
+                Event::command(command)
             }
             _ => Event::Note(format!("{} {}", told.status, told.reply)),
         };
@@ -288,7 +288,7 @@ impl Sending {
             session.encryption = None;
         }
         if !self.verbose {
-            session.implied = self.implied;
+            session.implied = self.implied.iter().collect();
         }
         session
     }

@@ -2,12 +2,12 @@
 
 use crate::model::{
     Encryption, Ending, Event, LineRef, LogCommand, LogEvent, LogId, LogSession, LoggedMessage,
-    LoggedTls, Proto, Role, Side, Span, Stamp, Tally, Verb,
+    LoggedTls, Proto, Role, Side, Span, Stamp, Verb,
 };
 
 use super::super::hidden_clock::is_prompt;
 use super::super::transcript::{Detail, Transcript};
-use super::implied::{self, Told};
+use super::implied::{self, Rejected, Tally, Told};
 use super::line::{Client, Count, Said};
 use super::messages::Messages;
 use super::queue_id;
@@ -18,6 +18,8 @@ pub(super) struct Serving {
     transcript: Transcript,
     verbose: bool,
     told: Vec<Step>,
+    /// How often each command was used.
+    tally: Vec<(Verb, Tally)>,
     tls_port: bool,
 }
 
@@ -25,7 +27,7 @@ pub(super) struct Serving {
 enum Step {
     /// A message, by its place among all.
     Message(usize),
-    Reject(Told),
+    Reject(Rejected),
 }
 
 impl Serving {
@@ -37,6 +39,7 @@ impl Serving {
             transcript,
             verbose: false,
             told: Vec::new(),
+            tally: Vec::new(),
             tls_port: ["smtps", "submissions", "465"].contains(&service),
         }
     }
@@ -162,7 +165,7 @@ impl Serving {
             ("RCPT", _, Some(to)) => format!("RCPT TO:<{to}>"),
             _ => verb.to_owned(),
         };
-        self.told.push(Step::Reject(Told::Reject {
+        self.told.push(Step::Reject(Rejected {
             verb: verb.to_owned(),
             request: request.clone(),
             reply: reply.to_owned(),
@@ -172,7 +175,7 @@ impl Serving {
             .get(..3)
             .filter(|code| code.bytes().all(|digit| digit.is_ascii_digit()));
         let size = code.and_then(|_| u64::try_from(reply.len() + 2).ok());
-        Event::Command(LogCommand {
+        Event::command(LogCommand {
             verb: match verb {
                 "END-OF-MESSAGE" => Verb::new(Verb::BODY),
                 verb => Verb::new(verb),
@@ -189,7 +192,7 @@ impl Serving {
 
     fn count(&mut self, counts: &[Count<'_>]) {
         // `commands` is the sum; `unknown` counts commands whose words are not logged.
-        self.transcript.session.tally = counts
+        self.tally = counts
             .iter()
             .filter(|count| count.word != "commands")
             .map(|count| {
@@ -210,9 +213,7 @@ impl Serving {
     }
 
     fn counted(&self, verb: &str) -> bool {
-        self.transcript
-            .session
-            .tally
+        self.tally
             .iter()
             .any(|(of, tally)| of.as_str() == verb && tally.accepted > 0)
     }
@@ -222,13 +223,14 @@ impl Serving {
         let encryption = self.encryption();
         let mut told = Vec::new();
         let mut deliveries = Vec::new();
-        for step in std::mem::take(&mut self.told) {
+        let steps = std::mem::take(&mut self.told);
+        for step in &steps {
             match step {
                 Step::Message(at) => {
-                    told.extend(messages.get(at).cloned().map(Told::Message));
-                    deliveries.append(&mut messages.fate(at));
+                    told.extend(messages.get(*at).map(Told::Message));
+                    deliveries.append(&mut messages.fate(*at));
                 }
-                Step::Reject(reject) => told.push(reject),
+                Step::Reject(reject) => told.push(Told::Reject(reject)),
             }
         }
         let verbose = self.verbose;
@@ -241,13 +243,13 @@ impl Serving {
         session.deliveries = deliveries;
         if !verbose {
             let tls_first = encryption == Some(Encryption::Implicit);
-            session.implied = implied::commands(&session.tally, &told, tls_first);
+            session.implied = implied::commands(self.tally, &told, tls_first);
         }
         session
     }
 
     fn encryption(&self) -> Option<Encryption> {
-        let ended = !self.transcript.session.tally.is_empty();
+        let ended = !self.tally.is_empty();
         if self.counted("STARTTLS") {
             Some(Encryption::StartTls)
         } else if self.tls_port || (ended && self.transcript.session.tls.is_some()) {
@@ -259,7 +261,7 @@ impl Serving {
     }
 }
 
-fn logged_message(told: &Told) -> Option<LoggedMessage> {
+fn logged_message(told: &Told<'_>) -> Option<LoggedMessage> {
     /// What Postfix adds to a message before it measures it: a Received field of two to four lines, and Message-ID, Date and From where
     /// they lack. Line ends count as two octets, as on the wire.
     const ADDED: std::ops::RangeInclusive<u64> = 60..=1200;
