@@ -84,10 +84,15 @@ pub fn align(
         .map(|(verdict, _)| verdict.log)
         .collect();
     let unclaimed = (0..logs.len()).filter(|log| !claimed.contains(log));
-    alignment.sessions.extend(unclaimed.map(|log| Joined {
-        logs: vec![log],
-        verdict: of_log.get_mut(log).and_then(Option::take).unwrap_or_default(),
-        ..Joined::default()
+    alignment.sessions.extend(unclaimed.map(|log| {
+        Joined {
+            logs: vec![log],
+            verdict: of_log
+                .get_mut(log)
+                .and_then(Option::take)
+                .unwrap_or_default(),
+            ..Joined::default()
+        }
     }));
     alignment
 }

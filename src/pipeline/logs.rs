@@ -1,5 +1,6 @@
 //! Logs become log sessions.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::input::{Input, rotated_sets};
@@ -30,19 +31,51 @@ pub(super) fn read(
     progress: &mut Progress,
 ) -> Told {
     let mut told = Told::default();
+    let copies = copies(files);
+    let files: Vec<&LogFile> = files
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| !copies.contains_key(at))
+        .map(|(_, file)| file)
+        .collect();
     let paths: Vec<&Path> = files
         .iter()
         .map(|file| Path::new(&file.input.name))
         .collect();
     for set in rotated_sets(&paths) {
-        let mut set: Vec<&LogFile> = set.iter().filter_map(|&at| files.get(at)).collect();
+        let mut set: Vec<&LogFile> = set
+            .iter()
+            .filter_map(|&at| files.get(at).copied())
+            .collect();
         if set.len() > 1 {
             // The file that was begun last may have nothing in it yet.
             set.retain(|file| !file.input.bytes.is_empty());
         }
         told.set(&set, era, options, progress);
     }
+    for (copy, of) in copies.into_values() {
+        told.remark_copy(copy, of);
+    }
     told
+}
+
+/// Files whose lines another file has as well, by their place, each with its name and that of the other: a log that was copied and not yet cut
+/// off, or is there plain and compressed.
+fn copies(files: &[LogFile]) -> BTreeMap<usize, (&str, &str)> {
+    let mut copies = BTreeMap::new();
+    for (at, file) in files.iter().enumerate() {
+        let bytes = &*file.input.bytes;
+        let mut others = files.iter().enumerate();
+        let whole = others.find(|(other, whole)| {
+            let longer = whole.input.bytes.len() > bytes.len();
+            let first = whole.input.bytes.len() == bytes.len() && *other < at;
+            (longer || first) && !bytes.is_empty() && whole.input.bytes.starts_with(bytes)
+        });
+        if let Some((_, whole)) = whole {
+            copies.insert(at, (&*file.input.name, &*whole.input.name));
+        }
+    }
+    copies
 }
 
 /// How the log in `file` is to be read.
@@ -72,6 +105,15 @@ pub(super) fn how<'a>(
 }
 
 impl Told {
+    fn remark_copy(&mut self, copy: &str, of: &str) {
+        let has = |source: &&mut LogSource| source.files().any(|file| file == of);
+        if let Some(source) = self.sources.iter_mut().find(has) {
+            source.remarks.push(format!(
+                "'{copy}' has the same lines as '{of}' and is passed over"
+            ));
+        }
+    }
+
     fn set(&mut self, set: &[&LogFile], era: Era, options: &Options, progress: &mut Progress) {
         let mut rest = set;
         while let Some((first, others)) = rest.split_first() {

@@ -83,8 +83,8 @@ impl Drop for Listening {
     }
 }
 
-/// A mail server's side of a short dialogue, and a client's; `listener` is where they meet.
-fn converse(listener: &TcpListener) {
+/// A mail server's side of a short dialogue, and a client's; `listener` is where they meet. Gives the client's port.
+fn converse(listener: &TcpListener) -> u16 {
     let address = listener.local_addr().unwrap();
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -113,7 +113,8 @@ fn converse(listener: &TcpListener) {
             lines.read_line(&mut line).unwrap();
         }
         lines.read_to_string(&mut line).unwrap();
-    });
+        stream.local_addr().unwrap().port()
+    })
 }
 
 fn sessions(records: &[Value]) -> Vec<&Value> {
@@ -164,6 +165,76 @@ fn live_packets_tell_what_the_file_of_them_tells() {
         (&session["proto"], &session["conn_state"]),
         (&"smtp".into(), &"SF".into())
     );
+}
+
+/// What Postfix would write of such a dialogue, now.
+fn logged(port: u16) -> String {
+    let now = chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now());
+    let stamp = now.format("%Y-%m-%dT%H:%M:%S%.6f+00:00");
+    let said = |text: &str| format!("{stamp} mail postfix/smtpd[7]: {text}\n");
+    let client = format!("localhost[127.0.0.1]:{port}");
+    said(&format!("connect from {client}"))
+        + &said(&format!(
+            "disconnect from {client} ehlo=1 mail=1 quit=1 commands=3"
+        ))
+}
+
+/// A log is written, moved away, begun anew, copied and cut off, while packets pass.
+#[test]
+fn a_followed_log_is_joined_with_what_passes_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mail.log");
+    let moved = |number: u8| folder.path().join(format!("mail.log.{number}"));
+    std::fs::write(&path, logged(9)).unwrap();
+    let append = |text: &str| {
+        let mut log = std::fs::File::options()
+            .append(true)
+            .create(true)
+            .open(&path)
+            .unwrap();
+        log.write_all(text.as_bytes()).unwrap();
+    };
+    // The program looks five times a second.
+    let pause = || std::thread::sleep(Duration::from_millis(900));
+    let (listener, filter) = meeting();
+    let log = format!("postfix:{}", path.display());
+    let args = ["-i", "lo", "-f", &filter, "--follow", "--json", "-l", &log];
+    let Some(listening) = Listening::start(&args) else {
+        return;
+    };
+    for step in 0..6 {
+        append(&logged(converse(&listener)));
+        pause();
+        match step {
+            1 => std::fs::rename(&path, moved(1)).unwrap(),
+            3 => {
+                std::fs::copy(&path, moved(2)).unwrap();
+                let log = std::fs::File::options().write(true).open(&path).unwrap();
+                log.set_len(0).unwrap();
+                pause();
+            }
+            _ => {}
+        }
+    }
+    let (status, records) = listening.stop();
+    assert_eq!(status, Some(0));
+    let log = records.iter().find(|one| one["type"] == "log").unwrap();
+    assert_eq!(
+        (&log["events"], &log["unparsed_lines"]),
+        (&12.into(), &0.into()),
+        "each line once, those from before not: {log}"
+    );
+    let seen: Vec<_> = records
+        .iter()
+        .filter(|one| one["type"] == "session")
+        .map(|session| {
+            (
+                session["seen"].clone(),
+                session["log_lines"].as_array().unwrap().len(),
+            )
+        })
+        .collect();
+    assert_eq!(seen, vec![("both".into(), 2); 6], "{records:#?}");
 }
 
 #[test]

@@ -58,7 +58,8 @@ impl Outgoing {
         text: &str,
         out: &mut Vec<LogSession>,
     ) -> bool {
-        if let Some((_, rest)) = text.split_once("TLS connection established to ") {
+        let (_, rest) = text.split_once(' ').unwrap_or_default();
+        if let Some(rest) = rest.strip_prefix("TLS connection established to ") {
             let (Some((relay, _)), Some(Said::Tls { version, cipher })) =
                 (rest.split_once(": "), tls(rest))
             else {

@@ -8,8 +8,8 @@ use crate::model::{
 use super::super::hidden_clock::is_prompt;
 use super::super::transcript::{Detail, Transcript};
 use super::implied::{self, Rejected, Tally, Told};
-use super::line::{Client, Count, Said};
-use super::messages::Messages;
+use super::line::{Client, Counts, Said};
+use super::messages::{MessageNo, Messages};
 use super::queue_id;
 
 /// A session and what its lines told.
@@ -26,7 +26,7 @@ pub(super) struct Serving {
 /// What the log tells beside the tally, in the order of its lines.
 enum Step {
     /// A message, by its place among all.
-    Message(usize),
+    Message(MessageNo),
     Reject(Rejected),
 }
 
@@ -88,7 +88,7 @@ impl Serving {
 
     /// A queue file was made for a message.
     fn queued(&mut self, line: LineRef, stamp: Stamp, id: &str, messages: &mut Messages) {
-        self.told.push(Step::Message(messages.begin(id)));
+        self.told.extend(messages.brought(id).map(Step::Message));
         let made = queue_id::began(id).filter(|&made| is_prompt(stamp.at, made));
         if let Some(at) = made {
             let stamp = Stamp {
@@ -140,7 +140,7 @@ impl Serving {
                 Event::Note(format!("timeout after {state}"))
             }
             Said::Disconnect(counts) => {
-                self.count(&counts);
+                self.count(counts);
                 Event::Close
             }
             Said::Other => Event::Note(String::new()),
@@ -190,7 +190,7 @@ impl Serving {
         })
     }
 
-    fn count(&mut self, counts: &[Count<'_>]) {
+    fn count(&mut self, counts: Counts<'_>) {
         // `commands` is the sum; `unknown` counts commands whose words are not logged.
         self.tally = counts
             .iter()
@@ -218,6 +218,14 @@ impl Serving {
             .any(|(of, tally)| of.as_str() == verb && tally.accepted > 0)
     }
 
+    /// The messages that it brought.
+    pub(super) fn messages(&self) -> impl Iterator<Item = MessageNo> {
+        self.told.iter().filter_map(|step| match step {
+            Step::Message(at) => Some(*at),
+            Step::Reject(_) => None,
+        })
+    }
+
     /// Adds what became known of the messages since, and puts the commands in order.
     pub(super) fn into_session(mut self, messages: &Messages) -> LogSession {
         let encryption = self.encryption();
@@ -240,6 +248,7 @@ impl Serving {
         session.encryption = encryption;
         session.every_command = verbose;
         session.messages = told.iter().filter_map(logged_message).collect();
+        session.events.shrink_to_fit();
         session.deliveries = deliveries;
         if !verbose {
             let tls_first = encryption == Some(Encryption::Implicit);

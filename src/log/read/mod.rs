@@ -232,6 +232,11 @@ impl Reader {
     /// The sessions that are complete so far.
     pub fn sessions(&mut self) -> Vec<LogSession> {
         let mut sessions = std::mem::take(&mut self.sessions);
+        for session in &mut sessions {
+            // A socket for both families writes `::ffff:192.0.2.1`, where the packets have 192.0.2.1.
+            session.peer = session.peer.map(|ip| ip.to_canonical());
+            session.local = session.local.map(|ip| ip.to_canonical());
+        }
         if let Some(offsets) = self.offsets() {
             for event in sessions.iter_mut().flat_map(|session| &mut session.events) {
                 event.stamp.at = event.stamp.at - offsets.at(event.line.line);
