@@ -3,7 +3,9 @@
 
 # Live capture links with libpcap; without it everything else is built all the same.
 HAS_PCAP = echo 'int main(void){return 0;}' | cc -x c - -lpcap -o /dev/null 2>/dev/null
-FEATURES = $$($(HAS_PCAP) || echo --no-default-features)
+# Tables of databases are read through unixODBC; that is built and tested where its headers and library are.
+HAS_ODBC = echo 'int main(void){return 0;}' | cc -x c - -lodbc -o /dev/null 2>/dev/null
+FEATURES = $$($(HAS_PCAP) || echo --no-default-features) $$($(HAS_ODBC) && echo --features odbc)
 SUDO = $$(test "$$(id -u)" = 0 || echo sudo)
 
 CASES = captures

@@ -11,7 +11,7 @@ use bothends::input::Input;
 use bothends::link::LinkDecoder;
 use bothends::log;
 use bothends::model::{LogId, PacketNo};
-use bothends::pipeline::{LogInput, Options, Progress, Show, run};
+use bothends::pipeline::{LogInput, LogPlace, Options, Progress, Show, run};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 fn bundled(name: &str) -> std::path::PathBuf {
@@ -64,7 +64,7 @@ fn rooms(criterion: &mut Criterion) {
         let options = Options {
             captures: vec![bundled("postfix/wire.pcapng")],
             logs: vec![LogInput {
-                path: bundled("postfix/postfix.log"),
+                place: LogPlace::Files(bundled("postfix/postfix.log")),
                 format: None,
             }],
             ..Options::default()

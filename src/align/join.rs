@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::{LogId, LogSession, LogSource, Nanos, Span, WireSession};
+use crate::model::{Extent, LogId, LogSession, LogSource, Nanos, Span, WireSession};
 
 use super::clock::Clock;
 use super::component::{CLAIM, CLEAR};
 use super::evidence::{Evidence, damaged};
+use super::last_lines::{self, LastLine};
 use super::pairing::Pairing;
 use super::translation::Translation;
 use super::verdict::{Alignment, Joined, Match, Standing};
@@ -19,41 +20,81 @@ const TWINS_WITHIN: usize = 64;
 
 /// Puts every log on the capture's clock and joins its sessions to the wire's.
 ///
-/// `origin` is the time of the capture's first packet.
+/// `origin` is the time of the capture's first packet. Lines of which `logs` does not tell whose end they are go to the sessions that they
+/// ended, or away where the capture does not tell either.
 pub fn align(
+    wires: &[WireSession],
+    sources: &[LogSource],
+    logs: &mut Vec<LogSession>,
+    origin: Nanos,
+) -> Alignment {
+    if wires.is_empty() && sources.iter().all(|source| source.offset.is_none()) {
+        last_lines::put(logs, &[]);
+        let alone = (0..logs.len()).map(|log| (log, NO_CAPTURE)).collect();
+        return Alignment {
+            sessions: sessions(wires, logs, &BTreeMap::new(), alone),
+            clocks: Vec::new(),
+        };
+    }
+    let Verdicts {
+        clocks,
+        mut pairs,
+        mut alone,
+        ends,
+    } = decide(wires, sources, logs, origin);
+    for end in &ends {
+        end.note(&mut pairs);
+    }
+    let place = last_lines::put(logs, &ends);
+    let moved = |log: usize| place.get(log).copied().flatten();
+    for pair in &mut pairs {
+        pair.0.log = moved(pair.0.log).unwrap_or(usize::MAX);
+    }
+    alone.retain_mut(|(log, _)| moved(*log).map(|at| *log = at).is_some());
+    let mut of_wire: BTreeMap<usize, Vec<(Verdict, Arc<Match>)>> = BTreeMap::new();
+    for (verdict, found) in pairs {
+        let pairs = of_wire.entry(verdict.wire).or_default();
+        pairs.push((verdict, Arc::new(found)));
+    }
+    Alignment {
+        sessions: sessions(wires, logs, &of_wire, alone),
+        clocks,
+    }
+}
+
+/// What was decided of each log session.
+#[derive(Default)]
+struct Verdicts {
+    clocks: Vec<Clock>,
+    /// Those that may be of a wire session.
+    pairs: Vec<(Verdict, Match)>,
+    /// Those that are of none, by their index, and why.
+    alone: Vec<(usize, &'static str)>,
+    ends: Vec<LastLine>,
+}
+
+fn decide(
     wires: &[WireSession],
     sources: &[LogSource],
     logs: &[LogSession],
     origin: Nanos,
-) -> Alignment {
-    let mut alignment = Alignment::default();
-    if wires.is_empty() && sources.iter().all(|source| source.offset.is_none()) {
-        alignment.sessions = all_alone(logs);
-        return alignment;
-    }
+) -> Verdicts {
     let wires = Wires::new(wires, origin);
-    let mut of_wire: BTreeMap<usize, Vec<(Verdict, Arc<Match>)>> = BTreeMap::new();
-    // Millions of sessions may be alone for one reason.
-    let mut alone = Alone::default();
-    let mut of_log: Vec<Option<Arc<Match>>> = vec![None; logs.len()];
-    let mut note = |log: usize, found: Arc<Match>| {
-        if let Some(of_log) = of_log.get_mut(log) {
-            *of_log = Some(found);
-        }
-    };
+    let mut decided = Verdicts::default();
     let all = settle_all(&wires, sources, logs);
     for (source, (view, settled)) in sources.iter().zip(all) {
         let Some(settled) = settled else {
             let why = why_no_clock(&view);
-            for &log in &view.mine {
-                note(log, alone.for_reason(why));
-            }
+            let mine = view.mine.iter();
+            decided.alone.extend(mine.map(|&log| (log, why)));
             continue;
         };
         let missing = missing(&view, source);
         for (row, (&log, verdict)) in view.mine.iter().zip(&settled.chosen).enumerate() {
             let Some(verdict) = verdict else {
-                note(log, alone.for_reason(why_alone(&view, log, &settled.clock)));
+                decided
+                    .alone
+                    .push((log, why_alone(&view, log, &settled.clock)));
                 continue;
             };
             let mut found = judge(&view, row, verdict);
@@ -64,61 +105,57 @@ pub fn align(
             if found.standing == Standing::Ambiguous {
                 found.reasons.extend(missing.clone());
             }
-            let found = Arc::new(found);
-            note(log, found.clone());
-            of_wire
-                .entry(verdict.wire)
-                .or_default()
-                .push((*verdict, found));
+            decided.pairs.push((*verdict, found));
         }
-        alignment.clocks.push(settled.clock);
+        decided.ends.extend(last_lines::find(&view, &settled));
+        decided.clocks.push(settled.clock);
     }
-    let sessions = wires.sessions.iter().enumerate();
-    alignment.sessions.extend(sessions.map(|(at, wire)| {
-        joined_wire(at, wire, logs, of_wire.get(&at).map_or(&[], Vec::as_slice))
-    }));
-    let claimed: BTreeSet<usize> = of_wire
-        .values()
-        .flatten()
+    decided
+}
+
+/// The sessions of both sides put together, those on the wire first.
+fn sessions(
+    wires: &[WireSession],
+    logs: &[LogSession],
+    of_wire: &BTreeMap<usize, Vec<(Verdict, Arc<Match>)>>,
+    alone: Vec<(usize, &'static str)>,
+) -> Vec<Joined> {
+    let first = wires
+        .iter()
+        .enumerate()
+        .map(|(at, wire)| joined_wire(at, wire, logs, of_wire.get(&at).map_or(&[], Vec::as_slice)));
+    let mut sessions: Vec<Joined> = first.collect();
+    let pairs = || of_wire.values().flatten();
+    let claimed: BTreeSet<usize> = pairs()
         .filter(|(_, found)| found.standing == Standing::Matched)
         .map(|(verdict, _)| verdict.log)
         .collect();
-    let unclaimed = (0..logs.len()).filter(|log| !claimed.contains(log));
-    alignment.sessions.extend(unclaimed.map(|log| {
-        Joined {
-            logs: vec![log],
-            verdict: of_log
-                .get_mut(log)
-                .and_then(Option::take)
-                .unwrap_or_default(),
-            ..Joined::default()
+    // Millions may be alone, for one of a few reasons.
+    let mut reasons: BTreeMap<&str, Arc<Match>> = BTreeMap::new();
+    let mut verdicts: Vec<Option<Arc<Match>>> = vec![None; logs.len()];
+    for (log, why) in alone {
+        let verdict = reasons
+            .entry(why)
+            .or_insert_with(|| Arc::new(Match::alone(why)));
+        if let Some(of_log) = verdicts.get_mut(log) {
+            *of_log = Some(verdict.clone());
         }
-    }));
-    alignment
-}
-
-/// The log's sessions where there is no capture.
-fn all_alone(logs: &[LogSession]) -> Vec<Joined> {
-    let verdict = Alone::default().for_reason(NO_CAPTURE);
-    let alone = |log| Joined {
-        logs: vec![log],
-        verdict: verdict.clone(),
-        ..Joined::default()
-    };
-    (0..logs.len()).map(alone).collect()
-}
-
-/// Verdicts on sessions that are alone, one for each reason.
-#[derive(Default)]
-struct Alone(BTreeMap<&'static str, Arc<Match>>);
-
-impl Alone {
-    fn for_reason(&mut self, reason: &'static str) -> Arc<Match> {
-        let verdict = self.0.entry(reason);
-        verdict
-            .or_insert_with(|| Arc::new(Match::alone(reason)))
-            .clone()
     }
+    for (verdict, found) in pairs() {
+        if let Some(of_log) = verdicts.get_mut(verdict.log) {
+            *of_log = Some(found.clone());
+        }
+    }
+    let rest = verdicts
+        .into_iter()
+        .enumerate()
+        .filter(|(log, _)| !claimed.contains(log));
+    sessions.extend(rest.map(|(log, verdict)| Joined {
+        logs: vec![log],
+        verdict: verdict.unwrap_or_default(),
+        ..Joined::default()
+    }));
+    sessions
 }
 
 /// Each log with what was found of it.
@@ -292,7 +329,7 @@ fn learn_translation(view: &View<'_>) -> Option<Translation> {
 fn sessions_of(id: LogId, logs: &[LogSession]) -> Vec<usize> {
     logs.iter()
         .enumerate()
-        .filter(|(_, log)| log.log == id && !log.events.is_empty())
+        .filter(|(_, log)| log.log == id && log.extent == Extent::Whole && !log.events.is_empty())
         .map(|(at, _)| at)
         .collect()
 }

@@ -30,13 +30,21 @@ A web server's own log format, as nginx's log_format or Apache's LogFormat has i
 NAME: in front of a log names it; logs without a named format are tried as well. Example:
   --log-format 'timed=$remote_addr:$remote_port [$time_local] \"$request\" $status $request_time' -l timed:access.log";
 
+/// What `-l` takes.
+const LOGS: &str = "\
+Server logs, folders or patterns; FORMAT: in front names the format (see `bothends formats`)
+
+A table of IIS's ODBC logging is read with -l 'odbc:CONNECTION-STRING;table=NAME', in a build with unixODBC (--features odbc). Example:
+  -l 'odbc:DSN=weblogs;UID=reader;table=inetlog'
+Passwords of the connection string are never shown; better keep them in odbc.ini, out of the list of processes.";
+
 /// What `--dedup` does.
 const DEDUP: &str = "\
 Leave out packets that are the same as one within WINDOW before (5ms, 200us, 1s; 5ms when left out)
 
 Mirror ports that copy both directions, and captures on two interfaces of one machine, hold packets twice. The second is \
 left out and counted. Two packets are the same when all octets from the IP header on are, but for the hop limit and the checksum of the header, \
-which routers change; link addresses, VLAN tags and padding do not count. What is sent again by its sender is told from a copy by its \
+which routers change; link addresses, VLAN tags and padding do not count. Where one of two was cut shorter, the headers of IP and TCP decide. What is sent again by its sender is told from a copy by its \
 identification or time stamp; keep the window below 10ms, after which the first retransmissions come.";
 
 /// What `--bodies` does.
@@ -72,7 +80,7 @@ pub(super) struct Args {
     pub(super) other_side: Option<PathBuf>,
 
     /// Server logs, folders or patterns; FORMAT: in front names the format (see `bothends formats`)
-    #[arg(short = 'l', long = "log", value_name = "[FORMAT:]LOG", num_args = 1.., action = clap::ArgAction::Append)]
+    #[arg(short = 'l', long = "log", value_name = "[FORMAT:]LOG", long_help = LOGS, num_args = 1.., action = clap::ArgAction::Append)]
     pub(super) logs: Vec<String>,
 
     /// Key logs in the format of SSLKEYLOGFILE: TLS whose secrets are there is decrypted (secrets in pcapng are used unasked)

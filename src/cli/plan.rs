@@ -11,8 +11,8 @@ use crate::log::registry::FORMATS;
 use crate::log::{Chosen, GivenZone, OwnFormat};
 use crate::model::{Nanos, Span};
 use crate::pipeline::{
-    BadChecksums, BodyRules, ClockRule, EncodingRule, Limits, LogInput, Logs, Options, PacketRules,
-    ZoneRule,
+    BadChecksums, BodyRules, ClockRule, EncodingRule, Limits, LogInput, LogPlace, Logs, Options,
+    PacketRules, TableAddress, ZoneRule,
 };
 use crate::report::Selection;
 
@@ -189,15 +189,24 @@ fn definition(path: &Path) -> Result<OwnFormat> {
     )?)
 }
 
-/// `postfix:/var/log/mail.log`, where `postfix` is a known format or one of `own`, or names a file of definitions; else a path.
+/// `postfix:/var/log/mail.log`, where `postfix` is a known format or one of `own`, or names a file of definitions; `odbc:` and where a
+/// table is; else a path.
 fn log_input(text: &str, own: &[OwnFormat]) -> Result<LogInput> {
     let plain = LogInput {
-        path: PathBuf::from(text),
+        place: LogPlace::Files(PathBuf::from(text)),
         format: None,
     };
     let Some((name, path)) = text.split_once(':') else {
         return Ok(plain);
     };
+    if name == "odbc" {
+        // What was typed may hold a password: it is not repeated.
+        let address = TableAddress::read(path).context("cannot use the log that -l odbc: names")?;
+        return Ok(LogInput {
+            place: LogPlace::Table(address),
+            format: None,
+        });
+    }
     let is_definition = Path::new(name)
         .extension()
         .is_some_and(|extension| extension.eq_ignore_ascii_case("toml"));
@@ -211,7 +220,7 @@ fn log_input(text: &str, own: &[OwnFormat]) -> Result<LogInput> {
         return Ok(plain);
     };
     Ok(LogInput {
-        path: PathBuf::from(path),
+        place: LogPlace::Files(PathBuf::from(path)),
         format: Some(format),
     })
 }

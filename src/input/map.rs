@@ -11,6 +11,8 @@ use std::path::PathBuf;
 
 use memmap2::Mmap;
 
+use super::TableAddress;
+
 /// A regular file, mapped for reading.
 ///
 /// Another program that shortens the file while it is mapped makes reads beyond its new end raise SIGBUS, as
@@ -45,6 +47,15 @@ pub enum InputError {
         /// The path as given.
         path: PathBuf,
     },
+    /// Tables take unixODBC.
+    #[cfg(not(feature = "odbc"))]
+    #[error(
+        "cannot read '{address}': this build reads no databases\nbuild it with unixODBC (Debian: unixodbc-dev): cargo build --release --features odbc; or export the table as CSV"
+    )]
+    NoTables {
+        /// As given, without its secrets.
+        address: TableAddress,
+    },
     /// The system refused.
     #[error("cannot read '{path}': {source}")]
     Refused {
@@ -52,6 +63,36 @@ pub enum InputError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// The database, or the way to it, does not give the table.
+    #[cfg(feature = "odbc")]
+    #[error("cannot read '{address}': {fault}")]
+    Table {
+        /// As given, without its secrets.
+        address: TableAddress,
+        /// What was said.
+        fault: super::TableFault,
+    },
+    /// A table cannot be followed as a file can.
+    #[error(
+        "cannot follow '{address}': only files grow\nleave out --follow: the table is read as it is then"
+    )]
+    TableFollowed {
+        /// As given, without its secrets.
+        address: TableAddress,
+    },
+    /// No log has so many columns.
+    #[cfg(feature = "odbc")]
+    #[error(
+        "cannot read '{address}': it has {columns} columns, more than {most}\nmake a view of those that logging writes, and name that"
+    )]
+    TooManyColumns {
+        /// As given, without its secrets.
+        address: TableAddress,
+        /// How many there are.
+        columns: usize,
+        /// How many there may be.
+        most: u16,
     },
 }
 

@@ -1,6 +1,6 @@
 //! Inputs: a path becomes bytes.
 //!
-//! Comes in: a path, a folder, a pattern or `-`. Goes out: the bytes, decompressed: all of them, memory-mapped ([`Input`]), or a [`Window`] that moves over
+//! Comes in: a path, a folder, a pattern, `-`, or where a table of a database is. Goes out: the bytes, decompressed: all of them, memory-mapped ([`Input`]), or a [`Window`] that moves over
 //! a stream ([`Front`]). What they mean is not known here. Bounds: [`MAX_SPOOLED`] octets out of a pipe or a compressed file that is kept.
 
 mod expand;
@@ -11,6 +11,7 @@ mod open;
 mod packing;
 mod rotated;
 mod stop;
+mod table;
 mod window;
 
 pub use expand::expand;
@@ -21,4 +22,7 @@ pub use open::{Input, MAX_SPOOLED};
 pub use packing::Packing;
 pub use rotated::rotated_sets;
 pub use stop::Stop;
+#[cfg(feature = "odbc")]
+pub use table::TableFault;
+pub use table::{AddressError, TableAddress};
 pub use window::Window;

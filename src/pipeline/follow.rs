@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::input::{Follower, Growth, Input, expand};
+use crate::input::{Follower, Growth, Input, InputError, expand};
 use crate::log::{Chosen, Era, LogError, Opening, Reader};
 use crate::model::{DamageLog, LogId, LogSession, LogTime};
 
 use super::logs::{Told, how};
-use super::options::listens;
+use super::options::{LogPlace, listens};
 use super::{Options, PipelineError};
 
 /// Time between two looks.
@@ -39,9 +39,18 @@ impl Following {
     pub(super) fn start(options: &Options, from: Place) -> Self {
         let over = Arc::new(AtomicBool::new(false));
         let mut logs: Vec<Log> = Vec::new();
+        let mut failures = Vec::new();
         for log in &options.logs {
+            let path = match &log.place {
+                LogPlace::Files(path) => path,
+                LogPlace::Table(address) => {
+                    let address = address.clone();
+                    failures.push(InputError::TableFollowed { address }.into());
+                    continue;
+                }
+            };
             // A name that is not there yet is waited for.
-            let paths = expand(&log.path).unwrap_or_else(|_| vec![log.path.clone()]);
+            let paths = expand(path).unwrap_or_else(|_| vec![path.clone()]);
             logs.extend(
                 paths
                     .into_iter()
@@ -49,7 +58,7 @@ impl Following {
             );
         }
         let (told_over, options) = (over.clone(), options.clone());
-        let work = thread::spawn(move || follow(logs, &options, &told_over));
+        let work = thread::spawn(move || follow(logs, failures, &options, &told_over));
         Self { work, over }
     }
 
@@ -76,7 +85,12 @@ pub(super) enum Place {
     End,
 }
 
-fn follow(mut logs: Vec<Log>, options: &Options, over: &AtomicBool) -> Told {
+fn follow(
+    mut logs: Vec<Log>,
+    failures: Vec<PipelineError>,
+    options: &Options,
+    over: &AtomicBool,
+) -> Told {
     loop {
         let is_last = over.load(Ordering::Relaxed);
         for log in &mut logs {
@@ -87,7 +101,10 @@ fn follow(mut logs: Vec<Log>, options: &Options, over: &AtomicBool) -> Told {
         }
         thread::sleep(PAUSE);
     }
-    let mut told = Told::default();
+    let mut told = Told {
+        failures,
+        ..Told::default()
+    };
     for log in logs {
         log.finish(options, &mut told);
     }

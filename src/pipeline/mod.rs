@@ -20,9 +20,12 @@ mod run;
 mod zones;
 
 pub use crate::flow::{BadChecksums, Limits};
+pub use crate::input::{AddressError, TableAddress};
 pub use bodies::BodyRules;
 pub use error::PipelineError;
 pub use meter::Meter;
-pub use options::{ClockRule, EncodingRule, LogInput, Logs, Options, PacketRules, Tell, ZoneRule};
+pub use options::{
+    ClockRule, EncodingRule, LogInput, LogPlace, Logs, Options, PacketRules, Tell, ZoneRule,
+};
 pub use progress::{Progress, Show};
 pub use run::{Run, run};

@@ -1,12 +1,12 @@
 //! What a run is asked to do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use encoding_rs::Encoding;
 
 use crate::capture::Turn;
 use crate::flow::{BadChecksums, Limits};
-use crate::input::Stop;
+use crate::input::{Stop, TableAddress};
 use crate::log::{Chosen, GivenZone, OwnFormat};
 use crate::model::Span;
 use crate::report::Selection;
@@ -97,13 +97,32 @@ pub(super) const fn listens(_: &Options) -> bool {
     false
 }
 
-/// A log, folder or pattern as given.
+/// A log as given.
 #[derive(Clone, Debug)]
 pub struct LogInput {
     /// Where.
-    pub path: PathBuf,
+    pub place: LogPlace,
     /// What it is, where the user says so.
     pub format: Option<Chosen>,
+}
+
+/// Where a log is.
+#[derive(Clone, Debug)]
+pub enum LogPlace {
+    /// A file, the files of a folder, or those that match a pattern.
+    Files(PathBuf),
+    /// A table of a database.
+    Table(TableAddress),
+}
+
+impl LogPlace {
+    /// The files that are meant.
+    pub(super) fn files(&self) -> Option<&Path> {
+        match self {
+            Self::Files(path) => Some(path),
+            Self::Table(_) => None,
+        }
+    }
 }
 
 /// Which logs a rule is for.
@@ -147,7 +166,13 @@ impl Logs {
     pub(super) fn fits(&self, file: &str) -> bool {
         match self {
             Self::All => true,
-            Self::Named(name) => name == file || file.ends_with(&format!("/{name}")),
+            Self::Named(name) => {
+                let behind = |mark| {
+                    file.strip_suffix(name)
+                        .is_some_and(|file| file.ends_with(mark))
+                };
+                name == file || behind("/") || file.starts_with("odbc:") && behind(";table=")
+            }
         }
     }
 }

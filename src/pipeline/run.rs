@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::align::{align, compare};
 use crate::capture::{HEAD_OF_FORMAT, by_table};
-use crate::diagnose::{View, diagnose};
+use crate::diagnose::{View, diagnose, endings};
 use crate::input::{Front, Input, InputError, expand};
 use crate::log::Era;
 use crate::model::{CaptureSource, Conversation, Finding, LogTime, Severity, WireSession};
@@ -13,7 +13,7 @@ use crate::report::{Account, OtherSide};
 use super::follow::{Following, Place};
 use super::keys::Keys;
 use super::logs::{self, LogFile, Told};
-use super::options::listens;
+use super::options::{LogPlace, listens};
 use super::output::Output;
 use super::{Options, PipelineError, Progress, captures, zones};
 
@@ -75,7 +75,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
     };
     failures.extend(wires.failure.take());
     failures.extend(wires.unwritten.take());
-    let told = match following {
+    let mut told = match following {
         Some(following) if listens(options) => following.finish(),
         Some(following) => following.told(),
         None => read_logs(options, &wires.sources, &mut failures, progress),
@@ -83,7 +83,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
     failures.extend(told.failures);
     progress.begin("aligning");
     let origin = wires.origin.unwrap_or_default();
-    let alignment = align(&wires.sessions, &told.sources, &told.sessions, origin);
+    let alignment = align(&wires.sessions, &told.sources, &mut told.sessions, origin);
     progress.clear();
     let mut sources = told.sources;
     let capture_zone = zones::infer(&mut wires.sources, &mut sources, &alignment.clocks);
@@ -100,19 +100,22 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         alignment,
         capture_zone,
         findings: Vec::new(),
+        endings: Vec::new(),
         overruns: wires.overruns,
         selection: options.selection.clone(),
         exit: 0,
     };
     account.other_side = other_side(&account, options, progress, &mut failures);
-    account.findings = diagnose(View {
+    let view = View {
         captures: &account.captures,
         sources: &account.sources,
         wires: &account.wires,
         logs: &account.logs,
         neighbours: &account.neighbours,
         alignment: &account.alignment,
-    });
+    };
+    let (endings, findings) = (endings(view), diagnose(view));
+    (account.endings, account.findings) = (endings, findings);
     account.exit = exit_status(&account, &failures);
     Run { account, failures }
 }
@@ -174,8 +177,8 @@ fn output(options: &Options) -> Result<Option<Output>, PipelineError> {
     let Some(path) = &options.packets.write else {
         return Ok(None);
     };
-    let logs = options.logs.iter().map(|log| &log.path);
-    let inputs = options.captures.iter().chain(logs);
+    let logs = options.logs.iter().filter_map(|log| log.place.files());
+    let inputs = options.captures.iter().map(PathBuf::as_path).chain(logs);
     let inputs: Vec<PathBuf> = inputs
         .flat_map(|path| expand(path).unwrap_or_default())
         .collect();
@@ -241,7 +244,16 @@ fn read_logs(
 fn open_logs(options: &Options, failures: &mut Vec<PipelineError>) -> Vec<LogFile> {
     let mut files = Vec::new();
     for log in &options.logs {
-        let opened = open(std::slice::from_ref(&log.path), failures);
+        let opened = match &log.place {
+            LogPlace::Files(path) => open(std::slice::from_ref(path), failures),
+            LogPlace::Table(address) => match Input::open_table(address) {
+                Ok(input) => vec![input],
+                Err(error) => {
+                    failures.push(error.into());
+                    continue;
+                }
+            },
+        };
         files.extend(opened.into_iter().map(|input| LogFile {
             input,
             format: log.format.clone(),

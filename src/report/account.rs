@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use super::path::OtherSide;
 use crate::align::{Alignment, Clock, Joined, untold};
 use crate::model::{
-    CaptureSource, Encryption, Exchange, Finding, KeySource, LineRef, LogId, LogSession, LogSource,
-    Lookup, Nanos, Neighbour, PassedOver, Proto, Role, Seen, Span, WireSession,
+    CaptureSource, Encryption, Ended, Exchange, Finding, KeySource, LineRef, LogId, LogSession,
+    LogSource, Lookup, Nanos, Neighbour, PassedOver, Proto, Role, Seen, Span, WireSession,
 };
 
 /// What was read and how it was joined.
@@ -34,6 +34,8 @@ pub struct Account {
     pub capture_zone: Span,
     /// What a person should know, worst first.
     pub findings: Vec<Finding>,
+    /// How each session ended, in the order of the alignment's.
+    pub endings: Vec<Option<Box<Ended>>>,
     /// Bounds that were hit, in words.
     pub overruns: Vec<String>,
     /// Which sessions to show.
@@ -76,6 +78,8 @@ pub(super) struct Shown<'a> {
     /// The log session that speaks for it, when the wire does not.
     pub(super) log: Option<&'a LogSession>,
     pub(super) led_by: Option<Led<'a>>,
+    /// How it ended, where packets tell.
+    ended: Option<&'a Ended>,
 }
 
 /// The look-up that a connection was made from.
@@ -104,6 +108,7 @@ impl Account {
                 wire,
                 log: joined.logs.first().and_then(|&log| self.logs.get(log)),
                 led_by: wire.and_then(|wire| self.led_by(wire, &places)),
+                ended: self.endings.get(at).and_then(Option::as_deref),
             }
         })
         .filter(|shown| self.selected(shown))
@@ -242,8 +247,11 @@ impl Account {
     }
 }
 
-/// A path's last part.
+/// A path's last part, or a table's name.
 fn base(file: &str) -> &str {
+    if let (true, Some((_, table))) = (file.starts_with("odbc:"), file.rsplit_once(";table=")) {
+        return table;
+    }
     let name = std::path::Path::new(file).file_name();
     name.and_then(|name| name.to_str()).unwrap_or(file)
 }
@@ -260,7 +268,7 @@ impl<'a> Led<'a> {
     }
 }
 
-impl Shown<'_> {
+impl<'a> Shown<'a> {
     /// Client and server, each an address and a port as far as known.
     pub(super) fn ends(&self) -> (End, End) {
         match (self.wire, self.log) {
@@ -302,6 +310,14 @@ impl Shown<'_> {
             .map(|wire| wire.encryption)
             .or_else(|| self.log.and_then(|log| log.encryption))
             .unwrap_or_default()
+    }
+
+    /// How it ended, and who ended it.
+    pub(super) fn ended(&self) -> Option<Cow<'a, Ended>> {
+        match (self.wire, self.log) {
+            (None, Some(log)) => Ended::told_by(log).map(Cow::Owned),
+            _ => self.ended.map(Cow::Borrowed),
+        }
     }
 
     /// Commands and replies, in order.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use bothends::diagnose::registry::RULES;
-use bothends::pipeline::{LogInput, Options, Progress, Show, run};
+use bothends::pipeline::{LogInput, LogPlace, Options, Progress, Show, run};
 
 fn conditions() -> impl Iterator<Item = (String, std::path::PathBuf)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/conditions");
@@ -33,7 +33,11 @@ fn found(path: &Path) -> (BTreeSet<String>, BTreeSet<String>) {
         captures: vec![path.join("wire.pcapng")],
         logs: logs
             .into_iter()
-            .map(|path| LogInput { path, format: None })
+            .map(LogPlace::Files)
+            .map(|place| LogInput {
+                place,
+                format: None,
+            })
             .collect(),
         ..Options::default()
     };

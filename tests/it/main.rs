@@ -27,9 +27,11 @@ mod formats;
 #[cfg(feature = "live")]
 mod live;
 mod logging;
+mod odbc;
 mod own_format;
 mod packets;
 mod program;
+mod proxied;
 mod real_logs;
 mod rooms;
 mod rotated;
