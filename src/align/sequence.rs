@@ -483,8 +483,6 @@ mod tests {
 
     #[test]
     fn a_command_of_another_tag_is_another_command() {
-        let wire =
-            |request: &str| Exchange::new(Verb::new("LOGOUT"), request.to_owned(), Seen::Wire);
         fn log(request: &str) -> CommandRef<'_> {
             CommandRef {
                 verb: "LOGOUT",
@@ -492,6 +490,8 @@ mod tests {
                 ..CommandRef::default()
             }
         }
+        let wire =
+            |request: &str| Exchange::new(Verb::new("LOGOUT"), request.to_owned(), Seen::Wire);
         assert_eq!(likeness(&wire("f LOGOUT"), log("h LOGOUT")), 0);
         assert!(likeness(&wire("f LOGOUT"), log("f LOGOUT")) > 0);
         // Logs without tags say nothing of them.

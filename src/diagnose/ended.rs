@@ -200,8 +200,6 @@ fn gone(wire: &WireSession) -> Option<Ended> {
     })
 }
 
-/// What the log says where the wire does not.
-
 /// What broke off, and the line that tells: that of the ending unless another does.
 fn transfer(
     case: &Case<'_>,

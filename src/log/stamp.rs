@@ -167,14 +167,14 @@ pub(super) fn clock(text: &str) -> Option<(Span, Span, &str)> {
 
 /// `03:29:06`, as nearly all logs have it.
 fn whole_clock(text: &str) -> Option<(u32, u32, u32, &str)> {
-    let &[h, i, b':', m, n, b':', s, t] = text.as_bytes().first_chunk()? else {
+    let &[h10, h1, b':', m10, m1, b':', s10, s1] = text.as_bytes().first_chunk()? else {
         return None;
     };
     let two = |tens: u8, ones: u8| {
         let digits = tens.is_ascii_digit() && ones.is_ascii_digit();
         digits.then(|| u32::from(tens - b'0') * 10 + u32::from(ones - b'0'))
     };
-    Some((two(h, i)?, two(m, n)?, two(s, t)?, text.get(8..)?))
+    Some((two(h10, h1)?, two(m10, m1)?, two(s10, s1)?, text.get(8..)?))
 }
 
 /// The same with an hour of one digit.

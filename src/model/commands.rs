@@ -179,26 +179,24 @@ fn push(out: &mut Vec<u8>, command: CommandRef<'_>) {
     }
     // Time may be negative in a broken log; the bits are kept as they are.
     let taken = command.taken.map(|taken| taken.0.cast_unsigned());
-    for number in [
+    let numbers = [
         command.request_bytes,
         command.response_bytes,
         command.body_octets,
         taken,
-    ] {
-        if let Some(number) = number {
-            push_number(out, number);
-        }
+    ];
+    for number in numbers.into_iter().flatten() {
+        push_number(out, number);
     }
 }
 
 /// A usual text is an even number, the length of another an odd one.
 fn push_text(out: &mut Vec<u8>, text: &str) {
-    match USUAL.iter().position(|usual| *usual == text) {
-        Some(at) => push_number(out, u64::try_from(at * 2).unwrap_or(u64::MAX)),
-        None => {
-            push_number(out, u64::try_from(text.len() * 2 + 1).unwrap_or(u64::MAX));
-            out.extend_from_slice(text.as_bytes());
-        }
+    if let Some(at) = USUAL.iter().position(|usual| *usual == text) {
+        push_number(out, u64::try_from(at * 2).unwrap_or(u64::MAX));
+    } else {
+        push_number(out, u64::try_from(text.len() * 2 + 1).unwrap_or(u64::MAX));
+        out.extend_from_slice(text.as_bytes());
     }
 }
 
@@ -217,22 +215,31 @@ impl<'a> Rest<'a> {
     fn command(&mut self) -> Option<CommandRef<'a>> {
         let there = self.octet()?;
         let has = |bit: u8| there & bit != 0;
-        Some(CommandRef {
-            verb: self.text()?,
-            request: self.text()?,
-            code: if has(CODE) { Some(self.text()?) } else { None },
-            response: if has(RESPONSE) {
-                Some(self.text()?)
-            } else {
-                None
-            },
-            request_bytes: self.number_if(has(REQUEST_BYTES))?,
-            response_bytes: self.number_if(has(RESPONSE_BYTES))?,
-            body_octets: self.number_if(has(BODY_OCTETS))?,
-            taken: self
-                .number_if(has(TAKEN))?
-                .map(|bits| Span(bits.cast_signed())),
-        })
+        let (verb, request) = (self.text()?, self.text()?);
+        let mut command = CommandRef {
+            verb,
+            request,
+            ..CommandRef::default()
+        };
+        if has(CODE) {
+            command.code = Some(self.text()?);
+        }
+        if has(RESPONSE) {
+            command.response = Some(self.text()?);
+        }
+        if has(REQUEST_BYTES) {
+            command.request_bytes = Some(self.number()?);
+        }
+        if has(RESPONSE_BYTES) {
+            command.response_bytes = Some(self.number()?);
+        }
+        if has(BODY_OCTETS) {
+            command.body_octets = Some(self.number()?);
+        }
+        if has(TAKEN) {
+            command.taken = Some(Span(self.number()?.cast_signed()));
+        }
+        Some(command)
     }
 
     fn octet(&mut self) -> Option<u8> {
@@ -251,14 +258,6 @@ impl<'a> Rest<'a> {
             }
         }
         None
-    }
-
-    fn number_if(&mut self, is_there: bool) -> Option<Option<u64>> {
-        if is_there {
-            self.number().map(Some)
-        } else {
-            Some(None)
-        }
     }
 
     fn text(&mut self) -> Option<&'a str> {

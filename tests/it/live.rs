@@ -167,16 +167,21 @@ fn live_packets_tell_what_the_file_of_them_tells() {
     );
 }
 
-/// What Postfix would write of such a dialogue, now.
-fn logged(port: u16) -> String {
-    let now = chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now());
-    let stamp = now.format("%Y-%m-%dT%H:%M:%S%.6f+00:00");
-    let said = |text: &str| format!("{stamp} mail postfix/smtpd[7]: {text}\n");
+/// The time of the system, to a second.
+fn now() -> String {
+    let file = tempfile::tempfile().unwrap();
+    let made = file.metadata().unwrap().modified().unwrap();
+    let now = chrono::DateTime::<chrono::Utc>::from(made);
+    now.format("%Y-%m-%dT%H:%M:%S+00:00").to_string()
+}
+
+/// What Postfix would write of such a dialogue.
+fn logged(port: u16, began: &str, ended: &str) -> String {
     let client = format!("localhost[127.0.0.1]:{port}");
-    said(&format!("connect from {client}"))
-        + &said(&format!(
-            "disconnect from {client} ehlo=1 mail=1 quit=1 commands=3"
-        ))
+    format!(
+        "{began} mail postfix/smtpd[7]: connect from {client}\n\
+         {ended} mail postfix/smtpd[7]: disconnect from {client} ehlo=1 mail=1 quit=1 commands=3\n"
+    )
 }
 
 /// A log is written, moved away, begun anew, copied and cut off, while packets pass.
@@ -185,7 +190,7 @@ fn a_followed_log_is_joined_with_what_passes_meanwhile() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mail.log");
     let moved = |number: u8| folder.path().join(format!("mail.log.{number}"));
-    std::fs::write(&path, logged(9)).unwrap();
+    std::fs::write(&path, logged(9, &now(), &now())).unwrap();
     let append = |text: &str| {
         let mut log = std::fs::File::options()
             .append(true)
@@ -203,7 +208,9 @@ fn a_followed_log_is_joined_with_what_passes_meanwhile() {
         return;
     };
     for step in 0..6 {
-        append(&logged(converse(&listener)));
+        let began = now();
+        let port = converse(&listener);
+        append(&logged(port, &began, &now()));
         pause();
         match step {
             1 => std::fs::rename(&path, moved(1)).unwrap(),

@@ -165,7 +165,8 @@ fn whatever_stands_around_the_lines_they_are_the_same() {
         units.flat_map(order).collect::<Vec<u8>>()
     };
     let long = "x".repeat(9 << 20);
-    let nul = [&[0; 70_000][..], both.as_bytes(), b"\n", &[0; 70_000]].concat();
+    let reserved = vec![0; 70_000];
+    let nul = [&reserved, both.as_bytes(), b"\n", &reserved].concat();
     for (name, bytes, lines, unparsed) in [
         ("unfinished", both.as_bytes().to_vec(), 2, 0),
         (
@@ -178,7 +179,7 @@ fn whatever_stands_around_the_lines_they_are_the_same() {
         ("little", wide(u16::to_le_bytes, true), 2, 0),
         ("big", wide(u16::to_be_bytes, true), 2, 0),
         ("no mark", wide(u16::to_le_bytes, false), 2, 0),
-        ("NULs", nul, 3, 0),
+        ("NULs", nul, 2, 0),
         (
             "a long line",
             format!("{OLD}{long}\n{QUIT}").into_bytes(),
@@ -193,17 +194,14 @@ fn whatever_stands_around_the_lines_they_are_the_same() {
         ),
     ] {
         let path = written(folder.path(), "mail.log", &bytes);
-        let records = records(&["--year", "2026", "-l", &path]);
-        let log = &records[0];
+        let told = records(&["--year", "2026", "-l", &path]);
+        let log = &told[0];
         assert_eq!(
             (&log["lines"], &log["events"], &log["unparsed_lines"]),
             (&lines.into(), &2.into(), &unparsed.into()),
             "{name}: {log}"
         );
-        assert_eq!(records[1]["src_ip"], "192.0.2.10", "{name}");
-        assert_eq!(
-            records[1]["end"], "2027-01-01T00:00:01.000000000Z",
-            "{name}"
-        );
+        assert_eq!(told[1]["src_ip"], "192.0.2.10", "{name}");
+        assert_eq!(told[1]["end"], "2027-01-01T00:00:01.000000000Z", "{name}");
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::model::TlsVersion;
 
 /// A line of `smtpd`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Said<'a> {
     /// `connect from name[address]:port`.
     Connect(Client),
