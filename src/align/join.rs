@@ -10,7 +10,7 @@ use super::component::{CLAIM, CLEAR};
 use super::evidence::{Evidence, damaged};
 use super::last_lines::{self, LastLine};
 use super::pairing::Pairing;
-use super::translation::Translation;
+use super::translation::{Own, Translation};
 use super::verdict::{Alignment, Joined, Match, Standing};
 use super::view::{Settled, Share, Verdict, View, Wires};
 use super::{missed, rows, sequence, steps};
@@ -169,7 +169,8 @@ pub(super) fn settle_all<'a>(
         .map(|source| {
             let mine = sessions_of(source.id, logs);
             let translation = Translation::suspect(wires.sessions, logs, &mine);
-            View::new(wires, logs, source.id, mine, translation)
+            let own = Own::suspect(wires.sessions, logs, &mine);
+            View::new(wires, logs, source.id, mine, (translation, own))
         })
         .collect();
     // What one log bears out of a translation holds for the others.
@@ -235,6 +236,10 @@ pub(super) fn settle_all<'a>(
         }
     }
     disbelieve(&views, sources, &mut found);
+    // A server of another name is believed to be this one only if most of its sessions are here.
+    for (view, found) in views.iter().zip(&mut found) {
+        found.take_if(|settled| view.own == Own::Translated && !view.bears_out(settled));
+    }
     agree(&mut found);
     views.into_iter().zip(found).collect()
 }

@@ -1,6 +1,5 @@
 //! Logs become log sessions.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::input::{Input, rotated_sets};
@@ -31,77 +30,44 @@ pub(super) fn read(
     progress: &mut Progress,
 ) -> Told {
     let mut told = Told::default();
-    let copies = copies(files);
-    let files: Vec<&LogFile> = files
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| !copies.contains_key(at))
-        .map(|(_, file)| file)
-        .collect();
     let paths: Vec<&Path> = files
         .iter()
         .map(|file| Path::new(&file.input.name))
         .collect();
     for set in rotated_sets(&paths) {
-        let mut set: Vec<&LogFile> = set
-            .iter()
-            .filter_map(|&at| files.get(at).copied())
-            .collect();
+        let set: Vec<&LogFile> = set.iter().filter_map(|&at| files.get(at)).collect();
+        let (mut set, copies) = without_copies(&set);
         if set.len() > 1 {
             // The file that was begun last may have nothing in it yet.
             set.retain(|file| !file.input.bytes.is_empty());
         }
         told.set(&set, era, options, progress);
-    }
-    for (copy, of) in copies.into_values() {
-        told.remark_copy(copy, of);
+        for (copy, of) in copies {
+            told.remark_copy(&copy.input.name, &of.input.name);
+        }
     }
     told
 }
 
-/// Files whose lines another file has as well, by their place, each with its name and that of the other: a log that was copied and not yet cut
-/// off, or is there plain and compressed.
-fn copies(files: &[LogFile]) -> BTreeMap<usize, (&str, &str)> {
-    let mut copies = BTreeMap::new();
-    for (at, file) in files.iter().enumerate() {
+/// The files of a rotated set, and beside them those whose lines another of them has as well, each with that other: a log that was copied and
+/// not yet cut off, or is there plain and compressed.
+fn without_copies<'a>(set: &[&'a LogFile]) -> (Vec<&'a LogFile>, Vec<(&'a LogFile, &'a LogFile)>) {
+    let mut kept = Vec::new();
+    let mut copies = Vec::new();
+    for (at, file) in set.iter().enumerate() {
         let bytes = &*file.input.bytes;
-        let mut others = files.iter().enumerate();
+        let mut others = set.iter().enumerate();
         let whole = others.find(|(other, whole)| {
             let longer = whole.input.bytes.len() > bytes.len();
-            let first = whole.input.bytes.len() == bytes.len() && *other < at;
-            (longer || first) && !bytes.is_empty() && whole.input.bytes.starts_with(bytes)
+            let same = whole.input.bytes.len() == bytes.len() && *other > at;
+            (longer || same) && !bytes.is_empty() && whole.input.bytes.starts_with(bytes)
         });
-        if let Some((_, whole)) = whole {
-            copies.insert(at, (&*file.input.name, &*whole.input.name));
+        match whole {
+            Some((_, whole)) => copies.push((*file, *whole)),
+            None => kept.push(*file),
         }
     }
-    copies
-}
-
-/// How the log in `file` is to be read.
-pub(super) fn how<'a>(
-    name: &str,
-    format: Option<&'a Chosen>,
-    era: Era,
-    options: &'a Options,
-) -> How<'a> {
-    let rule = options
-        .log_zones
-        .iter()
-        .rev()
-        .find(|rule| rule.file.fits(name));
-    let encoding = options
-        .log_encodings
-        .iter()
-        .rev()
-        .find(|rule| rule.file.fits(name));
-    How {
-        format,
-        own: &options.own_formats,
-        era,
-        zone: rule.map(|rule| rule.zone),
-        encoding: encoding.map(|rule| rule.encoding),
-    }
+    (kept, copies)
 }
 
 impl Told {

@@ -26,6 +26,7 @@ mod follow;
 mod formats;
 #[cfg(feature = "live")]
 mod live;
+mod log_formats;
 mod logging;
 mod odbc;
 mod own_format;
