@@ -150,6 +150,7 @@ fn sessions(
         .into_iter()
         .enumerate()
         .filter(|(log, _)| !claimed.contains(log));
+    sessions.reserve_exact(logs.len() - claimed.len());
     sessions.extend(rest.map(|(log, verdict)| Joined {
         logs: vec![log],
         verdict: verdict.unwrap_or_default(),

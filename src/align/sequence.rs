@@ -116,6 +116,14 @@ impl<'a> Said<'a> {
 ///
 /// Only these take memory: a log has millions of sessions, and hardly one of them is looked at.
 pub fn untold(log: &LogSession, wanted: impl Fn(Said<'_>) -> bool) -> Vec<Exchange> {
+    let listed = log.events.iter().filter_map(|event| match &event.what {
+        Event::Command(command) => Some(command.borrowed()),
+        _ => None,
+    });
+    let mut all = listed.chain(log.implied.iter()).map(Said::told);
+    if !all.any(&wanted) {
+        return Vec::new();
+    }
     told(log)
         .into_iter()
         .filter(|told| wanted(Said::told(told.command)))

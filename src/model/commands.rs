@@ -192,7 +192,9 @@ fn push(out: &mut Vec<u8>, command: CommandRef<'_>) {
 
 /// A usual text is an even number, the length of another an odd one.
 fn push_text(out: &mut Vec<u8>, text: &str) {
-    if let Some(at) = USUAL.iter().position(|usual| *usual == text) {
+    let first = text.as_bytes().first();
+    let is_it = |usual: &&str| usual.as_bytes().first() == first && *usual == text;
+    if let Some(at) = USUAL.iter().position(is_it) {
         push_number(out, u64::try_from(at * 2).unwrap_or(u64::MAX));
     } else {
         push_number(out, u64::try_from(text.len() * 2 + 1).unwrap_or(u64::MAX));

@@ -56,18 +56,44 @@ fn without_copies<'a>(set: &[&'a LogFile]) -> (Vec<&'a LogFile>, Vec<(&'a LogFil
     let mut copies = Vec::new();
     for (at, file) in set.iter().enumerate() {
         let bytes = &*file.input.bytes;
-        let mut others = set.iter().enumerate();
-        let whole = others.find(|(other, whole)| {
+        let others = set.iter().enumerate();
+        let holding = others.filter(|(other, whole)| {
             let longer = whole.input.bytes.len() > bytes.len();
             let same = whole.input.bytes.len() == bytes.len() && *other > at;
             (longer || same) && !bytes.is_empty() && whole.input.bytes.starts_with(bytes)
         });
-        match whole {
+        match holding.max_by_key(|(other, whole)| (whole.input.bytes.len(), *other)) {
             Some((_, whole)) => copies.push((*file, *whole)),
             None => kept.push(*file),
         }
     }
     (kept, copies)
+}
+
+/// How the log in `file` is to be read.
+pub(super) fn how<'a>(
+    name: &str,
+    format: Option<&'a Chosen>,
+    era: Era,
+    options: &'a Options,
+) -> How<'a> {
+    let rule = options
+        .log_zones
+        .iter()
+        .rev()
+        .find(|rule| rule.file.fits(name));
+    let encoding = options
+        .log_encodings
+        .iter()
+        .rev()
+        .find(|rule| rule.file.fits(name));
+    How {
+        format,
+        own: &options.own_formats,
+        era,
+        zone: rule.map(|rule| rule.zone),
+        encoding: encoding.map(|rule| rule.encoding),
+    }
 }
 
 impl Told {
@@ -145,7 +171,11 @@ impl Told {
             .find(|rule| rule.file.fits(&source.file));
         source.offset = rule.map(|rule| rule.offset);
         self.sources.push(source);
-        self.sessions.append(&mut sessions);
+        if self.sessions.is_empty() {
+            self.sessions = sessions;
+        } else {
+            self.sessions.append(&mut sessions);
+        }
     }
 }
 

@@ -63,6 +63,13 @@ pub struct Selection {
     pub ladders: Option<usize>,
 }
 
+impl Selection {
+    /// Whether nothing is left out.
+    fn takes_all(&self) -> bool {
+        self.ids.is_empty() && self.since.is_none() && self.until.is_none() && self.hosts.is_empty()
+    }
+}
+
 /// Numbers of sessions by protocol, protection and witness.
 pub type Totals = BTreeMap<(Proto, Encryption), [u64; 3]>;
 
@@ -135,14 +142,24 @@ impl Account {
 
     /// Findings about sessions that are selected, and about none in particular.
     pub(super) fn found(&self) -> impl Iterator<Item = &Finding> {
-        let shown: BTreeSet<usize> = self.shown().map(|shown| shown.number - 1).collect();
+        let takes_all = self.selection.takes_all();
+        let shown: BTreeSet<usize> = if takes_all {
+            BTreeSet::new()
+        } else {
+            self.shown().map(|shown| shown.number - 1).collect()
+        };
         self.findings.iter().filter(move |finding| {
-            finding.sessions.is_empty() || finding.sessions.iter().any(|at| shown.contains(at))
+            takes_all
+                || finding.sessions.is_empty()
+                || finding.sessions.iter().any(|at| shown.contains(at))
         })
     }
 
     fn selected(&self, shown: &Shown<'_>) -> bool {
         let selection = &self.selection;
+        if selection.takes_all() {
+            return true;
+        }
         let (start, end) = self.times(shown);
         let hosts = [shown.ends().0, shown.ends().1].map(|end| end.0);
         (selection.ids.is_empty() || selection.ids.contains(&shown.id()))

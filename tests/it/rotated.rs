@@ -159,10 +159,10 @@ fn whatever_stands_around_the_lines_they_are_the_same() {
     const QUIT: &str = "Jan  1 00:00:01 mail postfix/smtpd[7]: disconnect from unknown[192.0.2.10] quit=1 commands=1";
     let folder = tempfile::tempdir().unwrap();
     let both = [OLD, QUIT].concat();
-    let wide = |order: fn(u16) -> [u8; 2], mark: bool| {
+    let wide = |bytes_of: fn(u16) -> [u8; 2], mark: bool| {
         let mark = mark.then_some(0xfeff);
         let units = mark.into_iter().chain(both.encode_utf16());
-        units.flat_map(order).collect::<Vec<u8>>()
+        units.flat_map(bytes_of).collect::<Vec<u8>>()
     };
     let long = "x".repeat(9 << 20);
     let reserved = vec![0; 70_000];
@@ -194,15 +194,15 @@ fn whatever_stands_around_the_lines_they_are_the_same() {
         ),
     ] {
         let path = written(folder.path(), "mail.log", &bytes);
-        let told = records(&["--year", "2026", "-l", &path]);
-        let log = &told[0];
+        let read = records(&["--year", "2026", "-l", &path]);
+        let log = &read[0];
         assert_eq!(
             (&log["lines"], &log["events"], &log["unparsed_lines"]),
             (&lines.into(), &2.into(), &unparsed.into()),
             "{name}: {log}"
         );
-        assert_eq!(told[1]["src_ip"], "192.0.2.10", "{name}");
-        assert_eq!(told[1]["end"], "2027-01-01T00:00:01.000000000Z", "{name}");
+        assert_eq!(read[1]["src_ip"], "192.0.2.10", "{name}");
+        assert_eq!(read[1]["end"], "2027-01-01T00:00:01.000000000Z", "{name}");
     }
 }
 
