@@ -20,6 +20,7 @@ mod damage;
 mod decryption;
 mod detection;
 mod dialogue;
+mod errors_in_traces;
 mod findings;
 #[cfg(feature = "live")]
 mod follow;
