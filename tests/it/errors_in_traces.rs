@@ -10,7 +10,7 @@ use crate::traces::traces;
 /// Chance of an octet to be changed.
 const ERRORS: &str = "0.02";
 /// Far longer than any trace takes, even on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Writes `trace` with errors to `damaged`; whether that could be done.
 fn damage(trace: &Path, seed: u32, damaged: &Path) -> bool {

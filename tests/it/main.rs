@@ -27,6 +27,8 @@ mod follow;
 mod formats;
 #[cfg(feature = "live")]
 mod live;
+#[cfg(all(feature = "live", target_os = "linux"))]
+mod live_namespace;
 mod logging;
 mod odbc;
 mod own_format;
