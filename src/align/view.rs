@@ -18,7 +18,7 @@ use super::order::Order;
 use super::overhead::Overheads;
 use super::pairing::{Known, Pairing};
 use super::rows::{self, Slot};
-use super::translation::Translation;
+use super::translation::{Own, Translation};
 use super::vote;
 
 /// Times that clock and pairs are found anew from each other.
@@ -81,7 +81,7 @@ impl Verdict {
 
 /// What earlier rounds taught.
 pub(super) struct Learnt {
-    order: Order,
+    pub(super) order: Order,
     overheads: Overheads,
     /// Share of the log's sessions that are not on the wire.
     share: f64,
@@ -163,6 +163,7 @@ pub(super) struct View<'a> {
     /// The sessions of this log, as indices.
     pub(super) mine: Vec<usize>,
     pub(super) translation: Translation,
+    pub(super) own: Own,
     pub(super) origin: Nanos,
     usual: Vec<OnceCell<Vec<f64>>>,
     alike: Vec<OnceCell<f64>>,
@@ -175,7 +176,7 @@ impl<'a> View<'a> {
         logs: &'a [LogSession],
         id: LogId,
         mine: Vec<usize>,
-        translation: Translation,
+        (translation, own): (Translation, Own),
     ) -> Self {
         Self {
             wires,
@@ -186,6 +187,7 @@ impl<'a> View<'a> {
             figure: OnceCell::new(),
             mine,
             translation,
+            own,
             origin: wires.origin,
         }
     }
@@ -197,7 +199,7 @@ impl<'a> View<'a> {
             self.logs,
             self.id,
             mine,
-            self.translation.clone(),
+            (self.translation.clone(), self.own),
         )
     }
 
@@ -229,13 +231,19 @@ impl<'a> View<'a> {
         })
     }
 
+    /// Whether the two can be the same at all, whatever the clock.
+    pub(super) fn allows(&self, wire: &WireSession, log: &LogSession) -> bool {
+        let background = &self.wires.background;
+        background.possible(wire, log, &self.translation, self.own)
+    }
+
     /// The wire sessions that `log` may be, whatever the clock.
     fn possible<'v>(&'v self, log: &'v LogSession) -> impl Iterator<Item = &'a WireSession> + 'v {
         self.wires
             .index
             .any(log, &self.translation)
             .filter_map(|at| self.wires.sessions.get(at))
-            .filter(|wire| self.wires.background.possible(wire, log, &self.translation))
+            .filter(|wire| self.allows(wire, log))
     }
 
     /// What the log means by the octets of a reply, where it has a line for each exchange.
@@ -289,7 +297,7 @@ impl<'a> View<'a> {
     pub(super) fn offsets(&self, log: &LogSession) -> Vec<(f64, f64)> {
         let possible = self.wires.index.any(log, &self.translation).filter(|&at| {
             let wire = self.wire(at);
-            wire.is_some_and(|wire| self.wires.background.possible(wire, log, &self.translation))
+            wire.is_some_and(|wire| self.allows(wire, log))
         });
         let (Some(command), Some(event)) = (rows::single(log), log.events.first()) else {
             return possible
@@ -298,7 +306,7 @@ impl<'a> View<'a> {
         };
         possible
             .flat_map(|at| self.wires.slots(at))
-            .filter(|slot| slot.weigh(command, self.figure(), &mut Evidence::default()))
+            .filter(|slot| slot.weigh(log, command, self.figure(), &mut Evidence::default()))
             .map(|slot| slot.window.offsets(event, log.lag, Span::ZERO))
             .collect()
     }
@@ -368,7 +376,7 @@ impl<'a> View<'a> {
             .within(self.wires.sessions, log, &self.translation, times)
         {
             let Some(wire) = self.wire(at) else { continue };
-            if !self.wires.background.possible(wire, log, &self.translation) {
+            if !self.allows(wire, log) {
                 continue;
             }
             if !single {
@@ -635,7 +643,7 @@ impl<'a> View<'a> {
 }
 
 impl Verdict {
-    fn of(log: usize, choice: Choice) -> Self {
+    pub(super) fn of(log: usize, choice: Choice) -> Self {
         Self {
             log,
             wire: choice.column.0,

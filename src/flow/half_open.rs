@@ -28,6 +28,8 @@ pub(super) struct Greeting {
     pub(super) packet: PacketNo,
     /// Hops left of it.
     pub(super) hops: u8,
+    /// Identification of it, of IPv4.
+    id: Option<u16>,
     /// How many were sent.
     pub(super) times: u32,
     seq: SeqNo,
@@ -57,6 +59,7 @@ impl Greeting {
             last: arrival.at,
             packet: arrival.packet,
             hops: arrival.hops,
+            id: arrival.id,
             times: 1,
             seq: segment.seq,
             ack: segment.ack,
@@ -88,6 +91,7 @@ impl Greeting {
             at: self.first,
             packet: self.packet,
             hops: self.hops,
+            id: self.id,
         }
     }
 

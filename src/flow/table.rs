@@ -166,6 +166,7 @@ impl FlowTable {
             at,
             packet,
             hops: datagram.ttl,
+            id: datagram.id,
         };
         if self.stays_half_open(&key, source, arrival, segment) {
             return true;
@@ -292,7 +293,7 @@ impl FlowTable {
             let mut arrival = greeting.arrival();
             for n in 0..greeting.times.min(MAX_REPLAYED) {
                 if n > 0 {
-                    arrival.at = greeting.last;
+                    (arrival.at, arrival.id) = (greeting.last, None);
                 }
                 self.segment(id, source, arrival, &segment, out);
             }
@@ -470,5 +471,7 @@ fn sent_by_server(segment: &Segment<'_>) -> bool {
         && (segment.source_port < 1024 || segment.destination_port >= 32_768)
 }
 
+#[cfg(test)]
+mod any_way;
 #[cfg(test)]
 mod tests;

@@ -29,11 +29,13 @@ mod formats;
 mod live;
 #[cfg(all(feature = "live", target_os = "linux"))]
 mod live_namespace;
+mod log_formats;
 mod logging;
 mod odbc;
 mod own_format;
 mod packets;
 mod program;
+mod proxied;
 mod real_logs;
 mod rooms;
 mod rotated;
