@@ -24,6 +24,7 @@ mod findings;
 #[cfg(feature = "live")]
 mod follow;
 mod formats;
+mod hidden_clocks;
 #[cfg(feature = "live")]
 mod live;
 mod log_formats;
