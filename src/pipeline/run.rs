@@ -80,6 +80,9 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         Some(following) => following.told(),
         None => read_logs(options, &wires.sources, &mut failures, progress),
     };
+    if told.failures.is_empty() && failures.is_empty() {
+        failures.extend(logs::unmatched(options, &told.sources));
+    }
     failures.extend(told.failures);
     progress.begin("aligning");
     let origin = wires.origin.unwrap_or_default();

@@ -25,6 +25,7 @@ mod findings;
 #[cfg(feature = "live")]
 mod follow;
 mod formats;
+mod hidden_clocks;
 #[cfg(feature = "live")]
 mod live;
 #[cfg(all(feature = "live", target_os = "linux"))]
