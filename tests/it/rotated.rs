@@ -164,7 +164,7 @@ fn whatever_stands_around_the_lines_they_are_the_same() {
         let units = mark.into_iter().chain(both.encode_utf16());
         units.flat_map(bytes_of).collect::<Vec<u8>>()
     };
-    let long = "x".repeat(9 << 20);
+    let endless = "x".repeat(9 << 20);
     let reserved = vec![0; 70_000];
     let nul = [&reserved, both.as_bytes(), b"\n", &reserved].concat();
     for (name, bytes, lines, unparsed) in [
@@ -182,7 +182,7 @@ fn whatever_stands_around_the_lines_they_are_the_same() {
         ("NULs", nul, 2, 0),
         (
             "a long line",
-            format!("{OLD}{long}\n{QUIT}").into_bytes(),
+            format!("{OLD}{endless}\n{QUIT}").into_bytes(),
             3,
             1,
         ),
