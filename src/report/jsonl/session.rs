@@ -187,7 +187,7 @@ pub(super) fn session_record<'a>(account: &'a Account, shown: &Shown<'a>) -> Ses
             .and_then(|wire| wire.tls.as_ref())
             .map(|tls| tls_record(account, tls)),
         names: wire.map_or(&[], |wire| &wire.names),
-        ended: shown.ended.map(|ended| ended_record(account, ended)),
+        ended: shown.ended().map(|ended| ended_record(account, &ended)),
         forwarded: wire
             .iter()
             .flat_map(|wire| wire.forwarded.iter().map(ForwardedRecord::from))
