@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::model::{Endpoint, Evidence, Exchange, Finding, Proto, Role, Severity};
+use crate::align::Said;
+use crate::model::{Endpoint, Evidence, Finding, Proto, Role, Severity};
 
 use super::View;
 use super::group::{Group, Words, counted, listed, server};
@@ -59,12 +60,13 @@ fn find(view: View<'_>) -> Vec<Finding> {
             .wire
             .map(|wire| wire.proto)
             .or(case.log.map(|log| log.proto));
-        for exchange in &case.joined.exchanges {
-            let Some(kind) = proto.and_then(|proto| kind(proto, exchange)) else {
+        let kind = |said: Said<'_>| kind(proto?, said);
+        for exchange in case.exchanges(|said| kind(said).is_some()) {
+            let Some(kind) = kind(Said::by(&exchange)) else {
                 continue;
             };
             let rejected = clients.entry(client).or_default();
-            rejected.group.add(&case, exchange.start, place(exchange));
+            rejected.group.add(&case, exchange.start, place(&exchange));
             rejected.servers.extend(case.server());
             let (count, what) = rejected.kinds.entry(kind).or_default();
             let verb = exchange.verb.as_str();
@@ -95,11 +97,9 @@ fn counted_only(case: &Case<'_>, proto: Option<Proto>) -> (u64, Option<Evidence>
     let Some(log) = case.log.filter(|log| log.role == Role::Server) else {
         return (0, None);
     };
-    let unknown = log.tally.iter().find(|(verb, _)| verb.as_str() == "?");
-    let told = unknown.map_or(0, |(_, tally)| u64::from(tally.total));
-    let unheard =
-        |exchange: &&Exchange| proto.and_then(|proto| kind(proto, exchange)) == Some(Kind::Unknown);
-    let seen = case.joined.exchanges.iter().filter(unheard).count();
+    let told = u64::from(log.unknown);
+    let unknown = |said: Said<'_>| proto.and_then(|proto| kind(proto, said)) == Some(Kind::Unknown);
+    let seen = case.exchanges(unknown).count();
     let line = log.events.last().map(|event| Evidence::Line(event.line));
     let seen = u64::try_from(seen).unwrap_or(u64::MAX);
     (told.saturating_sub(seen), line)
@@ -154,21 +154,17 @@ const fn next(kind: Kind) -> &'static str {
     }
 }
 
-fn kind(proto: Proto, exchange: &Exchange) -> Option<Kind> {
-    if is_refused(exchange) || is_too_large(exchange) || exchange.verb.is_greeting() {
+fn kind(proto: Proto, said: Said<'_>) -> Option<Kind> {
+    if is_refused(said) || is_too_large(said) || said.verb.is_empty() {
         return None;
     }
-    let code = exchange.code.as_deref()?;
-    let text = exchange
-        .response
-        .as_deref()
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    match (proto.0, code) {
+    match (proto.0, said.code) {
         ("imap", "BAD") | ("smtp" | "nntp" | "lmtp", "500" | "501" | "502" | "504") => {
             Some(Kind::Unknown)
         }
-        ("pop3", "-ERR") if text.contains("unknown") => Some(Kind::Unknown),
+        ("pop3", "-ERR") if said.reply.to_ascii_lowercase().contains("unknown") => {
+            Some(Kind::Unknown)
+        }
         ("smtp" | "nntp" | "lmtp", "503") => Some(Kind::OutOfOrder),
         ("imap", "NO")
         | ("pop3", "-ERR")
@@ -185,7 +181,6 @@ fn kind(proto: Proto, exchange: &Exchange) -> Option<Kind> {
 mod tests {
     use super::super::testing::{Scene, exchange, logged, wire};
     use super::*;
-    use crate::model::{Tally, Verb};
 
     #[test]
     fn kinds_are_told_apart_and_logins_left_out() {
@@ -217,11 +212,7 @@ mod tests {
     fn what_the_log_only_counts_is_added_to_what_is_seen() {
         for (seen, expected) in [(0, 2), (1, 2), (2, 2), (3, 3)] {
             let mut log = logged(0, 4);
-            let tally = Tally {
-                accepted: 0,
-                total: 2,
-            };
-            log.tally.push((Verb::new("?"), tally));
+            log.unknown = 2;
             let mut smtp = wire(25, 0, "SF", "ShAdDaFf");
             for _ in 0..seen {
                 smtp.exchanges.push(exchange(0, "XYZZY", "500 what", 1));

@@ -97,7 +97,7 @@ fn tell(endpoint: Endpoint, side: Side, end: End, group: Group, logged: u64) -> 
         End::Reset => "reset",
     };
     let by_log = if logged > 0 {
-        format!("; {logged} of them inside TLS, by the log's word")
+        format!("; {logged} of them by the log's word")
     } else {
         String::new()
     };
@@ -154,10 +154,11 @@ mod tests {
             scene.add_both(wire(25, 0, "RSTO", "ShADadR"), log);
             let found = scene.find(find);
             assert_eq!(found.len(), usize::from(cut));
-            assert!(found.iter().all(|one| {
-                one.message
-                    .ends_with("1 of them inside TLS, by the log's word")
-            }));
+            assert!(
+                found
+                    .iter()
+                    .all(|one| { one.message.ends_with("1 of them by the log's word") })
+            );
         }
     }
 
