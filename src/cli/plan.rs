@@ -79,6 +79,8 @@ pub(super) fn options(args: &Args) -> Result<Options> {
         limits: Limits {
             connections: args.max_connections,
             half_open: args.max_half_open,
+            held_in_all: octets(args.reassembly_memcap),
+            held_per_direction: octets(args.reassembly_memcap_per_direction),
             ..Limits::default()
         },
         selection: Selection {
@@ -90,6 +92,11 @@ pub(super) fn options(args: &Args) -> Result<Options> {
         },
         ..Options::default()
     })
+}
+
+/// MiB in octets, as far as the machine can address them.
+fn octets(mib: u32) -> usize {
+    usize::try_from(u64::from(mib) << 20).unwrap_or(usize::MAX)
 }
 
 /// Where bodies go, and how much of them.
