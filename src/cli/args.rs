@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-use crate::pipeline::Limits;
+use super::bounds::Bounds;
 
 /// Examples at the foot of `--help`.
 const EXAMPLES: &str = "\
@@ -62,11 +62,6 @@ Write the packets that were used to this file, as pcapng
 
 Those that passed the filter and were no duplicates, in the order in which they were used, with times in nanoseconds, their interfaces and \
 link types, comments, and the secrets stored beside them. Wall-clock times become UTC by --capture-zone. An input is never overwritten.";
-
-/// Octets in MiB.
-fn mib(octets: usize) -> u32 {
-    u32::try_from(octets >> 20).unwrap_or(u32::MAX)
-}
 
 /// Puts a packet capture and a server's log on one clock and joins them, session by session and command by command.
 #[derive(Debug, Parser)]
@@ -168,22 +163,6 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value = "keep")]
     pub(super) bad_checksums: Checksums,
 
-    /// Connections followed at once; the one silent longest makes room
-    #[arg(long, value_name = "N", default_value_t = Limits::default().connections)]
-    pub(super) max_connections: usize,
-
-    /// Unanswered SYNs followed at once; the oldest makes room
-    #[arg(long, value_name = "N", default_value_t = Limits::default().half_open)]
-    pub(super) max_half_open: usize,
-
-    /// Most MiB of segments kept in all until those before them come; beyond it they are passed on behind a declared gap
-    #[arg(long, value_name = "MIB", default_value_t = mib(Limits::default().held_in_all), value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
-    pub(super) reassembly_memcap: u32,
-
-    /// The same for one direction of one connection
-    #[arg(long, value_name = "MIB", default_value_t = mib(Limits::default().held_per_direction), value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
-    pub(super) reassembly_memcap_per_direction: u32,
-
     /// Colour the text: on a terminal, always, or never; NO_COLOR is heeded too
     #[arg(long, value_enum, default_value = "auto")]
     pub(super) color: Color,
@@ -194,6 +173,9 @@ pub(super) struct Args {
 
     #[command(flatten)]
     pub(super) packets: PacketArgs,
+
+    #[command(flatten)]
+    pub(super) bounds: Bounds,
 
     #[cfg(feature = "live")]
     #[command(flatten)]

@@ -11,7 +11,7 @@ use crate::log::registry::FORMATS;
 use crate::log::{Chosen, GivenZone, OwnFormat};
 use crate::model::{Nanos, Span};
 use crate::pipeline::{
-    BadChecksums, BodyRules, ClockRule, EncodingRule, Limits, LogInput, LogPlace, Logs, Options,
+    BadChecksums, BodyRules, ClockRule, EncodingRule, LogInput, LogPlace, Logs, Options,
     PacketRules, TableAddress, ZoneRule,
 };
 use crate::report::Selection;
@@ -76,13 +76,8 @@ pub(super) fn options(args: &Args) -> Result<Options> {
             Checksums::Keep => BadChecksums::Keep,
             Checksums::Drop => BadChecksums::Drop,
         },
-        limits: Limits {
-            connections: args.max_connections,
-            half_open: args.max_half_open,
-            held_in_all: octets(args.reassembly_memcap),
-            held_per_direction: octets(args.reassembly_memcap_per_direction),
-            ..Limits::default()
-        },
+        limits: args.bounds.limits(),
+        most_unpacked: args.bounds.most_unpacked(),
         selection: Selection {
             ids: args.sessions.clone(),
             since: args.since.as_deref().map(moment).transpose()?,
@@ -92,11 +87,6 @@ pub(super) fn options(args: &Args) -> Result<Options> {
         },
         ..Options::default()
     })
-}
-
-/// MiB in octets, as far as the machine can address them.
-fn octets(mib: u32) -> usize {
-    usize::try_from(u64::from(mib) << 20).unwrap_or(usize::MAX)
 }
 
 /// Where bodies go, and how much of them.

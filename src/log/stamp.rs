@@ -24,6 +24,16 @@ pub(super) fn month(name: &str) -> Option<u32> {
     u32::try_from(at + 1).ok()
 }
 
+/// How many years lie between a line of month `before` and the next one, where stamps have none: one when the month falls back by half a year or more
+/// (December to January, or later where nothing was written for a while); minus one when a line of the old year comes late.
+pub(super) fn years_between(before: u32, month: u32) -> i32 {
+    match i64::from(month) - i64::from(before) {
+        ..=-6 => 1,
+        10.. => -1,
+        _ => 0,
+    }
+}
+
 /// `Nov 24 03:29:06`, or with a fraction: RFC 3164 §4.1.2, which has no year.
 pub(super) fn without_year(text: &str, year: i32) -> Option<(Stamped<'_>, u32)> {
     let month = month(text.get(..3)?)?;
@@ -152,9 +162,7 @@ pub(super) fn date(year: i32, month: u32, day: u32) -> Option<LogTime> {
 
 /// `03:29:06` and a fraction, if there is one: time since midnight and its smallest step.
 pub(super) fn clock(text: &str) -> Option<(Span, Span, &str)> {
-    let (hour, rest) = number(text, 1..=2)?;
-    let (minute, rest) = number(rest.strip_prefix(':')?, 2..=2)?;
-    let (second, rest) = number(rest.strip_prefix(':')?, 2..=2)?;
+    let (hour, minute, second, rest) = whole_clock(text).or_else(|| spelt_clock(text))?;
     // A leap second shows as 60.
     if hour > 23 || minute > 59 || second > 60 {
         return None;
@@ -165,6 +173,26 @@ pub(super) fn clock(text: &str) -> Option<(Span, Span, &str)> {
         return Some((whole, Span::SECOND, rest));
     };
     Some((whole + fraction, resolution, rest))
+}
+
+/// `03:29:06`, as nearly all logs have it.
+fn whole_clock(text: &str) -> Option<(u32, u32, u32, &str)> {
+    let &[h10, h1, b':', m10, m1, b':', s10, s1] = text.as_bytes().first_chunk()? else {
+        return None;
+    };
+    let two = |tens: u8, ones: u8| {
+        let digits = tens.is_ascii_digit() && ones.is_ascii_digit();
+        digits.then(|| u32::from(tens - b'0') * 10 + u32::from(ones - b'0'))
+    };
+    Some((two(h10, h1)?, two(m10, m1)?, two(s10, s1)?, text.get(8..)?))
+}
+
+/// The same with an hour of one digit.
+fn spelt_clock(text: &str) -> Option<(u32, u32, u32, &str)> {
+    let (hour, rest) = number(text, 1..=2)?;
+    let (minute, rest) = number(rest.strip_prefix(':')?, 2..=2)?;
+    let (second, rest) = number(rest.strip_prefix(':')?, 2..=2)?;
+    Some((hour, minute, second, rest))
 }
 
 /// Digits behind the point, as nanoseconds.

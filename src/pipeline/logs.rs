@@ -6,7 +6,7 @@ use crate::input::{Input, rotated_sets};
 use crate::log::{Chosen, Era, How, LogError, Opening};
 use crate::model::{DamageLog, LogId, LogSession, LogSource};
 
-use super::{Options, PipelineError, Progress};
+use super::{Logs, Options, PipelineError, Progress};
 
 /// What the logs gave.
 #[derive(Debug, Default)]
@@ -35,14 +35,39 @@ pub(super) fn read(
         .map(|file| Path::new(&file.input.name))
         .collect();
     for set in rotated_sets(&paths) {
-        let mut set: Vec<&LogFile> = set.iter().filter_map(|&at| files.get(at)).collect();
+        let set: Vec<&LogFile> = set.iter().filter_map(|&at| files.get(at)).collect();
+        let (mut set, copies) = without_copies(&set);
         if set.len() > 1 {
             // The file that was begun last may have nothing in it yet.
             set.retain(|file| !file.input.bytes.is_empty());
         }
         told.set(&set, era, options, progress);
+        for (copy, of) in copies {
+            told.remark_copy(&copy.input.name, &of.input.name);
+        }
     }
     told
+}
+
+/// The files of a rotated set, and beside them those whose lines another of them has as well, each with that other: a log that was copied and
+/// not yet cut off, or is there plain and compressed.
+fn without_copies<'a>(set: &[&'a LogFile]) -> (Vec<&'a LogFile>, Vec<(&'a LogFile, &'a LogFile)>) {
+    let mut kept = Vec::new();
+    let mut copies = Vec::new();
+    for (at, file) in set.iter().enumerate() {
+        let bytes = &*file.input.bytes;
+        let others = set.iter().enumerate();
+        let holding = others.filter(|(other, whole)| {
+            let longer = whole.input.bytes.len() > bytes.len();
+            let same = whole.input.bytes.len() == bytes.len() && *other > at;
+            (longer || same) && !bytes.is_empty() && whole.input.bytes.starts_with(bytes)
+        });
+        match holding.max_by_key(|(other, whole)| (whole.input.bytes.len(), *other)) {
+            Some((_, whole)) => copies.push((*file, *whole)),
+            None => kept.push(*file),
+        }
+    }
+    (kept, copies)
 }
 
 /// How the log in `file` is to be read.
@@ -71,7 +96,47 @@ pub(super) fn how<'a>(
     }
 }
 
+/// Rules that are for none of the logs: a name that was mistyped would leave a log with the wrong clock.
+pub(super) fn unmatched(options: &Options, sources: &[LogSource]) -> Vec<PipelineError> {
+    let zones = options
+        .log_zones
+        .iter()
+        .map(|rule| ("--log-zone", &rule.file));
+    let clocks = options.clocks.iter().map(|rule| ("--clock", &rule.file));
+    let encodings = options
+        .log_encodings
+        .iter()
+        .map(|rule| ("--log-encoding", &rule.file));
+    let is_known = |rule: &Logs| {
+        sources
+            .iter()
+            .any(|source| source.files().any(|file| rule.fits(file)))
+    };
+    let unmatched = zones
+        .chain(clocks)
+        .chain(encodings)
+        .filter(|(_, rule)| !is_known(rule));
+    unmatched
+        .filter_map(|(option, rule)| match rule {
+            Logs::All => None,
+            Logs::Named(name) => Some(PipelineError::NoSuchLog {
+                option,
+                name: name.clone(),
+            }),
+        })
+        .collect()
+}
+
 impl Told {
+    fn remark_copy(&mut self, copy: &str, of: &str) {
+        let has = |source: &&mut LogSource| source.files().any(|file| file == of);
+        if let Some(source) = self.sources.iter_mut().find(has) {
+            source.remarks.push(format!(
+                "'{copy}' has the same lines as '{of}' and is passed over"
+            ));
+        }
+    }
+
     fn set(&mut self, set: &[&LogFile], era: Era, options: &Options, progress: &mut Progress) {
         let mut rest = set;
         while let Some((first, others)) = rest.split_first() {
@@ -137,7 +202,11 @@ impl Told {
             .find(|rule| rule.file.fits(&source.file));
         source.offset = rule.map(|rule| rule.offset);
         self.sources.push(source);
-        self.sessions.append(&mut sessions);
+        if self.sessions.is_empty() {
+            self.sessions = sessions;
+        } else {
+            self.sessions.append(&mut sessions);
+        }
     }
 }
 

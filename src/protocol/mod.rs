@@ -14,6 +14,8 @@ mod detect;
 pub mod dns;
 mod dots;
 mod driver;
+#[cfg(test)]
+mod features;
 mod forwarded;
 mod ftp;
 mod http1;
@@ -35,6 +37,7 @@ mod talk;
 #[cfg(test)]
 mod testing;
 pub mod tls;
+mod undecided;
 
 pub use bodies::{Bodies, BodyPiece, Completeness};
 pub use decoder::{Decoder, Dialogue, Entry, Opening, Step, Verdict};

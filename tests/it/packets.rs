@@ -239,12 +239,3 @@ fn without_libpcap_a_filter_is_refused_with_the_remedy() {
     assert_eq!(output.status.code(), Some(4));
     assert!(complained(&output).contains("--features live"));
 }
-
-#[test]
-fn memory_for_segments_out_of_order_is_bounded_by_an_option() {
-    let bounded = told(&["-r", WIRE, "--reassembly-memcap", "1"]);
-    assert!(bounded == told(&["-r", WIRE]), "nothing is held here");
-    for option in ["--reassembly-memcap", "--reassembly-memcap-per-direction"] {
-        assert_eq!(run(&["-r", WIRE, option, "0"]).status.code(), Some(2));
-    }
-}

@@ -1,15 +1,12 @@
 //! One direction's bytes become frames, whatever the segments and the holes.
 
 use super::PREFACE;
-use super::frame::{Frame, HEADER};
+use super::frame::{Frame, HEADER, flag, kind};
+use super::hunt::Hunt;
 use crate::model::{Nanos, PacketNo};
 
 /// Longest payload that is kept; of a longer one the rest is passed over.
 const MAX_KEPT: usize = 64 << 10;
-/// Octets in which frames are looked for after a hole before the direction is given up.
-const MAX_HUNT: usize = 64 << 10;
-/// Headers in a row, each where the one before says, that make a place the beginning of a frame.
-const CHAIN: usize = 3;
 
 /// A frame, as far as it was captured.
 pub(super) struct Piece<'a> {
@@ -24,6 +21,16 @@ pub(super) struct Piece<'a> {
     pub(super) missing: u64,
 }
 
+/// What comes of the frames of a direction.
+pub(super) enum Found<'a> {
+    /// The next octets of a body, in a DATA frame of this stream, without its padding.
+    Content(u32, &'a [u8]),
+    /// So many octets of one that were not captured.
+    Hole(u32, u64),
+    /// A frame came to its end.
+    Frame(Piece<'a>),
+}
+
 #[derive(Debug)]
 enum State {
     /// So many octets of the client's preface have passed.
@@ -32,7 +39,7 @@ enum State {
     Header(Vec<u8>, Option<(Nanos, PacketNo)>),
     Payload(Payload),
     /// Octets after a hole, from a place where a frame may begin.
-    Hunt(Vec<u8>, (Nanos, PacketNo)),
+    Hunt(Hunt, (Nanos, PacketNo)),
     /// Nothing any more.
     Silent,
 }
@@ -43,6 +50,8 @@ struct Payload {
     start: (Nanos, PacketNo),
     left: u64,
     missing: u64,
+    /// Octets of padding at its end, once its length is known (RFC 9113 §6.1).
+    padding: u64,
     body: Vec<u8>,
 }
 
@@ -65,7 +74,7 @@ impl Reader {
         &mut self,
         at: (Nanos, PacketNo),
         bytes: &[u8],
-        sink: &mut impl FnMut(Piece<'_>),
+        sink: &mut impl FnMut(Found<'_>),
     ) {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -74,7 +83,7 @@ impl Reader {
                     let (octet, after) = (rest.first(), rest.get(1..).unwrap_or_default());
                     if octet != PREFACE.get(*passed) {
                         // Joined in mid-connection.
-                        self.0 = State::Hunt(Vec::new(), at);
+                        self.0 = State::Hunt(Hunt::default(), at);
                         continue;
                     }
                     *passed += 1;
@@ -103,6 +112,10 @@ impl Reader {
                     if payload.frame.is_kept() && payload.body.len() + part.len() <= MAX_KEPT {
                         payload.body.extend_from_slice(part);
                     }
+                    if payload.frame.kind == kind::DATA {
+                        let content = payload.content(part);
+                        sink(Found::Content(payload.frame.stream, content));
+                    }
                     let passed = part.len() as u64;
                     self.count(passed, at.0, sink);
                     after
@@ -121,19 +134,21 @@ impl Reader {
         &mut self,
         at: Nanos,
         missing: u64,
-        sink: &mut impl FnMut(Piece<'_>),
+        sink: &mut impl FnMut(Found<'_>),
     ) -> bool {
         if let State::Payload(payload) = &mut self.0 {
             if (1..=payload.left).contains(&missing) {
                 payload.missing += missing;
+                payload.lose(missing, sink);
                 self.count(missing, at, sink);
                 return false;
             }
             let left = payload.left;
             payload.missing += left;
+            payload.lose(left, sink);
             self.count(left, at, sink);
         }
-        self.0 = State::Hunt(Vec::new(), (at, PacketNo(0)));
+        self.0 = State::Hunt(Hunt::default(), (at, PacketNo(0)));
         true
     }
 
@@ -143,12 +158,13 @@ impl Reader {
             start,
             left: u64::from(frame.length),
             missing: 0,
+            padding: 0,
             body: Vec::new(),
         });
     }
 
     /// `passed` more octets of the payload are done; gives the frame when that was all.
-    fn count(&mut self, passed: u64, at: Nanos, sink: &mut impl FnMut(Piece<'_>)) {
+    fn count(&mut self, passed: u64, at: Nanos, sink: &mut impl FnMut(Found<'_>)) {
         let State::Payload(payload) = &mut self.0 else {
             return;
         };
@@ -157,66 +173,57 @@ impl Reader {
             return;
         }
         let whole = payload.body.len() as u64 == u64::from(payload.frame.length);
-        sink(Piece {
+        sink(Found::Frame(Piece {
             frame: payload.frame,
             payload: (whole && payload.frame.is_kept()).then_some(&payload.body),
             start: payload.start,
             end: at,
             missing: payload.missing,
-        });
+        }));
         self.0 = State::Header(Vec::new(), None);
     }
 
     /// Looks for a place from which headers follow each other.
-    fn hunt(&mut self, at: (Nanos, PacketNo), bytes: &[u8], sink: &mut impl FnMut(Piece<'_>)) {
-        let State::Hunt(kept, since) = &mut self.0 else {
+    fn hunt(&mut self, at: (Nanos, PacketNo), bytes: &[u8], sink: &mut impl FnMut(Found<'_>)) {
+        let State::Hunt(hunt, since) = &mut self.0 else {
             return;
         };
-        if kept.is_empty() {
+        if hunt.is_empty() {
             *since = at;
         }
-        kept.extend_from_slice(bytes);
-        let mut from = 0;
-        while from < kept.len() {
-            match chain(kept.get(from..).unwrap_or_default()) {
-                Chain::Broken => from += 1,
-                Chain::NeedMore => break,
-                Chain::Whole => {
-                    let found = kept.split_off(from);
-                    self.0 = State::Header(Vec::new(), None);
-                    return self.push(at, &found, sink);
-                }
-            }
-        }
-        kept.drain(..from);
-        if kept.len() > MAX_HUNT {
+        if let Some(found) = hunt.look(bytes) {
+            self.0 = State::Header(Vec::new(), None);
+            self.push(at, &found, sink);
+        } else if hunt.is_hopeless() {
             self.0 = State::Silent;
         }
     }
 }
 
-/// What a run of octets is as a run of frames.
-enum Chain {
-    Broken,
-    NeedMore,
-    Whole,
-}
-
-fn chain(bytes: &[u8]) -> Chain {
-    let mut rest = bytes;
-    for _ in 0..CHAIN {
-        let Some(head) = rest.first_chunk::<HEADER>() else {
-            return Chain::NeedMore;
-        };
-        let frame = Frame::read(*head);
-        if !frame.is_plausible(head[5] & 0x80 != 0) {
-            return Chain::Broken;
+impl Payload {
+    /// What of `part`, the next octets, is content and not padding.
+    fn content<'a>(&mut self, part: &'a [u8]) -> &'a [u8] {
+        let mut content = part;
+        if self.frame.has(flag::PADDED)
+            && self.left == u64::from(self.frame.length)
+            && let Some((&padding, rest)) = part.split_first()
+        {
+            self.padding = u64::from(padding);
+            content = rest;
         }
-        let whole = HEADER + usize::try_from(frame.length).unwrap_or(usize::MAX - HEADER);
-        match rest.get(whole..) {
-            Some(after) => rest = after,
-            None => return Chain::NeedMore,
+        let behind = self.left - part.len() as u64;
+        let cut = self.padding.saturating_sub(behind);
+        let cut = usize::try_from(cut).unwrap_or(usize::MAX);
+        content
+            .get(..content.len().saturating_sub(cut))
+            .unwrap_or_default()
+    }
+
+    /// So many of the next octets were not captured.
+    fn lose(&self, missing: u64, sink: &mut impl FnMut(Found<'_>)) {
+        let content = missing.min(self.left.saturating_sub(self.padding));
+        if self.frame.kind == kind::DATA && content > 0 {
+            sink(Found::Hole(self.frame.stream, content));
         }
     }
-    Chain::Whole
 }
