@@ -53,7 +53,7 @@ fn told(name: &str, bytes: &[u8]) -> (LogSource, Vec<LogSession>) {
 
 fn commands(session: &LogSession) -> impl Iterator<Item = &LogCommand> {
     session.events.iter().filter_map(|event| match &event.what {
-        Event::Command(command) => Some(command),
+        Event::Command(command) => Some(&**command),
         _ => None,
     })
 }
@@ -234,9 +234,7 @@ const THINGS: &[(&str, Seen)] = &[
             || commands(session).any(counted)
     }),
     ("commands", |session| {
-        commands(session).next().is_some()
-            || !session.tally.is_empty()
-            || !session.implied.is_empty()
+        commands(session).next().is_some() || !session.implied.is_empty()
     }),
     ("replies", |session| {
         commands(session).any(|command| command.code.is_some() || command.response.is_some())
