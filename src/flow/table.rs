@@ -264,7 +264,7 @@ impl FlowTable {
             && let Some((key, oldest)) = self.half.pop()
         {
             self.overruns.half_open += 1;
-            self.close_half(key, oldest, out);
+            self.close_half(key, &oldest, out);
         }
         self.half.insert(key, half);
         if self.orphans.awaits(&key) {
@@ -275,14 +275,14 @@ impl FlowTable {
     /// Makes a connection out of a half-open one, which more is known of now.
     fn promote(&mut self, key: &FlowKey, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) {
         if let Some(half) = self.half.remove(key) {
-            self.open_half(*key, half, out);
+            self.open_half(*key, &half, out);
         }
     }
 
     fn open_half(
         &mut self,
         key: FlowKey,
-        half: HalfOpen,
+        half: &HalfOpen,
         out: &mut dyn FnMut(FlowId, FlowEvent<'_>),
     ) -> FlowId {
         let (client, server) = (half.client, half.server);
@@ -309,7 +309,7 @@ impl FlowTable {
     fn close_half(
         &mut self,
         key: FlowKey,
-        half: HalfOpen,
+        half: &HalfOpen,
         out: &mut dyn FnMut(FlowId, FlowEvent<'_>),
     ) {
         self.unanswered += 1;
@@ -324,7 +324,7 @@ impl FlowTable {
     /// The capture is over: closes all connections, oldest first.
     pub fn finish(&mut self, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) {
         while let Some((key, half)) = self.half.pop() {
-            self.close_half(key, half, out);
+            self.close_half(key, &half, out);
         }
         while let Some(turn) = self.rounds.pop_front() {
             self.close(turn.id, out);
@@ -393,7 +393,7 @@ impl FlowTable {
     /// Looks at two connections; closes those that have fallen silent.
     fn sweep(&mut self, now: Nanos, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) {
         if let Some((key, half)) = self.half.pop_silent(now, silence(Phase::Opening)) {
-            self.close_half(key, half, out);
+            self.close_half(key, &half, out);
         }
         // Turns of connections that are closed are taken out as they come up; none is passed over while they are many.
         let crowded = self.rounds.len() > 2 * self.flows.len() + 64;
