@@ -447,12 +447,12 @@ mod tests {
         }
 
         #[test]
-        fn changed_bytes_never_give_more_packets(at in 0usize..300, value in any::<u8>()) {
+        fn a_changed_byte_gives_one_more_packet_at_most(at in 0usize..300, value in any::<u8>()) {
             let mut file = whole();
             let at = at % file.len();
             file[at] = value;
             let (packets, _) = read(&file);
-            // Another type may make a packet of the unknown block.
+            // Another block may have become a simple packet: its type is one octet away.
             prop_assert!(packets.len() <= 4);
         }
     }
