@@ -55,7 +55,7 @@ pub use passage::{Closed, Passage, Repeated, Reset, Way};
 pub use passed_over::{Amount, PassedOver, Unread};
 pub use process::Process;
 pub use proto::{Encryption, Proto, Seen};
-pub use secret::masked_request;
+pub use secret::{masked_line, masked_request};
 pub use shows::{ClockStep, Marks, Shown, Shows};
 pub use text::{as_text, from_wire};
 pub use time::{LogTime, Nanos, Span, Stamp};

@@ -10,7 +10,9 @@ mod text;
 mod years;
 mod zone;
 
-use crate::model::{LogId, LogPart, LogSession, LogSource, LogTime, Span, Stamp, Zone, from_wire};
+use crate::model::{
+    LogId, LogPart, LogSession, LogSource, LogTime, Span, Stamp, Zone, from_wire, masked_line,
+};
 
 use super::envelope::{Stack, Unwrapped, as_lines};
 use super::{Builder, Entry, Follows, Head, Line, MAX_LINE, Parsed};
@@ -355,11 +357,10 @@ impl Tally {
     }
 }
 
+/// The beginning of a line that was not understood, without what may be a secret in it.
 fn excerpt(line: &[u8]) -> String {
-    from_wire(
-        line.get(..line.len().min(UNPARSED_TEXT))
-            .unwrap_or_default(),
-    )
+    let cut = line.get(..UNPARSED_TEXT).unwrap_or(line);
+    masked_line(&from_wire(cut))
 }
 
 #[cfg(test)]
