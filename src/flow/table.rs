@@ -266,7 +266,7 @@ impl FlowTable {
             && let Some((key, oldest)) = self.half.pop()
         {
             self.overruns.half_open += 1;
-            if let Some(id) = self.list_half(key, oldest, out) {
+            if let Some(id) = self.list_half(key, &oldest, out) {
                 if let Some(flow) = self.flows.get_mut(id) {
                     flow.tcp.note_partial();
                 }
@@ -282,14 +282,14 @@ impl FlowTable {
     /// Makes a connection out of a half-open one, which more is known of now.
     fn promote(&mut self, key: &FlowKey, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) {
         if let Some(half) = self.half.remove(key) {
-            self.open_half(*key, half, out);
+            self.open_half(*key, &half, out);
         }
     }
 
     fn open_half(
         &mut self,
         key: FlowKey,
-        half: HalfOpen,
+        half: &HalfOpen,
         out: &mut dyn FnMut(FlowId, FlowEvent<'_>),
     ) -> FlowId {
         let (client, server) = (half.client, half.server);
@@ -316,7 +316,7 @@ impl FlowTable {
     fn close_half(
         &mut self,
         key: FlowKey,
-        half: HalfOpen,
+        half: &HalfOpen,
         out: &mut dyn FnMut(FlowId, FlowEvent<'_>),
     ) {
         if let Some(id) = self.list_half(key, half, out) {
@@ -324,11 +324,11 @@ impl FlowTable {
         }
     }
 
-    /// Makes a connection out of an unanswered SYN that is over, unless there are too many.
+    /// Makes a connection out of one that was never opened and is over, unless there are too many.
     fn list_half(
         &mut self,
         key: FlowKey,
-        half: HalfOpen,
+        half: &HalfOpen,
         out: &mut dyn FnMut(FlowId, FlowEvent<'_>),
     ) -> Option<FlowId> {
         self.unanswered += 1;
@@ -342,7 +342,7 @@ impl FlowTable {
     /// The capture is over: closes all connections, oldest first.
     pub fn finish(&mut self, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) {
         while let Some((key, half)) = self.half.pop() {
-            self.close_half(key, half, out);
+            self.close_half(key, &half, out);
         }
         while let Some(turn) = self.rounds.pop_front() {
             self.close(turn.id, out);
@@ -412,7 +412,7 @@ impl FlowTable {
     /// Looks at two connections; closes those that have fallen silent.
     fn sweep(&mut self, now: Nanos, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) {
         if let Some((key, half)) = self.half.pop_silent(now, silence(Phase::Opening)) {
-            self.close_half(key, half, out);
+            self.close_half(key, &half, out);
         }
         // Turns of connections that are closed are taken out as they come up; none is passed over while they are many.
         let crowded = self.rounds.len() > 2 * self.flows.len() + 64;
