@@ -55,12 +55,12 @@ pub use passage::{Closed, Passage, Repeated, Reset, Way};
 pub use passed_over::{Amount, PassedOver, Unread};
 pub use process::Process;
 pub use proto::{Encryption, Proto, Seen};
-pub use secret::masked_request;
+pub use secret::{masked_line, masked_request};
 pub use shows::{ClockStep, Marks, Shown, Shows};
 pub use text::{as_text, from_wire};
 pub use time::{LogTime, Nanos, Span, Stamp};
 pub use verb::Verb;
 pub use wire_session::{
     Certificate, Counts, Decryption, Direction, Handshake, Overlap, PacketNo, ServerName,
-    TlsSummary, TlsVersion, WireSession,
+    TlsSummary, TlsVersion, Versions, WireSession,
 };

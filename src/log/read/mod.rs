@@ -10,7 +10,9 @@ mod text;
 mod years;
 mod zone;
 
-use crate::model::{LogId, LogPart, LogSession, LogSource, LogTime, Span, Stamp, Zone, from_wire};
+use crate::model::{
+    LogId, LogPart, LogSession, LogSource, LogTime, Span, Stamp, Zone, from_wire, masked_line,
+};
 
 use super::envelope::{Stack, Unwrapped, as_lines};
 use super::{Builder, Entry, Follows, Head, Line, MAX_LINE, Parsed};
@@ -203,8 +205,13 @@ impl Reader {
         let converted = as_lines(bytes);
         let bytes = converted.as_deref().unwrap_or(bytes);
         let mut at = 0;
-        for piece in bytes.chunks(STRIDE) {
+        for (number, piece) in bytes.chunks(STRIDE).enumerate() {
             self.take(piece);
+            if number == 0 {
+                // As many will come of each of the others: a list that grows is copied again and again.
+                let others = bytes.len() / STRIDE;
+                self.sessions.reserve(self.sessions.len() * others);
+            }
             at += u64::try_from(piece.len()).unwrap_or(u64::MAX);
             progress(at);
         }
@@ -350,11 +357,10 @@ impl Tally {
     }
 }
 
+/// The beginning of a line that was not understood, without what may be a secret in it.
 fn excerpt(line: &[u8]) -> String {
-    from_wire(
-        line.get(..line.len().min(UNPARSED_TEXT))
-            .unwrap_or_default(),
-    )
+    let cut = line.get(..UNPARSED_TEXT).unwrap_or(line);
+    masked_line(&from_wire(cut))
 }
 
 #[cfg(test)]
