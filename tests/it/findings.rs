@@ -196,7 +196,6 @@ fn who_ended_it_is_told_as_it_was_made() {
         ("drop-in-data", "reset by server reply-cut"),
         ("drop-in-tls", "closed by client request-cut"),
         ("idle-timeout", "timeout by server"),
-        ("not-captured", "closed by client"),
         ("reset-forged", "reset-in-middle by client request-cut"),
         ("reset-middlebox", "reset-in-middle by server"),
         ("server-resets", "reset by server"),
