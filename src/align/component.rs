@@ -1,7 +1,7 @@
 //! Pairs that hang together, and which of them are chosen: the assignment of greatest total score, among equals the one that keeps
 //! the order of the log, and for each chosen pair what the next best would have been.
 
-use super::assign::{self, Pair};
+use super::assign::{Assignment, Pair};
 use super::moment::{LATE, Window};
 
 /// Least score for a pair to be claimed: one unrelated session in three would fit as well, and a wrong
@@ -105,7 +105,11 @@ impl<'a> Component<'a> {
         if self.rows.len() == 1 {
             return self.single().into_iter().collect();
         }
-        let mut chosen = self.best(None);
+        let best = self.best();
+        let mut chosen = Chosen::new(self.rows.len(), self.columns.len());
+        for pair in best.assignment.pairs() {
+            chosen.take(pair.row, pair.column, self.edge(pair.row, pair.column));
+        }
         if self.lines == Lines::InOrder {
             self.keep_order(&mut chosen);
         }
@@ -116,7 +120,7 @@ impl<'a> Component<'a> {
                     row: edge.row,
                     column: edge.column,
                     score: edge.score,
-                    margin: self.margin(&chosen, row),
+                    margin: self.margin(&best, &chosen, row),
                 })
             })
             .collect()
@@ -142,19 +146,37 @@ impl<'a> Component<'a> {
         })
     }
 
-    /// The assignment of greatest gain; without the pairs of a row and a wire session, where these are named.
-    fn best(&self, without: Option<(usize, usize)>) -> Chosen {
-        let allowed = self.pairs.iter().enumerate().filter(|&(at, pair)| {
-            let wire = self.edges.get(at).map(|edge| edge.column.0);
-            pair.gain > CLEAR
-                && without.is_none_or(|(row, barred)| pair.row != row || wire != Some(barred))
-        });
-        let pairs: Vec<Pair> = allowed.map(|(_, pair)| *pair).collect();
-        let mut chosen = Chosen::new(self.rows.len(), self.columns.len());
-        for pair in assign::best(self.rows.len(), self.columns.len(), &pairs) {
-            chosen.take(pair.row, pair.column, self.edge(pair.row, pair.column));
+    /// The assignment of greatest gain.
+    fn best(&self) -> Best {
+        let allowed = self.pairs.iter().filter(|pair| pair.gain > CLEAR);
+        let pairs: Vec<Pair> = allowed.copied().collect();
+        let assignment = Assignment::best(self.rows.len(), self.columns.len(), &pairs);
+        let mut edges = vec![None; self.rows.len()];
+        for pair in assignment.pairs() {
+            if let Some(slot) = edges.get_mut(pair.row) {
+                *slot = self.edge(pair.row, pair.column);
+            }
         }
-        chosen
+        Best { assignment, edges }
+    }
+
+    /// What the rows have, where that is not what is chosen, in the best assignment in which `row` may not have `wire`.
+    fn next(
+        &self,
+        best: &Best,
+        chosen: &Chosen,
+        row: usize,
+        wire: usize,
+    ) -> Vec<(usize, Option<usize>)> {
+        let barred = |column: usize| self.columns.get(column).is_some_and(|&(at, _)| at == wire);
+        let mut next = best.edges.clone();
+        for (row, column) in best.assignment.without(row, barred) {
+            if let Some(slot) = next.get_mut(row) {
+                *slot = column.and_then(|column| self.edge(row, column));
+            }
+        }
+        let rows = next.into_iter().enumerate();
+        rows.filter(|&(row, edge)| edge != chosen.of(row)).collect()
     }
 
     fn edge(&self, row: usize, column: usize) -> Option<usize> {
@@ -275,7 +297,7 @@ impl<'a> Component<'a> {
     }
 
     /// What the whole loses when `row` may not have its wire session.
-    fn margin(&self, chosen: &Chosen, row: usize) -> f64 {
+    fn margin(&self, best: &Best, chosen: &Chosen, row: usize) -> f64 {
         let edge = chosen.of(row);
         let wire = self.wire(edge);
         let mut least = self.gain(edge);
@@ -313,15 +335,17 @@ impl<'a> Component<'a> {
         // Two rows and fewer have no other changes; and what is too near is so whatever else there is.
         let look_farther = (3..=EXACT).contains(&self.rows.len()) && least >= CLEAR;
         if let Some(wire) = wire.filter(|_| look_farther) {
-            let next = self.best(Some((row, wire)));
-            let changed: Vec<(usize, Option<usize>)> = (0..self.rows.len())
-                .filter(|&row| next.of(row) != chosen.of(row))
-                .map(|row| (row, next.of(row)))
-                .collect();
+            let changed = self.next(best, chosen, row, wire);
             least = least.min(self.loss(chosen, &changed));
         }
         least.max(0.0)
     }
+}
+
+/// The assignment of greatest gain, and the edges of its rows.
+struct Best {
+    assignment: Assignment,
+    edges: Vec<Option<usize>>,
 }
 
 /// Which edge each row has, and which row each column.

@@ -22,6 +22,7 @@ mod path;
 mod rows;
 mod sequence;
 mod steps;
+mod sweep;
 mod translation;
 mod turn;
 mod verdict;
