@@ -23,6 +23,7 @@ mod rows;
 mod sequence;
 mod steps;
 mod sweep;
+mod threads;
 mod translation;
 mod turn;
 mod verdict;
@@ -32,6 +33,7 @@ mod why;
 
 pub use clock::{Clock, Step};
 pub use join::align;
+pub use threads::Threads;
 pub use path::{Nearer, Passage, Path, PathClock, compare};
 pub use verdict::{Alignment, Joined, Match, Standing};
 pub use why::{Asked, Candidate, why};

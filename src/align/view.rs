@@ -1,15 +1,15 @@
 //! One log against the capture: a coarse offset by vote, the clock by fit, pairs by assignment, then clock and pairs from each
 //! other until neither changes.
 
-use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 use crate::model::{LogId, LogSession, Nanos, Proto, Span, WireSession};
 
 use super::candidates::Index;
 use super::clock::Clock;
-use super::component::{self, CLEAR, Choice, Column, Edge};
+use super::component::{self, CLEAR, Choice, Edge, Edges};
 use super::evidence::{self, Background, Evidence};
 use super::figure::Figure;
 use super::fit::{self, Constraint, Line, Slack};
@@ -18,6 +18,7 @@ use super::order::Order;
 use super::overhead::Overheads;
 use super::pairing::{Known, Pairing};
 use super::rows::{self, Slot};
+use super::threads::Threads;
 use super::translation::Translation;
 use super::vote;
 
@@ -39,17 +40,19 @@ pub(super) struct Wires<'a> {
     pub(super) index: Index,
     /// Time of the first packet.
     pub(super) origin: Nanos,
-    slots: Vec<OnceCell<Vec<Slot<'a>>>>,
+    pub(super) threads: Threads,
+    slots: Vec<OnceLock<Vec<Slot<'a>>>>,
 }
 
 impl<'a> Wires<'a> {
-    pub(super) fn new(sessions: &'a [WireSession], origin: Nanos) -> Self {
+    pub(super) fn new(sessions: &'a [WireSession], origin: Nanos, threads: Threads) -> Self {
         Self {
             sessions,
             background: Background::of(sessions),
             index: Index::of(sessions),
             origin,
-            slots: (0..sessions.len()).map(|_| OnceCell::new()).collect(),
+            threads,
+            slots: (0..sessions.len()).map(|_| OnceLock::new()).collect(),
         }
     }
 
@@ -164,9 +167,9 @@ pub(super) struct View<'a> {
     pub(super) mine: Vec<usize>,
     pub(super) translation: Translation,
     pub(super) origin: Nanos,
-    usual: Vec<OnceCell<Vec<f64>>>,
-    alike: Vec<OnceCell<f64>>,
-    figure: OnceCell<Figure>,
+    usual: Vec<OnceLock<Vec<f64>>>,
+    alike: Vec<OnceLock<f64>>,
+    figure: OnceLock<Figure>,
 }
 
 impl<'a> View<'a> {
@@ -181,9 +184,9 @@ impl<'a> View<'a> {
             wires,
             logs,
             id,
-            usual: mine.iter().map(|_| OnceCell::new()).collect(),
-            alike: mine.iter().map(|_| OnceCell::new()).collect(),
-            figure: OnceCell::new(),
+            usual: mine.iter().map(|_| OnceLock::new()).collect(),
+            alike: mine.iter().map(|_| OnceLock::new()).collect(),
+            figure: OnceLock::new(),
             mine,
             translation,
             origin: wires.origin,
@@ -339,12 +342,10 @@ impl<'a> View<'a> {
 
     /// For each row the wire sessions that it may be near the coarse offset.
     pub(super) fn gather(&self, coarse: Span) -> Vec<Vec<Pairing>> {
-        (0..self.mine.len())
-            .map(|row| {
-                self.log(row)
-                    .map_or_else(Vec::new, |log| self.gather_row(log, coarse))
-            })
-            .collect()
+        self.wires.threads.map(self.mine.len(), |row| {
+            self.log(row)
+                .map_or_else(Vec::new, |log| self.gather_row(log, coarse))
+        })
     }
 
     pub(super) fn gather_row(&self, log: &LogSession, coarse: Span) -> Vec<Pairing> {
@@ -456,16 +457,20 @@ impl<'a> View<'a> {
         chosen: &[Option<Verdict>],
         coarse: Span,
     ) -> (Vec<(u64, Constraint)>, f64) {
+        let claimed: Vec<_> = claimed_pairs(pairings, chosen).collect();
+        let constraints = self.wires.threads.map(claimed.len(), |at| {
+            let &(row, pairing, verdict) = claimed.get(at)?;
+            let constraint = pairing.constraint(self, row, coarse)?;
+            let line = self.log(row)?.events.first()?.line.line;
+            Some((line, constraint, 1.0 / (1.0 + verdict.margin.exp())))
+        });
         let mut doubt = 0.0;
-        let constraints = claimed_pairs(pairings, chosen)
-            .filter_map(|(row, pairing, verdict)| {
-                let constraint = pairing.constraint(self, row, coarse)?;
-                doubt += 1.0 / (1.0 + verdict.margin.exp());
-                let line = self.log(row)?.events.first()?.line.line;
-                Some((line, constraint))
-            })
-            .collect();
-        (constraints, doubt)
+        let constraints = constraints.into_iter().flatten();
+        let constraints = constraints.map(|(line, constraint, wrong)| {
+            doubt += wrong;
+            (line, constraint)
+        });
+        (constraints.collect(), doubt)
     }
 
     /// Where the lines that were claimed lie on the wire.
@@ -485,22 +490,25 @@ impl<'a> View<'a> {
     ) -> (Vec<Option<Verdict>>, f64) {
         let offset_at = |at: Nanos| clock.offset_at(at) - coarse;
         let known = self.known(clock, &offset_at, learnt);
-        let mut edges = Vec::new();
-        for (row, found) in pairings.iter().enumerate() {
-            for pairing in found {
-                if let Some(score) = pairing.score(self, row, &known) {
-                    edges.push(Edge {
-                        row,
-                        column: (pairing.wire, pairing.place),
-                        score,
-                        places: pairing.places(self, row),
-                    });
-                }
-            }
-        }
+        let threads = self.wires.threads;
+        let edges = threads.gather(pairings.len(), |rows| {
+            let found = rows.filter_map(|row| Some((row, pairings.get(row)?)));
+            let pairs = found.flat_map(|(row, found)| found.iter().map(move |pair| (row, pair)));
+            let edges = pairs.filter_map(|(row, pairing)| {
+                let score = pairing.score(self, row, &known)?;
+                Some(Edge {
+                    row,
+                    column: (pairing.wire, pairing.place),
+                    score,
+                    places: pairing.places(self, row),
+                })
+            });
+            edges.collect()
+        });
+        let edges = Edges::new(edges);
         let share = self.share(&edges, clock);
         let mut verdicts: Vec<Option<Verdict>> = vec![None; self.mine.len()];
-        for choice in component::choose(edges, learnt.order.lines()) {
+        for choice in component::choose(&edges, learnt.order.lines(), threads) {
             if let (Some(slot), Some(&log)) =
                 (verdicts.get_mut(choice.row), self.mine.get(choice.row))
             {
@@ -513,7 +521,7 @@ impl<'a> View<'a> {
     pub(super) fn known<'k>(
         &'k self,
         clock: &Clock,
-        offset_at: &'k dyn Fn(Nanos) -> Span,
+        offset_at: &'k (dyn Fn(Nanos) -> Span + Sync),
         learnt: &'k Learnt,
     ) -> Known<'k> {
         Known {
@@ -530,14 +538,12 @@ impl<'a> View<'a> {
 
     /// The share of the log's sessions in the capture's time that are not on the wire, as far as can be told: those without any partner
     /// that their time and kind allow. One of them and one of the others is supposed on top, so that few sessions prove little.
-    fn share(&self, edges: &[Edge<'_>], clock: &Clock) -> f64 {
+    fn share(&self, edges: &Edges<'_>, clock: &Clock) -> f64 {
         let mut has: Vec<bool> = vec![false; self.mine.len()];
-        let mut columns: BTreeSet<Column> = BTreeSet::new();
-        for edge in edges {
-            if let Some(has) = has.get_mut(edge.row) {
+        for row in edges.rows() {
+            if let Some(has) = has.get_mut(row) {
                 *has = true;
             }
-            columns.insert(edge.column);
         }
         let with = has.iter().filter(|has| **has).count();
         let covered = has
@@ -545,7 +551,7 @@ impl<'a> View<'a> {
             .enumerate()
             .filter(|&(row, has)| *has || self.log(row).is_some_and(|log| self.covers(log, clock)))
             .count();
-        let alone = covered - with.min(columns.len());
+        let alone = covered - with.min(edges.columns());
         #[expect(clippy::cast_precision_loss, reason = "counts of sessions")]
         let share = (alone as f64 + 1.0) / (covered as f64 + 2.0);
         share
