@@ -198,7 +198,7 @@ fn run(case: Case, seed: u64) -> Outcome {
         }
     }
     let source = LogSource::new(LogId(0), "made.log", "made");
-    let alignment = align(&wires, &[source], &logs, ORIGIN);
+    let alignment = align(&wires, &[source], &mut logs.clone(), ORIGIN);
     judge(&alignment, &truth_of_wire, &truth_of_log)
 }
 

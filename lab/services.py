@@ -122,6 +122,8 @@ http {{
 class Services:
     """Starts the servers, gives their logs from now on, and stops them."""
 
+    MASTER_CF, DOVECOT, NGINX = MASTER_CF, DOVECOT, NGINX
+
     def __init__(self, net):
         self.net, self.work = net, tempfile.mkdtemp(prefix="lab.")
         os.chmod(self.work, 0o755)
@@ -168,7 +170,7 @@ class Services:
                 os.makedirs(self.path("mail", user, folder))
         run("chown", "-R", "vmail", self.path("mail"))
         self.write("users", "".join("%s:{PLAIN}secret%s\n" % (user, user[4:]) for user in USERS))
-        self.write("dovecot.conf", DOVECOT.format(**self.values))
+        self.write("dovecot.conf", self.DOVECOT.format(**self.values))
         self.net.server.run("dovecot", "-c", self.path("dovecot.conf"))
 
     def fill(self, user, sizes):
@@ -188,7 +190,7 @@ class Services:
             os.mkdir(self.path(name))
         shutil.chown(self.path("data"), "postfix")
         self.write("postfix/main.cf", MAIN_CF.format(**self.values))
-        self.write("postfix/master.cf", MASTER_CF.format(**self.values))
+        self.write("postfix/master.cf", self.MASTER_CF.format(**self.values))
         if os.path.exists("/etc/postfix/dynamicmaps.cf"):
             shutil.copy("/etc/postfix/dynamicmaps.cf", self.path("postfix"))
         self.net.server.run("postfix", "-c", self.path("postfix"), "start", stderr=subprocess.DEVNULL)
@@ -198,7 +200,7 @@ class Services:
         for name, size in (("small.txt", 900), ("large.txt", 60000)):
             with open(self.path("www", name), "wb") as file:
                 file.write(b"0123456789abcdef0123456789abcde\n" * (size // 32))
-        self.write("nginx.conf", NGINX.format(**self.values))
+        self.write("nginx.conf", self.NGINX.format(**self.values))
         self.nginx = self.net.server.start("nginx", "-c", self.path("nginx.conf"), "-g", "daemon off;", stderr=subprocess.DEVNULL)
 
     def mark(self):

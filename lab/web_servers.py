@@ -203,4 +203,5 @@ def main():
         network.delete()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -88,11 +88,9 @@ impl Index {
             all: Block::default(),
         };
         for (at, wire) in wires.iter().enumerate().filter(|(_, wire)| answered(wire)) {
-            let ends = [
-                (Role::Server, wire.conversation.client.ip),
-                (Role::Client, wire.conversation.server.ip),
-            ];
-            for end in ends {
+            let clients = wire.named_clients().map(|client| (Role::Server, client));
+            let server = (Role::Client, wire.conversation.server.ip);
+            for end in clients.chain([server]) {
                 index.by_peer.entry(end).or_default().push(at, wire);
             }
             index.all.push(at, wire);

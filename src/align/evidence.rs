@@ -4,13 +4,15 @@
 //! well, plus what agreeing or missing commands and sizes are worth.
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::net::IpAddr;
 
 use crate::model::{
-    Encryption, Endpoint, LogSession, LoggedSize, Nanos, Proto, Role, Side, TlsSummary, TlsVersion,
-    WireSession,
+    Encryption, Endpoint, Forwarded, LogSession, LoggedOctets, LoggedSize, Nanos, Proto, Role,
+    Side, TlsSummary, TlsVersion, WireSession,
 };
 
+use super::ends;
 use super::sequence::Laid;
 use super::translation::Translation;
 use super::turn;
@@ -67,7 +69,7 @@ impl Kind {
     fn all_of(wire: &WireSession, version: Option<TlsVersion>) -> Vec<Self> {
         let mut kinds = Vec::new();
         for proto in [None, Some(wire.proto)] {
-            for peer in [None, Some(wire.conversation.client.ip)] {
+            for peer in iter::once(None).chain(wire.named_clients().map(Some)) {
                 for (encryption, version) in [
                     (None, None),
                     (Some(wire.encryption), None),
@@ -134,13 +136,7 @@ impl Background {
         log: &LogSession,
         translation: &Translation,
     ) -> bool {
-        let (peer, local) = ends(wire, log.role);
-        let port_fits = |told: Option<u16>, end: Endpoint| told.is_none_or(|port| port == end.port);
-        log.peer
-            .is_none_or(|told| translation.allows(peer.ip, told))
-            && log.local.is_none_or(|told| told == local.ip)
-            && (!translation.is_none() || port_fits(log.peer_port, peer))
-            && port_fits(log.local_port, local)
+        ends::fit(wire, log, translation)
             && self.proto_fits(wire, log)
             && encryption_fits(wire, log)
             && version_fits(wire, log)
@@ -166,9 +162,10 @@ impl Background {
             // A proxy that only passes octets on does not say what they are.
             || log.proto == Proto::UNKNOWN
             || ([Proto::UNKNOWN, Proto::TLS].contains(&wire.proto)
-                && self
-                    .serves
-                    .contains_key(&(wire.conversation.server, log.proto)))
+                && (ends::same_port(wire, log)
+                    || self
+                        .serves
+                        .contains_key(&(wire.conversation.server, log.proto))))
     }
 
     /// How many sessions of the capture are of the kind that `log` tells of; at least one.
@@ -244,20 +241,38 @@ impl Evidence {
 
     /// Adds what the addresses of a connection say.
     pub(super) fn ports(&mut self, wire: &WireSession, log: &LogSession) {
-        let (peer, _) = ends(wire, log.role);
+        let (peer, _) = ends::of(wire, log.role);
         match (log.peer_port, log.peer) {
-            (_, Some(told)) if told != peer.ip => self.because(|| {
-                format!(
-                    "address {} is {told} in the log, as translated for other sessions",
-                    peer.ip
-                )
-            }),
+            (port, Some(told)) if told != peer.ip => {
+                if let Some(named) = ends::forwarded(wire, log) {
+                    return self.forwarded(named, port);
+                }
+                self.because(|| {
+                    format!(
+                        "address {} is {told} in the log, as translated for other sessions",
+                        peer.ip
+                    )
+                });
+            }
             (Some(port), Some(_)) => {
                 self.score += PORT_SAME;
                 self.because(|| format!("port {port} of {} as logged", peer.ip));
             }
             (None, Some(_)) => self.because(|| format!("address {} as logged", peer.ip)),
             _ => {}
+        }
+    }
+
+    /// Adds what a client behind a proxy says, which the log names too.
+    fn forwarded(&mut self, named: &Forwarded, port: Option<u16>) {
+        let (client, by) = (named.client, named.by.name());
+        if port.is_some() && port == named.port {
+            self.score += PORT_SAME;
+            self.because(|| {
+                format!("a proxy names the client {client} by {by}, with its port, as logged")
+            });
+        } else {
+            self.because(|| format!("a proxy names the client {client} by {by}, as logged"));
         }
     }
 
@@ -309,29 +324,20 @@ impl Evidence {
         }
     }
 
-    /// What a log counts from the login on must be what passed from some moment on.
     fn octets(&mut self, wire: &WireSession, log: &LogSession) {
-        let Some(told) = log.octets.filter(|_| !damaged(wire)) else {
-            return;
-        };
-        let (mut received, mut sent) = (0, 0);
-        let fits = turn::octets(wire).iter().rev().any(|&(asked, answered)| {
-            sent += answered;
-            let most = told.received.saturating_add(told.unread);
-            let fits = sent == told.sent && (told.received..=most).contains(&received);
-            received += asked;
-            fits
-        });
-        if fits {
-            self.score += OCTETS_FIT;
-            self.because(|| {
-                format!(
-                    "{} octets in and {} out after login, as logged",
-                    told.received, told.sent
-                )
-            });
-        } else {
-            self.score += OCTETS_DIFFER;
+        let Some(told) = log.octets else { return };
+        match octets_fit(wire, told) {
+            Some(true) => {
+                self.score += OCTETS_FIT;
+                self.because(|| {
+                    format!(
+                        "{} octets in and {} out after login, as logged",
+                        told.received, told.sent
+                    )
+                });
+            }
+            Some(false) => self.score += OCTETS_DIFFER,
+            None => {}
         }
     }
 
@@ -375,6 +381,21 @@ impl Evidence {
                 .because(|| format!("{agreeing} commands and sizes agree, {left} have no partner")),
         }
     }
+}
+
+/// Whether what a log counts from the login on is what passed from some moment on; `None` where the capture does not show all of it.
+pub(super) fn octets_fit(wire: &WireSession, told: LoggedOctets) -> Option<bool> {
+    if damaged(wire) {
+        return None;
+    }
+    let most = told.received.saturating_add(told.unread);
+    let (mut received, mut sent) = (0, 0);
+    Some(turn::octets(wire).iter().rev().any(|&(asked, answered)| {
+        sent += answered;
+        let fits = sent == told.sent && (told.received..=most).contains(&received);
+        received += asked;
+        fits
+    }))
 }
 
 /// For each size that `log` names, in which share of the sessions that it may be it is found.
@@ -450,14 +471,6 @@ fn add_up(octets: &[u64], count: u32, total: u64, tries: &mut u32) -> bool {
 /// Whether the capture has holes in the session or lacks its beginning.
 pub(super) fn damaged(wire: &WireSession) -> bool {
     wire.counts.0.iter().any(|direction| direction.gaps > 0) || !super::moment::began(wire)
-}
-
-/// The other end and the log's own end, on the wire.
-fn ends(wire: &WireSession, role: Role) -> (Endpoint, Endpoint) {
-    match role {
-        Role::Server => (wire.conversation.client, wire.conversation.server),
-        Role::Client => (wire.conversation.server, wire.conversation.client),
-    }
 }
 
 fn encryption_fits(wire: &WireSession, log: &LogSession) -> bool {

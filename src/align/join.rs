@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{LogId, LogSession, LogSource, Nanos, Span, WireSession};
+use crate::model::{Extent, LogId, LogSession, LogSource, Nanos, Span, WireSession};
 
 use super::clock::Clock;
 use super::component::{CLAIM, CLEAR};
 use super::evidence::{Evidence, damaged};
+use super::last_lines::{self, LastLine};
 use super::pairing::Pairing;
 use super::translation::Translation;
 use super::verdict::{Alignment, Joined, Match, Standing};
@@ -18,28 +19,75 @@ const TWINS_WITHIN: usize = 64;
 
 /// Puts every log on the capture's clock and joins its sessions to the wire's.
 ///
-/// `origin` is the time of the capture's first packet.
+/// `origin` is the time of the capture's first packet. Lines of which `logs` does not tell whose end they are go to the sessions that they
+/// ended, or away where the capture does not tell either.
 pub fn align(
+    wires: &[WireSession],
+    sources: &[LogSource],
+    logs: &mut Vec<LogSession>,
+    origin: Nanos,
+) -> Alignment {
+    let Verdicts {
+        clocks,
+        mut pairs,
+        mut alone,
+        ends,
+    } = decide(wires, sources, logs, origin);
+    for end in &ends {
+        end.note(&mut pairs);
+    }
+    let place = last_lines::put(logs, &ends);
+    let moved = |log: usize| place.get(log).copied().flatten();
+    for pair in &mut pairs {
+        pair.0.log = moved(pair.0.log).unwrap_or(usize::MAX);
+    }
+    alone.retain_mut(|(log, _)| moved(*log).map(|at| *log = at).is_some());
+    let mut of_wire: BTreeMap<usize, Vec<(Verdict, Match)>> = BTreeMap::new();
+    for (verdict, found) in pairs {
+        let pairs = of_wire.entry(verdict.wire).or_default();
+        pairs.push((verdict, found));
+    }
+    Alignment {
+        sessions: sessions(wires, logs, &of_wire, &alone.into_iter().collect()),
+        clocks,
+    }
+}
+
+/// What was decided of each log session.
+#[derive(Default)]
+struct Verdicts {
+    clocks: Vec<Clock>,
+    /// Those that may be of a wire session.
+    pairs: Vec<(Verdict, Match)>,
+    /// Those that are of none, by their index, and why.
+    alone: Vec<(usize, Match)>,
+    ends: Vec<LastLine>,
+}
+
+fn decide(
     wires: &[WireSession],
     sources: &[LogSource],
     logs: &[LogSession],
     origin: Nanos,
-) -> Alignment {
+) -> Verdicts {
     let wires = Wires::new(wires, origin);
-    let mut alignment = Alignment::default();
-    let mut of_wire: BTreeMap<usize, Vec<(Verdict, Match)>> = BTreeMap::new();
-    let mut of_log: BTreeMap<usize, Match> = BTreeMap::new();
+    let mut decided = Verdicts::default();
     let all = settle_all(&wires, sources, logs);
     for (source, (view, settled)) in sources.iter().zip(all) {
         let Some(settled) = settled else {
             let why = why_no_clock(&view);
-            of_log.extend(view.mine.iter().map(|&log| (log, Match::alone(why))));
+            let mine = view.mine.iter();
+            decided
+                .alone
+                .extend(mine.map(|&log| (log, Match::alone(why))));
             continue;
         };
         let missing = missing(&view, source);
         for (row, (&log, verdict)) in view.mine.iter().zip(&settled.chosen).enumerate() {
             let Some(verdict) = verdict else {
-                of_log.insert(log, why_alone(&view, log, &settled.clock));
+                decided
+                    .alone
+                    .push((log, why_alone(&view, log, &settled.clock)));
                 continue;
             };
             let mut found = judge(&view, row, verdict);
@@ -50,32 +98,45 @@ pub fn align(
             if found.standing == Standing::Ambiguous {
                 found.reasons.extend(missing.clone());
             }
-            of_log.insert(log, found.clone());
-            of_wire
-                .entry(verdict.wire)
-                .or_default()
-                .push((*verdict, found));
+            decided.pairs.push((*verdict, found));
         }
-        alignment.clocks.push(settled.clock);
+        decided.ends.extend(last_lines::find(&view, &settled));
+        decided.clocks.push(settled.clock);
     }
-    let sessions = wires.sessions.iter().enumerate();
-    alignment.sessions.extend(sessions.map(|(at, wire)| {
-        joined_wire(at, wire, logs, of_wire.get(&at).map_or(&[], Vec::as_slice))
-    }));
-    let claimed: BTreeSet<usize> = of_wire
-        .values()
-        .flatten()
+    decided
+}
+
+/// The sessions of both sides put together, those on the wire first.
+fn sessions(
+    wires: &[WireSession],
+    logs: &[LogSession],
+    of_wire: &BTreeMap<usize, Vec<(Verdict, Match)>>,
+    alone: &BTreeMap<usize, Match>,
+) -> Vec<Joined> {
+    let first = wires
+        .iter()
+        .enumerate()
+        .map(|(at, wire)| joined_wire(at, wire, logs, of_wire.get(&at).map_or(&[], Vec::as_slice)));
+    let mut sessions: Vec<Joined> = first.collect();
+    let pairs = || of_wire.values().flatten();
+    let claimed: BTreeSet<usize> = pairs()
         .filter(|(_, found)| found.standing == Standing::Matched)
         .map(|(verdict, _)| verdict.log)
         .collect();
-    let alone = (0..logs.len()).filter(|log| !claimed.contains(log));
-    alignment.sessions.extend(alone.map(|log| Joined {
-        logs: vec![log],
-        verdict: of_log.get(&log).cloned().unwrap_or_default(),
-        exchanges: logs.get(log).map(sequence::untold).unwrap_or_default(),
-        ..Joined::default()
+    let undecided: BTreeMap<usize, &Match> = pairs()
+        .map(|(verdict, found)| (verdict.log, found))
+        .collect();
+    let rest = (0..logs.len()).filter(|log| !claimed.contains(log));
+    sessions.extend(rest.map(|log| {
+        let verdict = undecided.get(&log).copied().or_else(|| alone.get(&log));
+        Joined {
+            logs: vec![log],
+            verdict: verdict.cloned().unwrap_or_default(),
+            exchanges: logs.get(log).map(sequence::untold).unwrap_or_default(),
+            ..Joined::default()
+        }
     }));
-    alignment
+    sessions
 }
 
 /// Each log with what was found of it.
@@ -249,7 +310,7 @@ fn learn_translation(view: &View<'_>) -> Option<Translation> {
 fn sessions_of(id: LogId, logs: &[LogSession]) -> Vec<usize> {
     logs.iter()
         .enumerate()
-        .filter(|(_, log)| log.log == id && !log.events.is_empty())
+        .filter(|(_, log)| log.log == id && log.extent == Extent::Whole && !log.events.is_empty())
         .map(|(at, _)| at)
         .collect()
 }

@@ -3,7 +3,7 @@
 
 use std::sync::OnceLock;
 
-use crate::model::{Nanos, Span, WireSession};
+use crate::model::{LogSession, Nanos, Span, WireSession};
 
 use super::evidence::{Background, Evidence, Within};
 use super::fit::{Constraint, Slack};
@@ -73,7 +73,7 @@ impl Pairing {
         };
         evidence.ports(wire, log);
         match (view.slot(self.wire, place), rows::single(log)) {
-            (Some(slot), Some(command)) => slot.weigh(command, view.figure(), evidence),
+            (Some(slot), Some(command)) => slot.weigh(log, command, view.figure(), evidence),
             _ => false,
         }
     }
@@ -126,7 +126,12 @@ impl Pairing {
         }
         let mut within = Within {
             opening: known.window(),
-            closing: known.window(),
+            // One line tells of one moment.
+            closing: if is_one_line(log) {
+                f64::INFINITY
+            } else {
+                known.window()
+            },
         };
         let mut disorder = 0.0f64;
         let places = self.places(view, row);
@@ -165,6 +170,12 @@ impl Pairing {
         let late = offset - self.hi - known.looser.lag;
         (early.max(late) - known.slack()).max(0.0)
     }
+}
+
+/// Whether all that the log has of a session is in one line.
+fn is_one_line(log: &LogSession) -> bool {
+    let lines = || log.events.iter().map(|event| event.line);
+    lines().next() == lines().next_back()
 }
 
 /// What weighing goes by.

@@ -3,6 +3,7 @@
 
 use crate::model::{Event, Exchange, LogCommand, LogSession, WireSession};
 
+use super::ends;
 use super::evidence::Evidence;
 use super::figure::Figure;
 use super::moment::Window;
@@ -32,6 +33,7 @@ pub(super) fn single(log: &LogSession) -> Option<&LogCommand> {
 pub(super) struct Slot<'a> {
     pub(super) window: Window,
     exchange: Option<&'a Exchange>,
+    wire: &'a WireSession,
     asked: u64,
     answered: u64,
 }
@@ -48,6 +50,7 @@ pub(super) fn slots(wire: &WireSession) -> Vec<Slot<'_>> {
             Some(Slot {
                 window: Window::acted(lo, exchange.end.unwrap_or(wire.end)),
                 exchange: Some(exchange),
+                wire,
                 asked: exchange.request_bytes.unwrap_or(0),
                 answered: exchange.response_bytes.unwrap_or(0),
             })
@@ -59,6 +62,7 @@ pub(super) fn slots(wire: &WireSession) -> Vec<Slot<'_>> {
         Some(Slot {
             window: Window::acted(asked.end, last.end),
             exchange: None,
+            wire,
             asked: asked_octets,
             answered: answered_octets,
         })
@@ -80,15 +84,18 @@ impl<'a> Slot<'a> {
         Some((exchange, exchange.response_bytes?))
     }
 
-    /// Adds what speaks for `command` having taken place here; false when it cannot have.
+    /// Adds what speaks for `command`, the one of `log`, having taken place here; false when it cannot have.
     pub(super) fn weigh(
         &self,
+        log: &LogSession,
         command: &LogCommand,
         figure: Figure,
         evidence: &mut Evidence,
     ) -> bool {
         match self.exchange {
-            Some(exchange) => clear(exchange, command, figure, evidence),
+            Some(exchange) => {
+                ends::asked(self.wire, exchange, log) && clear(exchange, command, figure, evidence)
+            }
             None => self.hidden(command, figure, evidence),
         }
     }
@@ -175,12 +182,13 @@ pub(super) fn together(logs: &[&LogSession]) -> Option<LogSession> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Nanos, Verb};
+    use crate::model::{Conversation, Endpoint, LogId, Nanos, Proto, Transport, Verb};
 
-    fn hidden(asked: u64, answered: u64) -> Slot<'static> {
+    fn hidden(wire: &WireSession, asked: u64, answered: u64) -> Slot<'_> {
         Slot {
             window: Window::acted(Nanos(0), Nanos(1)),
             exchange: None,
+            wire,
             asked,
             answered,
         }
@@ -197,8 +205,21 @@ mod tests {
 
     #[test]
     fn a_hidden_place_fits_by_its_sizes_alone() {
-        let fits =
-            |slot: Slot<'_>, body| slot.weigh(&get(body), Figure::Body, &mut Evidence::default());
+        let end = |n, port| Endpoint {
+            ip: [192, 0, 2, n].into(),
+            port,
+        };
+        let conversation = Conversation {
+            client: end(1, 40_000),
+            server: end(2, 443),
+            transport: Transport::Tcp,
+        };
+        let wire = WireSession::new(conversation, Proto("http"), Nanos(0));
+        let log = LogSession::new(LogId(0), Proto("http"));
+        let fits = |slot: Slot<'_>, body| {
+            slot.weigh(&log, &get(body), Figure::Body, &mut Evidence::default())
+        };
+        let hidden = |asked, answered| hidden(&wire, asked, answered);
         assert!(fits(hidden(90, 13_700), 13_512));
         assert!(
             !fits(hidden(90, 13_000), 13_512),

@@ -31,7 +31,8 @@ impl Translation {
             .collect();
         let common = wires
             .iter()
-            .any(|wire| told.contains(&wire.conversation.client.ip));
+            .flat_map(WireSession::named_clients)
+            .any(|client| told.contains(&client));
         if common || told.is_empty() || mine.len() < ENOUGH {
             Self::None
         } else {

@@ -84,7 +84,7 @@ impl Verdict {
 
 /// What earlier rounds taught.
 pub(super) struct Learnt {
-    order: Order,
+    pub(super) order: Order,
     overheads: Overheads,
     /// Share of the log's sessions that are not on the wire.
     share: f64,
@@ -301,7 +301,7 @@ impl<'a> View<'a> {
         };
         possible
             .flat_map(|at| self.wires.slots(at))
-            .filter(|slot| slot.weigh(command, self.figure(), &mut Evidence::default()))
+            .filter(|slot| slot.weigh(log, command, self.figure(), &mut Evidence::default()))
             .map(|slot| slot.window.offsets(event, log.lag, Span::ZERO))
             .collect()
     }
@@ -641,7 +641,7 @@ impl<'a> View<'a> {
 }
 
 impl Verdict {
-    fn of(log: usize, choice: Choice) -> Self {
+    pub(super) fn of(log: usize, choice: Choice) -> Self {
         Self {
             log,
             wire: choice.column.0,

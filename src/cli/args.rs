@@ -44,7 +44,7 @@ Leave out packets that are the same as one within WINDOW before (5ms, 200us, 1s;
 
 Mirror ports that copy both directions, and captures on two interfaces of one machine, hold packets twice. The second is \
 left out and counted. Two packets are the same when all octets from the IP header on are, but for the hop limit and the checksum of the header, \
-which routers change; link addresses, VLAN tags and padding do not count. What is sent again by its sender is told from a copy by its \
+which routers change; link addresses, VLAN tags and padding do not count. Where one of two was cut shorter, the headers of IP and TCP decide. What is sent again by its sender is told from a copy by its \
 identification or time stamp; keep the window below 10ms, after which the first retransmissions come.";
 
 /// What `--bodies` does.

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::model::{Evidence, Finding, LogId, LogSession, Nanos, Proto, Severity, Span};
+use crate::model::{
+    Evidence, Finding, LogId, LogSession, Nanos, Proto, Severity, Span, WireSession,
+};
 
 use super::View;
 use super::group::{Group, Words, counted, listed};
@@ -33,7 +35,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
     let seen: BTreeSet<IpAddr> = view
         .wires
         .iter()
-        .map(|wire| wire.conversation.client.ip)
+        .flat_map(WireSession::named_clients)
         .collect();
     let unjoined = Unjoined::of(view);
     let elsewhere: BTreeSet<usize> = pairs(view).iter().map(|pair| pair.row).collect();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::model::{Finding, Severity, Side, WireSession};
+use crate::model::{FaultCode, Finding, ForwardedBy, Severity, Side, WireSession};
 
 use super::View;
 use super::group::{Group, Words, counted};
@@ -48,6 +48,16 @@ fn find(view: View<'_>) -> Vec<Finding> {
 
 fn spoke_first(wire: &WireSession) -> bool {
     let greets = ["imap", "nntp", "pop3", "smtp"].contains(&wire.proto.0);
+    // Where the server greeted at all, its greeting tells; what a proxy sends before all else is none of the client's words.
+    let greeted = wire.exchanges.iter().any(|one| one.verb.is_greeting());
+    let early = wire
+        .faults
+        .iter()
+        .any(|fault| fault.code == FaultCode::TalkBeforeGreeting);
+    let behind_header = wire
+        .forwarded
+        .iter()
+        .any(|named| named.by == ForwardedBy::ProxyHeader);
     let whole = wire.counts.0.iter().all(|direction| direction.gaps == 0);
     let first = wire.history.chars().find_map(|letter| match letter {
         'D' => Some(Side::Client),
@@ -61,8 +71,7 @@ fn spoke_first(wire: &WireSession) -> bool {
         // On a port of TLS the fault is another: the server waits for a hello.
         && !TLS_PORTS.contains(&wire.conversation.server.port)
         && !wire.exchanges.is_empty()
-        && wire.notes.iter().all(|note| !note.contains("PROXY"))
-        && first == Some(Side::Client)
+        && if greeted { early } else { first == Some(Side::Client) && !behind_header }
 }
 
 #[cfg(test)]

@@ -136,7 +136,7 @@ fn differences(view: View<'_>, case: &Case<'_>, wire: &WireSession) -> Vec<Diffe
 
 fn address(wire: &WireSession, log: &LogSession) -> Option<Difference> {
     let (seen, told) = (wire.conversation.client.ip, log.peer?);
-    (seen != told).then(|| Difference {
+    (!wire.named_clients().any(|client| client == told)).then(|| Difference {
         what: What::Address,
         words: format!("{told} in the log, {seen} on the wire"),
         at: None,

@@ -166,6 +166,7 @@ impl FlowTable {
             at,
             packet,
             hops: datagram.ttl,
+            id: datagram.id,
         };
         if self.repeats_half_open(&key, source, segment, at) {
             return true;
@@ -298,6 +299,7 @@ impl FlowTable {
             at: half.first,
             packet: half.packet,
             hops: half.hops,
+            id: None,
         };
         let id = self.open_flow(key, half.client, half.server, arrival, &segment, out);
         for n in 0..half.syns.min(MAX_REPLAYED) {

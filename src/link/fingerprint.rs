@@ -9,17 +9,80 @@ use super::frame::{Under, descend, outermost};
 /// Headers of the link looked through.
 const DEPTH: usize = 16;
 
-/// A hash over what does not change when a packet is copied by a mirror port, or routed from one interface to the next.
+/// Octets behind an IP header that copies cut at different lengths are told by: the fixed part of a TCP header, whose
+/// sequence numbers and checksum stand for what follows.
+const BEHIND_IP: usize = 20;
+
+/// What makes a packet, as far as it was captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// Hash over the beginning, which copies of a packet share wherever they are cut; of packets that are no IP, or are cut before
+    /// that, over all octets.
+    pub head: u64,
+    /// Hash over all octets captured.
+    pub whole: u64,
+    /// Octets captured, from the IP header on.
+    pub captured: usize,
+    /// Whether the packet had more.
+    pub cut: bool,
+}
+
+impl Fingerprint {
+    /// Whether two packets are copies of one. Of copies cut at different lengths the beginning decides.
+    pub fn same(&self, other: &Self) -> bool {
+        let shorter_cut = if self.captured < other.captured {
+            self.cut
+        } else {
+            other.cut
+        };
+        self.head == other.head
+            && if self.captured == other.captured {
+                self.whole == other.whole
+            } else {
+                shorter_cut
+            }
+    }
+}
+
+/// Hashes over what does not change when a packet is copied by a mirror port, or routed from one interface to the next.
 ///
 /// Of IP packets that is all from the IP header on, without what routers change: the hop limit and the checksum of the header.
 /// Link headers, tags and padding do not count. Of other packets every octet counts.
-pub fn fingerprint(link_type: LinkType, packet: &[u8], seed: &impl BuildHasher) -> u64 {
-    let mut hasher = seed.build_hasher();
-    match ip_of(link_type, packet).and_then(unchanging) {
-        Some(parts) => parts.iter().for_each(|part| part.hash(&mut hasher)),
-        None => (link_type, packet).hash(&mut hasher),
+pub fn fingerprint(link_type: LinkType, packet: &[u8], seed: &impl BuildHasher) -> Fingerprint {
+    let hash = |parts: &[&[u8]]| {
+        let mut hasher = seed.build_hasher();
+        for part in parts {
+            part.hash(&mut hasher);
+        }
+        hasher.finish()
+    };
+    let Some(lasting) = ip_of(link_type, packet).and_then(lasting) else {
+        let whole = seed.hash_one((link_type, packet));
+        return Fingerprint {
+            head: whole,
+            whole,
+            captured: packet.len(),
+            cut: false,
+        };
+    };
+    let Lasting {
+        header,
+        behind,
+        stated,
+    } = lasting;
+    let [first, second, third] = header;
+    let whole = hash(&[first, second, third, behind]);
+    let all_behind = stated.unwrap_or(behind.len());
+    let head = match behind.get(..BEHIND_IP.min(all_behind)) {
+        Some(beginning) => hash(&[first, second, third, beginning]),
+        None => whole,
+    };
+    Fingerprint {
+        head,
+        whole,
+        captured: behind.len(),
+        cut: behind.len() < all_behind,
     }
-    hasher.finish()
 }
 
 /// The packet from its first IP header on.
@@ -35,29 +98,38 @@ fn ip_of(link_type: LinkType, packet: &[u8]) -> Option<&[u8]> {
 }
 
 /// An IP packet without what routers change, and without what stands behind it.
-fn unchanging(packet: &[u8]) -> Option<[&[u8]; 3]> {
-    match packet.first()? >> 4 {
-        4 => {
-            let stated = usize::from(u16::from_be_bytes([*packet.get(2)?, *packet.get(3)?]));
-            let end = end_of(packet, stated);
-            Some([packet.get(..8)?, packet.get(9..10)?, packet.get(12..end)?])
-        }
-        6 => {
-            let stated = usize::from(u16::from_be_bytes([*packet.get(4)?, *packet.get(5)?]));
-            let end = end_of(packet, if stated == 0 { 0 } else { stated + 40 });
-            Some([packet.get(..7)?, &[], packet.get(8..end)?])
-        }
-        _ => None,
-    }
+struct Lasting<'p> {
+    /// Its fixed header.
+    header: [&'p [u8]; 3],
+    /// What follows, as far as it was captured.
+    behind: &'p [u8],
+    /// Octets that follow, where the header says: 0 stands where the sender left cutting it to the card.
+    stated: Option<usize>,
 }
 
-/// Where a packet ends: a length of 0 stands where the sender left cutting it to the card.
-fn end_of(packet: &[u8], stated: usize) -> usize {
-    if stated == 0 {
-        packet.len()
-    } else {
-        stated.min(packet.len())
-    }
+fn lasting(packet: &[u8]) -> Option<Lasting<'_>> {
+    let number = |at: usize| {
+        let octets = packet.get(at..)?.first_chunk()?;
+        Some(usize::from(u16::from_be_bytes(*octets)))
+    };
+    let (header, fixed, stated) = match packet.first()? >> 4 {
+        4 => {
+            let header = [packet.get(..8)?, packet.get(9..10)?, packet.get(12..20)?];
+            (header, 20, number(2)?.checked_sub(20))
+        }
+        6 => {
+            let header = [packet.get(..7)?, &[], packet.get(8..40)?];
+            (header, 40, Some(number(4)?).filter(|&stated| stated > 0))
+        }
+        _ => return None,
+    };
+    let behind = packet.get(fixed..)?;
+    let end = stated.map_or(behind.len(), |stated| stated.min(behind.len()));
+    Some(Lasting {
+        header,
+        behind: behind.get(..end)?,
+        stated,
+    })
 }
 
 #[cfg(test)]
@@ -66,7 +138,8 @@ mod tests {
 
     fn same(one: (LinkType, &[u8]), other: (LinkType, &[u8])) -> bool {
         let hashes = foldhash::quality::FixedState::default();
-        fingerprint(one.0, one.1, &hashes) == fingerprint(other.0, other.1, &hashes)
+        let print = |(link_type, packet)| fingerprint(link_type, packet, &hashes);
+        print(one).same(&print(other)) && print(other).same(&print(one))
     }
 
     /// Ethernet, IPv4 of 24 octets.
@@ -100,6 +173,37 @@ mod tests {
             next[at] ^= 1;
             assert!(!same(ethernet(&packet), ethernet(&next)), "{at}");
         }
+    }
+
+    #[test]
+    fn copies_cut_at_different_lengths_are_the_same_when_they_hold_the_headers() {
+        let mut packet = frame();
+        packet[14 + 3] = 20 + 20 + 60;
+        packet.extend(0..76);
+        assert_eq!(packet.len(), 14 + 100);
+        for cut in 14 + 40..packet.len() {
+            assert!(same(ethernet(&packet), ethernet(&packet[..cut])), "{cut}");
+            assert!(same(
+                ethernet(&packet[..cut]),
+                ethernet(&packet[..14 + 40 + cut % 60])
+            ));
+        }
+        // Too little is left to tell by.
+        assert!(!same(ethernet(&packet), ethernet(&packet[..14 + 39])));
+        assert!(same(
+            ethernet(&packet[..14 + 39]),
+            ethernet(&packet[..14 + 39])
+        ));
+        // Another sequence number, another length.
+        for at in [14 + 24, 14 + 3] {
+            let mut other = packet.clone();
+            other[at] ^= 1;
+            assert!(!same(ethernet(&packet[..14 + 50]), ethernet(&other)));
+        }
+        // Neither is cut: what differs is behind the headers.
+        let mut other = packet.clone();
+        other[14 + 90] ^= 1;
+        assert!(!same(ethernet(&packet), ethernet(&other)));
     }
 
     #[test]

@@ -23,5 +23,5 @@ pub use datagram::{
     Upper,
 };
 pub use decode::LinkDecoder;
-pub use fingerprint::fingerprint;
+pub use fingerprint::{Fingerprint, fingerprint};
 pub use icmp::{Quote, quote};

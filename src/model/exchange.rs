@@ -1,5 +1,7 @@
 //! A command and its reply, read in the clear, told by a log, or inferred from encrypted records.
 
+use std::net::IpAddr;
+
 use super::{BodyNo, LogId, Nanos, PacketNo, Seen, Side, Verb};
 
 /// A line of a log file.
@@ -43,6 +45,8 @@ pub struct Exchange {
     pub packets: [Option<PacketNo>; 2],
     /// Bodies of the request and of the reply, where they are written to files.
     pub bodies: [Option<BodyNo>; 2],
+    /// Whom the request names as its sender on the other side of a proxy, and the proxies on the way.
+    pub forwarded: Vec<IpAddr>,
     /// What was wrong with it, in words for a person.
     pub notes: Vec<String>,
 }
@@ -119,6 +123,7 @@ impl Exchange {
             line: None,
             packets: [None, None],
             bodies: [None, None],
+            forwarded: Vec::new(),
             notes: Vec::new(),
         }
     }

@@ -150,11 +150,23 @@ pub enum Ending {
     Unknown,
 }
 
+/// How much of a conversation the lines of a session tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Extent {
+    /// All that the log has of it.
+    #[default]
+    Whole,
+    /// Only its end: several conversations were open, and the log does not tell which of them it ended.
+    End,
+}
+
 /// The lines of a log that tell of one conversation.
 #[derive(Clone, Debug)]
 pub struct LogSession {
     /// The log they are in.
     pub log: LogId,
+    /// How much of it they tell.
+    pub extent: Extent,
     /// What was spoken.
     pub proto: Proto,
     /// Which side wrote the log.
@@ -190,6 +202,8 @@ pub struct LogSession {
     pub sizes: Vec<LoggedSize>,
     /// How it ended.
     pub ending: Ending,
+    /// The line that says that the connection was gone in the middle of a message.
+    pub cut: Option<LineRef>,
     /// Length of the session where the log states it.
     pub duration: Option<Span>,
     /// Whether the log shows every command (and not only some).
@@ -312,6 +326,7 @@ impl LogSession {
     pub fn new(log: LogId, proto: Proto) -> Self {
         Self {
             log,
+            extent: Extent::default(),
             proto,
             role: Role::default(),
             peer: None,
@@ -329,6 +344,7 @@ impl LogSession {
             octets: None,
             sizes: Vec::new(),
             ending: Ending::default(),
+            cut: None,
             duration: None,
             every_command: false,
             lag: Self::UNIX_LAG,

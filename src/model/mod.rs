@@ -7,10 +7,12 @@ mod body;
 mod capture_source;
 mod damage;
 mod delivery;
+mod ended;
 mod endpoint;
 mod exchange;
 mod fault;
 mod finding;
+mod forwarded;
 mod icmp;
 mod keylog;
 mod log_session;
@@ -32,20 +34,22 @@ pub use body::{BodyKind, BodyNo, StoredBody};
 pub use capture_source::{CaptureSource, CaptureZone, LostPackets};
 pub use damage::{Damage, DamageLog};
 pub use delivery::Delivery;
+pub use ended::{Ended, How, Transfer};
 pub use endpoint::{Conversation, Endpoint, Side, Transport};
 pub use exchange::{Burst, BurstPart, Exchange, LineRef};
 pub use fault::{Fault, FaultCode};
 pub use finding::{Evidence, Finding, Severity};
+pub use forwarded::{Forwarded, ForwardedBy};
 pub use icmp::{IcmpError, IcmpReason};
 pub use keylog::{KeySource, Keylog};
 pub use log_session::{
-    Ending, Event, LogCommand, LogEvent, LogId, LogPart, LogSession, LogSource, LoggedMessage,
-    LoggedOctets, LoggedSize, LoggedTls, Role, Tally, Zone,
+    Ending, Event, Extent, LogCommand, LogEvent, LogId, LogPart, LogSession, LogSource,
+    LoggedMessage, LoggedOctets, LoggedSize, LoggedTls, Role, Tally, Zone,
 };
 pub use lookup::{LedBy, Lookup, LookupOutcome, RecordType};
 pub use mail::{MailMessage, MailRecipient};
 pub use neighbour::Neighbour;
-pub use passage::{Passage, Repeated, Reset, Way};
+pub use passage::{Closed, Passage, Repeated, Reset, Way};
 pub use passed_over::{Amount, PassedOver, Unread};
 pub use process::Process;
 pub use proto::{Encryption, Proto, Seen};

@@ -1,10 +1,11 @@
 //! One conversation as the packets show it.
 
-use std::fmt;
+use std::net::IpAddr;
+use std::{fmt, iter};
 
 use super::{
-    Burst, Conversation, Encryption, Exchange, Fault, IcmpError, LedBy, Lookup, MailMessage, Nanos,
-    Passage, Process, Proto, Side, Span, StoredBody,
+    Burst, Conversation, Encryption, Exchange, Fault, Forwarded, IcmpError, LedBy, Lookup,
+    MailMessage, Nanos, Passage, Process, Proto, Side, Span, StoredBody,
 };
 
 /// Number of a packet, from 1, in the order in which the capture inputs were read.
@@ -46,6 +47,8 @@ pub struct WireSession {
     pub inferred: Vec<Exchange>,
     /// Names the client gave: HELO argument, user.
     pub names: Vec<String>,
+    /// Clients that the end of the connection says it speaks for. The first 1000.
+    pub forwarded: Vec<Forwarded>,
     /// ICMP errors that quote a packet of it. The first 16.
     pub icmp_errors: Vec<IcmpError>,
     /// Places where two copies of the same octets differ. The first 16.
@@ -273,11 +276,18 @@ impl WireSession {
             process: None,
             lookups: Vec::new(),
             led_by: None,
+            forwarded: Vec::new(),
             messages: Vec::new(),
             bodies: Vec::new(),
             faults: Vec::new(),
             notes: Vec::new(),
         }
+    }
+
+    /// The client's own address, and those of the clients that it says it speaks for.
+    pub fn named_clients(&self) -> impl Iterator<Item = IpAddr> {
+        let forwarded = self.forwarded.iter().map(|named| named.client);
+        iter::once(self.conversation.client.ip).chain(forwarded)
     }
 }
 

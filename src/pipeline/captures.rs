@@ -403,6 +403,7 @@ fn session(connection: Connection, proto: Proto, dialogue: Dialogue) -> WireSess
         bursts: dialogue.bursts,
         inferred: dialogue.inferred,
         names: dialogue.names,
+        forwarded: dialogue.forwarded,
         icmp_errors: connection.icmp_errors,
         lookups: dialogue.lookups,
         led_by: None,

@@ -180,13 +180,7 @@ impl<'m> Packets<'m> {
             sources.push(source);
         }
         let mut overruns = Vec::new();
-        if let Some(forgotten) = self.duplicates.map(|duplicates| duplicates.forgotten)
-            && forgotten > 0
-        {
-            overruns.push(format!(
-                "{forgotten} packets forgotten before a duplicate of them could come, as too many came at once"
-            ));
-        }
+        overruns.extend(self.duplicates.iter().flat_map(Duplicates::told));
         overruns.extend(self.sieve.unusable());
         Spent {
             sources,

@@ -5,8 +5,8 @@ use super::runs::Runs;
 use super::tls::Opener;
 use crate::flow::StreamEvent;
 use crate::model::{
-    Burst, Encryption, Exchange, Fault, FaultCode, Lookup, MailMessage, Nanos, PacketNo, Proto,
-    TlsSummary,
+    Burst, Encryption, Exchange, Fault, FaultCode, Forwarded, Lookup, MailMessage, Nanos, PacketNo,
+    Proto, TlsSummary,
 };
 
 /// A row of the registry.
@@ -107,6 +107,8 @@ pub struct Dialogue {
     pub lookups: Vec<Lookup>,
     /// Names the client gave.
     pub names: Vec<String>,
+    /// Clients that a proxy says it speaks for.
+    pub forwarded: Vec<Forwarded>,
     /// Mail messages.
     pub messages: Vec<MailMessage>,
     /// What of bodies has not been taken away yet.

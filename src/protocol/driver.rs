@@ -1,6 +1,7 @@
 //! One connection: which protocol is spoken, told by what is said, and its decoder from there on.
 
 use super::bodies::BodyPiece;
+use super::forwarded;
 use super::proxy::{self, Header};
 use super::record::remark;
 use super::registry::{self, PROTOCOLS};
@@ -101,6 +102,7 @@ impl Driver {
     pub fn finish(mut self) -> (Proto, Dialogue) {
         let proto = self.listener.finish(&mut self.dialogue);
         self.infer(proto);
+        forwarded::gather(&mut self.dialogue);
         // By the moment each began: answers that overtake others, and requests never answered, fall into place.
         self.dialogue
             .exchanges
@@ -206,8 +208,12 @@ impl Listener {
         // Several names may be of one protocol: `h2` and `http/1.1`.
         let first = protos.next().flatten();
         let agreed = first.filter(|_| protos.all(|proto| proto == first));
+        // A proxy may say which port the client reached.
+        let named = out.forwarded.iter().filter_map(|named| named.reached);
+        let mut reached = named.map(|end| end.port);
         agreed
             .or_else(|| registry::on_tls_port(self.port))
+            .or_else(|| reached.find_map(registry::on_tls_port))
             .unwrap_or(Proto::TLS)
     }
 
@@ -497,11 +503,11 @@ impl Undecided {
         self.header = match proxy::header(client) {
             Header::Absent => Some(0),
             Header::NeedMore => None,
-            Header::Whole(octets, named) => {
-                remark(
-                    &mut dialogue.notes,
-                    format!("a PROXY header names the client {named}"),
-                );
+            Header::Whole(octets, client) => {
+                match client {
+                    Some(client) => dialogue.forwarded.push(client),
+                    None => remark(&mut dialogue.notes, "a PROXY header names nobody"),
+                }
                 Some(octets)
             }
         };
@@ -510,6 +516,8 @@ impl Undecided {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
     use crate::protocol::testing::{C, S, run};
 
@@ -592,10 +600,11 @@ mod tests {
         assert_eq!(proto, Proto("smtp"));
         assert_eq!(dialogue.exchanges[0].request, "EHLO x");
         assert_eq!(dialogue.exchanges[0].request_bytes, Some(8));
-        assert_eq!(
-            dialogue.notes,
-            ["a PROXY header names the client 192.0.2.1 port 5678"]
-        );
+        let [named] = dialogue.forwarded[..] else {
+            panic!("{:?}", dialogue.forwarded)
+        };
+        assert_eq!(named.client, IpAddr::from([192, 0, 2, 1]));
+        assert_eq!(named.port, Some(5678));
         let (found, dialogue) = run(465, &[(C, &format!("PROXY UNKNOWN\r\n{HELLO}"))]);
         assert_eq!(
             (found, dialogue.encryption),

@@ -14,6 +14,7 @@ mod detect;
 pub mod dns;
 mod dots;
 mod driver;
+mod forwarded;
 mod ftp;
 mod http1;
 mod http2;

@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::record::text;
+use crate::model::{Endpoint, Forwarded, ForwardedBy};
 
 /// Longest header of version 1, in octets.
 const MAX_TEXT: usize = 107;
@@ -17,8 +18,8 @@ pub(super) enum Header {
     Absent,
     /// Perhaps one: more bytes are needed.
     NeedMore,
-    /// One of so many octets, and whom it names.
-    Whole(usize, String),
+    /// One of so many octets, and whom it names, if anybody.
+    Whole(usize, Option<Forwarded>),
 }
 
 /// Looks for a header at the beginning of `bytes`.
@@ -38,12 +39,7 @@ pub(super) fn header(bytes: &[u8]) -> Header {
             };
         };
         let words = text(rest.get(..end).unwrap_or_default().trim_ascii_end());
-        let mut parts = words.split(' ').skip(1);
-        let named = match (parts.next(), parts.nth(1)) {
-            (Some(ip), Some(port)) => format!("{ip} port {port}"),
-            _ => "nobody".to_owned(),
-        };
-        return Header::Whole(6 + end + 1, named);
+        return Header::Whole(6 + end + 1, worded(&words));
     }
     if SIGNATURE.starts_with(bytes) || b"PROXY ".starts_with(bytes) {
         return Header::NeedMore;
@@ -63,22 +59,62 @@ fn binary(rest: &[u8]) -> Header {
     let Some(body) = body.get(..len) else {
         return Header::NeedMore;
     };
-    let source: Option<(IpAddr, u16)> = match family >> 4 {
-        1 => body.first_chunk::<4>().and_then(|&ip| {
-            let port = body.get(8..10)?.first_chunk::<2>()?;
-            Some((Ipv4Addr::from(ip).into(), u16::from_be_bytes(*port)))
-        }),
-        2 => body.first_chunk::<16>().and_then(|&ip| {
-            let port = body.get(32..34)?.first_chunk::<2>()?;
-            Some((Ipv6Addr::from(ip).into(), u16::from_be_bytes(*port)))
-        }),
-        _ => None,
+    // LOCAL: the proxy speaks for itself (health checks).
+    let named = match command & 0xf {
+        0 => None,
+        _ => addresses(family >> 4, body),
     };
-    let named = source.map_or_else(
-        || "nobody".to_owned(),
-        |(ip, port)| format!("{ip} port {port}"),
-    );
     Header::Whole(SIGNATURE.len() + 4 + len, named)
+}
+
+/// `TCP4 source destination source-port destination-port`.
+fn worded(words: &str) -> Option<Forwarded> {
+    let mut parts = words.split(' ').skip(1);
+    let (client, reached) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok());
+    let (port, reached_port) = (parts.next()?.parse().ok(), parts.next()?.parse().ok());
+    Some(Forwarded {
+        client,
+        port,
+        reached: reached
+            .zip(reached_port)
+            .map(|(ip, port)| Endpoint { ip, port }),
+        by: ForwardedBy::ProxyHeader,
+    })
+}
+
+/// Source and destination address, source and destination port, of IPv4 (1) or IPv6 (2).
+fn addresses(family: u8, body: &[u8]) -> Option<Forwarded> {
+    let (source, reached, ports): (IpAddr, IpAddr, _) = match family {
+        1 => {
+            let (&source, rest) = body.split_first_chunk::<4>()?;
+            let (&reached, ports) = rest.split_first_chunk::<4>()?;
+            (
+                Ipv4Addr::from(source).into(),
+                Ipv4Addr::from(reached).into(),
+                ports,
+            )
+        }
+        2 => {
+            let (&source, rest) = body.split_first_chunk::<16>()?;
+            let (&reached, ports) = rest.split_first_chunk::<16>()?;
+            (
+                Ipv6Addr::from(source).into(),
+                Ipv6Addr::from(reached).into(),
+                ports,
+            )
+        }
+        _ => return None,
+    };
+    let &[high, low, reached_high, reached_low] = ports.first_chunk::<4>()?;
+    Some(Forwarded {
+        client: source,
+        port: Some(u16::from_be_bytes([high, low])),
+        reached: Some(Endpoint {
+            ip: reached,
+            port: u16::from_be_bytes([reached_high, reached_low]),
+        }),
+        by: ForwardedBy::ProxyHeader,
+    })
 }
 
 #[cfg(test)]
@@ -87,17 +123,30 @@ mod tests {
 
     #[test]
     fn both_versions_name_the_client() {
+        let client = Forwarded {
+            client: IpAddr::from([192, 0, 2, 1]),
+            port: Some(5678),
+            reached: Some(Endpoint {
+                ip: IpAddr::from([198, 51, 100, 2]),
+                port: 25,
+            }),
+            by: ForwardedBy::ProxyHeader,
+        };
         let v1 = b"PROXY TCP4 192.0.2.1 198.51.100.2 5678 25\r\nEHLO x\r\n";
-        assert_eq!(header(v1), Header::Whole(43, "192.0.2.1 port 5678".into()));
-        assert_eq!(
-            header(b"PROXY UNKNOWN\r\n"),
-            Header::Whole(15, "nobody".into())
-        );
+        assert_eq!(header(v1), Header::Whole(43, Some(client)));
+        assert_eq!(header(b"PROXY UNKNOWN\r\n"), Header::Whole(15, None));
         let mut v2 = SIGNATURE.to_vec();
         v2.extend([
             0x21, 0x11, 0, 12, 192, 0, 2, 1, 198, 51, 100, 2, 0x16, 0x2e, 0, 25,
         ]);
-        assert_eq!(header(&v2), Header::Whole(28, "192.0.2.1 port 5678".into()));
+        assert_eq!(header(&v2), Header::Whole(28, Some(client)));
+        let mut local = v2.clone();
+        local[12] = 0x20;
+        assert_eq!(
+            header(&local),
+            Header::Whole(28, None),
+            "the proxy speaks for itself"
+        );
         for n in 1..v2.len() {
             assert_eq!(header(&v2[..n]), Header::NeedMore, "{n}");
         }

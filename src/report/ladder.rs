@@ -9,6 +9,7 @@ use crate::model::{Exchange, LineRef, MailMessage, Nanos, Seen, Side};
 
 use super::Account;
 use super::account::{End, Shown};
+use super::ended::ended_words;
 use super::escape::{cut, terminal};
 
 /// Widths of the two sides.
@@ -18,6 +19,8 @@ const SERVER: usize = 40;
 const LINES: usize = 4;
 /// Messages named one by one in the heading.
 const MESSAGES: usize = 4;
+/// Most clients shown of those that a proxy speaks for.
+const CLIENTS: usize = 4;
 /// Deliveries shown of a session.
 const DELIVERIES: usize = 12;
 
@@ -76,6 +79,21 @@ fn heading(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Res
                 led.id()
             )?;
         }
+        for named in wire.forwarded.iter().take(CLIENTS) {
+            let port = named
+                .port
+                .map_or_else(String::new, |port| format!(" port {port}"));
+            writeln!(
+                out,
+                "    client: {}{port}, by its proxy's {}",
+                named.client,
+                named.by.name()
+            )?;
+        }
+        let more = wire.forwarded.len().saturating_sub(CLIENTS);
+        if more > 0 {
+            writeln!(out, "    client: and {more} more behind the proxy")?;
+        }
         let words = super::tcp::tcp_words(wire);
         if !words.is_empty() {
             writeln!(out, "    tcp:  {}", words.join("; "))?;
@@ -106,6 +124,14 @@ fn heading(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Res
         for note in &wire.notes {
             writeln!(out, "    note: {}", terminal(note))?;
         }
+    }
+    if let Some(ended) = shown.ended {
+        let (words, line) = (ended_words(ended), ended.line);
+        let line = line.map_or_else(String::new, |line| {
+            let (file, line) = account.short_place(line);
+            format!("  {}:{line}", terminal(file))
+        });
+        writeln!(out, "    ended: {}{line}", terminal(&words))?;
     }
     joined(account, shown, out)?;
     deliveries(account, shown, out)
@@ -243,21 +269,29 @@ fn log_lines(account: &Account, sessions: &[usize]) -> String {
     texts.join("; ")
 }
 
+/// Request and reply: in words, or of what encryption hides how much it was.
+fn said(exchange: &Exchange) -> (String, String) {
+    let hidden = |octets: Option<u64>| octets.map(|octets| format!("({octets} bytes)"));
+    let inferred = exchange.seen == Seen::Inferred;
+    let asked = match exchange.request.as_str() {
+        "" if inferred => hidden(exchange.request_bytes).unwrap_or_default(),
+        words => terminal(words).into_owned(),
+    };
+    let words = exchange.response.as_deref().or(exchange.code.as_deref());
+    let answer = match words {
+        Some(words) => terminal(words).into_owned(),
+        None if inferred => hidden(exchange.response_bytes).unwrap_or_default(),
+        None if exchange.seen == Seen::Wire => "(no reply)".into(),
+        None => String::new(),
+    };
+    (asked, answer)
+}
+
 fn rung(account: &Account, exchange: &Exchange, out: &mut dyn Write) -> io::Result<()> {
     let time = exchange
         .start
         .map_or_else(String::new, |at| time_of_day(account.utc(at)));
-    let asked = terminal(&exchange.request);
-    let answer = exchange
-        .response
-        .as_deref()
-        .or(exchange.code.as_deref())
-        .unwrap_or(if exchange.seen == Seen::Wire {
-            "(no reply)"
-        } else {
-            ""
-        });
-    let answer = terminal(answer);
+    let (asked, answer) = said(exchange);
     let style = match exchange.seen {
         Seen::Both => Style::new(),
         Seen::Inferred => DIM,

@@ -31,6 +31,7 @@ mod odbc;
 mod own_format;
 mod packets;
 mod program;
+mod proxied;
 mod real_logs;
 mod rooms;
 mod rotated;

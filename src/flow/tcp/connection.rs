@@ -29,6 +29,8 @@ pub(in super::super) struct Arrival {
     pub(in super::super) packet: PacketNo,
     /// Hops left of it.
     pub(in super::super) hops: u8,
+    /// Its number among the packets of its sender (RFC 791 §3.1).
+    pub(in super::super) id: Option<u16>,
 }
 
 /// How far a connection is.

@@ -5,6 +5,7 @@ mod history;
 mod observer;
 mod passage;
 mod recent;
+mod reset;
 mod states;
 mod stream;
 

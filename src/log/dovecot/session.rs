@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use crate::model::{
-    ClockStep, Encryption, Event, LineRef, LogEvent, LogId, LogSession, LoggedOctets, LoggedSize,
-    Marks, Proto, Shown, Shows, Side, Span, Stamp, Zone, as_text,
+    ClockStep, Encryption, Event, Extent, LineRef, LogEvent, LogId, LogSession, LoggedOctets,
+    LoggedSize, Marks, Proto, Shown, Shows, Side, Span, Stamp, Zone, as_text,
 };
 
 use super::super::hidden_clock::{is_prompt, zone};
@@ -13,6 +13,7 @@ use super::super::syslog::Syslog;
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
 use super::line::{Elements, Said, ending, said};
 use super::session_id::SessionId;
+use early::Early;
 
 /// Row of the registry.
 pub(in super::super) const ENTRY: Entry = Entry {
@@ -61,6 +62,7 @@ struct Dovecot {
     next: u64,
     by_session: HashMap<String, u64>,
     by_user: HashMap<(Proto, String), User>,
+    early: Early,
 }
 
 /// A session whose last line has not come.
@@ -91,6 +93,7 @@ impl Dovecot {
             next: 0,
             by_session: HashMap::new(),
             by_user: HashMap::new(),
+            early: Early::default(),
         };
         let mut syslog = Syslog::new(head.year);
         for line in head.lines {
@@ -154,7 +157,11 @@ impl Dovecot {
         let began = ["Login", "Logged in"].contains(&message) || message.contains("proxying to");
         if began {
             push(stamp, Event::Login(words));
-            self.begin(session, &told, out);
+            if self.early.complete(told.session, &mut session) {
+                out.push(session);
+            } else {
+                self.begin(session, &told, out);
+            }
             return Parsed::Event(stamp);
         }
         push(stamp, Event::Note(words));
@@ -235,7 +242,14 @@ impl Dovecot {
             Some(at) => self.close(at),
             None => self.without_login(proto, said, stamp),
         };
-        let Some(mut session) = session else {
+        let unsettled = session.is_none();
+        let end_of_some = || {
+            said.pid
+                .is_empty()
+                .then(|| self.end_of_some(&user))
+                .flatten()
+        };
+        let Some(mut session) = session.or_else(end_of_some) else {
             self.count_end(&user, out);
             return aside;
         };
@@ -245,8 +259,24 @@ impl Dovecot {
         session.ending = ending(words);
         session.octets = octets(words);
         session.sizes.extend(sizes(words));
-        out.push(session);
+        if unsettled {
+            out.push(session);
+            self.count_end(&user, out);
+        } else if begun.is_some() {
+            out.push(session);
+        } else {
+            self.early.keep(said.session, stamp.at, session, out);
+        }
         Parsed::Event(stamp)
+    }
+
+    /// The end of one of a user's open sessions, it cannot be told which.
+    fn end_of_some(&self, user: &(Proto, String)) -> Option<LogSession> {
+        self.by_user.get(user)?;
+        let mut session = LogSession::new(self.id, user.0);
+        session.extent = Extent::End;
+        session.names.push(user.1.clone());
+        Some(session)
     }
 
     /// The open session that a last line belongs to: by its id, by its process, or as the only one of its user.
@@ -311,6 +341,7 @@ impl Dovecot {
     }
 
     fn flush(&mut self, out: &mut Vec<LogSession>) {
+        self.early.flush(out);
         self.by_session.clear();
         self.by_user.clear();
         out.extend(self.open.drain().map(|(_, serving)| serving.session));
@@ -338,6 +369,7 @@ impl Builder for Dovecot {
             log: self.id,
             line: line.number,
         };
+        self.early.let_go(stamp.at, out);
         if said.is_login() {
             self.login(line, &said, stamp, out)
         } else {
@@ -420,6 +452,8 @@ fn sizes(words: &str) -> Vec<LoggedSize> {
     }
     sizes
 }
+
+mod early;
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ use super::head::{self, Framing};
 use crate::model::{BodyKind, FaultCode, PacketNo, Side};
 use crate::protocol::Dialogue;
 use crate::protocol::bodies::{self, Completeness};
+use crate::protocol::forwarded;
 use crate::protocol::line::{Body, Line, Mode};
 use crate::protocol::pending::Pending;
 use crate::protocol::record::{
@@ -155,6 +156,11 @@ impl Http {
         }
         if let Some(ask) = self.pending.last() {
             ask_more(&mut ask.exchange, line);
+            if self.request.stage == Stage::Fields
+                && let Some((name, value)) = head::field(&line.text)
+            {
+                forwarded::http_field(name, value, &mut ask.exchange.forwarded);
+            }
         }
         if self.request.stage == Stage::Fields
             && let Some(user) = head::user(&line.text)

@@ -205,7 +205,7 @@ fn is_version(word: &[u8]) -> bool {
 }
 
 /// Name and value of a header field.
-fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = memchr::memchr(b':', line)?;
     Some((line.get(..colon)?, line.get(colon + 1..)?.trim_ascii()))
 }

@@ -207,6 +207,7 @@ impl Http2 {
         exchange.asked = Some(piece.end);
         exchange.packets = [Some(block.start.1), None];
         exchange.request_bytes = Some(block.size);
+        exchange.forwarded.clone_from(&fields.forwarded);
         if block.promised {
             remark(&mut exchange.notes, "pushed by the server");
         }

@@ -2,6 +2,9 @@
 
 use loona_hpack::Decoder;
 
+use std::net::IpAddr;
+
+use crate::protocol::forwarded::http_field;
 use crate::protocol::record::text;
 
 /// Most octets that a side may have the other remember (RFC 9113 §6.5.2: 4096 unless it says otherwise).
@@ -14,6 +17,8 @@ pub(super) struct Fields {
     pub(super) path: Option<String>,
     pub(super) authority: Option<String>,
     pub(super) status: Option<String>,
+    /// Whom the request names as its sender before a proxy.
+    pub(super) forwarded: Vec<IpAddr>,
     /// The block could not be read to its end.
     pub(super) cut: bool,
 }
@@ -46,7 +51,7 @@ impl Table {
                 b":path" => &mut fields.path,
                 b":authority" => &mut fields.authority,
                 b":status" => &mut fields.status,
-                _ => return,
+                _ => return http_field(&name, &value, &mut fields.forwarded),
             };
             field.get_or_insert_with(|| text(&value));
         });

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use crate::align::Standing;
-use crate::model::{Exchange, Nanos, Side, Span, Transport};
+use crate::model::{Exchange, Forwarded, Nanos, Side, Span, Transport};
 
 use super::super::account::Shown;
+use super::super::ended::{EndedRecord, ended_record};
 use super::super::tcp::{TcpRecord, tcp_record};
 use super::super::{Account, community_id};
 use super::mail::{
@@ -43,6 +44,10 @@ pub(super) struct Session<'a> {
     tls: Option<Tls<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     names: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    forwarded: Vec<ForwardedRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<EndedRecord<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lookup: Option<LookupRecord<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,6 +71,25 @@ pub(super) struct Session<'a> {
 struct LookupRecord<'a> {
     session: String,
     name: &'a str,
+}
+
+/// A client behind a proxy, and in which words the proxy names it.
+#[derive(Serialize)]
+struct ForwardedRecord {
+    ip: IpAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
+    by: &'static str,
+}
+
+impl From<&Forwarded> for ForwardedRecord {
+    fn from(named: &Forwarded) -> Self {
+        Self {
+            ip: named.client,
+            port: named.port,
+            by: named.by.name(),
+        }
+    }
 }
 
 /// The program that owned a session.
@@ -163,6 +187,11 @@ pub(super) fn session_record<'a>(account: &'a Account, shown: &Shown<'a>) -> Ses
             .and_then(|wire| wire.tls.as_ref())
             .map(|tls| tls_record(account, tls)),
         names: wire.map_or(&[], |wire| &wire.names),
+        ended: shown.ended.map(|ended| ended_record(account, ended)),
+        forwarded: wire
+            .iter()
+            .flat_map(|wire| wire.forwarded.iter().map(ForwardedRecord::from))
+            .collect(),
         lookup: shown.led_by.map(|led| LookupRecord {
             session: led.id(),
             name: led.name(),
@@ -244,6 +273,8 @@ pub(super) struct ExchangeRecord<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     log_line: Option<LogLine<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    forwarded_for: &'a [IpAddr],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
     notes: &'a [String],
 }
 
@@ -272,6 +303,7 @@ pub(super) fn exchange_record<'a>(
         response_body: body_record(shown.wire, answered),
         seen: exchange.seen.name(),
         log_line: exchange.line.map(|line| log_line(account, line)),
+        forwarded_for: &exchange.forwarded,
         notes: &exchange.notes,
     }
 }

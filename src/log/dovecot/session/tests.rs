@@ -37,6 +37,24 @@ fn numbers(session: &LogSession) -> Vec<u64> {
     numbers
 }
 
+/// As a busy Dovecot 2.3 wrote it: the mailbox process was faster than the one of the login.
+#[test]
+fn an_end_that_was_written_before_its_login_is_of_the_same_session() {
+    const END: &str = "2026-11-26 18:25:19 imap(bob)<18846><N20qhP1gybjAAAIK>: Info: Disconnected: Logged out in=8 out=468\n";
+    const LOGIN: &str = "2026-11-26 18:25:19 imap-login: Info: Login: user=<bob>, method=PLAIN, rip=192.0.2.10, lip=198.51.100.25, mpid=18846, session=<N20qhP1gybjAAAIK>\n";
+    let (sessions, failed, _) = read(&format!("{END}{LOGIN}"));
+    assert_eq!((sessions.len(), failed), (1, 0));
+    assert_eq!(sessions[0].ending, Ending::Quit);
+    assert_eq!(sessions[0].local, address("198.51.100.25"));
+    assert_eq!(sessions[0].octets.map(|octets| octets.sent), Some(468));
+    let late = LOGIN.replace("18:25:19", "18:25:22");
+    assert_eq!(read(&format!("{END}{late}")).0.len(), 2, "another session");
+    let many: String = (0..99)
+        .map(|n| END.replace("N20qhP1gybj", &format!("N20qhP1gy{n:02}")))
+        .collect();
+    assert_eq!(read(&many).0.len(), 99, "none is lost");
+}
+
 #[test]
 fn ids_tell_sessions_apart_and_their_ports() {
     let (sessions, failed, zone) = read(WITH_IDS);
@@ -100,7 +118,20 @@ fn without_ids_only_what_is_sure_is_put_together() {
     ];
     let (sessions, failed, zone) = read(&log.join("\n"));
     let all: Vec<_> = sessions.iter().map(numbers).collect();
-    assert_eq!(all, [vec![1, 3], vec![2, 7], vec![4], vec![5], vec![9, 10]]);
+    let told = [
+        vec![1, 3],
+        vec![2, 7],
+        vec![4],
+        vec![5],
+        vec![6],
+        vec![8],
+        vec![9, 10],
+    ];
+    assert_eq!(all, told);
+    let ends: Vec<usize> = (0..sessions.len())
+        .filter(|&at| sessions[at].extent == Extent::End)
+        .collect();
+    assert_eq!(ends, [4, 5], "which of two it ended cannot be told");
     assert_eq!((failed, zone), (0, Zone::Assumed));
     // No line tells of TLS, so none of its absence either.
     assert!(sessions.iter().all(|session| session.encryption.is_none()));

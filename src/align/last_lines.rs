@@ -1,0 +1,294 @@
+//! Last lines of which a log does not tell whose they are: a user had several sessions open, and the line names only the user.
+//! The capture tells, by when each of them ended and by the octets that passed.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Event, Extent, LogSession, Nanos, Span};
+
+use super::component::{self, Edge};
+use super::evidence::{Evidence, octets_fit};
+use super::pairing::Pairing;
+use super::verdict::{Match, Standing};
+use super::view::{Settled, Verdict, View};
+
+/// Worth of a wire session that is known to be one of those that the line may have ended.
+const ONE_OF_THEM: f64 = 3.0;
+
+/// A last line whose session was found.
+pub(super) struct LastLine {
+    verdict: Verdict,
+    /// The log session that it ends; none where the log does not show how that began.
+    owner: Option<usize>,
+    reasons: Vec<String>,
+}
+
+/// What the log has of a wire session.
+#[derive(Clone, Copy)]
+enum Taken {
+    /// How it began, in this log session.
+    Begun(usize),
+    /// All of it.
+    Whole,
+}
+
+/// The last lines of the log of `view` that belong to one wire session and to no other.
+pub(super) fn find(view: &View<'_>, settled: &Settled) -> Vec<LastLine> {
+    let logs = view.logs.iter().enumerate();
+    let mine: Vec<usize> = logs
+        .filter(|(_, log)| log.log == view.id && log.extent == Extent::End)
+        .map(|(at, _)| at)
+        .collect();
+    if mine.is_empty() {
+        return Vec::new();
+    }
+    let ends = view.part(mine);
+    let taken: BTreeMap<usize, Taken> = settled
+        .clear()
+        .filter_map(|verdict| {
+            Some((
+                verdict.wire,
+                taken(verdict.log, view.logs.get(verdict.log)?),
+            ))
+        })
+        .collect();
+    let candidates: Vec<Vec<Candidate>> = (0..ends.mine.len())
+        .map(|row| candidates(&ends, settled, &taken, row))
+        .collect();
+    let edges = candidates.iter().enumerate().flat_map(|(row, found)| {
+        let ends = &ends;
+        found.iter().map(move |candidate| Edge {
+            row,
+            column: (candidate.pairing.wire, None),
+            score: candidate.score,
+            places: candidate.pairing.places(ends, row),
+        })
+    });
+    let chosen = component::choose(edges.collect(), settled.learnt.order.lines());
+    chosen
+        .into_iter()
+        .filter_map(|choice| {
+            let verdict = Verdict::of(*ends.mine.get(choice.row)?, choice);
+            let mut told = Evidence::told();
+            Pairing::new(verdict.wire, None, (0.0, 0.0)).tell(&ends, choice.row, &mut told);
+            let owner = match taken.get(&verdict.wire) {
+                Some(&Taken::Begun(log)) => Some(log),
+                _ => None,
+            };
+            Some(LastLine {
+                verdict,
+                owner,
+                reasons: told.reasons.unwrap_or_default(),
+            })
+        })
+        .filter(|end| end.verdict.is_clear() && (end.owner.is_some() || end.is_proven(view)))
+        .collect()
+}
+
+/// A wire session that a last line may be of.
+struct Candidate {
+    pairing: Pairing,
+    score: f64,
+}
+
+/// What a claimed log session leaves open of its wire session.
+fn taken(at: usize, log: &LogSession) -> Taken {
+    if log.events.iter().any(|event| event.what == Event::Close) {
+        Taken::Whole
+    } else {
+        Taken::Begun(at)
+    }
+}
+
+/// The wire sessions that the last line of `row` may be of, each once.
+fn candidates(
+    ends: &View<'_>,
+    settled: &Settled,
+    taken: &BTreeMap<usize, Taken>,
+    row: usize,
+) -> Vec<Candidate> {
+    let Some(log) = ends.log(row) else {
+        return Vec::new();
+    };
+    let clock = &settled.clock;
+    let offsets = std::iter::once(clock.offset).chain(clock.steps.iter().map(|step| step.offset));
+    let mut found: BTreeMap<usize, Candidate> = BTreeMap::new();
+    for coarse in offsets {
+        let offset_at = |at: Nanos| -> Span { clock.offset_at(at) - coarse };
+        let known = ends.known(clock, &offset_at, &settled.learnt);
+        for pairing in ends.gather_row(log, coarse) {
+            let bonus = match taken.get(&pairing.wire) {
+                None => 0.0,
+                Some(Taken::Begun(other))
+                    if ends.logs.get(*other).is_some_and(|of| alike(of, log)) =>
+                {
+                    ONE_OF_THEM
+                }
+                Some(_) => continue,
+            };
+            let Some(score) = pairing.score(ends, row, &known) else {
+                continue;
+            };
+            let wire = pairing.wire;
+            let candidate = Candidate {
+                pairing,
+                score: score + bonus,
+            };
+            if found
+                .get(&wire)
+                .is_none_or(|other| other.score < candidate.score)
+            {
+                found.insert(wire, candidate);
+            }
+        }
+    }
+    found.into_values().collect()
+}
+
+/// Whether both are of one user in one protocol.
+fn alike(one: &LogSession, other: &LogSession) -> bool {
+    one.proto == other.proto && one.names.iter().any(|name| other.names.contains(name))
+}
+
+impl LastLine {
+    /// Whether the octets that passed are those that the line counts: without a beginning in the log its time alone says little, as the
+    /// session may have been over before the capture began.
+    fn is_proven(&self, view: &View<'_>) -> bool {
+        let told = view.logs.get(self.verdict.log).and_then(|log| log.octets);
+        let wire = view.wire(self.verdict.wire);
+        wire.zip(told)
+            .is_some_and(|(wire, told)| octets_fit(wire, told) == Some(true))
+    }
+
+    /// Adds what the line said to the reasons of the session that it ends, or makes it one of its own.
+    pub(super) fn note(&self, pairs: &mut Vec<(Verdict, Match)>) {
+        let owned = pairs
+            .iter_mut()
+            .find(|(verdict, _)| Some(verdict.log) == self.owner);
+        match owned {
+            Some((_, found)) => found.reasons.extend(self.reasons.iter().cloned()),
+            None => pairs.push((
+                self.verdict,
+                Match {
+                    standing: Standing::Matched,
+                    score: Some(self.verdict.score),
+                    runner_up: None,
+                    reasons: self.reasons.clone(),
+                },
+            )),
+        }
+    }
+}
+
+/// Gives each session the last line that was found to be its, and takes away those of none. Tells where each of `logs` is now.
+pub(super) fn put(logs: &mut Vec<LogSession>, ends: &[LastLine]) -> Vec<Option<usize>> {
+    let mut of: BTreeMap<usize, Option<usize>> = BTreeMap::new();
+    for end in ends {
+        of.insert(end.verdict.log, end.owner);
+    }
+    for (&end, &owner) in &of {
+        let (Some(owner), Some(end)) = (owner, logs.get(end).cloned()) else {
+            continue;
+        };
+        if let Some(whole) = logs.get_mut(owner) {
+            whole.events.extend(end.events);
+            whole.octets = end.octets;
+            whole.sizes.extend(end.sizes);
+            whole.ending = end.ending;
+        }
+    }
+    let stays =
+        |at: usize, log: &LogSession| log.extent == Extent::Whole || of.get(&at) == Some(&None);
+    let mut next = 0;
+    let places: Vec<Option<usize>> = logs
+        .iter()
+        .enumerate()
+        .map(|(at, log)| {
+            let place = stays(at, log).then_some(next);
+            next += usize::from(place.is_some());
+            place
+        })
+        .collect();
+    let mut kept = places.iter();
+    logs.retain(|_| kept.next().is_some_and(Option::is_some));
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{LineRef, LogEvent, LogId, LogTime, LoggedOctets, Proto, Stamp};
+
+    fn log(line: u64, extent: Extent, what: Event) -> LogSession {
+        let mut log = LogSession::new(LogId(0), Proto("imap"));
+        log.extent = extent;
+        log.names.push("ann".into());
+        log.events.push(LogEvent {
+            line: LineRef {
+                log: LogId(0),
+                line,
+            },
+            stamp: Stamp {
+                at: LogTime(0),
+                resolution: Span::SECOND,
+            },
+            what,
+        });
+        log
+    }
+
+    fn end(log: usize, owner: Option<usize>) -> LastLine {
+        LastLine {
+            verdict: Verdict {
+                log,
+                wire: 0,
+                place: None,
+                score: 5.0,
+                margin: 5.0,
+            },
+            owner,
+            reasons: vec!["9 octets in".into()],
+        }
+    }
+
+    #[test]
+    fn a_last_line_goes_to_the_session_that_it_ended_and_away_where_none_is_known() {
+        let mut last = log(3, Extent::End, Event::Close);
+        last.octets = Some(LoggedOctets {
+            received: 9,
+            sent: 8,
+            unread: 0,
+        });
+        let mut logs = vec![
+            log(4, Extent::End, Event::Close),
+            log(1, Extent::Whole, Event::Login(String::new())),
+            last,
+            log(5, Extent::End, Event::Close),
+            log(2, Extent::Whole, Event::Login(String::new())),
+        ];
+        let places = put(&mut logs, &[end(2, Some(4)), end(3, None)]);
+        assert_eq!(places, [None, Some(0), None, Some(1), Some(2)]);
+        let lines: Vec<Vec<u64>> = logs
+            .iter()
+            .map(|log| log.events.iter().map(|event| event.line.line).collect())
+            .collect();
+        assert_eq!(lines, [vec![1], vec![5], vec![2, 3]]);
+        assert!(logs[2].octets.is_some() && logs[0].octets.is_none());
+    }
+
+    #[test]
+    fn what_a_line_said_is_told_of_the_session_that_it_ended() {
+        let owned = Verdict {
+            log: 4,
+            ..end(2, None).verdict
+        };
+        let mut pairs = vec![(owned, Match::alone("user ann as logged"))];
+        end(2, Some(4)).note(&mut pairs);
+        end(3, None).note(&mut pairs);
+        assert_eq!(pairs.len(), 2);
+        assert_eq!(pairs[0].1.reasons, ["user ann as logged", "9 octets in"]);
+        assert_eq!(
+            (pairs[1].0.log, pairs[1].1.standing),
+            (3, Standing::Matched)
+        );
+    }
+}
