@@ -428,11 +428,7 @@ impl<'a> Groups<'a> {
         let rows = all.rows().map(|row| row + 1).max().unwrap_or(0);
         let mut parent: Vec<usize> = (0..rows + all.columns()).collect();
         for edge in &all.edges {
-            let column = rows
-                + all
-                    .columns
-                    .binary_search(&edge.column)
-                    .unwrap_or_default();
+            let column = rows + all.columns.binary_search(&edge.column).unwrap_or_default();
             let (one, other) = (root(&mut parent, edge.row), root(&mut parent, column));
             if let Some(slot) = parent.get_mut(one.max(other)) {
                 *slot = one.min(other);
@@ -451,7 +447,9 @@ impl<'a> Groups<'a> {
                 Some(*end)
             })
             .collect();
-        let edges = order.iter().filter_map(|&(_, at)| all.edges.get(at).copied());
+        let edges = order
+            .iter()
+            .filter_map(|&(_, at)| all.edges.get(at).copied());
         Self {
             edges: edges.collect(),
             ends,

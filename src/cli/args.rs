@@ -1,5 +1,6 @@
 //! What can be typed.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
@@ -170,6 +171,10 @@ pub(super) struct Args {
     /// Unanswered SYNs followed at once; the oldest makes room
     #[arg(long, value_name = "N", default_value_t = Limits::default().half_open)]
     pub(super) max_half_open: usize,
+
+    /// Threads that join sessions [default: one for each processor]; what comes out does not depend on it
+    #[arg(long, value_name = "N")]
+    pub(super) threads: Option<NonZeroUsize>,
 
     /// Colour the text: on a terminal, always, or never; NO_COLOR is heeded too
     #[arg(long, value_enum, default_value = "auto")]
