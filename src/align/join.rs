@@ -10,7 +10,7 @@ use super::evidence::{Evidence, damaged};
 use super::last_lines::{self, LastLine};
 use super::pairing::Pairing;
 use super::threads::Threads;
-use super::translation::Translation;
+use super::translation::{Own, Translation};
 use super::verdict::{Alignment, Joined, Match, Standing};
 use super::view::{Settled, Share, Verdict, View, Wires};
 use super::{missed, rows, sequence, steps};
@@ -161,7 +161,8 @@ pub(super) fn settle_all<'a>(
         .map(|source| {
             let mine = sessions_of(source.id, logs);
             let translation = Translation::suspect(wires.sessions, logs, &mine);
-            View::new(wires, logs, source.id, mine, translation)
+            let own = Own::suspect(wires.sessions, logs, &mine);
+            View::new(wires, logs, source.id, mine, (translation, own))
         })
         .collect();
     // What one log bears out of a translation holds for the others.
@@ -194,7 +195,11 @@ pub(super) fn settle_all<'a>(
         if share * 10 >= view.mine.len() * 8 || view.translation == Translation::Any {
             continue;
         }
-        for clock in known.iter().filter(|clock| clock.log != view.id) {
+        let own = found.as_ref().map(|found| found.clock.clone());
+        let others = known.iter().filter(|clock| clock.log != view.id);
+        // A clock that says the same would only find the same again.
+        let news = others.filter(|clock| own.as_ref().is_none_or(|own| !own.agrees(clock)));
+        for clock in news {
             let again = view.near(clock.offset, clock.bound.as_seconds_f64());
             if again.as_ref().map_or(0.0, Settled::worth)
                 > found.as_ref().map_or(0.0, Settled::worth)
@@ -227,6 +232,10 @@ pub(super) fn settle_all<'a>(
         }
     }
     disbelieve(&views, sources, &mut found);
+    // A server of another name is believed to be this one only if most of its sessions are here.
+    for (view, found) in views.iter().zip(&mut found) {
+        found.take_if(|settled| view.own == Own::Translated && !view.bears_out(settled));
+    }
     agree(&mut found);
     views.into_iter().zip(found).collect()
 }

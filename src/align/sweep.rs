@@ -9,10 +9,10 @@ pub(super) struct Sweep {
 
 /// A number that has the order of [`f64::total_cmp`] as an integer: integers are sorted several times as fast.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Key(i64);
+pub(super) struct Key(i64);
 
 impl Key {
-    const fn of(number: f64) -> Self {
+    pub(super) const fn of(number: f64) -> Self {
         Self(Self::turned(number.to_bits().cast_signed()))
     }
 

@@ -33,13 +33,28 @@ impl Threads {
         self.gather(count, |range| range.map(&work).collect())
     }
 
+    /// The same for a few items that each take long.
+    pub(super) fn each<R: Send>(self, count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
+        self.blocks(count, 1, |range| range.map(&work).collect())
+    }
+
     /// What `work` gives for blocks of `0..count`, put together in their order. It must not depend on where a block ends.
     pub(super) fn gather<R: Send>(
         self,
         count: usize,
         work: impl Fn(Range<usize>) -> Vec<R> + Sync,
     ) -> Vec<R> {
-        let threads = self.0.get().min(count / FEW);
+        self.blocks(count, FEW, work)
+    }
+
+    /// The same where `least` items are worth a thread.
+    fn blocks<R: Send>(
+        self,
+        count: usize,
+        least: usize,
+        work: impl Fn(Range<usize>) -> Vec<R> + Sync,
+    ) -> Vec<R> {
+        let threads = self.0.get().min(count / least);
         if threads < 2 {
             return work(0..count);
         }

@@ -481,4 +481,6 @@ fn sent_by_server(segment: &Segment<'_>) -> bool {
 }
 
 #[cfg(test)]
+mod any_way;
+#[cfg(test)]
 mod tests;

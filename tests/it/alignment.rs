@@ -12,7 +12,7 @@ const SERVER: Endpoint = Endpoint {
     ip: IpAddr::V4(Ipv4Addr::new(198, 51, 100, 25)),
     port: 25,
 };
-const ORIGIN: Nanos = Nanos::new(1_795_490_000, 0);
+pub(crate) const ORIGIN: Nanos = Nanos::new(1_795_490_000, 0);
 
 /// A small generator (Knuth's MMIX numbers), so that the cases are the same everywhere.
 struct Chance(u64);
@@ -115,12 +115,17 @@ fn log(wire: &WireSession, line: &mut u64, offset: Span) -> LogSession {
     session
 }
 
-fn source() -> LogSource {
+pub(crate) fn source() -> LogSource {
     LogSource::new(LogId(0), "smtp.log", "made")
 }
 
 /// `count` sessions over `seconds`, and their log in the same order.
-fn made(seed: u64, count: u16, seconds: u64, offset: Span) -> (Vec<WireSession>, Vec<LogSession>) {
+pub(crate) fn made(
+    seed: u64,
+    count: u16,
+    seconds: u64,
+    offset: Span,
+) -> (Vec<WireSession>, Vec<LogSession>) {
     let mut chance = Chance(seed);
     let mut line = 0;
     let wires: Vec<WireSession> = (0..count)

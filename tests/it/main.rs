@@ -26,6 +26,7 @@ mod follow;
 mod formats;
 #[cfg(feature = "live")]
 mod live;
+mod log_formats;
 mod logging;
 mod odbc;
 mod own_format;
@@ -36,5 +37,6 @@ mod real_logs;
 mod rooms;
 mod rotated;
 mod samples;
+mod threads;
 mod tls;
 mod traces;

@@ -124,3 +124,43 @@ fn letters_and_zones_are_as_given() {
     );
     assert_eq!(read[0]["late_lines"], 0);
 }
+
+/// The two halves of a Dovecot rawlog, given as a folder, are one session whose lines keep their places.
+#[test]
+fn halves_of_a_rawlog_are_one_session() {
+    let folder = tempfile::tempdir().unwrap();
+    let client = "1795491820.635236 A2 NOOP\r\n1795491820.809706 A3 LOGOUT\r\n";
+    let server = "1795491820.634989 A1 OK Logged in\r\n1795491820.635812 A2 OK Done.\r\n1795491820.809906 * BYE Bye\r\n1795491820.809907 A3 OK Done.\r\n";
+    let read = written(folder.path(), "20261124-034340.77.1.in", client.as_bytes());
+    let sent = written(folder.path(), "20261124-034340.77.1.out", server.as_bytes());
+    written(folder.path(), "20261124-034341.78.1.in", client.as_bytes());
+    let told = records(&["-l", &folder.path().display().to_string()]);
+    let logs: Vec<_> = told
+        .iter()
+        .filter(|record| record["type"] == "log")
+        .collect();
+    assert_eq!(logs.len(), 2);
+    assert_eq!(logs[0]["files"], serde_json::json!([read, sent]));
+    assert_eq!(logs[0]["late_lines"], 0);
+    let sessions: Vec<_> = told
+        .iter()
+        .filter(|record| record["type"] == "session")
+        .collect();
+    assert_eq!(sessions.len(), 2);
+    let exchanges: Vec<_> = told
+        .iter()
+        .filter(|record| record["type"] == "exchange" && record["session"] == "s1")
+        .map(|record| (record["request"].as_str().unwrap(), record["code"].as_str()))
+        .collect();
+    assert_eq!(
+        exchanges,
+        [("A2 NOOP", Some("OK")), ("A3 LOGOUT", Some("OK"))]
+    );
+    let files: std::collections::BTreeSet<_> = sessions[0]["log_lines"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|place| place["file"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(files.len(), 2);
+}

@@ -8,5 +8,6 @@ mod recent;
 mod reset;
 mod states;
 mod stream;
+mod waiting;
 
 pub(super) use connection::{Arrival, Phase, TcpConnection};

@@ -16,7 +16,7 @@ use super::zone::GivenZone;
 use super::{LogError, Reader, excerpt};
 
 /// Lines that a format is told by.
-const HEAD_LINES: usize = 50;
+pub(super) const HEAD_LINES: usize = 50;
 /// Octets that these lines may take.
 const HEAD_OCTETS: usize = 4 << 20;
 /// Places in a long log, beside its beginning, at which lines are looked at, and how many at each.
@@ -268,7 +268,11 @@ fn further(best: &Fit, lines: &[Vec<u8>], year: i32) -> Vec<Fit> {
 }
 
 /// The first lines of `bytes` that are not empty, in UTF-8.
-fn head(bytes: &[u8], encoding: Option<&'static Encoding>, count: usize) -> Vec<Vec<u8>> {
+pub(super) fn head(
+    bytes: &[u8],
+    encoding: Option<&'static Encoding>,
+    count: usize,
+) -> Vec<Vec<u8>> {
     let mut lines = Vec::new();
     let mut octets = 0;
     let mut text = Text::of(bytes, encoding);
