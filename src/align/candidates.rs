@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::model::{LogSession, Nanos, Role, Span, WireSession};
+use crate::model::{LogSession, Nanos, Proto, Role, Span, WireSession};
 
 use super::moment;
 use super::translation::Translation;
@@ -12,10 +12,10 @@ use super::translation::Translation;
 /// How far a session may reach beyond an end that the capture does not show.
 const BEYOND: Span = Span::seconds(86_400);
 
-/// The wire sessions by the address that a log would name.
+/// The wire sessions by the address that a log would name, and by protocol where it names none.
 pub(super) struct Index {
     by_peer: BTreeMap<(Role, IpAddr), Block>,
-    all: Block,
+    by_proto: BTreeMap<Proto, Block>,
 }
 
 /// Some of the wire sessions, in order of time.
@@ -105,7 +105,7 @@ impl Index {
     pub(super) fn of(wires: &[WireSession]) -> Self {
         let mut index = Self {
             by_peer: BTreeMap::new(),
-            all: Block::default(),
+            by_proto: BTreeMap::new(),
         };
         for (at, wire) in wires.iter().enumerate().filter(|(_, wire)| answered(wire)) {
             let stay = Stay::of(at, wire);
@@ -114,10 +114,14 @@ impl Index {
             for end in clients.chain([server]) {
                 index.by_peer.entry(end).or_default().push(stay, wire);
             }
-            index.all.push(stay, wire);
+            index
+                .by_proto
+                .entry(wire.proto)
+                .or_default()
+                .push(stay, wire);
         }
-        index.all.order();
-        for block in index.by_peer.values_mut() {
+        let blocks = index.by_peer.values_mut();
+        for block in blocks.chain(index.by_proto.values_mut()) {
             block.order();
         }
         index
@@ -147,16 +151,28 @@ impl Index {
             .flat_map(move |block| block.within(from, to))
     }
 
+    /// Those in which `proto` may have been spoken, by whomever.
+    fn of_proto(&self, proto: Proto) -> Vec<&Block> {
+        let may_be = |seen: Proto| {
+            proto == Proto::UNKNOWN || [proto, Proto::UNKNOWN, Proto::TLS].contains(&seen)
+        };
+        let blocks = self.by_proto.iter();
+        blocks
+            .filter(|&(&seen, _)| may_be(seen))
+            .map(|(_, block)| block)
+            .collect()
+    }
+
     fn blocks(&self, log: &LogSession, translation: &Translation) -> Vec<&Block> {
         let Some(peer) = log.peer else {
-            return vec![&self.all];
+            return self.of_proto(log.proto);
         };
         match translation {
             _ if log.role == Role::Client => {
                 self.by_peer.get(&(log.role, peer)).into_iter().collect()
             }
             Translation::None => self.by_peer.get(&(log.role, peer)).into_iter().collect(),
-            Translation::Any => vec![&self.all],
+            Translation::Any => self.of_proto(log.proto),
             Translation::Learnt(known) => known
                 .iter()
                 .filter(|(_, told)| **told == peer)

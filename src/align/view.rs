@@ -103,6 +103,22 @@ impl Default for Learnt {
     }
 }
 
+/// How much of a log the wire lacks, as far as it can be told.
+#[derive(Clone, Copy)]
+struct Lack {
+    /// Share of the sessions that have no possible partner.
+    share: f64,
+    /// Possible partners that each has beside the right one.
+    crowd: f64,
+}
+
+impl Lack {
+    /// The share, those counted in that have a possible partner by chance only: in a crowd hardly one is without.
+    fn beside_chance(self) -> f64 {
+        (self.share * self.crowd.exp()).min(1.0)
+    }
+}
+
 /// A clock, and for each row what it was joined with.
 pub(super) struct Settled {
     pub(super) clock: Clock,
@@ -333,7 +349,9 @@ impl<'a> View<'a> {
             if self.has_rows() {
                 learnt.overheads = self.overheads(&pairings, &clock, offset, &learnt);
             }
-            (chosen, learnt.share) = self.choose(&pairings, &clock, offset, &learnt);
+            let lack;
+            (chosen, lack) = self.choose(&pairings, &clock, offset, &learnt);
+            learnt.share = lack.share;
         }
         clock.drift_bound_ppm = 0.0;
         let mut settled = Settled {
@@ -410,7 +428,13 @@ impl<'a> View<'a> {
         if self.has_rows() {
             learnt.overheads = self.overheads(pairings, &clock, coarse, &learnt);
         }
-        let (mut chosen, _) = self.choose(pairings, &clock, coarse, &learnt);
+        let (mut chosen, lack) = self.choose(pairings, &clock, coarse, &learnt);
+        // Times alone say something only where it is known how few of the log's sessions are not on the wire.
+        let by_times = !chosen.iter().flatten().any(Verdict::is_clear);
+        if by_times {
+            learnt.share = lack.beside_chance();
+            (chosen, _) = self.choose(pairings, &clock, coarse, &learnt);
+        }
         // Wrong pairs of a rough clock fall away under a better one, which then knows better still.
         let mut fitted = None;
         let mut constraints = Vec::new();
@@ -424,8 +448,12 @@ impl<'a> View<'a> {
             clock = Clock::from_line(self.id, self.origin, coarse, clock.resolution, &line);
             learnt.slack = line.slack;
             learnt.order = self.order(pairings, &chosen);
-            let (better, share) = self.choose(pairings, &clock, coarse, &learnt);
-            learnt.share = share;
+            let (better, lack) = self.choose(pairings, &clock, coarse, &learnt);
+            learnt.share = if by_times {
+                lack.beside_chance()
+            } else {
+                lack.share
+            };
             let settled = nearly_same(&better, &chosen);
             chosen = better;
             if settled {
@@ -491,7 +519,7 @@ impl<'a> View<'a> {
         clock: &Clock,
         coarse: Span,
         learnt: &Learnt,
-    ) -> (Vec<Option<Verdict>>, f64) {
+    ) -> (Vec<Option<Verdict>>, Lack) {
         let offset_at = |at: Nanos| clock.offset_at(at) - coarse;
         let known = self.known(clock, &offset_at, learnt);
         let threads = self.wires.threads;
@@ -510,7 +538,7 @@ impl<'a> View<'a> {
             edges.collect()
         });
         let edges = Edges::new(edges);
-        let share = self.share(&edges, clock);
+        let lack = self.lack(&edges, clock);
         let mut verdicts: Vec<Option<Verdict>> = vec![None; self.mine.len()];
         for choice in component::choose(&edges, learnt.order.lines(), threads) {
             if let (Some(slot), Some(&log)) =
@@ -519,7 +547,7 @@ impl<'a> View<'a> {
                 *slot = Some(Verdict::of(log, choice));
             }
         }
-        (verdicts, share)
+        (verdicts, lack)
     }
 
     pub(super) fn known<'k>(
@@ -542,7 +570,7 @@ impl<'a> View<'a> {
 
     /// The share of the log's sessions in the capture's time that are not on the wire, as far as can be told: those without any partner
     /// that their time and kind allow. One of them and one of the others is supposed on top, so that few sessions prove little.
-    fn share(&self, edges: &Edges<'_>, clock: &Clock) -> f64 {
+    fn lack(&self, edges: &Edges<'_>, clock: &Clock) -> Lack {
         let mut has: Vec<bool> = vec![false; self.mine.len()];
         for row in edges.rows() {
             if let Some(has) = has.get_mut(row) {
@@ -557,8 +585,11 @@ impl<'a> View<'a> {
             .count();
         let alone = covered - with.min(edges.columns());
         #[expect(clippy::cast_precision_loss, reason = "counts of sessions")]
-        let share = (alone as f64 + 1.0) / (covered as f64 + 2.0);
-        share
+        let (alone, covered, pairs) = (alone as f64, covered as f64, edges.rows().count() as f64);
+        Lack {
+            share: (alone + 1.0) / (covered + 2.0),
+            crowd: (pairs / covered.max(1.0) - 1.0).max(0.0),
+        }
     }
 
     /// How much is explained of what the capture should show: sessions in its time, with clients and protocols that it knows.
