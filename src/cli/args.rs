@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-use crate::pipeline::Limits;
+use super::bounds::Bounds;
 
 /// Examples at the foot of `--help`.
 const EXAMPLES: &str = "\
@@ -164,14 +164,6 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value = "keep")]
     pub(super) bad_checksums: Checksums,
 
-    /// Connections followed at once; the one silent longest makes room
-    #[arg(long, value_name = "N", default_value_t = Limits::default().connections)]
-    pub(super) max_connections: usize,
-
-    /// Unanswered SYNs followed at once; the oldest makes room
-    #[arg(long, value_name = "N", default_value_t = Limits::default().half_open)]
-    pub(super) max_half_open: usize,
-
     /// Threads that join sessions [default: one for each processor]; what comes out does not depend on it
     #[arg(long, value_name = "N")]
     pub(super) threads: Option<NonZeroUsize>,
@@ -186,6 +178,9 @@ pub(super) struct Args {
 
     #[command(flatten)]
     pub(super) packets: PacketArgs,
+
+    #[command(flatten)]
+    pub(super) bounds: Bounds,
 
     #[cfg(feature = "live")]
     #[command(flatten)]

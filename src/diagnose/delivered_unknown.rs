@@ -15,7 +15,7 @@ pub(super) const RULE: Rule = Rule {
     code: "delivered-unknown",
     about: "the server took a message and the client never got the reply: it may come twice",
     decided: "SMTP sessions in which the server answered a message by 2xx and that reply, sent again twice or more, was never acknowledged; and those \
-              whose log says that the message was taken while the wire, whole up to its end, has no reply to it. Log lines of the same Message-ID in \
+              whose log says that the message was taken while the wire, whole up to its end, has no reply to it; inside TLS, those whose log ends behind the message while what the server last sent was never acknowledged. Log lines of the same Message-ID in \
               another session are counted as the copies.",
     example: "198.51.100.25 port 25 took 1 message of 192.0.2.10 and its reply never arrived: the client does not know and will send it again",
     find,
@@ -28,6 +28,7 @@ const COPIES: u32 = 3;
 struct Unknown {
     group: Group,
     ids: Vec<String>,
+    fates: Vec<String>,
     again: u64,
 }
 
@@ -44,6 +45,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
         }
         unknown.again += copies(view, &case);
         unknown.ids.extend(ids(&case).map(str::to_owned));
+        unknown.fates.extend(fates(&case));
     }
     groups
         .into_iter()
@@ -160,6 +162,23 @@ fn ids<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a str> + use<'a> {
         .filter_map(|message| message.message_id.as_deref())
 }
 
+/// What the log says became of the last message: `sent to user1@example.com`.
+fn fates(case: &Case<'_>) -> Vec<String> {
+    let all = case
+        .log
+        .map(|log| log.deliveries.as_slice())
+        .unwrap_or_default();
+    let Some(last) = all.last() else {
+        return Vec::new();
+    };
+    let same = all.iter().filter(|one| one.message == last.message);
+    same.map(|one| match one.recipient.as_str() {
+        "" => one.status.clone(),
+        to => format!("{} to {to}", one.status),
+    })
+    .collect()
+}
+
 /// Messages of the same Message-ID that other sessions brought.
 fn copies(view: View<'_>, case: &Case<'_>) -> u64 {
     let Some(id) = ids(case).last() else {
@@ -171,7 +190,17 @@ fn copies(view: View<'_>, case: &Case<'_>) -> u64 {
 }
 
 fn tell(endpoint: Endpoint, unknown: Unknown) -> Finding {
-    let Unknown { group, ids, again } = unknown;
+    let Unknown {
+        group,
+        ids,
+        fates,
+        again,
+    } = unknown;
+    let fate = if fates.is_empty() {
+        String::new()
+    } else {
+        format!("; the server's log says: {}", listed(&fates))
+    };
     let then = if again > 0 {
         format!("it sent {} again", counted(again, "copy"))
     } else {
@@ -183,7 +212,7 @@ fn tell(endpoint: Endpoint, unknown: Unknown) -> Finding {
         format!(" (Message-ID {})", listed(&ids))
     };
     let message = format!(
-        "{} took {} of {}{which} and its reply never arrived: the client does not know, and {then}",
+        "{} took {} of {}{which} and its reply never arrived: the client does not know, and {then}{fate}",
         server(endpoint),
         counted(group.count, "message"),
         listed(&group.clients),

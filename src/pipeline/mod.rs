@@ -21,6 +21,7 @@ mod zones;
 
 pub use crate::align::Threads;
 pub use crate::flow::{BadChecksums, Limits};
+pub use crate::input::MostUnpacked;
 pub use crate::input::{AddressError, TableAddress};
 pub use bodies::BodyRules;
 pub use error::PipelineError;

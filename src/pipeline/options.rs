@@ -7,7 +7,7 @@ use encoding_rs::Encoding;
 use crate::align::Threads;
 use crate::capture::Turn;
 use crate::flow::{BadChecksums, Limits};
-use crate::input::{Stop, TableAddress};
+use crate::input::{MostUnpacked, Stop, TableAddress};
 use crate::log::{Chosen, GivenZone, OwnFormat};
 use crate::model::Span;
 use crate::report::Selection;
@@ -52,6 +52,8 @@ pub struct Options {
     pub limits: Limits,
     /// How many threads join sessions; what comes out does not depend on it.
     pub threads: Threads,
+    /// Bound of what comes out of compressed inputs.
+    pub most_unpacked: MostUnpacked,
     /// What to show.
     pub selection: Selection,
     /// Ends what waits for packets: those that came are still used.

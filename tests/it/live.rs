@@ -1,7 +1,7 @@
 //! Listening on the loopback interface. Skipped, saying so, without the right to capture.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,14 +11,14 @@ use serde_json::Value;
 use crate::program::records;
 
 /// A run that listens, and what it has said on standard error.
-struct Listening {
+pub(crate) struct Listening {
     child: Child,
-    errors: BufReader<ChildStderr>,
+    pub(crate) errors: BufReader<ChildStderr>,
 }
 
 impl Listening {
     /// Starts to listen and waits until it does; `None` where it may not.
-    fn start(args: &[&str]) -> Option<Self> {
+    pub(crate) fn start(args: &[&str]) -> Option<Self> {
         let mut child = Command::new(env!("CARGO_BIN_EXE_bothends"))
             .args(args)
             .stdout(Stdio::piped())
@@ -44,13 +44,26 @@ impl Listening {
         assert!(sent.success());
     }
 
+    /// How many packets it says that it has used, when asked for by a signal.
+    pub(crate) fn packets_by_signal(&mut self) -> u64 {
+        self.signal("-USR1");
+        let mut line = String::new();
+        self.errors.read_line(&mut line).unwrap();
+        let words: Vec<&str> = line.split(' ').collect();
+        let at = words.iter().position(|word| word.starts_with("packets"));
+        let Some(Ok(number)) = at.map(|at| words[at - 1].parse()) else {
+            panic!("no number of packets: {line}");
+        };
+        number
+    }
+
     /// Interrupts it; its exit status and records. It must not take long, whatever passes or does not.
-    fn stop(mut self) -> (Option<i32>, Vec<Value>) {
+    pub(crate) fn stop(mut self) -> (Option<i32>, Vec<Value>) {
         self.signal("-INT");
         self.end()
     }
 
-    fn end(&mut self) -> (Option<i32>, Vec<Value>) {
+    pub(crate) fn end(&mut self) -> (Option<i32>, Vec<Value>) {
         let mut text = String::new();
         let mut out = self.child.stdout.take().unwrap();
         let since = Instant::now();
@@ -67,7 +80,7 @@ impl Listening {
     }
 
     /// A line of `/proc/PID/status`.
-    fn status(&self, field: &str) -> String {
+    pub(crate) fn status(&self, field: &str) -> String {
         let path = format!("/proc/{}/status", self.child.id());
         let text = std::fs::read_to_string(path).unwrap();
         let line = text.lines().find(|line| line.starts_with(field)).unwrap();
@@ -85,38 +98,44 @@ impl Drop for Listening {
 
 /// A mail server's side of a short dialogue, and a client's; `listener` is where they meet.
 fn converse(listener: &TcpListener) {
-    let address = listener.local_addr().unwrap();
     std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let (mut stream, _) = listener.accept().unwrap();
-            stream.write_all(b"220 mail.example ESMTP\r\n").unwrap();
-            let mut lines = BufReader::new(stream.try_clone().unwrap());
-            for reply in ["250 mail.example", "250 OK", "221 Bye"] {
-                let mut line = String::new();
-                lines.read_line(&mut line).unwrap();
-                stream.write_all(format!("{reply}\r\n").as_bytes()).unwrap();
-            }
-            stream.shutdown(Shutdown::Write).unwrap();
-        });
-        let mut stream = TcpStream::connect(address).unwrap();
-        let mut lines = BufReader::new(stream.try_clone().unwrap());
-        let mut line = String::new();
-        lines.read_line(&mut line).unwrap();
-        for command in [
-            "EHLO client.example",
-            "MAIL FROM:<a@client.example>",
-            "QUIT",
-        ] {
-            stream
-                .write_all(format!("{command}\r\n").as_bytes())
-                .unwrap();
-            lines.read_line(&mut line).unwrap();
-        }
-        lines.read_to_string(&mut line).unwrap();
+        scope.spawn(|| answer(listener));
+        ask(listener.local_addr().unwrap());
     });
 }
 
-fn sessions(records: &[Value]) -> Vec<&Value> {
+/// The server's side.
+pub(crate) fn answer(listener: &TcpListener) {
+    let (mut stream, _) = listener.accept().unwrap();
+    stream.write_all(b"220 mail.example ESMTP\r\n").unwrap();
+    let mut lines = BufReader::new(stream.try_clone().unwrap());
+    for reply in ["250 mail.example", "250 OK", "221 Bye"] {
+        let mut line = String::new();
+        lines.read_line(&mut line).unwrap();
+        stream.write_all(format!("{reply}\r\n").as_bytes()).unwrap();
+    }
+    stream.shutdown(Shutdown::Write).unwrap();
+}
+
+/// The client's side.
+pub(crate) fn ask(server: SocketAddr) {
+    let mut stream = TcpStream::connect(server).unwrap();
+    let mut lines = BufReader::new(stream.try_clone().unwrap());
+    let mut line = String::new();
+    lines.read_line(&mut line).unwrap();
+    for command in [
+        "EHLO client.example",
+        "MAIL FROM:<a@client.example>",
+        "QUIT",
+    ] {
+        let command = format!("{command}\r\n");
+        stream.write_all(command.as_bytes()).unwrap();
+        lines.read_line(&mut line).unwrap();
+    }
+    lines.read_to_string(&mut line).unwrap();
+}
+
+pub(crate) fn sessions(records: &[Value]) -> Vec<&Value> {
     let wanted = |record: &&Value| record["type"] == "session" || record["type"] == "exchange";
     records.iter().filter(wanted).collect()
 }

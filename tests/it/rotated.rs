@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::program::{records, run, said};
+use crate::program::{complained, records, run, said};
 
 const OLD: &str = "Dec 31 23:59:58 mail postfix/smtpd[7]: connect from unknown[192.0.2.10]\n";
 const NEW: &str = "Jan  1 00:00:01 mail postfix/smtpd[7]: disconnect from unknown[192.0.2.10] quit=1 commands=1\nJan  1 00:00:00 mail postfix/qmgr[8]: late\n";
@@ -163,4 +163,37 @@ fn halves_of_a_rawlog_are_one_session() {
         .map(|place| place["file"].as_str().unwrap().to_owned())
         .collect();
     assert_eq!(files.len(), 2);
+}
+
+/// A rule for a log that is not there is a mistake that would go unseen.
+#[test]
+fn a_zone_for_a_log_that_is_not_read_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = written(folder.path(), "mail.log", OLD.as_bytes());
+    for (option, rule) in [
+        ("--log-zone", "mial.log=+01:00"),
+        ("--clock", "mial.log=1.5"),
+        ("--log-encoding", "mial.log=latin1"),
+    ] {
+        let output = run(&["-l", &log, option, rule]);
+        assert_eq!(output.status.code(), Some(3), "{option}");
+        let text = complained(&output);
+        assert!(
+            text.contains("no log is called 'mial.log'") && text.contains(option),
+            "{text}"
+        );
+        assert!(
+            said(&output).contains("postfix"),
+            "the log is read all the same"
+        );
+    }
+    let fits = run(&["-l", &log, "--log-zone", "mail.log=+01:00"]);
+    assert_eq!(fits.status.code(), Some(0));
+    let wrong = run(&["-l", &log, "--log-zone", "mail.log=CEST"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(
+        complained(&wrong).contains("+HH:MM"),
+        "{}",
+        complained(&wrong)
+    );
 }

@@ -58,7 +58,10 @@ impl Passing {
             return;
         }
         self.hops(arrival, side);
-        self.manner(side).packet(arrival.id);
+        if !flags.has(Flags::SYN) {
+            // Hosts number the packets of the handshake on their own.
+            self.manner(side).packet(arrival.id);
+        }
         if flags.has(Flags::FIN) {
             let closed = Closed {
                 at: arrival.at,
