@@ -96,12 +96,12 @@ impl Drop for Listening {
     }
 }
 
-/// A mail server's side of a short dialogue, and a client's; `listener` is where they meet.
-fn converse(listener: &TcpListener) {
+/// A mail server's side of a short dialogue, and a client's; `listener` is where they meet. Gives the client's port.
+fn converse(listener: &TcpListener) -> u16 {
     std::thread::scope(|scope| {
         scope.spawn(|| answer(listener));
-        ask(listener.local_addr().unwrap());
-    });
+        ask(listener.local_addr().unwrap())
+    })
 }
 
 /// The server's side.
@@ -117,8 +117,8 @@ pub(crate) fn answer(listener: &TcpListener) {
     stream.shutdown(Shutdown::Write).unwrap();
 }
 
-/// The client's side.
-pub(crate) fn ask(server: SocketAddr) {
+/// The client's side; gives its port.
+pub(crate) fn ask(server: SocketAddr) -> u16 {
     let mut stream = TcpStream::connect(server).unwrap();
     let mut lines = BufReader::new(stream.try_clone().unwrap());
     let mut line = String::new();
@@ -133,6 +133,7 @@ pub(crate) fn ask(server: SocketAddr) {
         lines.read_line(&mut line).unwrap();
     }
     lines.read_to_string(&mut line).unwrap();
+    stream.local_addr().unwrap().port()
 }
 
 pub(crate) fn sessions(records: &[Value]) -> Vec<&Value> {
@@ -183,6 +184,83 @@ fn live_packets_tell_what_the_file_of_them_tells() {
         (&session["proto"], &session["conn_state"]),
         (&"smtp".into(), &"SF".into())
     );
+}
+
+/// The time of the system, to a second.
+fn now() -> String {
+    let file = tempfile::tempfile().unwrap();
+    let made = file.metadata().unwrap().modified().unwrap();
+    let now = chrono::DateTime::<chrono::Utc>::from(made);
+    now.format("%Y-%m-%dT%H:%M:%S+00:00").to_string()
+}
+
+/// What Postfix would write of such a dialogue.
+fn logged(port: u16, began: &str, ended: &str) -> String {
+    let client = format!("localhost[127.0.0.1]:{port}");
+    format!(
+        "{began} mail postfix/smtpd[7]: connect from {client}\n\
+         {ended} mail postfix/smtpd[7]: disconnect from {client} ehlo=1 mail=1 quit=1 commands=3\n"
+    )
+}
+
+/// A log is written, moved away, begun anew, copied and cut off, while packets pass.
+#[test]
+fn a_followed_log_is_joined_with_what_passes_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mail.log");
+    let moved = |number: u8| folder.path().join(format!("mail.log.{number}"));
+    std::fs::write(&path, logged(9, &now(), &now())).unwrap();
+    let append = |text: &str| {
+        let mut log = std::fs::File::options()
+            .append(true)
+            .create(true)
+            .open(&path)
+            .unwrap();
+        log.write_all(text.as_bytes()).unwrap();
+    };
+    // The program looks five times a second.
+    let pause = || std::thread::sleep(Duration::from_millis(900));
+    let (listener, filter) = meeting();
+    let log = format!("postfix:{}", path.display());
+    let args = ["-i", "lo", "-f", &filter, "--follow", "--json", "-l", &log];
+    let Some(listening) = Listening::start(&args) else {
+        return;
+    };
+    for step in 0..6 {
+        let began = now();
+        let port = converse(&listener);
+        append(&logged(port, &began, &now()));
+        pause();
+        match step {
+            1 => std::fs::rename(&path, moved(1)).unwrap(),
+            3 => {
+                std::fs::copy(&path, moved(2)).unwrap();
+                let log = std::fs::File::options().write(true).open(&path).unwrap();
+                log.set_len(0).unwrap();
+                pause();
+            }
+            _ => {}
+        }
+    }
+    let (status, records) = listening.stop();
+    assert_eq!(status, Some(0));
+    let log = records.iter().find(|one| one["type"] == "log").unwrap();
+    assert_eq!(
+        (&log["events"], &log["unparsed_lines"]),
+        (&12.into(), &0.into()),
+        "each line once, those from before not: {log}"
+    );
+    let seen: Vec<_> = records
+        .iter()
+        .filter(|one| one["type"] == "session")
+        .map(|session| {
+            (
+                session["seen"].clone(),
+                session["log_lines"].as_array().unwrap().len(),
+            )
+        })
+        .collect();
+    assert_eq!(seen, vec![("both".into(), 2); 6], "{records:#?}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ const COUNTS: [usize; 3] = [1, 2, 8];
 
 #[test]
 fn alignment_is_the_same_on_any_number_of_threads() {
-    let (wires, logs) = made(11, 800, 400, Span::millis(-7_250));
+    let (wires, logs) = made(11, 320, 300, Span::millis(-7_250));
     let mut told = COUNTS.map(|count| {
         let threads = Threads::from(NonZeroUsize::new(count).unwrap());
         let alignment = align(&wires, &[source()], &mut logs.clone(), ORIGIN, threads);
