@@ -60,13 +60,6 @@ impl Clock {
         }
     }
 
-    /// Whether `other` says nothing else: each lies well within what the other leaves open, and sessions are found by either.
-    pub(super) fn agrees(&self, other: &Self) -> bool {
-        const ALIKE: Span = Span::millis(50);
-        let apart = (self.offset - other.offset).abs();
-        self.steps.is_empty() && apart + apart <= self.bound.min(other.bound).min(ALIKE)
-    }
-
     /// Says a better offset within what is known of it already: `range` is where the true one lies.
     pub(super) fn settle_on(&mut self, offset: Span, range: (Span, Span)) {
         self.offset = offset;

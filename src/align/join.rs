@@ -215,11 +215,7 @@ pub(super) fn settle_all<'a>(
         if share * 10 >= view.mine.len() * 8 || view.translation == Translation::Any {
             continue;
         }
-        let own = found.as_ref().map(|found| found.clock.clone());
-        let others = known.iter().filter(|clock| clock.log != view.id);
-        // A clock that says the same would only find the same again.
-        let news = others.filter(|clock| own.as_ref().is_none_or(|own| !own.agrees(clock)));
-        for clock in news {
+        for clock in known.iter().filter(|clock| clock.log != view.id) {
             let again = view.near(clock.offset, clock.bound.as_seconds_f64());
             if again.as_ref().map_or(0.0, Settled::worth)
                 > found.as_ref().map_or(0.0, Settled::worth)
