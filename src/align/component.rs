@@ -2,6 +2,7 @@
 //! the order of the log, and for each chosen pair what the next best would have been.
 
 use super::assign::{self, Pair};
+use super::jitter::Jitter;
 use super::moment::{LATE, Window};
 
 /// Least score for a pair to be claimed: one unrelated session in three would fit as well, and a wrong
@@ -42,14 +43,15 @@ pub(super) struct Choice {
 }
 
 /// Whether the lines of a log stand in the order in which they were written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lines {
-    InOrder,
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Lines<'j> {
+    /// They do, as far as is known of such lines.
+    InOrder(&'j Jitter),
     Unknown,
 }
 
 /// What was chosen of all `edges`.
-pub(super) fn choose(edges: Vec<Edge<'_>>, lines: Lines) -> Vec<Choice> {
+pub(super) fn choose(edges: Vec<Edge<'_>>, lines: Lines<'_>) -> Vec<Choice> {
     let mut chosen: Vec<Choice> = components(edges)
         .into_iter()
         .flat_map(|edges| Component::new(edges, lines).solve())
@@ -66,11 +68,11 @@ struct Component<'a> {
     pairs: Vec<Pair>,
     /// Edges of each row.
     of_row: Vec<Vec<usize>>,
-    lines: Lines,
+    lines: Lines<'a>,
 }
 
 impl<'a> Component<'a> {
-    fn new(edges: Vec<Edge<'a>>, lines: Lines) -> Self {
+    fn new(edges: Vec<Edge<'a>>, lines: Lines<'a>) -> Self {
         let mut rows: Vec<usize> = edges.iter().map(|edge| edge.row).collect();
         let mut columns: Vec<Column> = edges.iter().map(|edge| edge.column).collect();
         rows.sort_unstable();
@@ -106,7 +108,7 @@ impl<'a> Component<'a> {
             return self.single().into_iter().collect();
         }
         let mut chosen = self.best(None);
-        if self.lines == Lines::InOrder {
+        if matches!(self.lines, Lines::InOrder(_)) {
             self.keep_order(&mut chosen);
         }
         (0..self.rows.len())
@@ -177,9 +179,10 @@ impl<'a> Component<'a> {
 
     /// What it costs that two pairs are in the wrong order.
     fn disorder(&self, one: Option<usize>, other: Option<usize>) -> f64 {
-        let (Some(one), Some(other)) = (
+        let (Some(one), Some(other), Lines::InOrder(jitter)) = (
             one.and_then(|at| self.edges.get(at)),
             other.and_then(|at| self.edges.get(at)),
+            self.lines,
         ) else {
             return 0.0;
         };
@@ -191,9 +194,11 @@ impl<'a> Component<'a> {
                 } else {
                     (other_window, window)
                 };
-                let wrong = before.lo.since(behind.hi + LATE).as_seconds_f64();
+                let wrong = before.lo.since(behind.hi).as_seconds_f64();
                 if wrong > 0.0 && line != other_line {
-                    cost += (DISORDER * wrong).min(DISORDER_MOST);
+                    let late = (wrong - LATE.as_seconds_f64()).max(0.0);
+                    let usual = jitter.cost(wrong);
+                    cost += (DISORDER * late).min(DISORDER_MOST).max(usual);
                 }
             }
         }
@@ -203,7 +208,7 @@ impl<'a> Component<'a> {
     /// What the order costs of `row` having `edge`, and of `changed` having another, against the rows around them.
     fn order_cost(&self, chosen: &Chosen, changed: &[(usize, Option<usize>)]) -> f64 {
         let mut cost = 0.0;
-        if self.lines == Lines::Unknown {
+        if matches!(self.lines, Lines::Unknown) {
             return cost;
         }
         for (at, &(row, edge)) in changed.iter().enumerate() {
@@ -430,7 +435,7 @@ mod tests {
                 edge(1, 7, 5.0, &second_late),
                 edge(1, 8, 5.0, &second_early),
             ],
-            Lines::InOrder,
+            Lines::InOrder(&Jitter::default()),
         );
         let columns: Vec<usize> = chosen.iter().map(|choice| choice.column.0).collect();
         assert_eq!(columns, [8, 7]);
@@ -452,7 +457,7 @@ mod tests {
                 edge(1, 7, 5.0, &c),
                 edge(1, 8, 5.0, &d),
             ],
-            Lines::InOrder,
+            Lines::InOrder(&Jitter::default()),
         );
         assert_eq!(chosen.len(), 2);
         assert!(

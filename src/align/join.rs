@@ -12,8 +12,10 @@ use super::pairing::Pairing;
 use super::translation::Translation;
 use super::verdict::{Alignment, Joined, Match, Standing};
 use super::view::{Settled, Share, Verdict, View, Wires};
-use super::{missed, rows, sequence, steps};
+use super::{deal, missed, rows, sequence, steps};
 
+/// Pairs are chosen again under a clock that moved by more than this.
+const MOVED: Span = Span::millis(10);
 /// Sessions of a log on either side of one among which one like it is looked for.
 const TWINS_WITHIN: usize = 64;
 
@@ -27,12 +29,13 @@ pub fn align(
     logs: &mut Vec<LogSession>,
     origin: Nanos,
 ) -> Alignment {
+    let dealt = deal_out(wires, sources, logs, origin);
     let Verdicts {
         clocks,
         mut pairs,
         mut alone,
         ends,
-    } = decide(wires, sources, logs, origin);
+    } = decide(wires, sources, logs, origin, &dealt);
     for end in &ends {
         end.note(&mut pairs);
     }
@@ -53,6 +56,38 @@ pub fn align(
     }
 }
 
+/// Deals out rows of which the logs do not tell whose they are. Gives the sessions that are sure now.
+fn deal_out(
+    wires: &[WireSession],
+    sources: &[LogSource],
+    logs: &mut [LogSession],
+    origin: Nanos,
+) -> BTreeSet<usize> {
+    let wires = Wires::new(wires, origin);
+    let mixed = sources.iter().any(|source| {
+        let mine = sessions_of(source.id, logs);
+        let view = View::new(&wires, logs, source.id, mine, Translation::None);
+        !deal::heaps(&view).is_empty()
+    });
+    if !mixed {
+        return BTreeSet::new();
+    }
+    let all = settle_all(&wires, sources, logs);
+    let dealt: deal::Dealt = all
+        .iter()
+        .filter_map(|(view, settled)| Some(deal::deal(view, settled.as_ref()?)))
+        .flatten()
+        .collect();
+    drop(all);
+    let sure = dealt.keys().copied().collect();
+    for (at, session) in dealt {
+        if let Some(log) = logs.get_mut(at) {
+            *log = session;
+        }
+    }
+    sure
+}
+
 /// What was decided of each log session.
 #[derive(Default)]
 struct Verdicts {
@@ -69,6 +104,7 @@ fn decide(
     sources: &[LogSource],
     logs: &[LogSession],
     origin: Nanos,
+    dealt: &BTreeSet<usize>,
 ) -> Verdicts {
     let wires = Wires::new(wires, origin);
     let mut decided = Verdicts::default();
@@ -91,7 +127,8 @@ fn decide(
                 continue;
             };
             let mut found = judge(&view, row, verdict);
-            if found.standing == Standing::Matched && is_mixed(&view, row, verdict) {
+            let mixed = !dealt.contains(&log) && is_mixed(&view, row, verdict);
+            if found.standing == Standing::Matched && mixed {
                 found.standing = Standing::Ambiguous;
                 found.reasons.push(MIXED.into());
             }
@@ -216,7 +253,19 @@ pub(super) fn settle_all<'a>(
         }
     }
     disbelieve(&views, sources, &mut found);
+    let before: Vec<Option<Clock>> = found
+        .iter()
+        .map(|found| Some(found.as_ref()?.clock.clone()))
+        .collect();
     agree(&mut found);
+    for ((view, before), found) in views.iter().zip(before).zip(&mut found) {
+        if let (Some(before), Some(found)) = (before, found)
+            && before.steps.is_empty()
+            && (before.offset - found.clock.offset).abs() > MOVED
+        {
+            view.choose_again(found);
+        }
+    }
     views.into_iter().zip(found).collect()
 }
 
@@ -365,19 +414,7 @@ fn is_mixed(view: &View<'_>, row: usize, verdict: &Verdict) -> bool {
     if !log.every_command || log.peer_port.is_some() || verdict.place.is_some() || damaged(wire) {
         return false;
     }
-    let Some((first, last)) = log.stamps() else {
-        return false;
-    };
-    let alike = |other: usize| {
-        view.log(other).is_some_and(|other| {
-            let overlaps = other
-                .stamps()
-                .is_some_and(|(from, to)| from <= last && first <= to);
-            overlaps
-                && other.peer == log.peer
-                && other.names.iter().any(|name| log.names.contains(name))
-        })
-    };
+    let alike = |other: usize| view.log(other).is_some_and(|other| deal::alike(log, other));
     let near = row.saturating_sub(TWINS_WITHIN)..=row + TWINS_WITHIN;
     sequence::lay(wire, log).left_over > 1 && near.filter(|&other| other != row).any(alike)
 }
