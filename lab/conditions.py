@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 
-from net import (CLIENT, MAIL, NAMES, NOBODY, OTHER_CLIENT, SLOW, STRICT, WEB, Net, SlowWire, capture)
+from net import (CLIENT, MAIL, NAMES, NOBODY, OTHER_CLIENT, SLOW, STRICT, WEB, Forger, Net, SlowWire, capture)
 from services import USERS, Services
 from talk import MX, Names, Server, Talk, mail, message, resolve, trusting
 
@@ -49,8 +49,8 @@ class Stage:
             options.setdefault("source", self.source)
         return Talk(self.client, address, port, **options)
 
-    def web(self, *paths, port=80, pause=0, **options):
-        talk = self.talk(WEB, port, **options)
+    def web(self, *paths, address=WEB, port=80, pause=0, **options):
+        talk = self.talk(address, port, **options)
         for path in paths:
             talk.send(("GET %s HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: lab\r\n\r\n" % path).encode())
             head = []
@@ -137,6 +137,27 @@ def filtered(stage):
     stage.router.filter("forward", "tcp dport 25 drop")
     stage.pop("user1", "secret1", "STAT")
     stage.refused(timeout=8)
+
+
+@condition("filtered-by-address", ["connection-dropped"], "the router drops SYN of one client to port 25 while another's mail passes: its log tells of the other alone",
+           sessions={"smtp": 6})
+def filtered_by_address(stage):
+    stage.router.filter("forward", "ip saddr %s tcp dport 25 drop" % CLIENT)
+    for turn in stage.times(6):
+        if turn == 3:
+            stage.refused(timeout=4, source=CLIENT)
+        mail(stage.talk(source=OTHER_CLIENT))
+        time.sleep(2)
+
+
+@condition("wrong-port", ["connection-refused"], "one client tries port 2525 where nothing listens, another sends mail by port 25 of the same host", sessions={"smtp": 4, "pop3": 1})
+def wrong_port(stage):
+    for turn in stage.times(4):
+        mail(stage.talk(source=OTHER_CLIENT))
+        if turn in (1, 2):
+            stage.refused(port=2525, source=CLIENT)
+        time.sleep(0.7)
+    stage.pop("user1", "secret1", "STAT", source=OTHER_CLIENT)
 
 
 @condition("rejected", ["connection-rejected"], "the server's own filter answers SYN with ICMP administratively prohibited (3/13)")
@@ -249,6 +270,13 @@ def slow_web(stage):
             stage.web("/small.txt", "/slow", "/slow", "/small.txt")
 
 
+@condition("server-error", ["server-error"], "the program behind nginx is not there: it answers 502 for /slow, while /small.txt works", side="server", sessions={"http": 3})
+def server_error(stage):
+    for _ in stage.times(3):
+        stage.web("/small.txt", "/slow")
+        time.sleep(0.4)
+
+
 @condition("slow-network", ["slow-network"], "150 ms each way and 5 % of the packets lost between client and router; the server answers at once",
            sessions={"smtp": 2, "http": 2})
 def slow_network(stage):
@@ -303,6 +331,16 @@ def reset_middlebox(stage):
     time.sleep(7)
 
 
+@condition("reset-forged", ["reset-in-middle", "slow-network"], "a box at the router answers the server's 354 by a reset in the client's name, with the client's TTL, while the client is 300 ms away",
+           side="server", sessions={"smtp": 2})
+def reset_forged(stage):
+    with SlowWire(stage.net, delay=stage.about(0.15), loss=0), Forger(stage.net, b"354"):
+        for _ in stage.times(2):
+            with contextlib.suppress(*GONE):
+                mail(stage.talk(timeout=4))
+            time.sleep(0.5)
+
+
 # Clients that do not let go.
 
 @condition("polling", ["polling-too-often"], "a POP3 client asks each 2 s and finds nothing new", side="server", sessions={"pop3": 12})
@@ -342,6 +380,18 @@ def refetch(stage):
     for _ in stage.times(5):
         stage.pop("user4", "secret4", "STAT", "UIDL", *("RETR %d" % n for n in range(1, 6)))
         time.sleep(3)
+
+
+@condition("refetch-imap", ["mailbox-refetched"], "an IMAP client fetches all messages whole in every session; one new one comes in between", side="server", sessions={"imap": 5})
+def refetch_imap(stage):
+    sizes = [700, 900, 1200, 1500]
+    for turn in stage.times(5):
+        if turn == 3:
+            sizes.append(2000)
+        if turn in (0, 3):
+            stage.services.fill("user6", sizes)
+        stage.imap("user6", "secret6", "SELECT INBOX", "FETCH 1:* (UID BODY.PEEK[])")
+        time.sleep(2)
 
 
 @condition("imap-poll", ["polling-too-often"], "an IMAP client asks NOOP or SELECT each second where IDLE is offered", side="server", sessions={"imap": 1})
@@ -384,6 +434,48 @@ def drop_in_data(stage):
         for line in ("USER user1", "PASS secret1"):
             talk.pop(line)
         talk.pop("RETR 1", block=True)
+
+
+def _start_tls(stage, **options):
+    """A session of SMTP behind STARTTLS, greeted."""
+    talk = stage.talk(**options)
+    talk.reply()
+    talk.ask("EHLO client.example.net")
+    talk.ask("STARTTLS")
+    talk.tls(trusting())
+    talk.ask("EHLO client.example.net")
+    return talk
+
+
+@condition("drop-in-tls", ["dropped-in-transfer"], "the client goes away in mid-message behind STARTTLS: only Postfix's log knows that it was in a message", side="server",
+           sessions={"smtp": 4})
+def drop_in_tls(stage):
+    for turn in stage.times(4):
+        talk = _start_tls(stage)
+        if turn % 2:
+            mail(talk, greet=False)
+        else:
+            for line in ("MAIL FROM:<a@example.net>", "RCPT TO:<user1@example.com>", "DATA"):
+                talk.ask(line)
+            talk.send(message("cut off", stage.about(5000)))
+            time.sleep(0.3)
+            talk.close()
+        time.sleep(0.7)
+
+
+@condition("delivered-unknown-tls", ["delivered-unknown"], "behind STARTTLS the reply to the message never arrives: what the server says after the message is dropped", side="server",
+           sessions={"smtp": 3})
+def delivered_unknown_tls(stage):
+    mail(_start_tls(stage), greet=False)
+    time.sleep(1)
+    # A large segment of the client is the message; from then on what the server says is dropped, its bare acknowledgements apart.
+    stage.router.filter("forward", "tcp sport 25 ct mark 7 meta length > 60 drop", "tcp dport 25 meta length > 1000 ct mark set 7")
+    with contextlib.suppress(*GONE):
+        mail(_start_tls(stage, timeout=4), greet=False, body=message("unheard", stage.about(6000)))
+    stage.router.clear()
+    stage.router.filter("forward", "meta l4proto tcp ct mark 7 drop")
+    time.sleep(1)
+    mail(_start_tls(stage), greet=False, body=message("unheard", 6000))
 
 
 @condition("delivered-unknown", ["delivered-unknown"], "the server's 250 to the message never arrives (the router drops it and all that follows): the server has the "
@@ -639,7 +731,22 @@ def held(stage):
         talk.close()
 
 
-@condition("server-resets", ["connection-reset"], "the server tears two connections down instead of answering RETR", side="server", sessions={"pop3": 2})
+@condition("held-tls", ["sessions-held"], "one client logs in five times by POP3 over TLS and says nothing for 33 s", side="server", sessions={"pop3": 5})
+def held_tls(stage):
+    talks = []
+    for _ in stage.times(5):
+        talk = stage.talk(port=995, source=CLIENT).tls(trusting())
+        talks.append(talk)
+        talk.line()
+        for line in ("USER user5", "PASS secret5", "STAT"):
+            talk.pop(line)
+    time.sleep(33)
+    for talk in talks:
+        talk.pop("QUIT")
+        talk.close()
+
+
+@condition("server-resets", ["connection-reset", "one-witness"], "the server tears two connections down instead of answering RETR", side="server", sessions={"pop3": 2})
 def server_resets(stage):
     def dies(connection):
         for reply in (b"+OK ready\r\n", b"+OK\r\n", b"+OK logged in\r\n"):
@@ -694,6 +801,22 @@ def log_rotated(stage):
         if turn == 11:
             time.sleep(1.5)
             stage.services.rotate()
+
+
+@condition("log-disk-full", ["log-incomplete"], "the file system of nginx's log is full after some forty lines", side="server", sessions={"http": 64})
+def log_disk_full(stage):
+    pause = random.Random(90)
+    stage.services.empty_small()
+    for turn in range(64):
+        stage.web("/small.txt?%d" % turn, address=STRICT)
+        time.sleep(pause.uniform(0.1, 0.9))
+
+
+@condition("recipients-added", ["views-differ"], "Postfix turns one recipient into three by an alias: its log has three, the wire one", side="server", sessions={"smtp": 4})
+def recipients_added(stage):
+    for turn in stage.times(4):
+        mail(stage.talk(), recipients=("team@example.com",) if turn % 2 else ("user1@example.com",))
+        time.sleep(0.7)
 
 
 @condition("status-changed", ["views-differ"], "the router turns the status 404 of nginx into 200 on its way to the client", sessions={"http": 16})

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs Exim, INN, Courier, Sendmail and Cyrus for real, each in a root of its own and in network namespaces, and keeps their logs with captures.
+# Runs Exim, INN, Courier (mailboxes and mail), Sendmail and Cyrus for real, each in a root of its own and in network namespaces, and keeps their logs with captures.
 #   mail-servers.sh OUT [NAME…]
 # Leaves OUT/NAME/{wire.pcapng, *.log}. All without NAME. Needs root and debootstrap; ROOTS says where the roots are made (they take 2 GB).
 # The servers conflict as packages: none is installed on this machine, and none is started but from here.
@@ -36,7 +36,7 @@ root() {
 
 root exim exim4-daemon-light
 root inn inn2
-root courier courier-imap courier-pop courier-authdaemon
+root courier courier-imap courier-pop courier-authdaemon courier-mta
 root sendmail sendmail-bin sendmail-cf m4 make
 root cyrus cyrus-imapd cyrus-pop3d sasl2-bin
 

@@ -278,6 +278,46 @@ def courier(root, network, keep):
         mailboxes(network.client, "bob", "lab-secret")
 
 
+ESMTPD = """
+ADDRESS=198.51.100.25
+PORT=25
+BOFHCHECKDNS=0
+ESMTP_TLS_REQUIRED=0
+TCPDOPTS="-stderrlogger=/usr/sbin/courierlogger -noidentlookup -nodnslookup"
+ESMTP_LOG_DIALOG=%d
+"""
+
+
+def esmtpd(root, network, keep, dialog):
+    """Courier's mail server: it takes mail for example.com, and gives what goes elsewhere to the next host."""
+    path = root.path("/etc/courier/esmtpd")
+    if not os.path.exists(path + ".orig"):
+        shutil.copy(path, path + ".orig")
+    with open(path + ".orig") as file:
+        root.write("/etc/courier/esmtpd", file.read() + ESMTPD % dialog)
+    root.write("/etc/courier/me", "mail.example.com\n")
+    root.write("/etc/courier/locals", "example.com\n")
+    root.write("/etc/courier/esmtproutes", ":192.0.2.11\n")
+    root.write("/etc/courier/esmtpacceptmailfor.dir/lab", "example.com\nother.example\n")
+    root.start(network.server, """
+        for user in bob carol; do
+            grep -q ^$user: /etc/passwd || { useradd -m -s /bin/sh $user; echo $user:lab-secret | chpasswd; }
+            [ -d /home/$user/Maildir ] || su $user -c "maildirmake /home/$user/Maildir"
+        done
+        rm -f /run/courier/*.pid* /run/courier/*.lock; mkdir -p /run/courier/authdaemon; chown -R courier /run/courier
+        makeacceptmailfor; makesmtpaccess; makealiases
+        /usr/sbin/authdaemond start
+        /usr/sbin/courierfilter start
+        /usr/sbin/courier start
+        /usr/sbin/esmtpd start
+        exec sleep 600
+        """)
+    ready(network.client, 25)
+    root.lines.clear()
+    with keep("tcp"):
+        mails(network.client)
+
+
 SENDMAIL = """
 include(`/usr/share/sendmail/cf/m4/cf.m4')dnl
 OSTYPE(`debian')dnl
@@ -440,6 +480,8 @@ SERVERS = {
     "exim-default": ("exim", lambda *a: exim(*a, "")),
     "inn": ("inn", inn),
     "courier": ("courier", courier),
+    "courier-esmtpd": ("courier", lambda *a: esmtpd(*a, 0)),
+    "courier-esmtpd-dialog": ("courier", lambda *a: esmtpd(*a, 1)),
     "sendmail": ("sendmail", lambda *a: sendmail(*a, 9)),
     "sendmail-15": ("sendmail", lambda *a: sendmail(*a, 15)),
     "cyrus": ("cyrus", cyrus),

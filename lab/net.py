@@ -10,6 +10,7 @@ import random
 import select
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -144,6 +145,49 @@ def stop(process, how=signal.SIGTERM):
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+class Forger:
+    """A box at the router that answers a server's line that begins with `word` by a reset in the client's name, hops and all."""
+
+    def __init__(self, net, word, hops=63):
+        self.router, self.word, self.hops, self.done = net.router, word, hops, threading.Event()
+
+    def __enter__(self):
+        self.ear = self.router.socket(socket.SOCK_RAW, socket.AF_PACKET, socket.htons(0x0800))
+        self.ear.bind(("to-server", 0x0800))
+        self.ear.settimeout(0.2)
+        self.mouth = self.router.socket(socket.SOCK_RAW, socket.AF_INET, socket.IPPROTO_RAW)
+        self.thread = threading.Thread(target=self._listen, daemon=True)
+        self.thread.start()
+        return self
+
+    def _listen(self):
+        while not self.done.is_set():
+            with contextlib.suppress(TimeoutError):
+                packet = self.ear.recv(65536)[14:]
+                if packet[9] != socket.IPPROTO_TCP:
+                    continue
+                inner = packet[(packet[0] & 15) * 4:struct.unpack("!H", packet[2:4])[0]]
+                data = inner[(inner[12] >> 4) * 4:]
+                if data.startswith(self.word):
+                    self._reset(packet[12:16], packet[16:20], inner, len(data))
+
+    def _reset(self, server, client, segment, length):
+        ports, seq, ack = segment[:4], *struct.unpack("!II", segment[4:12])
+        head = ports[2:] + ports[:2] + struct.pack("!IIBBHHH", ack, (seq + length) & 0xffffffff, 5 << 4, 0x14, 0, 0, 0)
+        total = sum(struct.unpack("!16H", client + server + struct.pack("!HH", 6, 20) + head))
+        while total >> 16:
+            total = (total & 0xffff) + (total >> 16)
+        head = head[:16] + struct.pack("!H", ~total & 0xffff) + head[18:]
+        ip = struct.pack("!BBHHHBBH", 0x45, 0, 40, 54321, 0x4000, self.hops, 6, 0) + client + server
+        self.mouth.sendto(ip + head, (socket.inet_ntoa(server), 0))
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.thread.join()
+        self.ear.close()
+        self.mouth.close()
 
 
 class SlowWire:

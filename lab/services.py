@@ -25,6 +25,7 @@ mynetworks = 127.0.0.0/8
 local_recipient_maps = inline:{{ {recipients} }}
 alias_maps =
 local_transport = discard:
+virtual_alias_maps = inline:{{ {{ team@example.com = user1@example.com, user2@example.com, user3@example.com }} }}
 smtpd_tls_cert_file = {work}/cert.pem
 smtpd_tls_key_file = {work}/key.pem
 smtpd_tls_security_level = may
@@ -105,6 +106,9 @@ http {{
     ssl_certificate {work}/cert.pem; ssl_certificate_key {work}/key.pem; ssl_protocols TLSv1.2 TLSv1.3;
     ssl_ciphers ECDHE-RSA-AES256-GCM-SHA384;
     location /slow {{ proxy_pass http://127.0.0.1:8000; }}
+  }}
+  server {{
+    listen {strict}:80; root {work}/www; access_log {work}/small/nginx-small.log timed;
   }}
   server {{
     listen {web}:8444 ssl; root {work}/www;
@@ -197,6 +201,9 @@ class Services:
 
     def _nginx(self):
         os.mkdir(self.path("www"))
+        # A file system with room for one page, so that a log on it comes to its end.
+        os.mkdir(self.path("small"))
+        run("mount", "-t", "tmpfs", "-o", "size=4k", "lab-small", self.path("small"))
         for name, size in (("small.txt", 900), ("large.txt", 60000)):
             with open(self.path("www", name), "wb") as file:
                 file.write(b"0123456789abcdef0123456789abcde\n" * (size // 32))
@@ -206,7 +213,11 @@ class Services:
     def mark(self):
         """Notes how long each log is."""
         self.marks = {name: os.path.getsize(self.path(name)) if os.path.exists(self.path(name)) else 0
-                      for name in ("postfix.log", "dovecot.log", "nginx.log", "nginx-error.log")}
+                      for name in ("postfix.log", "dovecot.log", "nginx.log", "nginx-error.log", "small/nginx-small.log")}
+
+    def empty_small(self):
+        """Gives the log on the small file system its room again."""
+        os.truncate(self.path("small", "nginx-small.log"), 0)
 
     def rotate(self):
         """Has nginx go on in a new log; the old one is not kept."""
@@ -225,7 +236,7 @@ class Services:
             if name == "postfix.log":
                 text = b"".join(line for line in text.splitlines(True) if b"postfix-script" not in line)
             if text.strip():
-                with open(os.path.join(folder, name), "wb") as file:
+                with open(os.path.join(folder, os.path.basename(name)), "wb") as file:
                     file.write(text)
 
     def stop(self):
@@ -233,4 +244,5 @@ class Services:
         run("doveadm", "-c", self.path("dovecot.conf"), "stop", check=False, stderr=subprocess.DEVNULL)
         if self.nginx:
             stop(self.nginx)
+        run("umount", self.path("small"), check=False, stderr=subprocess.DEVNULL)
         shutil.rmtree(self.work, ignore_errors=True)

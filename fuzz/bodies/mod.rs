@@ -15,7 +15,7 @@ use bothends::model::{LogId, LogSource, Nanos, PacketNo, Proto, Side};
 use bothends::protocol::dns::DnsDialogue;
 use bothends::protocol::registry::PROTOCOLS;
 use bothends::protocol::tls::Secrets;
-use bothends::protocol::{Dialogue, Driver, Step};
+use bothends::protocol::{self, Dialogue, Driver, Step};
 
 pub(crate) use capture::{capture, netmon, pcap, pcapng};
 pub(crate) use flow::flow;
@@ -57,21 +57,25 @@ pub(crate) fn secrets(data: &[u8]) {
     assert!(dialogue.exchanges.len() <= pieces.len() + 1);
 }
 
-/// A byte that names the protocol, then pieces of a dialogue: to that protocol's decoder, whatever they look like. 255 is
-/// name service over UDP.
-pub(crate) fn decoder(data: &[u8]) {
-    let Some((&which, rest)) = data.split_first() else {
-        return;
-    };
-    if which == u8::MAX {
-        return datagrams(rest);
+/// The target named after `entry`: its protocol, but that HTTP has two rows.
+pub(crate) fn name_of(entry: &protocol::Entry) -> &'static str {
+    if entry.alpn.contains(&"h2") {
+        "http2"
+    } else {
+        entry.proto.0
     }
-    let Some(entry) = PROTOCOLS.get(usize::from(which) % PROTOCOLS.len()) else {
-        return;
+}
+
+/// Pieces of a dialogue to the decoder of the protocol called `name`, whatever they look like; `tls` is TLS whose secrets
+/// are not known, on the port of a protocol that has it from the first byte.
+pub(crate) fn dialogue(name: &str, data: &[u8]) {
+    let Some(entry) = PROTOCOLS.iter().find(|entry| name_of(entry) == name) else {
+        assert_eq!(name, "tls", "no protocol is called so");
+        return encrypted(data);
     };
     let mut decoder = (entry.start)();
     let mut dialogue = Dialogue::default();
-    for event in Pieces::of(rest) {
+    for event in Pieces::of(data) {
         if decoder.event(event, &mut dialogue) != Step::Continue {
             break;
         }
@@ -80,7 +84,19 @@ pub(crate) fn decoder(data: &[u8]) {
     assert!(dialogue.exchanges.len() <= data.len() + 1);
 }
 
-fn datagrams(data: &[u8]) {
+fn encrypted(data: &[u8]) {
+    let mut driver = Driver::new(993);
+    for event in Pieces::of(data) {
+        driver.event(event);
+    }
+    let (_, dialogue) = driver.finish();
+    let passed: u64 = dialogue.bursts.iter().map(|burst| burst.plaintext).sum();
+    assert!(passed <= data.len() as u64 || dialogue.bursts.iter().any(|burst| burst.damaged));
+    assert!(dialogue.inferred.len() <= data.len());
+}
+
+/// Pieces of a conversation over UDP with a server of names.
+pub(crate) fn datagrams(data: &[u8]) {
     let mut names = DnsDialogue::default();
     let mut number = 0;
     for event in Pieces::of(data) {
@@ -101,13 +117,13 @@ fn datagrams(data: &[u8]) {
 }
 
 /// Pieces of a dialogue: each a byte of side and kind, a byte of length, the bytes.
-struct Pieces<'a> {
+pub(crate) struct Pieces<'a> {
     rest: &'a [u8],
     number: i64,
 }
 
 impl<'a> Pieces<'a> {
-    fn of(rest: &'a [u8]) -> Self {
+    pub(crate) fn of(rest: &'a [u8]) -> Self {
         Self { rest, number: 0 }
     }
 }

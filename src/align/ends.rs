@@ -1,9 +1,11 @@
 //! The two ends of a connection, and whom a log may call the client: its own end, what address translation makes of it, or whom a proxy at that end
 //! says it speaks for.
 
+use std::net::IpAddr;
+
 use crate::model::{Endpoint, Exchange, Forwarded, ForwardedBy, LogSession, Role, WireSession};
 
-use super::translation::Translation;
+use super::translation::{Own, Translation};
 
 /// The other end and the log's own end, on the wire.
 pub(super) fn of(wire: &WireSession, role: Role) -> (Endpoint, Endpoint) {
@@ -20,12 +22,16 @@ pub(super) fn forwarded<'a>(wire: &'a WireSession, log: &LogSession) -> Option<&
 }
 
 /// Whether both ends may be those that the log names, as far as it names them.
-pub(super) fn fit(wire: &WireSession, log: &LogSession, translation: &Translation) -> bool {
+pub(super) fn fit(
+    wire: &WireSession,
+    log: &LogSession,
+    translation: &Translation,
+    own: Own,
+) -> bool {
     let (peer, local) = of(wire, log.role);
     let port_fits = |told: Option<u16>, port: u16| told.is_none_or(|told| told == port);
-    let is_local = |end: Endpoint| {
-        log.local.is_none_or(|told| told == end.ip) && port_fits(log.local_port, end.port)
-    };
+    let is_local =
+        |end: Endpoint| own.allows(log.local, end.ip) && port_fits(log.local_port, end.port);
     if let Some(named) = forwarded(wire, log) {
         // A server that believes the proxy may call itself by the address that the client reached.
         return named.port.is_none_or(|port| port_fits(log.peer_port, port))
@@ -35,6 +41,16 @@ pub(super) fn fit(wire: &WireSession, log: &LogSession, translation: &Translatio
         .is_none_or(|told| translation.allows(peer.ip, told))
         && (!translation.is_none() || port_fits(log.peer_port, peer.port))
         && is_local(local)
+}
+
+/// The address that the log's own machine has for itself, where it has another one on the wire.
+pub(super) fn translated_own(wire: &WireSession, log: &LogSession) -> Option<IpAddr> {
+    let (_, local) = of(wire, log.role);
+    let reached = |told: IpAddr| {
+        let mut ends = wire.forwarded.iter().filter_map(|named| named.reached);
+        ends.any(|end| end.ip == told)
+    };
+    log.local.filter(|&told| told != local.ip && !reached(told))
 }
 
 /// Whether the log names the client with its port, as the wire has them: hardly two connections share that.

@@ -14,7 +14,7 @@ use crate::model::{
 
 use super::ends;
 use super::sequence::Laid;
-use super::translation::Translation;
+use super::translation::{Own, Translation};
 use super::turn;
 
 /// Worth of a command that agrees in word and code, or of a size that agrees to the octet.
@@ -135,8 +135,9 @@ impl Background {
         wire: &WireSession,
         log: &LogSession,
         translation: &Translation,
+        own: Own,
     ) -> bool {
-        ends::fit(wire, log, translation)
+        ends::fit(wire, log, translation, own)
             && self.proto_fits(wire, log)
             && encryption_fits(wire, log)
             && version_fits(wire, log)
@@ -241,7 +242,15 @@ impl Evidence {
 
     /// Adds what the addresses of a connection say.
     pub(super) fn ports(&mut self, wire: &WireSession, log: &LogSession) {
-        let (peer, _) = ends::of(wire, log.role);
+        let (peer, local) = ends::of(wire, log.role);
+        if let Some(told) = ends::translated_own(wire, log) {
+            self.because(|| {
+                format!(
+                    "server {} is {told} in its own log, as for all its sessions",
+                    local.ip
+                )
+            });
+        }
         match (log.peer_port, log.peer) {
             (port, Some(told)) if told != peer.ip => {
                 if let Some(named) = ends::forwarded(wire, log) {

@@ -9,7 +9,7 @@ use super::component::{CLAIM, CLEAR};
 use super::evidence::{Evidence, damaged};
 use super::last_lines::{self, LastLine};
 use super::pairing::Pairing;
-use super::translation::Translation;
+use super::translation::{Own, Translation};
 use super::verdict::{Alignment, Joined, Match, Standing};
 use super::view::{Settled, Share, Verdict, View, Wires};
 use super::{deal, missed, rows, sequence, steps};
@@ -66,7 +66,8 @@ fn deal_out(
     let wires = Wires::new(wires, origin);
     let mixed = sources.iter().any(|source| {
         let mine = sessions_of(source.id, logs);
-        let view = View::new(&wires, logs, source.id, mine, Translation::None);
+        let as_logged = (Translation::None, Own::Compared);
+        let view = View::new(&wires, logs, source.id, mine, as_logged);
         !deal::heaps(&view).is_empty()
     });
     if !mixed {
@@ -187,7 +188,8 @@ pub(super) fn settle_all<'a>(
         .map(|source| {
             let mine = sessions_of(source.id, logs);
             let translation = Translation::suspect(wires.sessions, logs, &mine);
-            View::new(wires, logs, source.id, mine, translation)
+            let own = Own::suspect(wires.sessions, logs, &mine);
+            View::new(wires, logs, source.id, mine, (translation, own))
         })
         .collect();
     // What one log bears out of a translation holds for the others.
@@ -253,20 +255,27 @@ pub(super) fn settle_all<'a>(
         }
     }
     disbelieve(&views, sources, &mut found);
-    let before: Vec<Option<Clock>> = found
-        .iter()
-        .map(|found| Some(found.as_ref()?.clock.clone()))
-        .collect();
-    agree(&mut found);
-    for ((view, before), found) in views.iter().zip(before).zip(&mut found) {
+    // A server of another name is believed to be this one only if most of its sessions are here.
+    for (view, found) in views.iter().zip(&mut found) {
+        found.take_if(|settled| view.own == Own::Translated && !view.bears_out(settled));
+    }
+    settle_together(&views, &mut found);
+    views.into_iter().zip(found).collect()
+}
+
+/// Puts the clocks of one host on one offset, and chooses the pairs again of those that it moved.
+fn settle_together(views: &[View<'_>], found: &mut [Option<Settled>]) {
+    let offset = |found: &Option<Settled>| Some(found.as_ref()?.clock.offset);
+    let before: Vec<Option<Span>> = found.iter().map(offset).collect();
+    agree(found);
+    for ((view, before), found) in views.iter().zip(before).zip(found) {
         if let (Some(before), Some(found)) = (before, found)
-            && before.steps.is_empty()
-            && (before.offset - found.clock.offset).abs() > MOVED
+            && found.clock.steps.is_empty()
+            && (before - found.clock.offset).abs() > MOVED
         {
             view.choose_again(found);
         }
     }
-    views.into_iter().zip(found).collect()
 }
 
 /// Drops clocks that explain no more than chance does: between a capture and a log of another day or server some offset always fits a

@@ -2,6 +2,7 @@
 //! in the log.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 use std::net::IpAddr;
 
 use crate::model::{LogSession, Role, WireSession};
@@ -20,15 +21,50 @@ pub(super) enum Translation {
     None,
 }
 
+/// What a log calls its own machine, where it has an address of it at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Own {
+    /// As the capture does.
+    Compared,
+    /// By an address that no server of the capture has: ports are forwarded to it.
+    Translated,
+}
+
+impl Own {
+    /// Suspects a translation where no server of the capture has an address by which the log calls its own machine.
+    pub(super) fn suspect(wires: &[WireSession], logs: &[LogSession], mine: &[usize]) -> Self {
+        let told: BTreeSet<IpAddr> = of_servers(logs, mine).filter_map(|log| log.local).collect();
+        let servers = wires.iter().flat_map(|wire| {
+            let reached = wire.forwarded.iter().filter_map(|named| named.reached);
+            iter::once(wire.conversation.server).chain(reached)
+        });
+        let common = servers.into_iter().any(|server| told.contains(&server.ip));
+        if common || told.is_empty() || mine.len() < ENOUGH {
+            Self::Compared
+        } else {
+            Self::Translated
+        }
+    }
+
+    /// Whether the log's machine, by the address it is told by, may have the address `seen`.
+    pub(super) fn allows(self, told: Option<IpAddr>, seen: IpAddr) -> bool {
+        self == Self::Translated || told.is_none_or(|told| told == seen)
+    }
+}
+
+/// Sessions of a log in which its machine is the server.
+fn of_servers<'a>(
+    logs: &'a [LogSession],
+    mine: &'a [usize],
+) -> impl Iterator<Item = &'a LogSession> {
+    let sessions = mine.iter().filter_map(|&log| logs.get(log));
+    sessions.filter(|log| log.role == Role::Server)
+}
+
 impl Translation {
     /// Suspects a translation where no client of the log occurs in the capture at all: with a single one in common, addresses are believed.
     pub(super) fn suspect(wires: &[WireSession], logs: &[LogSession], mine: &[usize]) -> Self {
-        let told: BTreeSet<IpAddr> = mine
-            .iter()
-            .filter_map(|&log| logs.get(log))
-            .filter(|log| log.role == Role::Server)
-            .filter_map(|log| log.peer)
-            .collect();
+        let told: BTreeSet<IpAddr> = of_servers(logs, mine).filter_map(|log| log.peer).collect();
         let common = wires
             .iter()
             .flat_map(WireSession::named_clients)

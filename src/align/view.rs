@@ -19,7 +19,7 @@ use super::order::Order;
 use super::overhead::Overheads;
 use super::pairing::{Known, Pairing};
 use super::rows::{self, Slot};
-use super::translation::Translation;
+use super::translation::{Own, Translation};
 use super::vote;
 
 /// Times that clock and pairs are found anew from each other.
@@ -166,6 +166,7 @@ pub(super) struct View<'a> {
     /// The sessions of this log, as indices.
     pub(super) mine: Vec<usize>,
     pub(super) translation: Translation,
+    pub(super) own: Own,
     pub(super) origin: Nanos,
     usual: Vec<OnceCell<Vec<f64>>>,
     alike: Vec<OnceCell<f64>>,
@@ -178,7 +179,7 @@ impl<'a> View<'a> {
         logs: &'a [LogSession],
         id: LogId,
         mine: Vec<usize>,
-        translation: Translation,
+        (translation, own): (Translation, Own),
     ) -> Self {
         Self {
             wires,
@@ -189,6 +190,7 @@ impl<'a> View<'a> {
             figure: OnceCell::new(),
             mine,
             translation,
+            own,
             origin: wires.origin,
         }
     }
@@ -200,7 +202,7 @@ impl<'a> View<'a> {
             self.logs,
             self.id,
             mine,
-            self.translation.clone(),
+            (self.translation.clone(), self.own),
         )
     }
 
@@ -232,13 +234,19 @@ impl<'a> View<'a> {
         })
     }
 
+    /// Whether the two can be the same at all, whatever the clock.
+    pub(super) fn allows(&self, wire: &WireSession, log: &LogSession) -> bool {
+        let background = &self.wires.background;
+        background.possible(wire, log, &self.translation, self.own)
+    }
+
     /// The wire sessions that `log` may be, whatever the clock.
     fn possible<'v>(&'v self, log: &'v LogSession) -> impl Iterator<Item = &'a WireSession> + 'v {
         self.wires
             .index
             .any(log, &self.translation)
             .filter_map(|at| self.wires.sessions.get(at))
-            .filter(|wire| self.wires.background.possible(wire, log, &self.translation))
+            .filter(|wire| self.allows(wire, log))
     }
 
     /// What the log means by the octets of a reply, where it has a line for each exchange.
@@ -292,7 +300,7 @@ impl<'a> View<'a> {
     pub(super) fn offsets(&self, log: &LogSession) -> Vec<(f64, f64)> {
         let possible = self.wires.index.any(log, &self.translation).filter(|&at| {
             let wire = self.wire(at);
-            wire.is_some_and(|wire| self.wires.background.possible(wire, log, &self.translation))
+            wire.is_some_and(|wire| self.allows(wire, log))
         });
         let (Some(command), Some(event)) = (rows::single(log), log.events.first()) else {
             return possible
@@ -371,7 +379,7 @@ impl<'a> View<'a> {
             .within(self.wires.sessions, log, &self.translation, times)
         {
             let Some(wire) = self.wire(at) else { continue };
-            if !self.wires.background.possible(wire, log, &self.translation) {
+            if !self.allows(wire, log) {
                 continue;
             }
             if !single {

@@ -134,10 +134,11 @@ fn nearest(view: &View<'_>, settled: &Settled, row: usize) -> Option<Candidate> 
         let (lo, hi) = moment::shared_offsets(wire, log, offset)?;
         Some(if lo > 0.0 { lo } else { hi.min(0.0) })
     };
-    let possible = view.wires.index.any(log, &view.translation).filter(|&at| {
-        view.wire(at)
-            .is_some_and(|wire| view.wires.background.possible(wire, log, &view.translation))
-    });
+    let possible = view
+        .wires
+        .index
+        .any(log, &view.translation)
+        .filter(|&at| view.wire(at).is_some_and(|wire| view.allows(wire, log)));
     let (wire, miss) = possible
         .filter_map(|at| Some((at, distance(view.wire(at)?)?)))
         .min_by(|(_, one), (_, other)| one.abs().total_cmp(&other.abs()))?;

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Endpoint, Evidence, Finding, Severity, Span, WireSession};
+use crate::model::{Endpoint, Evidence, Finding, Proto, Severity, Span, WireSession};
 
 use super::View;
 use super::group::{Group, Words, counted, listed, server};
 use super::registry::Rule;
+use super::server_log::told;
 
 pub(super) const RULE: Rule = Rule {
     code: "connection-dropped",
@@ -22,19 +23,20 @@ pub(super) const RULE: Rule = Rule {
 const WAITED: Span = Span::seconds(3);
 
 fn find(view: View<'_>) -> Vec<Finding> {
-    let mut groups: BTreeMap<Endpoint, (Group, u64, Span)> = BTreeMap::new();
+    let mut groups: BTreeMap<Endpoint, (Group, u64, Span, Proto)> = BTreeMap::new();
     for (case, wire) in view.on_wire() {
         if !unanswered(view, wire) {
             continue;
         }
-        let (group, syns, waited) = groups.entry(wire.conversation.server).or_default();
+        let fresh = || (Group::default(), 0, Span::ZERO, wire.proto);
+        let (group, syns, waited, _) = groups.entry(wire.conversation.server).or_insert_with(fresh);
         group.add(&case, None, Some(Evidence::Packet(wire.first_packet)));
         *syns += u64::from(wire.handshake.syns);
         *waited = (*waited).max(wire.end.since(wire.start));
     }
     groups
         .into_iter()
-        .map(|(endpoint, (group, syns, waited))| {
+        .map(|(endpoint, (group, syns, waited, proto))| {
             let message = format!(
                 "{} never answered {} of {}: {}, waited for up to {:.1} s",
                 server(endpoint),
@@ -44,12 +46,15 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 waited.as_seconds_f64()
             );
             let (not, next) = why(view, endpoint);
+            let log = group.time().map_or_else(String::new, |(from, last)| {
+                told(view, endpoint, proto, &group.clients, (from, last + waited))
+            });
             group.finding(Words {
                 code: RULE.code,
                 severity: Severity::Error,
                 endpoint: Some(endpoint),
                 message,
-                not: Some(not),
+                not: Some(not + &log),
                 next,
             })
         })
@@ -101,6 +106,7 @@ fn why(view: View<'_>, endpoint: Endpoint) -> (String, String) {
             ),
         );
     }
+    // Nothing at all was heard of it.
     (
         "not a refusal: a live host without a listener answers RST".into(),
         format!(
@@ -112,8 +118,9 @@ fn why(view: View<'_>, endpoint: Endpoint) -> (String, String) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Scene, wire};
+    use super::super::testing::{Scene, at, clock, log_source, logged, wire};
     use super::*;
+    use crate::model::LogTime;
 
     fn syns(mut wire: WireSession, count: u32) -> WireSession {
         wire.handshake.syns = count;
@@ -136,5 +143,30 @@ mod tests {
         scene.add(wire(110, 0, "SF", "ShAdDaFf"));
         scene.add(syns(wire(25, 1, "S0", "S"), 1));
         assert!(scene.find(find).is_empty());
+    }
+
+    #[test]
+    fn the_log_of_the_server_that_has_no_line_of_it_is_named() {
+        for (also, expected) in [(false, true), (true, false)] {
+            let mut scene = Scene::default();
+            scene.alignment.clocks.push(clock());
+            let mut source = log_source();
+            source.first = Some(LogTime(at(0).0));
+            source.last = Some(LogTime(at(40).0));
+            scene.sources.push(source);
+            scene.add_both(wire(25, 1, "SF", "ShAdDaFf"), logged(1, 1));
+            let mut dropped = syns(wire(25, 10, "S0", "S"), 3);
+            dropped.conversation.client.ip = [192, 0, 2, 77].into();
+            dropped.end = at(13);
+            scene.add(dropped);
+            if also {
+                let mut log = logged(11, 2);
+                log.peer = Some([192, 0, 2, 77].into());
+                scene.add_logged(log);
+            }
+            let found = scene.find(find);
+            let not = found[0].not.as_ref().unwrap();
+            assert_eq!(not.contains("mail.log"), expected, "{not}");
+        }
     }
 }

@@ -1,12 +1,14 @@
 //! Connections that the host refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
-use crate::model::{Endpoint, Evidence, Finding, Severity, WireSession};
+use crate::model::{Endpoint, Evidence, Finding, Proto, Severity, WireSession};
 
 use super::View;
 use super::group::{Group, Words, counted, listed, server};
 use super::registry::Rule;
+use super::server_log::told;
 
 pub(super) const RULE: Rule = Rule {
     code: "connection-refused",
@@ -18,23 +20,19 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn find(view: View<'_>) -> Vec<Finding> {
-    let mut groups: BTreeMap<Endpoint, Group> = BTreeMap::new();
+    let mut groups: BTreeMap<Endpoint, (Group, Proto)> = BTreeMap::new();
     for (case, wire) in view.on_wire().filter(|(_, wire)| is_refused(wire)) {
-        let group = groups.entry(wire.conversation.server).or_default();
+        let fresh = || (Group::default(), wire.proto);
+        let (group, _) = groups.entry(wire.conversation.server).or_insert_with(fresh);
         group.add(&case, None, Some(Evidence::Packet(wire.first_packet)));
     }
     groups
         .into_iter()
-        .map(|(endpoint, group)| {
-            let others: Vec<u16> = view.open_ports(endpoint.ip);
-            let served = view.served(endpoint);
-            let not = if !served.is_empty() {
-                format!("not a server that is down: it took connections of {}", listed(served))
-            } else if others.is_empty() {
-                "not a filter that drops: the host itself answered".into()
-            } else {
-                format!("not a dead host: its port {} takes connections", listed(others))
-            };
+        .map(|(endpoint, (group, proto))| {
+            let (not, next) = why(view, endpoint, &group);
+            let log = group.time().map_or_else(String::new, |time| {
+                told(view, endpoint, proto, &group.clients, time)
+            });
             let message = format!(
                 "{} refused {} of {}: it answered SYN with RST",
                 server(endpoint),
@@ -46,14 +44,67 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 severity: Severity::Error,
                 endpoint: Some(endpoint),
                 message,
-                not: Some(not),
-                next: format!(
-                    "on {}, see whether the server runs and where it listens (ss -ltn); at the client, whether the port is the one meant",
-                    endpoint.ip
-                ),
+                not: Some(not + &log),
+                next,
             })
         })
         .collect()
+}
+
+/// What it is not, and what to look at.
+fn why(view: View<'_>, endpoint: Endpoint, group: &Group) -> (String, String) {
+    let served = view.served(endpoint);
+    let others = view.open_ports(endpoint.ip);
+    if !served.is_empty() {
+        return (
+            format!(
+                "not a wrong port and not a server that never runs: it took connections of {}",
+                listed(&served)
+            ),
+            format!(
+                "on {}, see whether the server was stopped or restarted at that time, and whether a filter refuses some clients",
+                endpoint.ip
+            ),
+        );
+    }
+    if others.is_empty() {
+        return (
+            "not a filter that drops: the host itself answered".into(),
+            format!(
+                "on {}, see whether the server runs and where it listens (ss -ltn); at the client, whether the port is the one meant",
+                endpoint.ip
+            ),
+        );
+    }
+    let through: Vec<IpAddr> = others
+        .iter()
+        .flat_map(|&port| {
+            view.served(Endpoint {
+                ip: endpoint.ip,
+                port,
+            })
+        })
+        .filter(|client| !group.clients.contains(client))
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    let also = if through.is_empty() {
+        String::new()
+    } else {
+        format!(", also of {}", listed(&through))
+    };
+    let ports = if others.len() == 1 { "port" } else { "ports" };
+    (
+        format!(
+            "not a dead host: its {ports} {} took connections{also}, and nobody got through to port {}: it may be the wrong port",
+            listed(&others),
+            endpoint.port
+        ),
+        format!(
+            "at the client, see whether port {} is the one meant; on {}, whether a server should listen there (ss -ltn)",
+            endpoint.port, endpoint.ip
+        ),
+    )
 }
 
 /// Whether SYN was answered by RST and by nothing else: one that is taken all the same was refused by somebody else.
@@ -85,5 +136,26 @@ mod tests {
         // A reset that somebody else sent before the server's answer.
         scene.add(wire(25, 2, "REJ", "SrhAD"));
         assert!(scene.find(find).is_empty());
+    }
+
+    #[test]
+    fn a_wrong_port_is_told_by_the_others_that_answer() {
+        let mut scene = Scene::default();
+        scene.add(wire(2525, 0, "REJ", "Sr"));
+        scene.add(wire(25, 1, "SF", "ShAdDaFf"));
+        let found = scene.find(find);
+        let not = found[0].not.as_ref().unwrap();
+        assert!(not.contains("its port 25 took connections"), "{not}");
+        assert!(not.ends_with("it may be the wrong port"), "{not}");
+        // Once somebody was let in, it is not.
+        scene.add(wire(2525, 2, "SF", "ShAdDaFf"));
+        let found = scene.find(find);
+        assert!(
+            found[0]
+                .not
+                .as_ref()
+                .unwrap()
+                .starts_with("not a wrong port")
+        );
     }
 }

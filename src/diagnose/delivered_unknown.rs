@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Endpoint, Evidence, Exchange, Finding, Severity, Side, WireSession};
+use crate::model::{
+    Endpoint, Evidence, Exchange, Finding, LineRef, Nanos, Seen, Severity, Side, WireSession,
+};
 
 use super::View;
 use super::group::{Group, Words, counted, listed, server};
@@ -13,32 +15,37 @@ pub(super) const RULE: Rule = Rule {
     code: "delivered-unknown",
     about: "the server took a message and the client never got the reply: it may come twice",
     decided: "SMTP sessions in which the server answered a message by 2xx and that reply, sent again twice or more, was never acknowledged; and those \
-              whose log says that the message was taken while the wire, whole up to its end, has no reply to it. Log lines of the same Message-ID in \
+              whose log says that the message was taken while the wire, whole up to its end, has no reply to it; inside TLS, those whose log ends behind the message while what the server last sent was never acknowledged. Log lines of the same Message-ID in \
               another session are counted as the copies.",
     example: "198.51.100.25 port 25 took 1 message of 192.0.2.10 and its reply never arrived: the client does not know and will send it again",
     find,
 };
 
+/// Times that a reply must have been sent before it is taken for lost.
+const COPIES: u32 = 3;
+
 #[derive(Default)]
 struct Unknown {
     group: Group,
     ids: Vec<String>,
+    fates: Vec<String>,
     again: u64,
 }
 
 fn find(view: View<'_>) -> Vec<Finding> {
     let mut groups: BTreeMap<Endpoint, Unknown> = BTreeMap::new();
     for (case, wire) in view.on_wire() {
-        let Some(at) = unheard_reply(&case, wire) else {
+        let Some(unheard) = unheard_reply(&case, wire) else {
             continue;
         };
         let unknown = groups.entry(wire.conversation.server).or_default();
-        unknown.group.add(&case, at.0, at.1);
-        if let Some(line) = case.log.and_then(|log| log.events.last()) {
-            unknown.group.show(Evidence::Line(line.line));
+        unknown.group.add(&case, unheard.at, unheard.place);
+        if let Some(line) = unheard.line {
+            unknown.group.show(Evidence::Line(line));
         }
         unknown.again += copies(view, &case);
         unknown.ids.extend(ids(&case).map(str::to_owned));
+        unknown.fates.extend(fates(&case));
     }
     groups
         .into_iter()
@@ -46,12 +53,23 @@ fn find(view: View<'_>) -> Vec<Finding> {
         .collect()
 }
 
-type Place = (Option<crate::model::Nanos>, Option<Evidence>);
+/// A message that was taken, whose sender did not hear so.
+pub(super) struct Unheard {
+    at: Option<Nanos>,
+    place: Option<Evidence>,
+    /// Who says that it was taken.
+    pub(super) seen: Seen,
+    /// The line that says so.
+    pub(super) line: Option<LineRef>,
+}
 
-/// Where the reply to a message is that the client did not get.
-fn unheard_reply(case: &Case<'_>, wire: &WireSession) -> Option<Place> {
-    if wire.proto.0 != "smtp" || case.client().is_none() {
+/// The message that the server took while the client did not get the reply.
+pub(super) fn unheard_reply(case: &Case<'_>, wire: &WireSession) -> Option<Unheard> {
+    if wire.proto.0 != "smtp" {
         return None;
+    }
+    if let Some(hidden) = taken_inside_tls(case, wire) {
+        return Some(hidden);
     }
     let last = case
         .joined
@@ -59,11 +77,33 @@ fn unheard_reply(case: &Case<'_>, wire: &WireSession) -> Option<Place> {
         .iter()
         .rev()
         .find(|exchange| exchange.verb.is_body())?;
-    accepted_in_vain(wire, last).or_else(|| taken_without_a_word(case, wire, last))
+    accepted_in_vain(case, wire, last).or_else(|| taken_without_a_word(case, wire, last))
+}
+
+/// The last line of the log on a session that brought a message.
+fn taking_line(case: &Case<'_>) -> Option<LineRef> {
+    let log = case.log.filter(|log| !log.messages.is_empty())?;
+    log.events.last().map(|event| event.line)
+}
+
+/// The log has the message and says that nothing came behind it, and what the server last said was never acknowledged.
+fn taken_inside_tls(case: &Case<'_>, wire: &WireSession) -> Option<Unheard> {
+    let hidden = wire.tls.as_ref().is_some_and(|tls| !tls.is_opened());
+    let stuck = wire.passage.of(Side::Server).stuck?;
+    let line = taking_line(case)?;
+    let mut behind = case
+        .notes()
+        .filter(|(text, _)| text.ends_with("after END-OF-MESSAGE"));
+    (hidden && stuck.times >= COPIES && behind.next().is_some()).then_some(Unheard {
+        at: Some(stuck.first),
+        place: Some(Evidence::Packet(stuck.packet)),
+        seen: Seen::Log,
+        line: Some(line),
+    })
 }
 
 /// The server's reply is on the wire, and nobody acknowledged it.
-fn accepted_in_vain(wire: &WireSession, body: &Exchange) -> Option<Place> {
+fn accepted_in_vain(case: &Case<'_>, wire: &WireSession, body: &Exchange) -> Option<Unheard> {
     let accepted = body
         .code
         .as_deref()
@@ -72,12 +112,17 @@ fn accepted_in_vain(wire: &WireSession, body: &Exchange) -> Option<Place> {
     let answered = body.answered?;
     // It is this reply that is sent again: no command came after it.
     let later = wire.exchanges.iter().any(|other| other.asked > body.asked);
-    (accepted && !later && stuck.times >= 3 && stuck.first >= answered)
-        .then_some((Some(answered), place(body)))
+    let line = taking_line(case);
+    (accepted && !later && stuck.times >= COPIES && stuck.first >= answered).then_some(Unheard {
+        at: Some(answered),
+        place: place(body),
+        seen: line.map_or(Seen::Wire, |_| Seen::Both),
+        line,
+    })
 }
 
 /// The log has the message, and the wire no reply.
-fn taken_without_a_word(case: &Case<'_>, wire: &WireSession, body: &Exchange) -> Option<Place> {
+fn taken_without_a_word(case: &Case<'_>, wire: &WireSession, body: &Exchange) -> Option<Unheard> {
     let whole = wire.counts.0.iter().all(|direction| direction.gaps == 0);
     let sent = wire
         .exchanges
@@ -96,14 +141,15 @@ fn taken_without_a_word(case: &Case<'_>, wire: &WireSession, body: &Exchange) ->
     let cut = body.notes.iter().any(|note| note.contains("ends in mid-"));
     let taken = case.log?.messages.len();
     let gone = body.answered.is_none() && !cut && wire.history.contains(['F', 'R', 'f', 'r']);
-    (whole && wire.tls.is_none() && gone && taken > answered && taken == sent.len()).then_some((
-        body.start,
-        body.packets
-            .first()
-            .copied()
-            .flatten()
-            .map(Evidence::Packet),
-    ))
+    let [asked, _] = body.packets;
+    (whole && wire.tls.is_none() && gone && taken > answered && taken == sent.len()).then_some(
+        Unheard {
+            at: body.start,
+            place: asked.map(Evidence::Packet),
+            seen: Seen::Log,
+            line: taking_line(case),
+        },
+    )
 }
 
 fn ids<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a str> + use<'a> {
@@ -114,6 +160,23 @@ fn ids<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a str> + use<'a> {
     messages
         .iter()
         .filter_map(|message| message.message_id.as_deref())
+}
+
+/// What the log says became of the last message: `sent to user1@example.com`.
+fn fates(case: &Case<'_>) -> Vec<String> {
+    let all = case
+        .log
+        .map(|log| log.deliveries.as_slice())
+        .unwrap_or_default();
+    let Some(last) = all.last() else {
+        return Vec::new();
+    };
+    let same = all.iter().filter(|one| one.message == last.message);
+    same.map(|one| match one.recipient.as_str() {
+        "" => one.status.clone(),
+        to => format!("{} to {to}", one.status),
+    })
+    .collect()
 }
 
 /// Messages of the same Message-ID that other sessions brought.
@@ -127,7 +190,17 @@ fn copies(view: View<'_>, case: &Case<'_>) -> u64 {
 }
 
 fn tell(endpoint: Endpoint, unknown: Unknown) -> Finding {
-    let Unknown { group, ids, again } = unknown;
+    let Unknown {
+        group,
+        ids,
+        fates,
+        again,
+    } = unknown;
+    let fate = if fates.is_empty() {
+        String::new()
+    } else {
+        format!("; the server's log says: {}", listed(&fates))
+    };
     let then = if again > 0 {
         format!("it sent {} again", counted(again, "copy"))
     } else {
@@ -139,7 +212,7 @@ fn tell(endpoint: Endpoint, unknown: Unknown) -> Finding {
         format!(" (Message-ID {})", listed(&ids))
     };
     let message = format!(
-        "{} took {} of {}{which} and its reply never arrived: the client does not know, and {then}",
+        "{} took {} of {}{which} and its reply never arrived: the client does not know, and {then}{fate}",
         server(endpoint),
         counted(group.count, "message"),
         listed(&group.clients),

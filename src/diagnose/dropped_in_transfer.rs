@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Endpoint, Finding, Severity, Side};
+use crate::model::{Endpoint, Evidence, Finding, PacketNo, Severity, Side, WireSession};
 
 use super::View;
 use super::group::{Group, Words, counted, listed, server};
@@ -12,14 +12,14 @@ use super::view::{End, ended_by, place};
 pub(super) const RULE: Rule = Rule {
     code: "dropped-in-transfer",
     about: "connection ended in mid-message; who ended it",
-    decided: "Requests and replies in the clear that break off inside a message or a body, in connections that the capture saw end and that \
-              it has no holes in. Who sent the first FIN or RST ended it.",
-    example: "2 transfers with 198.51.100.25 port 25 broke off: the client (192.0.2.10) reset the connection",
+    decided: "Requests and replies in the clear that break off inside a message or a body, and messages inside TLS of which the server's log says that the connection was gone \
+              in the middle, in connections that the capture saw end and that it has no holes in. Who sent the first FIN or RST ended it.",
+    example: "2 transfers with 198.51.100.25 port 25 broke off in the middle: the client (192.0.2.10) reset the connection",
     find,
 };
 
 fn find(view: View<'_>) -> Vec<Finding> {
-    let mut groups: BTreeMap<(Endpoint, Side, End), Group> = BTreeMap::new();
+    let mut groups: BTreeMap<(Endpoint, Side, End), (Group, u64)> = BTreeMap::new();
     for (case, wire) in view.on_wire() {
         let whole = wire.counts.0.iter().all(|direction| direction.gaps == 0);
         let Some((side, end)) = ended_by(wire).filter(|_| whole) else {
@@ -31,17 +31,26 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 .iter()
                 .any(|note| note.contains("ends in mid-"))
         });
-        if let Some(exchange) = broken {
-            let key = (wire.conversation.server, side, end);
-            groups
-                .entry(key)
-                .or_default()
-                .add(&case, Some(wire.end), place(exchange));
+        // Inside TLS the log alone knows.
+        let cut = case.log.and_then(|log| log.cut);
+        let seen = broken.and_then(place);
+        let Some(place) = seen.or(cut.map(Evidence::Line)) else {
+            continue;
+        };
+        let key = (wire.conversation.server, side, end);
+        let (group, logged) = groups.entry(key).or_default();
+        group.add(&case, Some(wire.end), Some(place));
+        if let Some(line) = cut {
+            group.show(Evidence::Line(line));
         }
+        if let Some(packet) = ending_packet(wire, side, end) {
+            group.show(Evidence::Packet(packet));
+        }
+        *logged += u64::from(seen.is_none());
     }
     groups
         .into_iter()
-        .map(|((endpoint, side, end), group)| {
+        .map(|((endpoint, side, end), (group, logged))| {
             let who = match side {
                 Side::Client => format!("the client ({})", listed(&group.clients)),
                 Side::Server => "the server".to_owned(),
@@ -50,8 +59,13 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 End::Closed => "closed",
                 End::Reset => "reset",
             };
+            let by_log = if logged > 0 {
+                format!("; of {logged} inside TLS the log says so")
+            } else {
+                String::new()
+            };
             let message = format!(
-                "{} with {} broke off: {who} {how} the connection",
+                "{} with {} broke off in the middle: {who} {how} the connection{by_log}",
                 counted(group.count, "transfer"),
                 server(endpoint)
             );
@@ -67,9 +81,18 @@ fn find(view: View<'_>) -> Vec<Finding> {
         .collect()
 }
 
+/// The packet by which a side ended the connection.
+fn ending_packet(wire: &WireSession, side: Side, end: End) -> Option<PacketNo> {
+    let way = wire.passage.of(side);
+    match end {
+        End::Closed => way.closed.map(|closed| closed.packet),
+        End::Reset => way.reset.map(|reset| reset.packet),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Scene, exchange, wire};
+    use super::super::testing::{Scene, exchange, logged, wire};
     use super::*;
 
     #[test]
@@ -85,5 +108,22 @@ mod tests {
         let found = scene.find(find);
         assert_eq!((found.len(), found[0].count), (1, 1));
         assert!(found[0].message.contains("the client (192.0.2.10) reset"));
+    }
+
+    #[test]
+    fn inside_tls_the_log_says_that_it_was_in_a_message() {
+        for cut in [true, false] {
+            let mut log = logged(0, 3);
+            log.cut = cut.then(|| log.events[0].line);
+            let mut scene = Scene::default();
+            scene.add_both(wire(25, 0, "RSTO", "ShADadR"), log);
+            let found = scene.find(find);
+            assert_eq!(found.len(), usize::from(cut));
+            assert!(
+                found
+                    .iter()
+                    .all(|one| one.message.ends_with("of 1 inside TLS the log says so"))
+            );
+        }
     }
 }

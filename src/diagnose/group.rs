@@ -69,6 +69,11 @@ impl Group {
         }
     }
 
+    /// From the first moment to the last.
+    pub(super) fn time(&self) -> Option<(Nanos, Nanos)> {
+        self.first.zip(self.last)
+    }
+
     /// Last moment.
     pub(super) const fn last(&self) -> Option<Nanos> {
         self.last

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::align::Clock;
-use crate::model::{Endpoint, Evidence, Finding, LogId, Nanos, Severity};
+use crate::model::{
+    Endpoint, Event, Evidence, Finding, LogEvent, LogId, LogSession, LogSource, Nanos, Role,
+    Severity, Shown,
+};
 
 use super::View;
 use super::group::{Group, Words, counted};
@@ -15,8 +18,8 @@ pub(super) const RULE: Rule = Rule {
     code: "log-incomplete",
     about: "a gap in a log, rotation, or a level too low",
     decided: "Stretches between two lines of a log, or an end of the capture and one, in which sessions began and ended on the wire with servers that the log tells of, none with a line, \
-              where that is less likely than one in a thousand by how often the log leaves out such a session at all (by the rule of succession, over all stretches). And lines \
-              of the log that could not be read.",
+              where that is less likely than one in a thousand by how often the log leaves out such a session at all (by the rule of succession, over all stretches). And, as information, lines \
+              of the log that could not be read, and logs of three sessions or more without one command where their server can be told to write commands.",
     example: "postfix.log is silent from 03:29:20 to 03:29:30 while the wire shows 7 sessions with its server",
     find,
 };
@@ -25,6 +28,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for source in view.sources {
         findings.extend(gap(view, source.id));
+        findings.extend(low_level(view, source));
         if source.unparsed > 0 {
             let group = Group::of(source.unparsed);
             findings.push(group.finding(Words {
@@ -43,6 +47,41 @@ fn find(view: View<'_>) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Sessions from which on a log without a command in them is one that is told not to write any.
+const SESSIONS: usize = 3;
+
+/// A log that tells of sessions and of nothing in them, where its server can be told to.
+fn low_level(view: View<'_>, source: &LogSource) -> Option<Finding> {
+    let Shown::With(setting) = source.shows.commands else {
+        return None;
+    };
+    let served = || {
+        view.logs
+            .iter()
+            .filter(|log| log.log == source.id && log.role == Role::Server)
+    };
+    let tells = |log: &LogSession| {
+        let command = |event: &LogEvent| matches!(event.what, Event::Command(_));
+        log.events.iter().any(command) || !log.tally.is_empty() || !log.implied.is_empty()
+    };
+    let sessions = served().count();
+    (sessions >= SESSIONS && !served().any(tells)).then(|| {
+        let count = u64::try_from(sessions).unwrap_or(u64::MAX);
+        Group::of(count).finding(Words {
+            code: RULE.code,
+            severity: Severity::Info,
+            endpoint: None,
+            message: format!(
+                "{} tells of {} and of no command in them: its level is too low",
+                source.file,
+                counted(count, "session")
+            ),
+            not: None,
+            next: format!("{setting} makes the server write them"),
+        })
+    })
 }
 
 /// Stretches of a log in which sessions of the wire are without a line.
@@ -92,6 +131,23 @@ fn gap(view: View<'_>, id: LogId) -> Option<Finding> {
             }
         }
     }
+    // The ends of the capture are no lines.
+    let is_end = |moment: Nanos| {
+        lines
+            .iter()
+            .any(|(at, line)| *at == moment && line.is_none())
+    };
+    let next = match (is_end(worst.from), is_end(worst.to)) {
+        (true, false) => {
+            "see whether the log was rotated at that time, and give the older file too"
+        }
+        (false, true) => {
+            "see whether its disk is full, its writer stopped, or it goes on in another file"
+        }
+        _ => {
+            "see whether a file of it is missing, its disk was full, or its writer limited (rate limits of syslog and journald)"
+        }
+    };
     let all = events.len();
     let without = events.iter().filter(|event| !event.told).count();
     let file = view.sources.iter().find(|source| source.id == id)?;
@@ -115,7 +171,7 @@ fn gap(view: View<'_>, id: LogId) -> Option<Finding> {
         endpoint: None,
         message,
         not: Some("not an idle server: it answered all that time".into()),
-        next: "see whether the log was rotated, its disk full, or its writer stopped or limited (rate limits of syslog and journald)".into(),
+        next: next.into(),
     }))
 }
 
@@ -144,7 +200,7 @@ fn lines(view: View<'_>, clock: &Clock) -> Vec<(Nanos, Option<Evidence>)> {
 mod tests {
     use super::super::testing::{Scene, at, clock, log_source, logged, wire};
     use super::*;
-    use crate::model::{Side, WireSession};
+    use crate::model::{Shown, Side, WireSession};
 
     fn talk(second: i64) -> WireSession {
         let mut wire = wire(25, second, "SF", "ShAdDaFf");
@@ -181,5 +237,23 @@ mod tests {
         );
         assert_eq!(found[0].first, Some(at(30)));
         assert!(scene(10..11).find(find).is_empty());
+    }
+
+    #[test]
+    fn a_log_without_commands_that_could_have_them_is_of_too_low_a_level() {
+        for (shown, sessions, expected) in [
+            (Shown::With("LogLevel=15"), 3, 1),
+            (Shown::With("LogLevel=15"), 2, 0),
+            (Shown::Never, 3, 0),
+        ] {
+            let mut source = log_source();
+            source.shows.commands = shown;
+            let mut scene = Scene::default();
+            scene.sources.push(source);
+            for second in 0..sessions {
+                scene.add_logged(logged(second, 1));
+            }
+            assert_eq!(scene.find(find).len(), expected);
+        }
     }
 }

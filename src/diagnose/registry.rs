@@ -8,10 +8,10 @@ use super::{
     connection_dropped, connection_refused, connection_rejected, connection_reset, delayed_ack,
     delivered_unknown, dns_failed, dns_search_list, dns_wrong_address, dropped_in_transfer,
     helo_no_name, host_dead, log_incomplete, login_refused, mailbox_refetched, message_too_large,
-    mtu_black_hole, mx_without_address, not_captured, polling_too_often, reset_in_middle,
-    retransmission_storm, server_error, sessions_held, slow_client, slow_greeting, slow_login,
-    slow_network, slow_server, talk_before_greeting, timeout_idle, tls_failed, tls_outdated,
-    views_differ,
+    mtu_black_hole, mx_without_address, not_captured, one_witness, polling_too_often,
+    reset_in_middle, retransmission_storm, server_error, sessions_held, slow_client, slow_greeting,
+    slow_login, slow_network, slow_server, talk_before_greeting, timeout_idle, tls_failed,
+    tls_outdated, views_differ,
 };
 
 /// A row of the registry.
@@ -54,6 +54,7 @@ pub static RULES: &[Rule] = &[
     mtu_black_hole::RULE,
     mx_without_address::RULE,
     not_captured::RULE,
+    one_witness::RULE,
     polling_too_often::RULE,
     reset_in_middle::RULE,
     retransmission_storm::RULE,

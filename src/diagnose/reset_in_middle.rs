@@ -2,38 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Endpoint, Evidence, Finding, Reset, Severity, Side, Way, WireSession};
+use crate::model::{Endpoint, Evidence, Finding, Reset, Severity, Side, WireSession};
 
 use super::View;
-use super::group::{Group, Words, counted, listed, server, who};
+use super::group::{Group, Words, counted, listed, server};
 use super::registry::Rule;
+use super::reset_signs::{Signs, signs};
 
 pub(super) const RULE: Rule = Rule {
     code: "reset-in-middle",
     about: "a reset that neither side sent: a box between them is suspected",
     decided: "Resets in connections that came about with one SYN, in the name of a side that went on talking more than a round trip after it; or of which five packets or more were seen, all with the same hops left (TTL), and \
-              the reset from another distance (hops counted from 32, 64, 128 or 255, whichever is next above). Resets in both names within a connection, and the \
-              request before it, are told where they are seen. One sign alone in one connection says suspected.",
+              the reset from another distance (hops counted from 32, 64, 128 or 255, whichever is next above); or that acknowledges data sooner than a quarter of the least time that the side ever took to, where that is 5 ms or more. \
+              Told beside these, and never enough alone: a sequence number beyond all that the side sent, an identification out of the side's count, resets in both names, and the request before it. \
+              One sign alone in one connection says suspected.",
     example: "2 connections of 192.0.2.10 with 198.51.100.25 port 25 were reset by neither side (TTL 64, the server's packets have 63), each after DATA",
     find,
 };
 
-/// Packets of a side from which on their hops left are known.
-const PACKETS: u64 = 5;
-
-/// What gives a reset away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sign {
-    /// Hops left of the reset and of the side's other packets.
-    Hops(u8, u8),
-    /// Packets that the side sent after it.
-    WentOn(u64),
-}
-
 #[derive(Default)]
 struct Forged {
     group: Group,
-    signs: Vec<(Side, Sign)>,
+    signs: Vec<Signs>,
     after: Vec<String>,
 }
 
@@ -41,14 +31,15 @@ fn find(view: View<'_>) -> Vec<Finding> {
     let mut groups: BTreeMap<Endpoint, Forged> = BTreeMap::new();
     for (case, wire) in view.on_wire() {
         for side in [Side::Server, Side::Client] {
-            let Some((reset, sign)) = sign(wire, side) else {
+            let Some(signs) = signs(wire, side) else {
                 continue;
             };
+            let reset = signs.reset;
             let forged = groups.entry(wire.conversation.server).or_default();
             forged
                 .group
                 .add(&case, Some(reset.at), Some(Evidence::Packet(reset.packet)));
-            forged.signs.push((side, sign));
+            forged.signs.push(signs);
             forged.after.extend(request_before(wire, reset));
         }
     }
@@ -56,29 +47,6 @@ fn find(view: View<'_>) -> Vec<Finding> {
         .into_iter()
         .map(|(endpoint, forged)| tell(endpoint, forged))
         .collect()
-}
-
-fn sign(wire: &WireSession, side: Side) -> Option<(Reset, Sign)> {
-    let way: &Way = wire.passage.of(side);
-    let reset = way.reset?;
-    // A client may send its SYN again after a refusal, and be taken then.
-    if !wire.history.contains('h') || wire.handshake.syns > 1 {
-        return None;
-    }
-    if way.after_reset > 0 {
-        return Some((reset, Sign::WentOn(way.after_reset)));
-    }
-    let (least, most) = way
-        .hops
-        .filter(|_| wire.counts.of(side).packets > PACKETS)?;
-    let elsewhere = distance(reset.hops) != distance(least);
-    (least == most && elsewhere).then_some((reset, Sign::Hops(reset.hops, least)))
-}
-
-/// Hops that a packet has made: hosts begin at one of four numbers, and some begin resets at another than data.
-fn distance(left: u8) -> u8 {
-    let began = [32, 64, 128].into_iter().find(|&first| left <= first);
-    began.unwrap_or(u8::MAX) - left
 }
 
 /// The last request that went before a reset.
@@ -97,36 +65,12 @@ fn tell(endpoint: Endpoint, forged: Forged) -> Finding {
         signs,
         after,
     } = forged;
-    let mut clues = Vec::new();
-    let hops = signs.iter().find_map(|(side, sign)| match sign {
-        Sign::Hops(of, usual) => Some((side, of, usual)),
-        Sign::WentOn(_) => None,
-    });
-    if let Some((side, of, usual)) = hops {
-        clues.push(format!(
-            "TTL {of}, the {}'s packets have {usual}",
-            who(*side)
-        ));
-    }
-    let on: u64 = signs
-        .iter()
-        .map(|(_, sign)| {
-            if let Sign::WentOn(packets) = sign {
-                *packets
-            } else {
-                0
-            }
-        })
-        .sum();
-    if on > 0 {
-        clues.push(format!(
-            "{} came from the sides after their resets",
-            counted(on, "packet")
-        ));
-    }
+    // The reset with most signs speaks for all.
+    let most = signs.iter().max_by_key(|signs| signs.words().len());
+    let mut clues = most.map(Signs::words).unwrap_or_default();
     let both = [Side::Client, Side::Server]
         .iter()
-        .all(|side| signs.iter().any(|(of, _)| of == side));
+        .all(|side| signs.iter().any(|one| one.side == *side));
     if both {
         clues.push("in the names of both".to_owned());
     }
@@ -163,7 +107,7 @@ fn tell(endpoint: Endpoint, forged: Forged) -> Finding {
 mod tests {
     use super::super::testing::{Scene, at, exchange, wire};
     use super::*;
-    use crate::model::PacketNo;
+    use crate::model::{PacketNo, Reset, Span};
 
     fn reset(second: i64, hops: u8, after: u64) -> WireSession {
         let mut wire = wire(25, second, "RSTR", "ShADadr");
@@ -172,11 +116,7 @@ mod tests {
         let way = wire.passage.of_mut(Side::Server);
         way.hops = Some((63, 63));
         way.after_reset = after;
-        way.reset = Some(Reset {
-            at: at(second + 1),
-            packet: PacketNo(30),
-            hops,
-        });
+        way.reset = Some(Reset::plain(at(second + 1), PacketNo(30), hops));
         wire
     }
 
@@ -193,6 +133,29 @@ mod tests {
                 found[0].message
             );
             assert_eq!((found[0].count, found[0].severity), (2, Severity::Error));
+        }
+    }
+
+    #[test]
+    fn one_that_comes_too_soon_is_suspected_and_its_number_is_told_beside() {
+        let mut soon = reset(0, 63, 0);
+        if let Some(reset) = &mut soon.passage.of_mut(Side::Server).reset {
+            reset.too_soon = Some([Span::millis(1), Span::millis(40)]);
+        }
+        let mut scene = Scene::default();
+        scene.add(soon.clone());
+        let found = scene.find(find);
+        assert!(found[0].message.contains("as is suspected"));
+        assert_eq!(found[0].severity, Severity::Warning);
+        // A number ahead is no sign alone.
+        for alone in [true, false] {
+            let mut ahead = if alone { reset(0, 63, 0) } else { soon.clone() };
+            if let Some(reset) = &mut ahead.passage.of_mut(Side::Server).reset {
+                reset.ahead = 1460;
+            }
+            let mut scene = Scene::default();
+            scene.add(ahead);
+            assert_eq!(scene.find(find).is_empty(), alone);
         }
     }
 

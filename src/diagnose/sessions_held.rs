@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::model::{Endpoint, Evidence, Finding, Nanos, Severity, Span, WireSession};
+use crate::model::{Endpoint, Evidence, Finding, Nanos, Severity, Side, Span, WireSession};
 
 use super::View;
 use super::group::{Group, Words, counted, server};
@@ -74,12 +74,24 @@ fn silence(view: View<'_>, wire: &WireSession) -> Option<(Nanos, Nanos)> {
         .exchanges
         .iter()
         .any(|exchange| exchange.verb.as_str() == "IDLE");
-    // Behind encryption nobody sees whether it waits in IDLE.
-    if !mail || !established(wire) || idles || !wire.bursts.is_empty() {
+    // Behind encryption nobody sees whether IMAP waits in IDLE; the others have no such command.
+    let hidden = !wire.bursts.is_empty();
+    if !mail || !established(wire) || idles || (hidden && wire.proto.0 == "imap") {
         return None;
     }
     let over = wire.history.contains(['F', 'f', 'R', 'r']);
     let end = if over { wire.end } else { view.end()? };
+    if hidden {
+        let next = wire.bursts.iter().skip(1).map(|burst| burst.start);
+        return wire
+            .bursts
+            .iter()
+            .zip(next.chain([end]))
+            .filter(|(burst, _)| burst.side == Side::Server && !burst.damaged)
+            .map(|(burst, next)| (burst.end, next))
+            .filter(|(from, to)| to.since(*from) >= SILENT)
+            .max_by_key(|(from, to)| to.since(*from));
+    }
     let next = wire.exchanges.iter().skip(1).map(|exchange| exchange.start);
     wire.exchanges
         .iter()
@@ -113,6 +125,7 @@ fn at_once(spans: &[(Nanos, Nanos)]) -> usize {
 mod tests {
     use super::super::testing::{Scene, at, exchange, wire};
     use super::*;
+    use crate::model::Burst;
 
     #[test]
     fn four_at_once_are_held_and_idle_is_no_silence() {
@@ -129,6 +142,29 @@ mod tests {
                 scene.add(imap);
             }
             assert_eq!(scene.find(find).len(), expected, "{sessions} {idle}");
+        }
+    }
+
+    #[test]
+    fn behind_tls_silence_is_seen_and_imap_may_idle() {
+        for (port, expected) in [(110, 1), (143, 0)] {
+            let mut scene = Scene::default();
+            for second in 0..4 {
+                let mut held = wire(port, second, "SF", "ShADadFf");
+                held.end = at(second + 50);
+                held.bursts.push(Burst {
+                    side: Side::Server,
+                    start: at(second + 1),
+                    end: at(second + 1),
+                    packet: crate::model::PacketNo(7),
+                    records: 1,
+                    parts: Vec::new(),
+                    plaintext: 9,
+                    damaged: false,
+                });
+                scene.add(held);
+            }
+            assert_eq!(scene.find(find).len(), expected, "{port}");
         }
     }
 }

@@ -50,14 +50,18 @@ impl Scene {
     }
 
     pub(super) fn find(&self, find: fn(View<'_>) -> Vec<Finding>) -> Vec<Finding> {
-        find(View {
+        find(self.view())
+    }
+
+    pub(super) fn view(&self) -> View<'_> {
+        View {
             captures: &self.captures,
             sources: &self.sources,
             wires: &self.wires,
             logs: &self.logs,
             neighbours: &self.neighbours,
             alignment: &self.alignment,
-        })
+        }
     }
 }
 

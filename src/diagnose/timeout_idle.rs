@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Ending, Endpoint, Evidence, Finding, Nanos, Severity, Side, Span, WireSession};
+use crate::model::{
+    Ending, Endpoint, Evidence, Finding, Nanos, Role, Seen, Severity, Side, Span, WireSession,
+};
 
 use super::View;
 use super::group::{Group, Words, counted, listed, server};
@@ -20,6 +22,8 @@ pub(super) const RULE: Rule = Rule {
 
 /// Silence after which the end is for silence.
 const SILENCE: Span = Span::seconds(3);
+/// Words that speak of silence.
+const SILENT: [&str; 4] = ["timeout", "timed out", "inactiv", "idle"];
 /// Segments sent again from which on a side spoke and was not heard.
 const UNHEARD: u64 = 3;
 
@@ -80,20 +84,8 @@ fn timed_out(case: &Case<'_>) -> Option<(bool, Span, Option<Evidence>)> {
             exchange.end.filter(|_| !says_timeout(exchange))
         }))
         .map_or(Span::ZERO, |(wire, last)| wire.end.since(last));
-    let said = case
-        .joined
-        .exchanges
-        .iter()
-        .find(|exchange| says_timeout(exchange));
-    if let Some(exchange) = said {
-        return Some((true, silent, place(exchange)));
-    }
-    let noted = case
-        .wire
-        .is_some_and(|wire| wire.notes.iter().any(|note| is_timeout(note)));
-    if noted || case.log.is_some_and(|log| log.ending == Ending::Timeout) {
-        let line = case.log.and_then(|log| log.events.last());
-        return Some((true, silent, line.map(|event| Evidence::Line(event.line))));
+    if let Some(said) = said_timeout(case) {
+        return Some((true, silent, said.place));
     }
     let wire = case.wire?;
     let orderly = ended_by(wire) == Some((Side::Server, End::Closed));
@@ -106,6 +98,59 @@ fn timed_out(case: &Case<'_>) -> Option<(bool, Span, Option<Evidence>)> {
     (orderly && clear && answered && !other && silent >= SILENCE).then_some((false, silent, None))
 }
 
+/// That a side closed for silence, by its own words or its log.
+pub(super) struct SaidTimeout {
+    pub(super) by: Side,
+    pub(super) words: Option<String>,
+    pub(super) place: Option<Evidence>,
+    pub(super) seen: Seen,
+}
+
+/// Whether the server says that it closed for silence, or a log says so of its own side.
+pub(super) fn said_timeout(case: &Case<'_>) -> Option<SaidTimeout> {
+    let mut exchanges = case.joined.exchanges.iter();
+    if let Some(exchange) = exchanges.find(|exchange| says_timeout(exchange)) {
+        return Some(SaidTimeout {
+            by: Side::Server,
+            words: exchange.response.clone(),
+            place: place(exchange),
+            seen: exchange.seen,
+        });
+    }
+    let mut remarks = case.wire.iter().flat_map(|wire| &wire.notes);
+    let remark = remarks.find(|note| is_timeout(note));
+    let log = case.log.filter(|log| log.ending == Ending::Timeout);
+    if remark.is_none() && log.is_none() {
+        return None;
+    }
+    let told = case.notes().filter(|(text, _)| {
+        let text = text.to_ascii_lowercase();
+        SILENT.iter().any(|word| text.contains(word))
+    });
+    let (words, place) = told.last().unzip();
+    let line = log.and_then(|log| log.events.last());
+    Some(SaidTimeout {
+        by: match log.map(|log| log.role) {
+            Some(Role::Client) => Side::Client,
+            Some(Role::Server) | None => Side::Server,
+        },
+        // `a reply without a command, in packet 24: 421 4.4.2 Error: timeout exceeded`
+        words: remark
+            .map(|note| {
+                note.split_once(": ")
+                    .map_or(note.as_str(), |(_, said)| said)
+            })
+            .or(words)
+            .map(str::to_owned),
+        place: place.or(line.map(|event| Evidence::Line(event.line))),
+        seen: match (remark, log) {
+            (Some(_), None) => Seen::Wire,
+            (Some(_), Some(_)) => Seen::Both,
+            (None, _) => Seen::Log,
+        },
+    })
+}
+
 fn says_timeout(exchange: &crate::model::Exchange) -> bool {
     exchange.response.as_deref().is_some_and(is_timeout)
 }
@@ -113,9 +158,7 @@ fn says_timeout(exchange: &crate::model::Exchange) -> bool {
 fn is_timeout(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     let ends = text.contains("421") || text.contains("* bye") || text.contains("400 ");
-    ends && ["timeout", "timed out", "inactiv", "idle"]
-        .iter()
-        .any(|word| text.contains(word))
+    ends && SILENT.iter().any(|word| text.contains(word))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::model::{
 };
 
 use super::View;
+use super::claims;
 use super::group::{Group, Words, counted, listed};
 use super::registry::Rule;
 use super::unmatched::pairs;
@@ -17,8 +18,9 @@ pub(super) const RULE: Rule = Rule {
     code: "views-differ",
     about: "wire and log claim different things of one session",
     decided: "Sessions in the clear, without holes. A message whose size in the log no message on the wire has; a row of a web server's log that claims a larger body than \
-              the wire carried in all; rows and requests left over on both sides, of one client, one request and one moment, whose status differs; and, as information, \
-              clients that the log knows by another address.",
+              the wire carried in all; rows and requests left over on both sides, of one client, one request and one moment, whose status differs; commands that a log of every command has in \
+              another place of the dialogue; and, as information, messages with another number of recipients than were accepted, lines stamped two seconds or more off what they tell of \
+              (beyond the clock's bound), and clients that the log knows by another address.",
     example: "wire and log differ in the status of 3 replies: the log says 404, the wire 200 to GET /missing.txt",
     find,
 };
@@ -28,6 +30,9 @@ pub(super) const RULE: Rule = Rule {
 enum What {
     Status,
     Size,
+    Order,
+    Recipients,
+    Time,
     Address,
 }
 
@@ -86,6 +91,18 @@ fn tell(what: What, group: Group, words: &[String]) -> Finding {
             "wire and log differ in {}: {words}",
             counted(sessions, "session")
         ),
+        What::Order => format!(
+            "wire and log differ in the order of {}: {words}",
+            counted(group.count, "command")
+        ),
+        What::Recipients => format!(
+            "wire and log differ in the number of recipients of {}: {words}",
+            counted(group.count, "message")
+        ),
+        What::Time => format!(
+            "wire and log differ in the time of {}: {words}",
+            counted(group.count, "command")
+        ),
         What::Address => format!(
             "the log knows the client of {} by another address: {words}",
             counted(sessions, "session")
@@ -98,14 +115,22 @@ fn tell(what: What, group: Group, words: &[String]) -> Finding {
         What::Size => {
             "see whether something between client and server changes the dialogue (a filter, a proxy), whether the client left before the end, or whether the log is of another machine"
         }
+        What::Order => {
+            "see whether something between client and server keeps commands back or the log's writer puts lines in another order"
+        }
+        What::Recipients => {
+            "see the server's aliases, lists and rules that copy mail: they add recipients or make one of several"
+        }
+        What::Time => {
+            "see how the log is written: kept back in a buffer, stamped by another machine, or its clock was set"
+        }
         What::Address => "nothing, where this address translation or proxy is known",
     };
     group.finding(Words {
         code: RULE.code,
-        severity: if what == What::Address {
-            Severity::Info
-        } else {
-            Severity::Warning
+        severity: match what {
+            What::Order | What::Size | What::Status => Severity::Warning,
+            What::Address | What::Recipients | What::Time => Severity::Info,
         },
         endpoint: None,
         message,
@@ -129,6 +154,21 @@ fn differences(view: View<'_>, case: &Case<'_>, wire: &WireSession) -> Vec<Diffe
     let mut found: Vec<Difference> = address(wire, log).into_iter().collect();
     if wire.tls.is_none() {
         found.extend(messages(wire, log));
+        let claimed = [
+            (What::Recipients, claims::recipients(wire, log)),
+            (What::Order, claims::order(case, log)),
+            (What::Time, claims::times(view, case, log)),
+        ];
+        found.extend(claimed.into_iter().flat_map(|(what, claims)| {
+            claims
+                .into_iter()
+                .map(move |(words, at, places)| Difference {
+                    what,
+                    words,
+                    at,
+                    places,
+                })
+        }));
         found.extend(bodies(view, case));
     }
     found

@@ -154,6 +154,7 @@ mod tests {
             source,
             destination,
             ttl: 64,
+            id: None,
             authenticated: None,
             upper,
         }

@@ -166,6 +166,7 @@ impl FlowTable {
             at,
             packet,
             hops: datagram.ttl,
+            id: datagram.id,
         };
         if self.repeats_half_open(&key, source, segment, at) {
             return true;
@@ -298,6 +299,7 @@ impl FlowTable {
             at: half.first,
             packet: half.packet,
             hops: half.hops,
+            id: None,
         };
         let id = self.open_flow(key, half.client, half.server, arrival, &segment, out);
         for n in 0..half.syns.min(MAX_REPLAYED) {
@@ -478,5 +480,7 @@ fn sent_by_server(segment: &Segment<'_>) -> bool {
         && (segment.source_port < 1024 || segment.destination_port >= 32_768)
 }
 
+#[cfg(test)]
+mod any_way;
 #[cfg(test)]
 mod tests;

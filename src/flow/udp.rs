@@ -256,6 +256,7 @@ mod tests {
             source: source.into(),
             destination: destination.into(),
             ttl: 64,
+            id: None,
             authenticated: None,
             upper: Upper::Udp(udp),
         };

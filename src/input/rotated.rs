@@ -1,7 +1,8 @@
 //! Rotated sets: files that are one log, cut by time.
 //!
 //! `mail.log`, `mail.log.1`, `mail.log.2.gz` (logrotate), `mail.log-20261101.gz` (its `dateext`), and logs that have their day in their name:
-//! `ex261101.log`, `RECV2026110116-1.LOG`, `hmailserver_2026-11-01.log`.
+//! `ex261101.log`, `RECV2026110116-1.LOG`, `hmailserver_2026-11-01.log`. And two files that are the halves of one: `NAME.in` and `NAME.out`, what came
+//! and what went (Dovecot's rawlog).
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -26,6 +27,15 @@ enum Age {
     Turn(Reverse<u64>),
     /// The file that is being written.
     Current,
+    /// What came in, or what went out: neither is older.
+    Half(Half),
+}
+
+/// Which of two files that belong together; what came in is read first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Half {
+    In,
+    Out,
 }
 
 /// Puts the files of a rotated set together: sets in the order of their first file in `paths`, the oldest file of each first; indices of `paths`.
@@ -33,7 +43,9 @@ pub fn rotated_sets(paths: &[&Path]) -> Vec<Vec<usize>> {
     let mut sets: Vec<Vec<(Age, usize)>> = Vec::new();
     let mut known: BTreeMap<(PathBuf, String), usize> = BTreeMap::new();
     for (at, path) in paths.iter().enumerate() {
-        let Some(member) = Member::of(path) else {
+        let half = Member::half(path).filter(|(other, _)| paths.contains(&other.as_path()));
+        let member = half.map(|(_, member)| member).or_else(|| Member::of(path));
+        let Some(member) = member else {
             sets.push(vec![(Age::Current, at)]);
             continue;
         };
@@ -54,6 +66,21 @@ pub fn rotated_sets(paths: &[&Path]) -> Vec<Vec<usize>> {
 }
 
 impl Member {
+    /// As a half, and where the other one would be.
+    fn half(path: &Path) -> Option<(PathBuf, Self)> {
+        let name = path.file_name()?.to_str()?;
+        let (stem, half, other) = match name.strip_suffix(".in") {
+            Some(stem) => (stem, Half::In, "out"),
+            None => (name.strip_suffix(".out")?, Half::Out, "in"),
+        };
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        let member = Self {
+            family: (folder, format!("{stem}.in+out")),
+            age: Age::Half(half),
+        };
+        Some((path.with_extension(other), member))
+    }
+
     fn of(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
@@ -202,6 +229,25 @@ mod tests {
         assert_eq!(
             sets(&["hmailserver_2026-11-02.log", "hmailserver_2026-11-01.log"]),
             [["hmailserver_2026-11-01.log", "hmailserver_2026-11-02.log"]]
+        );
+    }
+
+    #[test]
+    fn halves_come_together_and_not_with_those_of_another_day() {
+        assert_eq!(
+            sets(&[
+                "20261124-034340.77.1.out",
+                "20261125-034340.77.1.in",
+                "20261124-034340.77.1.in",
+                "20261125-034340.77.1.out",
+                "catalina.out",
+                "catalina.out.1",
+            ]),
+            [
+                vec!["20261124-034340.77.1.in", "20261124-034340.77.1.out"],
+                vec!["20261125-034340.77.1.in", "20261125-034340.77.1.out"],
+                vec!["catalina.out.1", "catalina.out"],
+            ]
         );
     }
 

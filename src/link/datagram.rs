@@ -11,6 +11,8 @@ pub struct Datagram<'p> {
     pub destination: IpAddr,
     /// Hops left (TTL or hop limit).
     pub ttl: u8,
+    /// Its number among those of its sender (the identification of RFC 791 §3.1); IPv6 has none.
+    pub id: Option<u16>,
     /// The security association that vouches for it (AH, RFC 4302), if any.
     pub authenticated: Option<Spi>,
     /// What it carries.

@@ -203,6 +203,7 @@ fn carried<'p>(packet: &IpPacket<'p>, tunnels: usize) -> Result<Carried<'p>, Pas
         source: packet.source,
         destination: packet.destination,
         ttl: packet.ttl,
+        id: packet.id,
         authenticated: packet.authenticated,
         upper,
     }))

@@ -210,6 +210,7 @@ mod tests {
             source: Ipv4Addr::new(192, 0, 2, 1).into(),
             destination: Ipv4Addr::new(192, 0, 2, 2).into(),
             ttl: 64,
+            id: None,
             number: 17,
             payload,
             length: payload.len(),

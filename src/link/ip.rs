@@ -12,6 +12,8 @@ pub(super) struct IpPacket<'p> {
     pub(super) source: IpAddr,
     pub(super) destination: IpAddr,
     pub(super) ttl: u8,
+    /// Identification of IPv4.
+    pub(super) id: Option<u16>,
     /// Protocol number of the payload.
     pub(super) number: u8,
     /// As captured, without the padding of the link.
@@ -30,6 +32,7 @@ impl IpPacket<'_> {
             source: self.source,
             destination: self.destination,
             ttl: self.ttl,
+            id: self.id,
             number: self.number,
             payload: &[],
             length: 0,
@@ -75,6 +78,7 @@ fn v4(packet: &[u8], on_wire: usize) -> Result<IpPacket<'_>, Passed> {
         source: header.source_addr().into(),
         destination: header.destination_addr().into(),
         ttl: header.ttl(),
+        id: Some(header.identification()),
         number: inner.ip_number.0,
         payload: inner.payload,
         length: total.saturating_sub(headers),
@@ -106,6 +110,7 @@ fn v6(packet: &[u8], on_wire: usize) -> Result<IpPacket<'_>, Passed> {
         source: header.source_addr().into(),
         destination: header.destination_addr().into(),
         ttl: header.hop_limit(),
+        id: None,
         number: extensions.number,
         payload: extensions.rest,
         length: claimed.saturating_sub(inside.len() - extensions.rest.len()),

@@ -12,6 +12,7 @@ use crate::model::{
 };
 
 use super::syslog::{self, Envelope, Syslog};
+use super::transcript::masked;
 use super::{Builder, Entry, Head, Line, Parsed, Sureness};
 
 /// Row of the registry.
@@ -40,11 +41,20 @@ pub(super) const ENTRY: Entry = Entry {
     },
 };
 
+/// The reply to a login that fails (RFC 4954 §6).
+const LOGIN_REFUSED: &str = "535";
 /// Sessions that may be open at once.
 const MAX_OPEN: usize = 50_000;
 
 fn probe(head: &Head<'_>) -> Sureness {
-    syslog::share(head, |envelope| Told::read(envelope).is_some())
+    syslog::share(head, |envelope| {
+        is_beside(envelope.program) || Told::read(envelope).is_some()
+    })
+}
+
+/// Programs of Courier that tell of its queue and not of connections: on a mail server most lines are theirs.
+fn is_beside(program: &str) -> bool {
+    program.starts_with("courier") || program == "authdaemond"
 }
 
 /// By which the lines of a connection are found: its program, and the client; without a port, its user.
@@ -73,8 +83,8 @@ struct Told<'a> {
 enum What<'a> {
     Connection,
     Login,
-    /// With the reply.
-    Refused(&'a str),
+    /// With the command, where the line has it, and the reply.
+    Refused(Option<&'a str>, &'a str),
     Over(Ending),
     Other(&'a str),
 }
@@ -99,7 +109,7 @@ impl<'a> Told<'a> {
         let what = match word {
             "Connection" => What::Connection,
             "LOGIN" => What::Login,
-            "LOGIN FAILED" => What::Refused(""),
+            "LOGIN FAILED" => What::Refused(None, ""),
             "LOGOUT" => What::Over(Ending::Quit),
             "DISCONNECTED" | "Disconnected" => What::Over(Ending::Lost),
             "TIMEOUT" => What::Over(Ending::Timeout),
@@ -113,12 +123,15 @@ impl<'a> Told<'a> {
         })
     }
 
-    /// `started,ip=[…],port=[…]`, `error,relay=…,port=…,from=<…>,to=<…>: 513 Relaying denied.`
+    /// `started,ip=[…],port=[…]`, `error,relay=…,port=…,from=<…>,to=<…>: 513 Relaying denied.`, and
+    /// `error,relay=…,port=…,msg="502 ESMTP command error",cmd: BOGUS x`.
+    ///
+    /// With `ESMTP_LOG_DIALOG` each command is a line too, without anything that tells whose it is: those stay aside.
     fn esmtp(text: &'a str, tls_first: bool) -> Option<Self> {
         let (word, values) = text.split_once(',')?;
         let what = match word {
             "started" => What::Connection,
-            "error" => What::Refused(values.split_once(": ").map_or("", |(_, reply)| reply)),
+            "error" => refusal(values),
             other => What::Other(other),
         };
         let has_peer = value(values, "ip=").is_some() || value(values, "relay=").is_some();
@@ -145,6 +158,17 @@ impl<'a> Told<'a> {
         let port = self.get("port=").and_then(|port| port.parse().ok());
         // IPv4 is written inside IPv6.
         Some((ip.to_canonical(), port))
+    }
+}
+
+/// What was refused in a line of `courieresmtpd`, and the reply.
+fn refusal(values: &str) -> What<'_> {
+    let quoted = values
+        .split_once(",msg=\"")
+        .filter(|(before, _)| !before.contains('<'));
+    match quoted.and_then(|(_, rest)| rest.split_once('"')) {
+        Some((reply, rest)) => What::Refused(rest.strip_prefix(",cmd: "), reply),
+        None => What::Refused(None, values.split_once(": ").map_or("", |(_, reply)| reply)),
     }
 }
 
@@ -245,7 +269,7 @@ impl Told<'_> {
         let what = match self.what {
             What::Connection => Event::Open,
             What::Login => Event::Note("LOGIN".to_owned()),
-            What::Refused(reply) => self.refused(reply),
+            What::Refused(command, reply) => self.refused(command, reply),
             What::Over(ending) => {
                 session.ending = ending;
                 // What is counted before a login is the whole, without it the rest.
@@ -271,17 +295,23 @@ impl Told<'_> {
     }
 
     /// A command of ESMTP that was refused; a login, of which the log does not have the words.
-    fn refused(&self, reply: &str) -> Event {
+    fn refused(&self, command: Option<&str>, reply: &str) -> Event {
         let code = reply
             .get(..3)
             .filter(|code| code.bytes().all(|digit| digit.is_ascii_digit()));
         let Some(code) = code else {
             return Event::Note("LOGIN FAILED".to_owned());
         };
-        let (verb, request) = match (self.get("to="), self.get("from=")) {
-            (Some(to), _) => ("RCPT", format!("RCPT TO:<{to}>")),
-            (None, Some(from)) => ("MAIL", format!("MAIL FROM:<{from}>")),
-            (None, None) => return Event::Note(reply.to_owned()),
+        let (verb, request) = match (command, self.get("to="), self.get("from=")) {
+            // What is said last in a login may be the password.
+            (Some(_), ..) if code == LOGIN_REFUSED => ("AUTH", "AUTH ***".to_owned()),
+            (Some(line), ..) => (
+                line.split(' ').next().unwrap_or_default(),
+                masked(Proto("smtp"), line),
+            ),
+            (None, Some(to), _) => ("RCPT", format!("RCPT TO:<{to}>")),
+            (None, None, Some(from)) => ("MAIL", format!("MAIL FROM:<{from}>")),
+            (None, None, None) => return Event::Note(reply.to_owned()),
         };
         Event::Command(LogCommand {
             verb: Verb::new(verb),
@@ -298,8 +328,7 @@ mod tests {
     use super::super::testing::{commands, read};
     use super::*;
 
-    const LOG: &str = "\
-Nov 24 03:43:39 mail imapd: DEBUG: Connection, ip=[::ffff:192.0.2.10], port=[40112]
+    const LOG: &str = r#"Nov 24 03:43:39 mail imapd: DEBUG: Connection, ip=[::ffff:192.0.2.10], port=[40112]
 Nov 24 03:43:40 mail imapd: Connection, ip=[::ffff:192.0.2.10], port=[40113]
 Nov 24 03:43:40 mail imapd: INFO: LOGIN, user=bob, ip=[::ffff:192.0.2.10], port=[40112], protocol=IMAP, starttls=1
 Nov 24 03:43:41 mail pop3d-ssl: INFO: LOGIN, user=carol, ip=[2001:db8::31], port=[39501]
@@ -309,10 +338,13 @@ Nov 24 03:43:47 mail pop3d-ssl: INFO: DISCONNECTED, user=carol, ip=[2001:db8::31
 Nov 24 03:43:52 mail imapd: INFO: LOGOUT, user=bob, ip=[::ffff:192.0.2.10], port=[40112], headers=118, body=72, rcvd=341, sent=1577, time=12, starttls=1
 Nov 24 03:43:52 mail courieresmtpd: started,ip=[::ffff:192.0.2.10],port=[40200]
 Nov 24 03:43:52 mail courieresmtpd: error,relay=::ffff:192.0.2.10,port=40200,from=<a@b>,to=<x@relay.example>: 513 Relaying denied.
+Nov 24 03:43:53 mail courieresmtpd: error,relay=::ffff:192.0.2.10,port=40200,msg="502 ESMTP command error",cmd: BOGUS x
+Nov 24 03:43:54 mail courieresmtpd: error,relay=::ffff:192.0.2.10,port=40200,msg="535 Authentication failed.",cmd: c2VjcmV0
+Nov 24 03:43:54 mail courieresmtpd: RCPT TO:<x@example.com>
 Nov 24 03:43:52 mail imapd: INFO: LOGOUT, user=bob, ip=[192.0.2], port=[40112], rcvd=341
 Nov 24 03:43
 nothing of the kind
-";
+"#;
 
     #[test]
     fn ports_tell_sessions_apart() {
@@ -336,7 +368,14 @@ nothing of the kind
             (carol.encryption, carol.ending),
             (Some(Encryption::Implicit), Ending::Lost)
         );
-        assert_eq!(commands(mail), ["RCPT TO:<x@relay.example> 513"]);
+        assert_eq!(
+            commands(mail),
+            [
+                "RCPT TO:<x@relay.example> 513",
+                "BOGUS x 502",
+                "AUTH *** 535"
+            ]
+        );
     }
 
     #[test]

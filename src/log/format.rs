@@ -52,10 +52,24 @@ pub enum Parsed {
     Failed,
 }
 
-/// Puts the lines of one file together into sessions.
+/// When the lines of a further file are, beside those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Follows {
+    /// They were written later.
+    Later,
+    /// They were written at the same time.
+    Meanwhile,
+}
+
+/// Puts the lines of one log together into sessions.
 pub trait Builder: Send {
     /// Takes the next line. Sessions that it completes go to `out`.
     fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed;
+
+    /// What follows is of another file of the same log, which begins with `head`: the next of a rotated set, or the other half of a pair.
+    fn next_file(&mut self, _head: &Head<'_>, _out: &mut Vec<LogSession>) -> Follows {
+        Follows::Later
+    }
 
     /// The file is over: sessions still open go to `out` as they are.
     fn finish(&mut self, out: &mut Vec<LogSession>);

@@ -10,6 +10,7 @@ use crate::model::{
 };
 
 use super::syslog::{self, Envelope, Syslog};
+use super::transcript::masked;
 use super::{Builder, Entry, Head, Line, Parsed, Sureness};
 
 /// Row of the registry.
@@ -184,7 +185,7 @@ fn event(session: &mut LogSession, told: &Told<'_>) -> Event {
             let code = result.get(..3);
             Event::Command(LogCommand {
                 verb: Verb::new(text.split(' ').next().unwrap_or_default()),
-                request: masked(text),
+                request: masked(Proto("smtp"), text),
                 code: code.map(str::to_owned),
                 response: Some(result.to_owned()),
                 ..LogCommand::default()
@@ -205,17 +206,6 @@ fn event(session: &mut LogSession, told: &Told<'_>) -> Event {
             Event::Close
         }
         other => Event::Note(other.to_owned()),
-    }
-}
-
-/// A command line as it was, but for secrets.
-fn masked(text: &str) -> String {
-    let mut words = text.splitn(3, ' ');
-    match (words.next(), words.next(), words.next()) {
-        (Some(verb), Some(mechanism), Some(_)) if verb.eq_ignore_ascii_case("AUTH") => {
-            format!("{verb} {mechanism} ***")
-        }
-        _ => text.to_owned(),
     }
 }
 

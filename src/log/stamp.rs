@@ -24,6 +24,16 @@ pub(super) fn month(name: &str) -> Option<u32> {
     u32::try_from(at + 1).ok()
 }
 
+/// How many years lie between a line of month `before` and the next one, where stamps have none: one when the month falls back by half a year or more
+/// (December to January, or later where nothing was written for a while); minus one when a line of the old year comes late.
+pub(super) fn years_between(before: u32, month: u32) -> i32 {
+    match i64::from(month) - i64::from(before) {
+        ..=-6 => 1,
+        10.. => -1,
+        _ => 0,
+    }
+}
+
 /// `Nov 24 03:29:06`, or with a fraction: RFC 3164 §4.1.2, which has no year.
 pub(super) fn without_year(text: &str, year: i32) -> Option<(Stamped<'_>, u32)> {
     let month = month(text.get(..3)?)?;

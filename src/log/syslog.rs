@@ -73,12 +73,9 @@ impl Syslog {
     fn rfc3164<'a>(&mut self, line: &'a str) -> Option<Stamped<'a>> {
         let (first, month) = stamp::without_year(line, self.year)
             .or_else(|| stamp::without_year(line, self.year.saturating_add(1)))?;
-        // From December to January a year has passed; the other way round a line came late.
-        let step = match self.month {
-            Some(12) if month == 1 => 1,
-            Some(1) if month == 12 => -1,
-            _ => 0,
-        };
+        let step = self
+            .month
+            .map_or(0, |before| stamp::years_between(before, month));
         if step == 1 {
             self.year = self.year.saturating_add(1);
         }

@@ -17,25 +17,40 @@ pub(super) struct Told {
 
 /// Reads `log` in the format of `entry`, whatever its probe says.
 pub(super) fn read(entry: &Entry, log: &str, year: i32) -> Told {
-    let lines: Vec<&[u8]> = log.lines().map(str::as_bytes).collect();
-    let head = Head {
-        lines: &lines,
-        year,
-    };
-    let mut builder = (entry.open)(LogId(0), &head);
+    read_files(entry, &[log], year)
+}
+
+/// Reads a log that is in several files.
+pub(super) fn read_files(entry: &Entry, files: &[&str], year: i32) -> Told {
+    let files: Vec<Vec<&[u8]>> = files
+        .iter()
+        .map(|file| file.lines().map(str::as_bytes).collect())
+        .collect();
+    let heads = files.iter().map(|lines| Head { lines, year });
+    let heads: Vec<Head<'_>> = heads.collect();
+    let mut builder = (entry.open)(LogId(0), &heads[0]);
     let mut told = Told {
-        sureness: (entry.probe)(&head),
+        sureness: (entry.probe)(&heads[0]),
         sessions: Vec::new(),
         failed: 0,
         aside: 0,
         zone: Zone::Assumed,
         remarks: Vec::new(),
     };
-    for (bytes, number) in lines.iter().zip(1..).filter(|(line, _)| !line.is_empty()) {
-        match builder.line(Line { number, bytes }, &mut told.sessions) {
-            Parsed::Failed => told.failed += 1,
-            Parsed::Aside(_) => told.aside += 1,
-            Parsed::Event(_) => {}
+    let mut numbers = 1..;
+    for (at, head) in heads.iter().enumerate() {
+        if at > 0 {
+            builder.next_file(head, &mut told.sessions);
+        }
+        for (bytes, number) in head.lines.iter().zip(&mut numbers) {
+            if bytes.is_empty() {
+                continue;
+            }
+            match builder.line(Line { number, bytes }, &mut told.sessions) {
+                Parsed::Failed => told.failed += 1,
+                Parsed::Aside(_) => told.aside += 1,
+                Parsed::Event(_) => {}
+            }
         }
     }
     builder.finish(&mut told.sessions);

@@ -202,6 +202,8 @@ pub struct LogSession {
     pub sizes: Vec<LoggedSize>,
     /// How it ended.
     pub ending: Ending,
+    /// The line that says that the connection was gone in the middle of a message.
+    pub cut: Option<LineRef>,
     /// Length of the session where the log states it.
     pub duration: Option<Span>,
     /// Whether the log shows every command (and not only some).
@@ -342,6 +344,7 @@ impl LogSession {
             octets: None,
             sizes: Vec::new(),
             ending: Ending::default(),
+            cut: None,
             duration: None,
             every_command: false,
             lag: Self::UNIX_LAG,

@@ -20,6 +20,10 @@ pub struct Way {
     pub repeated: Option<Repeated>,
     /// The segment that it sent again and that was never acknowledged.
     pub stuck: Option<Repeated>,
+    /// When its last packet came that is no reset.
+    pub last: Option<Nanos>,
+    /// Its first FIN.
+    pub closed: Option<Closed>,
     /// Its first reset.
     pub reset: Option<Reset>,
     /// Packets other than resets that it sent after its first reset, a round trip of the handshake later at the earliest.
@@ -48,6 +52,15 @@ pub struct Repeated {
     pub duplicates: u32,
 }
 
+/// A FIN that a side sent: it has no more to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// When.
+    pub at: Nanos,
+    /// Which packet.
+    pub packet: PacketNo,
+}
+
 /// A reset that a side sent, or that somebody sent in its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reset {
@@ -57,6 +70,28 @@ pub struct Reset {
     pub packet: PacketNo,
     /// Hops left of it.
     pub hops: u8,
+    /// Octets by which it stands beyond all that the side was seen to send.
+    pub ahead: u32,
+    /// Its identification (RFC 791 §3.1) and that of the side's packet before, where the side counts its packets up and this one
+    /// is of another count.
+    pub odd_number: Option<[u16; 2]>,
+    /// How soon it came after the data that it acknowledges, and the least that the side took to acknowledge any, where that is
+    /// more than four times as long.
+    pub too_soon: Option<[Span; 2]>,
+}
+
+impl Reset {
+    /// A reset that nothing speaks against.
+    pub const fn plain(at: Nanos, packet: PacketNo, hops: u8) -> Self {
+        Self {
+            at,
+            packet,
+            hops,
+            ahead: 0,
+            odd_number: None,
+            too_soon: None,
+        }
+    }
 }
 
 impl Passage {

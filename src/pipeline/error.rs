@@ -68,6 +68,16 @@ pub enum PipelineError {
         "this build has no capture filters\nbuild it with libpcap: cargo build --release --features live"
     )]
     NoFilters,
+    /// An option speaks of a log that is not among those read.
+    #[error(
+        "no log is called '{name}', of which {option} speaks\nname a log as -l does, or by the last part of its path"
+    )]
+    NoSuchLog {
+        /// The option.
+        option: &'static str,
+        /// What it calls the log.
+        name: String,
+    },
     /// The packets would be written over a file that is read.
     #[error("'{path}' is one of the inputs, which -w would overwrite\ngive another name")]
     Overwrite {

@@ -6,7 +6,7 @@ use crate::input::{Input, rotated_sets};
 use crate::log::{Chosen, Era, How, LogError, Opening};
 use crate::model::{DamageLog, LogId, LogSession, LogSource};
 
-use super::{Options, PipelineError, Progress};
+use super::{Logs, Options, PipelineError, Progress};
 
 /// What the logs gave.
 #[derive(Debug, Default)]
@@ -69,6 +69,37 @@ pub(super) fn how<'a>(
         zone: rule.map(|rule| rule.zone),
         encoding: encoding.map(|rule| rule.encoding),
     }
+}
+
+/// Rules that are for none of the logs: a name that was mistyped would leave a log with the wrong clock.
+pub(super) fn unmatched(options: &Options, sources: &[LogSource]) -> Vec<PipelineError> {
+    let zones = options
+        .log_zones
+        .iter()
+        .map(|rule| ("--log-zone", &rule.file));
+    let clocks = options.clocks.iter().map(|rule| ("--clock", &rule.file));
+    let encodings = options
+        .log_encodings
+        .iter()
+        .map(|rule| ("--log-encoding", &rule.file));
+    let is_known = |rule: &Logs| {
+        sources
+            .iter()
+            .any(|source| source.files().any(|file| rule.fits(file)))
+    };
+    let unmatched = zones
+        .chain(clocks)
+        .chain(encodings)
+        .filter(|(_, rule)| !is_known(rule));
+    unmatched
+        .filter_map(|(option, rule)| match rule {
+            Logs::All => None,
+            Logs::Named(name) => Some(PipelineError::NoSuchLog {
+                option,
+                name: name.clone(),
+            }),
+        })
+        .collect()
 }
 
 impl Told {

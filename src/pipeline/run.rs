@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::align::{align, compare};
 use crate::capture::{HEAD_OF_FORMAT, by_table};
-use crate::diagnose::{View, diagnose};
+use crate::diagnose::{View, diagnose, endings};
 use crate::input::{Front, Input, InputError, expand};
 use crate::log::Era;
 use crate::model::{CaptureSource, Conversation, Finding, LogTime, Severity, WireSession};
@@ -80,6 +80,9 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         Some(following) => following.told(),
         None => read_logs(options, &wires.sources, &mut failures, progress),
     };
+    if told.failures.is_empty() && failures.is_empty() {
+        failures.extend(logs::unmatched(options, &told.sources));
+    }
     failures.extend(told.failures);
     progress.begin("aligning");
     let origin = wires.origin.unwrap_or_default();
@@ -100,19 +103,22 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         alignment,
         capture_zone,
         findings: Vec::new(),
+        endings: Vec::new(),
         overruns: wires.overruns,
         selection: options.selection.clone(),
         exit: 0,
     };
     account.other_side = other_side(&account, options, progress, &mut failures);
-    account.findings = diagnose(View {
+    let view = View {
         captures: &account.captures,
         sources: &account.sources,
         wires: &account.wires,
         logs: &account.logs,
         neighbours: &account.neighbours,
         alignment: &account.alignment,
-    });
+    };
+    let (endings, findings) = (endings(view), diagnose(view));
+    (account.endings, account.findings) = (endings, findings);
     account.exit = exit_status(&account, &failures);
     Run { account, failures }
 }

@@ -2,19 +2,14 @@
 
 use super::bodies::BodyPiece;
 use super::forwarded;
-use super::proxy::{self, Header};
 use super::record::remark;
 use super::registry::{self, PROTOCOLS};
 use super::runs::infer;
 use super::tls::{self, Inside, Opener, Secrets, Tls};
+use super::undecided::{Kept, Undecided};
 use super::{Decoder, Dialogue, Entry, Opening, Step, Verdict};
 use crate::flow::StreamEvent;
-use crate::model::{Encryption, Nanos, PacketNo, Proto, Side};
-
-/// Most octets of a side that are looked at to tell the protocol.
-const MAX_OPENING: usize = 16 << 10;
-/// Most events that are kept while the protocol is not known.
-const MAX_EVENTS: usize = 1024;
+use crate::model::{Encryption, Proto, Side};
 
 /// Reads one connection from its first byte to its last.
 ///
@@ -50,21 +45,6 @@ enum Choice {
     Protocol(&'static Entry),
     Tls,
     Unknown,
-}
-
-/// What came before it was known what is spoken.
-#[derive(Default)]
-struct Undecided {
-    sides: [Vec<u8>; 2],
-    events: Vec<Kept>,
-    /// Octets of a PROXY header at the client's beginning, once it is known whether there is one.
-    header: Option<usize>,
-}
-
-/// An event kept; its bytes are the next of its side.
-enum Kept {
-    Data(Side, Nanos, PacketNo, usize),
-    Other(StreamEvent<'static>),
 }
 
 impl Driver {
@@ -227,12 +207,11 @@ impl Listener {
         if self.starts_tls(client, server) == Verdict::Certain {
             return Some(Choice::Tls);
         }
-        let opening = self.opening(client, server);
-        let verdicts = || {
-            PROTOCOLS
-                .iter()
-                .map(|entry| (entry, (entry.probe)(&opening)))
-        };
+        if self.opening.is_half_behind_hole() {
+            return self.opening.is_full().then(|| self.best());
+        }
+        let openings = self.opening.openings(self.port);
+        let verdicts = || judged(&openings);
         let certain = verdicts()
             .filter(|&(_, verdict)| verdict == Verdict::Certain)
             .max_by_key(|(entry, _)| self.is_at_home(entry));
@@ -244,7 +223,10 @@ impl Listener {
         if let Some((entry, _)) = at_home {
             return Some(Choice::Protocol(entry));
         }
-        let over = verdicts().all(|(_, verdict)| verdict == Verdict::RuledOut)
+        let alone = self.opening.alone(self.port);
+        let over = verdicts()
+            .chain(judged(&alone))
+            .all(|(_, verdict)| verdict == Verdict::RuledOut)
             && self.starts_tls(client, server) == Verdict::RuledOut
             // Rubbish from one side may get an answer that tells.
             && !client.is_empty()
@@ -261,17 +243,22 @@ impl Listener {
         if client.is_empty() && server.is_empty() {
             return Choice::Unknown;
         }
-        let opening = self.opening(client, server);
-        PROTOCOLS
-            .iter()
-            .map(|entry| ((entry.probe)(&opening), self.is_at_home(entry), entry))
+        let together = self.best_of(&self.opening.openings(self.port));
+        together
+            .or_else(|| self.best_of(&self.opening.alone(self.port)))
+            .map_or(Choice::Unknown, Choice::Protocol)
+    }
+
+    fn best_of(&self, openings: &[Opening<'_>]) -> Option<&'static Entry> {
+        judged(openings)
+            .map(|(entry, verdict)| (verdict, self.is_at_home(entry), entry))
             .filter(|&(verdict, at_home, _)| match verdict {
                 Verdict::Certain | Verdict::Likely => true,
                 Verdict::NeedMore => at_home,
                 Verdict::RuledOut => false,
             })
             .min_by_key(|&(verdict, at_home, _)| (verdict, !at_home))
-            .map_or(Choice::Unknown, |(_, _, entry)| Choice::Protocol(entry))
+            .map(|(_, _, entry)| entry)
     }
 
     /// Whether `entry` is at home on the port, in the layer that this is.
@@ -300,14 +287,6 @@ impl Listener {
         tls::opening(client)
     }
 
-    fn opening<'a>(&self, client: &'a [u8], server: &'a [u8]) -> Opening<'a> {
-        Opening {
-            client,
-            server,
-            port: self.port,
-        }
-    }
-
     /// Sets the decoder up and gives it what came before.
     fn start(&mut self, choice: Choice, out: &mut Dialogue) {
         self.decided = Some(choice);
@@ -327,6 +306,7 @@ impl Listener {
             sides,
             events,
             header,
+            ..
         } = std::mem::take(&mut self.opening);
         let mut read = [header.unwrap_or(0), 0];
         let mut kept = [0, 0];
@@ -445,73 +425,17 @@ impl Listener {
         self.port = port.unwrap_or(self.port);
         self.decided = None;
         self.decoder = None;
-        self.opening = Undecided {
-            header: Some(0),
-            ..Undecided::default()
-        };
+        self.opening = Undecided::without_header();
     }
 }
 
-impl Undecided {
-    fn keep(&mut self, event: StreamEvent<'_>) {
-        let kept = match event {
-            StreamEvent::Data {
-                side,
-                at,
-                packet,
-                bytes,
-            } => {
-                if let Some(kept) = self.sides.get_mut(side.index()) {
-                    kept.extend_from_slice(bytes);
-                }
-                Kept::Data(side, at, packet, bytes.len())
-            }
-            StreamEvent::Fin { side, at } => Kept::Other(StreamEvent::Fin { side, at }),
-            StreamEvent::Gap { side, at, missing } => {
-                Kept::Other(StreamEvent::Gap { side, at, missing })
-            }
-            StreamEvent::Rst { side, at } => Kept::Other(StreamEvent::Rst { side, at }),
-        };
-        self.events.push(kept);
-    }
-
-    /// What each side said, without a PROXY header.
-    fn bytes(&self) -> (&[u8], &[u8]) {
-        let [client, server] = &self.sides;
-        let client = match self.header {
-            Some(octets) => client.get(octets..).unwrap_or_default(),
-            // It may be a header: nothing can be said of the client yet.
-            None => &[],
-        };
-        (client, server)
-    }
-
-    fn is_silent(&self) -> bool {
-        self.sides.iter().all(Vec::is_empty)
-    }
-
-    fn is_full(&self) -> bool {
-        self.events.len() >= MAX_EVENTS || self.sides.iter().any(|side| side.len() >= MAX_OPENING)
-    }
-
-    /// Sets a PROXY header aside.
-    fn find_header(&mut self, dialogue: &mut Dialogue) {
-        if self.header.is_some() {
-            return;
-        }
-        let [client, _] = &self.sides;
-        self.header = match proxy::header(client) {
-            Header::Absent => Some(0),
-            Header::NeedMore => None,
-            Header::Whole(octets, client) => {
-                match client {
-                    Some(client) => dialogue.forwarded.push(client),
-                    None => remark(&mut dialogue.notes, "a PROXY header names nobody"),
-                }
-                Some(octets)
-            }
-        };
-    }
+/// What each protocol makes of each opening.
+fn judged<'a>(
+    openings: &'a [Opening<'a>],
+) -> impl Iterator<Item = (&'static Entry, Verdict)> + use<'a> {
+    let rows = |opening| PROTOCOLS.iter().map(move |entry| (entry, opening));
+    let all = openings.iter().flat_map(rows);
+    all.map(|(entry, opening)| (entry, (entry.probe)(opening)))
 }
 
 #[cfg(test)]
@@ -519,7 +443,9 @@ mod tests {
     use std::net::IpAddr;
 
     use super::*;
+    use crate::model::{Nanos, PacketNo};
     use crate::protocol::testing::{C, S, run};
+    use crate::protocol::undecided::MAX_OPENING;
 
     const HELLO: &str = "\u{16}\u{3}\u{1}\0\u{5}\u{1}\0\0\u{1}\0";
 

@@ -35,6 +35,7 @@ mod talk;
 #[cfg(test)]
 mod testing;
 pub mod tls;
+mod undecided;
 
 pub use bodies::{Bodies, BodyPiece, Completeness};
 pub use decoder::{Decoder, Dialogue, Entry, Opening, Step, Verdict};

@@ -19,6 +19,10 @@ pub(super) struct Ask<K> {
     pub(super) kind: K,
     /// Asked before replies were lost: its own may be among them.
     doubtful: bool,
+    /// Asked before the last hole.
+    before_hole: bool,
+    /// Asked behind a hole in the commands: what comes next may answer one of those.
+    behind_lost: bool,
 }
 
 /// The commands that wait, oldest first.
@@ -26,6 +30,10 @@ pub(super) struct Ask<K> {
 pub(super) struct Pending<K> {
     asks: VecDeque<Ask<K>>,
     uncertain: bool,
+    /// Commands were lost, and no later one was answered yet.
+    lost_commands: bool,
+    /// The server has ended a reply since the client's last command.
+    replied: bool,
 }
 
 impl<K> Default for Pending<K> {
@@ -33,6 +41,8 @@ impl<K> Default for Pending<K> {
         Self {
             asks: VecDeque::new(),
             uncertain: false,
+            lost_commands: false,
+            replied: false,
         }
     }
 }
@@ -43,6 +53,11 @@ impl<K> Ask<K> {
         self.exchange.answered.is_some()
     }
 
+    /// Whether it was asked before replies were lost.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.doubtful
+    }
+
     /// Writes the exchange out.
     pub(super) fn write(mut self, out: &mut Dialogue) {
         if !self.in_reply() {
@@ -51,6 +66,11 @@ impl<K> Ask<K> {
             remark(
                 &mut self.exchange.notes,
                 "a hole comes before the end of the reply, which may belong to another command",
+            );
+        } else if self.behind_lost {
+            remark(
+                &mut self.exchange.notes,
+                "commands before it were not captured: the reply may belong to one of them",
             );
         }
         out.exchanges.push(self.exchange);
@@ -95,7 +115,10 @@ impl<K> Pending<K> {
             exchange,
             kind,
             doubtful: false,
+            before_hole: false,
+            behind_lost: self.lost_commands,
         });
+        self.replied = false;
         if self.asks.len() > MAX_WAITING {
             return self.asks.pop_front();
         }
@@ -105,33 +128,54 @@ impl<K> Pending<K> {
     /// The first is done with, answered or not.
     pub(super) fn pop(&mut self) -> Option<Ask<K>> {
         let ask = self.asks.pop_front();
-        if ask.as_ref().is_some_and(Ask::in_reply) && self.asks.is_empty() {
+        let answered = ask.as_ref().filter(|ask| ask.in_reply());
+        self.replied |= answered.is_some();
+        if answered.is_some_and(|ask| !ask.before_hole) && self.asks.is_empty() {
             self.uncertain = false;
+            self.lost_commands = false;
         }
         ask
     }
 
-    /// The first, if it was asked before replies were lost: to be given up once the client goes on, because what it
-    /// waited for came within the hole.
+    /// A reply has come that belongs to none of those that wait.
+    pub(super) fn reply_to_none(&mut self) {
+        self.replied = true;
+    }
+
+    /// The first, if the client that goes on no longer waits for it: it was asked before replies were lost, and its own
+    /// came within the hole; or behind a hole the server has answered something since, and clients that do not wait
+    /// for all replies are few.
     pub(super) fn pop_doubtful(&mut self) -> Option<Ask<K>> {
-        self.asks.pop_front_if(|ask| ask.doubtful)
+        let behind = self.uncertain && self.replied;
+        self.asks.pop_front_if(|ask| ask.doubtful || behind)
     }
 
     /// Commands were lost.
     pub(super) fn lose_commands(&mut self, out: &mut Dialogue) {
         remark(&mut out.notes, "commands are missing from the capture");
-        self.uncertain = true;
+        self.lost_commands = true;
+        self.lose(false);
     }
 
     /// Replies were lost: the first gives way, unless it is in mid-reply or `keep` it; the others are doubtful.
     pub(super) fn lose_replies(&mut self, keep: bool, out: &mut Dialogue) -> Option<Ask<K>> {
         remark(&mut out.notes, "replies are missing from the capture");
-        self.uncertain = true;
         let given_up = self.asks.pop_front_if(|ask| !ask.in_reply() && !keep);
-        for ask in &mut self.asks {
-            ask.doubtful = true;
-        }
+        self.lose(true);
         given_up
+    }
+
+    /// The reply to the first was given up in the middle of a text with a hole: that may have held others.
+    pub(super) fn doubt_all(&mut self) {
+        self.lose(true);
+    }
+
+    fn lose(&mut self, replies: bool) {
+        self.uncertain = true;
+        for ask in &mut self.asks {
+            ask.before_hole = true;
+            ask.doubtful |= replies;
+        }
     }
 }
 

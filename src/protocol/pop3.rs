@@ -116,7 +116,7 @@ impl Pop3 {
     fn command(&mut self, line: &Line<'_>, wire: &mut Wire, out: &mut Dialogue) {
         let (verb, request, kind, name) = read(&line.text);
         let known = kind != Kind::Unknown;
-        let (request, verb, kind) = match self.awaited.take(known, &line.text) {
+        let (request, verb, kind) = match self.awaited.take_line(known, line) {
             Some((user, mechanism)) => {
                 if let Some(user) = user {
                     add_name(out, user);
@@ -153,11 +153,13 @@ impl Pop3 {
 
     /// The client goes on: what it waited for has come, captured or not.
     fn catch_up(&mut self, wire: &mut Wire, out: &mut Dialogue) {
-        let holed = wire.server.open_body().filter(|body| body.missing > 0);
-        if holed.is_some()
+        let doubtful = self.pending.first().is_some_and(|ask| ask.is_doubtful());
+        let body = wire.server.open_body();
+        if body.is_some_and(|body| body.missing > 0 || doubtful)
             && let Some(body) = wire.server.break_body()
         {
             self.body(Side::Server, body, wire, out);
+            self.pending.doubt_all();
         }
         while let Some(ask) = self.pending.pop_doubtful() {
             ask.write(out);
@@ -185,6 +187,7 @@ impl Pop3 {
         }
         let Some(ask) = self.pending.first() else {
             unmatched(line, out);
+            self.pending.reply_to_none();
             if status == "+" {
                 self.awaited = Awaited::Perhaps;
             }

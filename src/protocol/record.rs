@@ -158,6 +158,14 @@ pub(super) fn unknown(proto: &str, line: &Line<'_>, exchange: &mut Exchange, out
     remark(&mut exchange.notes, format!("not a command of {proto}"));
 }
 
+/// `exchange` begins with a line that was found behind a hole, among others that are no commands.
+pub(super) fn perhaps_text(exchange: &mut Exchange) {
+    remark(
+        &mut exchange.notes,
+        "found behind a hole: may be part of a message",
+    );
+}
+
 /// The client spoke, first in `packet`, before the server sent `greeting`.
 pub(super) fn spoke_early(packet: Option<PacketNo>, greeting: &mut Exchange, out: &mut Dialogue) {
     if let Some(packet) = packet {

@@ -4,6 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::line::Line;
 use super::record::text;
 
 /// How the client proves who it is, and how often it has said something to that end.
@@ -94,6 +95,18 @@ impl Awaited {
         };
         let user = mechanism.respond(line);
         Some((user, mechanism))
+    }
+
+    /// The same of a line that may have lost its beginning: only a command can be told then.
+    pub(super) fn take_line(
+        &mut self,
+        known: bool,
+        line: &Line<'_>,
+    ) -> Option<(Option<String>, Mechanism)> {
+        if *self == Self::Perhaps && line.after_hole() {
+            return None;
+        }
+        self.take(known, &line.text)
     }
 
     /// Lines of the client were lost.

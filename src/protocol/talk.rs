@@ -25,6 +25,8 @@ pub(super) struct Wire {
     next: Option<Next>,
     /// Bytes were lost, so a TLS handshake may begin without the agreement having been seen.
     holed: bool,
+    /// Replies were lost while the client waited for one.
+    answer_lost: bool,
 }
 
 /// What comes after what was spoken so far.
@@ -46,6 +48,9 @@ pub(super) trait Talk: Default {
 
     /// Lines from `side` were lost.
     fn hole(&mut self, side: Side, wire: &mut Wire, out: &mut Dialogue);
+
+    /// The client goes on although it had to wait for an answer: that came within a hole.
+    fn answer_lost(&mut self, _wire: &mut Wire, _out: &mut Dialogue) {}
 
     /// Whether it is known what the lines of `side` are: behind a hole they may be the rest of a body.
     fn in_step(&self, side: Side) -> bool;
@@ -132,6 +137,9 @@ impl<T: Talk> Talking<T> {
                 rest: piece.bytes.len(),
             };
         }
+        if side == Side::Client && std::mem::take(&mut self.wire.answer_lost) {
+            self.go_on(out);
+        }
         while let Some(unit) = self.next(side, &mut piece, out) {
             self.take(side, unit, out);
             let rest = piece.bytes.len();
@@ -147,6 +155,14 @@ impl<T: Talk> Talking<T> {
             self.release(side.other(), out);
         }
         Step::Continue
+    }
+
+    /// The client sends more behind a hole in the replies.
+    fn go_on(&mut self, out: &mut Dialogue) {
+        if self.wire.client.is_holding() {
+            self.talk.answer_lost(&mut self.wire, out);
+            self.release(Side::Client, out);
+        }
     }
 
     /// The next unit; bodies are passed on as they come.
@@ -223,6 +239,7 @@ impl<T: Talk> Talking<T> {
         if self.wire.of(side).reads_body() {
             out.bodies.hole(side, missing);
         }
+        self.wire.answer_lost |= side == Side::Server;
         match self.wire.of(side).gap(at, missing) {
             Struck::Body | Struck::Held => {}
             Struck::BodyEnd(body) => self.talk.body(side, body, &mut self.wire, out),

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use super::path::OtherSide;
 use crate::align::{Alignment, Clock, Joined};
 use crate::model::{
-    CaptureSource, Encryption, Finding, KeySource, LineRef, LogId, LogSession, LogSource, Lookup,
-    Nanos, Neighbour, PassedOver, Proto, Role, Seen, Span, WireSession,
+    CaptureSource, Encryption, Ended, Finding, KeySource, LineRef, LogId, LogSession, LogSource,
+    Lookup, Nanos, Neighbour, PassedOver, Proto, Role, Seen, Span, WireSession,
 };
 
 /// What was read and how it was joined.
@@ -33,6 +33,8 @@ pub struct Account {
     pub capture_zone: Span,
     /// What a person should know, worst first.
     pub findings: Vec<Finding>,
+    /// How each session ended, in the order of the alignment's.
+    pub endings: Vec<Option<Ended>>,
     /// Bounds that were hit, in words.
     pub overruns: Vec<String>,
     /// Which sessions to show.
@@ -75,6 +77,8 @@ pub(super) struct Shown<'a> {
     /// The log session that speaks for it, when the wire does not.
     pub(super) log: Option<&'a LogSession>,
     pub(super) led_by: Option<Led<'a>>,
+    /// How it ended, and who ended it.
+    pub(super) ended: Option<&'a Ended>,
 }
 
 /// The look-up that a connection was made from.
@@ -103,6 +107,7 @@ impl Account {
                 wire,
                 log: joined.logs.first().and_then(|&log| self.logs.get(log)),
                 led_by: wire.and_then(|wire| self.led_by(wire, &places)),
+                ended: self.endings.get(at).and_then(Option::as_ref),
             }
         })
         .filter(|shown| self.selected(shown))

@@ -9,6 +9,7 @@ use crate::model::{Exchange, LineRef, MailMessage, Nanos, Seen, Side};
 
 use super::Account;
 use super::account::{End, Shown};
+use super::ended::ended_words;
 use super::escape::{cut, terminal};
 
 /// Widths of the two sides.
@@ -123,6 +124,14 @@ fn heading(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Res
         for note in &wire.notes {
             writeln!(out, "    note: {}", terminal(note))?;
         }
+    }
+    if let Some(ended) = shown.ended {
+        let (words, line) = (ended_words(ended), ended.line);
+        let line = line.map_or_else(String::new, |line| {
+            let (file, line) = account.short_place(line);
+            format!("  {}:{line}", terminal(file))
+        });
+        writeln!(out, "    ended: {}{line}", terminal(&words))?;
     }
     joined(account, shown, out)?;
     deliveries(account, shown, out)

@@ -6,6 +6,7 @@
 
 mod account;
 mod community_id;
+mod ended;
 pub mod escape;
 mod findings;
 mod jsonl;

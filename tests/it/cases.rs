@@ -97,3 +97,37 @@ fn narrowing_shows_what_was_asked_for() {
         16
     );
 }
+
+/// Behind a firewall that forwards ports the server knows itself by another address than the capture before it has.
+#[test]
+fn a_server_that_has_another_address_in_its_own_log_is_known_again() {
+    let text = std::fs::read_to_string("captures/iis-netmon/ex_smtp.log").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("ex.log");
+    std::fs::write(&log, text.replace(" 198.51.100.25 ", " 10.1.2.3 ")).unwrap();
+    let args = [IIS[0], IIS[1], IIS[2], log.to_str().unwrap()];
+    let told = records(&args);
+    let both: Vec<_> = told
+        .iter()
+        .filter(|record| record["type"] == "session" && record["seen"] == "both")
+        .collect();
+    assert_eq!(both.len(), 14);
+    let reasons = both[0]["match"]["reasons"].to_string();
+    assert!(reasons.contains("10.1.2.3 in its own log"), "{reasons}");
+    // A log of a few of many sessions is no evidence of it.
+    let head: Vec<&str> = text.lines().take(4).collect();
+    let other: Vec<String> = text
+        .lines()
+        .skip(4)
+        .map(|line| {
+            line.replace("192.0.2.10 ", "192.0.2.77 ")
+                .replace(" 198.51.100.25 ", " 10.1.2.3 ")
+        })
+        .filter(|line| line.contains("192.0.2.77 "))
+        .collect();
+    std::fs::write(&log, format!("{}\n{}\n", head.join("\n"), other.join("\n"))).unwrap();
+    let joined = records(&args)
+        .iter()
+        .any(|record| record["type"] == "session" && record["seen"] == "both");
+    assert!(!joined);
+}

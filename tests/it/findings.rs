@@ -53,18 +53,40 @@ fn found(path: &Path) -> (BTreeSet<String>, BTreeSet<String>) {
     (codes(false), codes(true))
 }
 
+/// The codes that a condition is there to show.
+fn expected(path: &Path) -> BTreeSet<String> {
+    let expect = std::fs::read_to_string(path.join("expect.json")).unwrap();
+    let expect: serde_json::Value = serde_json::from_str(&expect).unwrap();
+    expect["fires"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|code| code.as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn every_code_has_a_condition_in_which_it_fires() {
+    let shown: BTreeSet<String> = conditions().flat_map(|(_, path)| expected(&path)).collect();
+    let unshown: Vec<_> = RULES
+        .iter()
+        .map(|rule| rule.code)
+        .filter(|code| !shown.contains(*code))
+        .collect();
+    assert!(unshown.is_empty(), "no condition shows {unshown:?}");
+}
+
+#[test]
+fn nothing_is_found_where_nothing_is_wrong() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/conditions");
+    assert_eq!(found(&root.join("clean")).1, BTreeSet::new());
+}
+
 #[test]
 fn each_condition_gives_its_findings_and_no_other() {
     let mut wrong = Vec::new();
     for (name, path) in conditions() {
-        let expect = std::fs::read_to_string(path.join("expect.json")).unwrap();
-        let expect: serde_json::Value = serde_json::from_str(&expect).unwrap();
-        let fires: BTreeSet<String> = expect["fires"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|code| code.as_str().unwrap().to_owned())
-            .collect();
+        let fires = expected(&path);
         let (loud, all) = found(&path);
         let missing: Vec<_> = fires.difference(&all).collect();
         let more: Vec<_> = loud.difference(&fires).collect();

@@ -19,6 +19,9 @@ fn essence(path: &str) -> Vec<String> {
             if let Some(tcp) = fields.get_mut("tcp") {
                 tcp.as_object_mut().unwrap().remove("handshake_ms");
             }
+            if let Some(ended) = fields.get_mut("ended") {
+                ended.as_object_mut().unwrap().remove("at");
+            }
             record.to_string()
         })
         .collect()

@@ -84,3 +84,71 @@ fn formats_tell_what_each_can_show() {
     assert_eq!(postfix["client_port"]["shown"], "with setting");
     assert_eq!(postfix["marks"], "line");
 }
+
+/// What a day would take by a capture is what the server wrote while the capture ran, as much longer as a day is.
+#[test]
+fn a_day_s_cost_is_told_from_a_capture_and_fits_what_was_written() {
+    for (server, level, wire, log) in [
+        ("exim", 1, "exim/wire.pcapng", "exim/mainlog"),
+        ("courier", 0, "courier/wire.pcapng", "courier/syslog.log"),
+        ("sendmail", 0, "sendmail/wire.pcapng", "sendmail/syslog.log"),
+    ] {
+        let wire = format!("captures/real-logs/{wire}");
+        let text = said(&run(&["logging", server, "-r", &wire]));
+        let seconds: f64 = number(&text, " commands in ", " s");
+        let day = text
+            .lines()
+            .filter(|line| line.contains("a day at this traffic"))
+            .nth(level)
+            .unwrap();
+        let (number, unit) = day
+            .split_once("; ")
+            .and_then(|(_, told)| told.split_once(" a day"))
+            .and_then(|(told, _)| told.split_once(' '))
+            .unwrap();
+        let factor = match unit {
+            "octets" => 1.0,
+            "kB" => 1e3,
+            "MB" => 1e6,
+            other => panic!("{other}"),
+        };
+        let day = number.parse::<f64>().unwrap() * factor;
+        let written = std::fs::read(format!("captures/real-logs/{log}")).unwrap();
+        let written = f64::from(u32::try_from(written.len()).unwrap());
+        let expected = written * 86_400.0 / seconds;
+        assert!(
+            day > expected / 2.0 && day < expected * 2.0,
+            "{server}: {day} told, {expected} by what was written"
+        );
+    }
+}
+
+fn number(text: &str, before: &str, after: &str) -> f64 {
+    let (_, rest) = text.split_once(before).unwrap();
+    rest.split_once(after).unwrap().0.parse().unwrap()
+}
+
+/// Each server: how its files rotate, what holds them before they can be deleted, and at each level how to turn it on, what it shows and what not.
+#[test]
+fn advice_on_every_server_is_whole() {
+    for advice in ADVICE {
+        let text = said(&run(&["logging", advice.server]));
+        for part in ["turn on", "costs", "files", "deleting"] {
+            let is_told = |line: &str| {
+                let told = line.trim_start().strip_prefix(part);
+                told.is_some_and(|told| told.trim().len() > 5)
+            };
+            assert!(text.lines().any(is_told), "{}: {part}", advice.server);
+        }
+        assert!(
+            advice.rotates.len() > 20 && advice.deleting.len() > 20,
+            "{}",
+            advice.server
+        );
+        for level in advice.levels {
+            for part in [level.turn_on, level.shows, level.hides] {
+                assert!(!part.is_empty(), "{} {}", advice.server, level.name);
+            }
+        }
+    }
+}

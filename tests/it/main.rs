@@ -24,8 +24,10 @@ mod findings;
 #[cfg(feature = "live")]
 mod follow;
 mod formats;
+mod hidden_clocks;
 #[cfg(feature = "live")]
 mod live;
+mod log_formats;
 mod logging;
 mod odbc;
 mod own_format;

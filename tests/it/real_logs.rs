@@ -12,6 +12,8 @@ use crate::program::records;
 const LOGS: &[(&str, &str, u64, usize)] = &[
     // Nothing names a connection there: which line is of which is told by `apache-custom.log`.
     ("apache/access.log", "clf", 0, 0),
+    ("courier-esmtpd-dialog/syslog.log", "courier", 0, 4),
+    ("courier-esmtpd/syslog.log", "courier", 0, 4),
     ("courier/syslog.log", "courier", 0, 4),
     ("cyrus/syslog.log", "cyrus", 0, 4),
     ("cyrus/telemetry-1.log", "cyrus-telemetry", 0, 0),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::program::{records, run, said};
+use crate::program::{complained, records, run, said};
 
 const OLD: &str = "Dec 31 23:59:58 mail postfix/smtpd[7]: connect from unknown[192.0.2.10]\n";
 const NEW: &str = "Jan  1 00:00:01 mail postfix/smtpd[7]: disconnect from unknown[192.0.2.10] quit=1 commands=1\nJan  1 00:00:00 mail postfix/qmgr[8]: late\n";
@@ -123,4 +123,77 @@ fn letters_and_zones_are_as_given() {
         "the hour again, in winter time"
     );
     assert_eq!(read[0]["late_lines"], 0);
+}
+
+/// The two halves of a Dovecot rawlog, given as a folder, are one session whose lines keep their places.
+#[test]
+fn halves_of_a_rawlog_are_one_session() {
+    let folder = tempfile::tempdir().unwrap();
+    let client = "1795491820.635236 A2 NOOP\r\n1795491820.809706 A3 LOGOUT\r\n";
+    let server = "1795491820.634989 A1 OK Logged in\r\n1795491820.635812 A2 OK Done.\r\n1795491820.809906 * BYE Bye\r\n1795491820.809907 A3 OK Done.\r\n";
+    let read = written(folder.path(), "20261124-034340.77.1.in", client.as_bytes());
+    let sent = written(folder.path(), "20261124-034340.77.1.out", server.as_bytes());
+    written(folder.path(), "20261124-034341.78.1.in", client.as_bytes());
+    let told = records(&["-l", &folder.path().display().to_string()]);
+    let logs: Vec<_> = told
+        .iter()
+        .filter(|record| record["type"] == "log")
+        .collect();
+    assert_eq!(logs.len(), 2);
+    assert_eq!(logs[0]["files"], serde_json::json!([read, sent]));
+    assert_eq!(logs[0]["late_lines"], 0);
+    let sessions: Vec<_> = told
+        .iter()
+        .filter(|record| record["type"] == "session")
+        .collect();
+    assert_eq!(sessions.len(), 2);
+    let exchanges: Vec<_> = told
+        .iter()
+        .filter(|record| record["type"] == "exchange" && record["session"] == "s1")
+        .map(|record| (record["request"].as_str().unwrap(), record["code"].as_str()))
+        .collect();
+    assert_eq!(
+        exchanges,
+        [("A2 NOOP", Some("OK")), ("A3 LOGOUT", Some("OK"))]
+    );
+    let files: std::collections::BTreeSet<_> = sessions[0]["log_lines"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|place| place["file"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(files.len(), 2);
+}
+
+/// A rule for a log that is not there is a mistake that would go unseen.
+#[test]
+fn a_zone_for_a_log_that_is_not_read_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = written(folder.path(), "mail.log", OLD.as_bytes());
+    for (option, rule) in [
+        ("--log-zone", "mial.log=+01:00"),
+        ("--clock", "mial.log=1.5"),
+        ("--log-encoding", "mial.log=latin1"),
+    ] {
+        let output = run(&["-l", &log, option, rule]);
+        assert_eq!(output.status.code(), Some(3), "{option}");
+        let text = complained(&output);
+        assert!(
+            text.contains("no log is called 'mial.log'") && text.contains(option),
+            "{text}"
+        );
+        assert!(
+            said(&output).contains("postfix"),
+            "the log is read all the same"
+        );
+    }
+    let fits = run(&["-l", &log, "--log-zone", "mail.log=+01:00"]);
+    assert_eq!(fits.status.code(), Some(0));
+    let wrong = run(&["-l", &log, "--log-zone", "mail.log=CEST"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(
+        complained(&wrong).contains("+HH:MM"),
+        "{}",
+        complained(&wrong)
+    );
 }

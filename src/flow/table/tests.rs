@@ -21,6 +21,7 @@ fn datagram((side, flags, seq, ack, payload): (Side, u8, u32, u32, &[u8])) -> Da
         source,
         destination,
         ttl: 64,
+        id: None,
         authenticated: None,
         upper: Upper::Tcp(Segment {
             source_port: ports.0,
@@ -124,6 +125,87 @@ fn data_captured_after_its_acknowledgement_still_comes_first() {
     let mut sent = DIALOGUE;
     sent.swap(3, 4);
     assert_eq!(run(&timed(&sent), Limits::default()).text, SAID);
+}
+
+#[test]
+fn segments_captured_in_reverse_come_in_their_order() {
+    let mut sent = DIALOGUE;
+    sent[3..6].reverse();
+    assert_eq!(run(&timed(&sent), Limits::default()).text, SAID);
+    let mut sent = DIALOGUE;
+    sent[3..].reverse();
+    assert_eq!(run(&timed(&sent), Limits::default()).text, SAID);
+    sent.reverse();
+    assert_eq!(run(&timed(&sent), Limits::default()).text, SAID);
+}
+
+#[test]
+fn octets_from_before_the_first_packet_of_a_connection_come_first() {
+    let mut sent = DIALOGUE[3..].to_vec();
+    sent.swap(0, 2);
+    assert_eq!(run(&timed(&sent), Limits::default()).text, SAID);
+}
+
+#[test]
+fn a_reset_comes_after_what_waits_before_it() {
+    let sent = [
+        &DIALOGUE[..3],
+        &[
+            (C, A, 100, 507, b"NOOP\n"),
+            (C, R, 105, 0, b""),
+            (V, A, 500, 100, b"220 hi\n"),
+        ],
+    ]
+    .concat();
+    let told = run(&timed(&sent), Limits::default());
+    assert_eq!(told.text, "<220 hi\n>NOOP\n!");
+    assert_eq!(told.records[0].conn_state, "RSTO");
+}
+
+/// The dialogue with timestamps that grow, and one more segment, whose stamp is `stamp`, at place `at`.
+fn stamped(at: usize, extra: Sent, stamp: u32, later: &[Sent]) -> Told {
+    let mut table = FlowTable::new(Limits::default());
+    let mut told = Told::default();
+    let mut sent: Vec<(Sent, u32)> = DIALOGUE.iter().copied().zip(1_000..).collect();
+    sent.truncate(at);
+    sent.push((extra, stamp));
+    sent.extend(later.iter().copied().zip(2_000..));
+    for (n, (one, stamp)) in sent.into_iter().enumerate() {
+        let mut datagram = datagram(one);
+        if let Upper::Tcp(segment) = &mut datagram.upper {
+            segment.options.timestamps = Some((stamp, 0));
+        }
+        let at = Nanos(0) + Span::millis(i64::try_from(n).unwrap());
+        let packet = PacketNo(n as u64 + 1);
+        table.push(at, packet, &datagram, &mut |_, event| told.take(event));
+    }
+    table.finish(&mut |_, event| told.take(event));
+    assert_eq!((table.open(), table.held), (0, 0));
+    told
+}
+
+#[test]
+fn what_the_receiver_drops_for_its_old_timestamp_is_no_data() {
+    let old: Sent = (C, A, 105, 514, b"EVIL\n");
+    let told = stamped(6, old, 7, &DIALOGUE[6..]);
+    assert_eq!(told.text, SAID);
+    let client = *told.records[0].counts.of(C);
+    assert_eq!((client.old_timestamps, client.conflicting), (1, 0));
+    // Its FIN closes nothing either.
+    let told = stamped(6, (C, FA, 105, 514, b"EVIL\n"), 7, &DIALOGUE[6..7]);
+    assert_eq!(told.text, "<220 hi\n>NOOP\n<250 ok\n>QUIT\n");
+    assert_eq!(told.records[0].conn_state, "S1");
+}
+
+#[test]
+fn what_the_receiver_acknowledges_is_data_whatever_its_timestamp() {
+    let told = stamped(6, DIALOGUE[6], 7, &DIALOGUE[7..]);
+    assert_eq!(told.text, SAID);
+    assert_eq!(told.records[0].counts.of(C).old_timestamps, 1);
+    // Once one was taken, the stamps of that side mean nothing: no wait for the next.
+    let more = [(V, A, 514, 110, &b""[..]), (C, A, 110, 514, b"RSET\n")];
+    let told = stamped(6, DIALOGUE[6], 7, &more);
+    assert_eq!(told.text, "<220 hi\n>NOOP\n<250 ok\n>QUIT\n>RSET\n");
 }
 
 #[test]

@@ -3,8 +3,6 @@
 //! Captures swap packets: an acknowledgement may stand before the data that it acknowledges. Such a segment waits a
 //! little for them, so that events come in causal order; if they never come, they are a hole, declared first.
 
-use std::collections::VecDeque;
-
 use crate::link::{Checksum, Flags, Segment, SeqNo};
 use crate::model::{Conversation, Counts, Handshake, Nanos, Overlap, PacketNo, Side, Span};
 
@@ -14,11 +12,10 @@ use super::observer::{Judged, Observer, Purpose};
 use super::passage::Passing;
 use super::states::{State, States};
 use super::stream::{Octets, OneMore, Stream, Taken, Tally};
+use super::waiting::{Behind, Does, Meta, Queue, Waiting};
 
-/// Segments that wait for what they acknowledge.
-const WAITING: usize = 16;
-/// And how long the first of them waits.
-const PATIENCE: Span = Span::millis(100);
+mod turns;
+
 /// What a retransmission takes at least where the handshake does not tell (Wireshark reckons so too).
 const USUAL_ROUND_TRIP: Span = Span::millis(3);
 
@@ -29,6 +26,8 @@ pub(in super::super) struct Arrival {
     pub(in super::super) packet: PacketNo,
     /// Hops left of it.
     pub(in super::super) hops: u8,
+    /// Its number among the packets of its sender (RFC 791 §3.1).
+    pub(in super::super) id: Option<u16>,
 }
 
 /// How far a connection is.
@@ -39,26 +38,13 @@ pub(in super::super) enum Phase {
     Opening,
 }
 
-/// A segment that acknowledges octets not yet seen.
-#[derive(Debug)]
-struct Waiting {
-    arrival: Arrival,
-    side: Side,
-    meta: Meta,
-    bytes: Box<[u8]>,
-}
-
-/// What of a segment its streams need.
-#[derive(Clone, Copy, Debug)]
-struct Meta {
-    /// Of the first octet of payload.
-    seq: SeqNo,
-    ack: Option<SeqNo>,
-    length: u32,
-    fin: bool,
-    judged: Judged,
-    /// What it acknowledges beyond all that the other side was seen to send.
-    one_more: OneMore,
+/// Whether it is known where the streams begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    /// Not of each: those without a SYN may begin before the first segment captured, as captures swap packets.
+    Open,
+    /// As far as it ever will be.
+    Settled,
 }
 
 /// A connection that is followed.
@@ -78,8 +64,12 @@ pub(in super::super) struct TcpConnection {
     handshake: Handshake,
     passing: Passing,
     first_syn: Option<SeqNo>,
-    waiting: VecDeque<Waiting>,
-    waiting_octets: usize,
+    start: Start,
+    waiting: Queue,
+    /// Segments with an old timestamp, which the receiver drops unless it acknowledges them (PAWS, RFC 7323 §5).
+    doubted: Queue,
+    /// Whose old timestamps mean nothing, as the receiver took segments that have them.
+    stamps_rewritten: [bool; 2],
 }
 
 impl TcpConnection {
@@ -103,8 +93,10 @@ impl TcpConnection {
             handshake: Handshake::default(),
             passing: Passing::default(),
             first_syn: None,
-            waiting: VecDeque::new(),
-            waiting_octets: 0,
+            start: Start::Open,
+            waiting: Queue::default(),
+            doubted: Queue::default(),
+            stamps_rewritten: [false; 2],
         }
     }
 
@@ -118,7 +110,7 @@ impl TcpConnection {
     }
 
     pub(in super::super) fn phase(&self) -> Phase {
-        if self.torn_down || self.streams.iter().all(Stream::ended) {
+        if self.torn_down || self.both_closed() {
             Phase::Closed
         } else if self.states.of(Side::Client) == State::SynSent
             || self.states.of(Side::Client) == State::Inactive && self.handshake.syn_ack.is_some()
@@ -131,7 +123,17 @@ impl TcpConnection {
 
     /// Octets kept back for later.
     pub(in super::super) fn held_octets(&self) -> usize {
-        self.waiting_octets + self.streams.iter().map(Stream::held_octets).sum::<usize>()
+        let streams = self.streams.iter().map(Stream::held_octets);
+        self.waiting.octets() + self.doubted.octets() + streams.sum::<usize>()
+    }
+
+    /// Whether both sides have closed, as far as they have been followed.
+    fn both_closed(&self) -> bool {
+        let waits = !self.waiting.is_empty()
+            && [Side::Client, Side::Server]
+                .iter()
+                .all(|&side| self.states.of(side) == State::Closed);
+        waits || self.streams.iter().all(Stream::ended)
     }
 
     /// Whether `segment` opens another connection between the same two endpoints.
@@ -169,26 +171,45 @@ impl TcpConnection {
         if checksums == BadChecksums::Drop && segment.checksum == Checksum::Bad {
             return self.note_bad_checksum(side);
         }
+        self.release(arrival.at, limits, out);
         let closed_before = self.states.of(side) == State::Closed;
         let judged = self.note(arrival, side, segment);
         self.passing.segment(arrival, side, segment);
         let mut meta = self.meta(side, segment, judged);
-        if closed_before {
+        if closed_before && judged.acknowledges_more {
             meta.one_more = OneMore::Fin;
         }
-        if segment.flags.has(Flags::RST) {
-            return self.reset(arrival, side, segment, out);
+        if meta.does == Does::TearDown && !self.heeds_reset(side, segment.seq) {
+            return;
         }
-        if self.must_wait(side, &meta) {
-            self.waiting_octets += segment.payload.len();
-            self.waiting.push_back(Waiting {
+        if self.is_doubted(side, segment, judged) {
+            self.doubted.make_room();
+            self.doubted.push(Waiting {
                 arrival,
                 side,
                 meta,
                 bytes: segment.payload.into(),
             });
+            return;
+        }
+        self.states.advance(side, segment.flags, segment.length);
+        if let Some(ack) = meta.ack {
+            self.believe(side.other(), ack, limits, out);
+        }
+        let behind = if self.waiting.holds(side) {
+            Behind::Own
         } else {
+            Behind::None
+        };
+        if self.may_go(side, &meta, behind) {
             self.pass(arrival, side, &meta, segment.payload, limits, out);
+        } else {
+            self.waiting.push(Waiting {
+                arrival,
+                side,
+                meta,
+                bytes: segment.payload.into(),
+            });
         }
         self.release(arrival.at, limits, out);
     }
@@ -205,8 +226,12 @@ impl TcpConnection {
         limits: &Limits,
         out: &mut dyn FnMut(StreamEvent<'_>),
     ) {
-        while let Some(waiting) = self.waiting.pop_front() {
+        self.doubted.clear();
+        self.settle();
+        self.release_ready(limits, out);
+        while let Some(waiting) = self.waiting.pop_first() {
             self.force(waiting, self.last, limits, out);
+            self.release_ready(limits, out);
         }
         self.give_up_all(out);
     }
@@ -267,17 +292,13 @@ impl TcpConnection {
         {
             self.handshake.ack.get_or_insert(arrival.at);
         }
-        let judged = self.observer.take(
+        self.observer.take(
             (arrival.at, side),
             segment,
             self.states,
             &mut self.counts,
             &mut self.history,
-        );
-        if !flags.has(Flags::RST) {
-            self.states.advance(side, flags, segment.length);
-        }
-        judged
+        )
     }
 
     fn opening(&mut self, arrival: Arrival, side: Side, segment: &Segment<'_>) {
@@ -310,17 +331,26 @@ impl TcpConnection {
             segment.seq
         };
         let ack = flags.has(Flags::ACK).then_some(segment.ack);
-        if !flags.has(Flags::RST) {
-            self.stream(side).begin(seq);
-            if let Some(ack) = ack {
-                self.stream(side.other()).begin(ack);
+        let does = match (flags.has(Flags::RST), flags.has(Flags::FIN)) {
+            (true, _) => Does::TearDown,
+            (_, true) => Does::Close,
+            _ => Does::Nothing,
+        };
+        if does != Does::TearDown {
+            let opens = flags.has(Flags::SYN);
+            for (side, number) in [(side.other(), ack), (side, Some(seq))] {
+                match number {
+                    Some(number) if opens => self.stream(side).open(number),
+                    Some(number) => self.stream(side).begin(number),
+                    None => {}
+                }
             }
         }
         Meta {
             seq,
-            ack,
+            ack: ack.filter(|_| does != Does::TearDown),
             length: segment.length,
-            fin: flags.has(Flags::FIN),
+            does,
             judged,
             one_more: OneMore::Octet,
         }
@@ -339,60 +369,12 @@ impl TcpConnection {
         (stream, tally)
     }
 
-    /// Whether it acknowledges octets not yet passed on, or stands behind one that does.
-    fn must_wait(&mut self, side: Side, meta: &Meta) -> bool {
-        let unseen = self.unseen(side, meta);
-        let awaited = self.waiting.iter().any(|waiting| waiting.side != side);
-        if self.stream(side).fills(meta.seq, meta.length) && (awaited || !unseen) {
-            return false;
+    const fn stream_of(&self, side: Side) -> &Stream {
+        let [client, server] = &self.streams;
+        match side {
+            Side::Client => client,
+            Side::Server => server,
         }
-        unseen || self.waiting.iter().any(|waiting| waiting.side == side)
-    }
-
-    fn unseen(&mut self, side: Side, meta: &Meta) -> bool {
-        let other = self.stream(side.other());
-        meta.ack
-            .and_then(|ack| other.ahead(ack))
-            .is_some_and(|ahead| ahead > 0)
-    }
-
-    /// Passes on segments whose wait is over, one way or the other.
-    fn release(&mut self, now: Nanos, limits: &Limits, out: &mut dyn FnMut(StreamEvent<'_>)) {
-        while let Some(first) = self.waiting.front() {
-            let (side, meta, since) = (first.side, first.meta, first.arrival.at);
-            let over = self.waiting.len() > WAITING || now.since(since) > PATIENCE;
-            if !over && self.unseen(side, &meta) {
-                return;
-            }
-            if let Some(waiting) = self.waiting.pop_front() {
-                self.force(waiting, now, limits, out);
-            }
-        }
-    }
-
-    /// Passes a waiting segment on; what it acknowledges and nobody saw is a hole.
-    fn force(
-        &mut self,
-        waiting: Waiting,
-        now: Nanos,
-        limits: &Limits,
-        out: &mut dyn FnMut(StreamEvent<'_>),
-    ) {
-        self.waiting_octets -= waiting.bytes.len();
-        if let Some(ack) = waiting.meta.ack {
-            let other = waiting.side.other();
-            let one_more = waiting.meta.one_more;
-            let (stream, mut tally) = self.direction(other);
-            let holes = stream.give_up((ack, one_more), now, &mut tally, out);
-            self.note_gaps(other, holes);
-        }
-        let Waiting {
-            arrival,
-            side,
-            meta,
-            bytes,
-        } = waiting;
-        self.pass(arrival, side, &meta, &bytes, limits, out);
     }
 
     fn pass(
@@ -404,8 +386,17 @@ impl TcpConnection {
         limits: &Limits,
         out: &mut dyn FnMut(StreamEvent<'_>),
     ) {
+        if meta.does == Does::TearDown {
+            out(StreamEvent::Rst {
+                side,
+                at: arrival.at,
+            });
+            return;
+        }
         let (stream, mut tally) = self.direction(side);
-        if meta.length > 0 && meta.judged.purpose == Purpose::Usual {
+        let probes = meta.judged.purpose == Purpose::Probe;
+        // The octet of a probe is no data, unless the capture lacks the segment that brought it first.
+        if meta.length > 0 && !(probes && stream.has(meta.seq, meta.length)) {
             let captured = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
             let octets = Octets {
                 at: arrival.at,
@@ -422,41 +413,35 @@ impl TcpConnection {
                 Taken::New => {}
             }
         }
-        if meta.fin {
+        if meta.does == Does::Close {
             stream.fin(meta.seq.plus(meta.length), arrival.at, out);
         }
         if stream.held_octets() > limits.held_per_direction {
             let holes = stream.give_up_all(arrival.at, &mut tally, out);
+            self.history.note(side, Letter::Partial);
             self.note_gaps(side, holes);
         }
     }
 
-    fn reset(
-        &mut self,
-        arrival: Arrival,
-        side: Side,
-        segment: &Segment<'_>,
-        out: &mut dyn FnMut(StreamEvent<'_>),
-    ) {
+    /// Whether a reset ends the connection: it lies in the receiver's window, and nothing has ended it before.
+    fn heeds_reset(&mut self, side: Side, seq: SeqNo) -> bool {
         let stream = self.stream(side);
         // Far from the stream it is another connection's, or forged.
-        let foreign = stream.begun() && stream.ahead(segment.seq).is_none();
+        let foreign = stream.begun() && stream.ahead(seq).is_none();
         // A refusal carries no sequence number of its own (RFC 9293 §3.10.7.1).
-        let refuses = segment.seq == SeqNo(0) && self.handshake.syn_ack.is_none();
-        if !refuses && (foreign || self.observer.stray(side, segment.seq)) {
+        let refuses = seq == SeqNo(0) && self.handshake.syn_ack.is_none();
+        if !refuses && (foreign || self.observer.stray(side, seq)) {
             let counts = self.counts.of_mut(side);
             counts.foreign += u64::from(foreign);
             counts.stray_resets += 1;
-            return;
+            return false;
         }
-        self.states.advance(side, segment.flags, segment.length);
-        if !self.torn_down && !self.streams.iter().all(Stream::ended) {
-            self.torn_down = true;
-            out(StreamEvent::Rst {
-                side,
-                at: arrival.at,
-            });
+        let ends = !self.torn_down && !self.both_closed();
+        self.torn_down |= ends;
+        if !ends {
+            self.states.advance(side, Flags::RST, 0);
         }
+        ends
     }
 
     /// Passes on all that is held, because no room is left for it.

@@ -5,7 +5,9 @@ mod history;
 mod observer;
 mod passage;
 mod recent;
+mod reset;
 mod states;
 mod stream;
+mod waiting;
 
 pub(super) use connection::{Arrival, Phase, TcpConnection};

@@ -50,6 +50,12 @@ pub(super) struct Judged {
     pub(super) purpose: Purpose,
     /// Whether the other side had acknowledged all of it before.
     pub(super) needless: bool,
+    /// How many of its first octets the other side had acknowledged before.
+    pub(super) had: u32,
+    /// Whether it acknowledges more than all before it.
+    pub(super) acknowledges_more: bool,
+    /// Whether its timestamp is older than one of a segment that was in order (PAWS, RFC 7323 §5).
+    pub(super) old_stamp: bool,
 }
 
 impl Observer {
@@ -97,14 +103,15 @@ impl Observer {
         own.waits_for_life = probe && peer.closed.is_none();
 
         tally.urgent += u64::from(flags.has(Flags::URG));
-        if own.has_old_stamp(segment, peer.acked) {
-            tally.old_timestamps += 1;
-        }
+        let old_stamp = own.has_old_stamp(segment, peer.acked);
+        tally.old_timestamps += u64::from(old_stamp);
         let ends_late = own.end.is_some_and(|known| end.minus(known) <= 0);
         if segment.length > 0 && ends_late && !rst {
             history.note(side, Letter::Retransmission);
         }
         let needless = peer.acked.is_some_and(|acked| end.minus(acked) <= 0);
+        let had = peer.acked.map_or(0, |acked| acked.minus(segment.seq));
+        let had = u32::try_from(had).unwrap_or(0).min(segment.length);
 
         let boring =
             rst || states.of(side.other()) == State::Closed || states.of(side) == State::Reset;
@@ -121,6 +128,7 @@ impl Observer {
                 .window_scale
                 .map(|shift| shift.min(MAX_SHIFT));
         }
+        let acknowledges_more = own.acked.is_none_or(|known| segment.ack.minus(known) > 0);
         if !rst {
             own.advance(end, segment, !syn && peer.shift.is_some());
         }
@@ -139,6 +147,9 @@ impl Observer {
                 Purpose::Usual
             },
             needless,
+            had,
+            acknowledges_more,
+            old_stamp,
         }
     }
 

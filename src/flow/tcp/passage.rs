@@ -1,12 +1,13 @@
 //! What becomes of the segments on their way: which sizes get through, which are sent again and again, who waits for
-//! late acknowledgements, and what the hops of a reset say of its sender.
+//! late acknowledgements, when each side closes, and what a reset says of its sender.
 //!
 //! Some hundred octets for each connection, and nothing for each segment.
 
 use crate::link::{Flags, Segment, SeqNo};
-use crate::model::{Nanos, Passage, Repeated, Reset, Side, Span};
+use crate::model::{Closed, Nanos, Passage, Repeated, Reset, Side, Span};
 
 use super::connection::Arrival;
+use super::reset::Manner;
 
 /// A copy that comes sooner may be the same packet captured twice.
 const COPY: Span = Span::millis(20);
@@ -21,6 +22,7 @@ const AT_ONCE: Span = Span::millis(5);
 pub(super) struct Passing {
     told: Passage,
     senders: [Sender; 2],
+    manners: [Manner; 2],
     syn: Option<Nanos>,
     trip: Option<Span>,
 }
@@ -51,15 +53,22 @@ impl Passing {
     pub(super) fn segment(&mut self, arrival: Arrival, side: Side, segment: &Segment<'_>) {
         let flags = segment.flags;
         if flags.has(Flags::RST) {
-            let reset = Reset {
-                at: arrival.at,
-                packet: arrival.packet,
-                hops: arrival.hops,
-            };
+            let reset = self.reset(arrival, side, segment);
             self.told.of_mut(side).reset.get_or_insert(reset);
             return;
         }
         self.hops(arrival, side);
+        if !flags.has(Flags::SYN) {
+            // Hosts number the packets of the handshake on their own.
+            self.manner(side).packet(arrival.id);
+        }
+        if flags.has(Flags::FIN) {
+            let closed = Closed {
+                at: arrival.at,
+                packet: arrival.packet,
+            };
+            self.told.of_mut(side).closed.get_or_insert(closed);
+        }
         if flags.has(Flags::SYN) {
             self.opening(arrival.at, side, segment);
         } else if self.trip.is_none() && side == Side::Client {
@@ -92,9 +101,41 @@ impl Passing {
         }
     }
 
+    const fn manner(&mut self, side: Side) -> &mut Manner {
+        let [client, server] = &mut self.manners;
+        match side {
+            Side::Client => client,
+            Side::Server => server,
+        }
+    }
+
+    fn reset(&mut self, arrival: Arrival, side: Side, segment: &Segment<'_>) -> Reset {
+        let other = *self.sender(side.other());
+        let ahead = self
+            .sender(side)
+            .next
+            .map_or(0, |next| segment.seq.minus(next));
+        let answers = segment.flags.has(Flags::ACK) && other.next == Some(segment.ack);
+        let waited = other
+            .sent
+            .filter(|_| answers)
+            .map(|sent| arrival.at.since(sent));
+        let manner = self.manner(side);
+        Reset {
+            at: arrival.at,
+            packet: arrival.packet,
+            hops: arrival.hops,
+            // One octet may be its FIN.
+            ahead: u32::try_from(ahead).unwrap_or(0).saturating_sub(1),
+            odd_number: manner.odd_number(arrival.id),
+            too_soon: waited.and_then(|waited| manner.too_soon(waited)),
+        }
+    }
+
     fn hops(&mut self, arrival: Arrival, side: Side) {
         let trip = self.trip.unwrap_or(Span::ZERO);
         let way = self.told.of_mut(side);
+        way.last = way.last.max(Some(arrival.at));
         let (least, most) = way.hops.unwrap_or((arrival.hops, arrival.hops));
         way.hops = Some((least.min(arrival.hops), most.max(arrival.hops)));
         // What was on its way already says nothing.
@@ -110,6 +151,8 @@ impl Passing {
             // Of a SYN sent again nobody knows which of the two was answered.
             let first = self.syn.is_none();
             self.syn = first.then_some(at);
+        } else if let Some(syn) = self.syn {
+            self.manner(side).answered(at.since(syn));
         }
         let behind = segment.seq.plus(1);
         let sender = self.sender(side);
@@ -139,6 +182,7 @@ impl Passing {
         let again = sender.again.take();
         let all = sender.next.is_none_or(|next| segment.ack.minus(next) >= 0);
         let waited = sender.sent.map(|sent| at.since(sent));
+        let measured = waited.filter(|_| all && again.is_none());
         sender.late = match (waited, trip) {
             (Some(waited), Some(trip)) if all && segment.length == 0 && again.is_none() => {
                 let over = waited - trip;
@@ -146,6 +190,9 @@ impl Passing {
             }
             _ => None,
         };
+        if let Some(waited) = measured {
+            self.manner(side).answered(waited);
+        }
         let way = self.told.of_mut(other);
         way.passed = way.passed.max(through.map_or(0, |(_, length)| length));
         if let Some((_, again)) = again
@@ -235,6 +282,7 @@ mod tests {
     const S: u8 = 2;
     const A: u8 = 16;
     const R: u8 = 4;
+    const F: u8 = 1;
 
     /// When in milliseconds, who, hops, flags, sequence and acknowledgement numbers, octets.
     type Sent = (i64, Side, u8, u8, u32, u32, u32);
@@ -246,6 +294,7 @@ mod tests {
                 at: Nanos(0) + Span::millis(millis),
                 packet: PacketNo(number as u64 + 1),
                 hops,
+                id: None,
             };
             let segment = Segment {
                 source_port: 1,
@@ -329,5 +378,37 @@ mod tests {
         let way = *run(&sent).of(V);
         assert_eq!((way.hops, way.reset.unwrap().hops), (Some((63, 63)), 64));
         assert_eq!(way.after_reset, 1);
+    }
+
+    #[test]
+    fn a_reset_is_measured_against_its_side_and_the_first_fin_is_kept() {
+        let far: Vec<Sent> = vec![
+            (0, C, 64, S, 99, 0, 0),
+            (40, V, 63, S | A, 499, 100, 0),
+            (40, C, 64, A, 100, 500, 0),
+            (50, C, 64, A, 100, 500, 20),
+            (90, V, 63, A, 500, 120, 10),
+            (100, C, 64, A, 120, 510, 20),
+            (140, V, 63, A, 510, 140, 10),
+            (150, C, 64, A, 140, 520, 20),
+        ];
+        let with = |last: Sent| {
+            let mut sent = far.clone();
+            sent.push(last);
+            run(&sent).of(V).reset.unwrap()
+        };
+        let soon = with((151, V, 63, R | A, 1980, 160, 0));
+        assert_eq!(soon.too_soon, Some([Span::MILLISECOND, Span::millis(40)]));
+        assert_eq!(soon.ahead, 1459);
+        let own = with((190, V, 63, R | A, 520, 160, 0));
+        assert_eq!((own.too_soon, own.ahead), (None, 0));
+        // Without an acknowledgement it may have been on its way before.
+        assert_eq!(with((151, V, 63, R, 520, 0, 0)).too_soon, None);
+        let mut sent = far.clone();
+        sent.push((160, C, 64, F | A, 160, 520, 0));
+        sent.push((360, C, 64, F | A, 160, 520, 0));
+        let told = run(&sent);
+        assert_eq!(told.of(C).closed.unwrap().packet, PacketNo(9));
+        assert_eq!(told.of(C).last, Some(Nanos(0) + Span::millis(360)));
     }
 }

@@ -92,6 +92,7 @@ pub(super) struct Stream {
     held_octets: usize,
     fin: Option<(i64, Nanos)>,
     ended: bool,
+    opened: bool,
     recent: Recent,
     /// Whether the last thing passed on was a hole: what is missing next belongs to it.
     in_hole: bool,
@@ -107,6 +108,7 @@ impl Stream {
             held_octets: 0,
             fin: None,
             ended: false,
+            opened: false,
             recent: Recent::EMPTY,
             in_hole: false,
         }
@@ -117,6 +119,31 @@ impl Stream {
         if self.next.is_none() {
             self.next = Some(next);
         }
+    }
+
+    /// Makes `next` the first octet, as a SYN says, unless the stream is under way.
+    pub(super) fn open(&mut self, next: SeqNo) {
+        if self.is_untouched() {
+            self.next = Some(next);
+            self.opened = true;
+        }
+    }
+
+    /// Makes `next` the first octet where it lies before the one known so far and nothing has been passed on.
+    pub(super) fn begin_no_later(&mut self, next: SeqNo) {
+        let later = self.ahead(next).is_some_and(|ahead| ahead < 0);
+        if later && !self.opened && self.is_untouched() {
+            self.next = Some(next);
+        }
+    }
+
+    fn is_untouched(&self) -> bool {
+        self.position == 0 && self.held.is_empty() && self.fin.is_none()
+    }
+
+    /// Whether a SYN told where it begins.
+    pub(super) const fn opened(&self) -> bool {
+        self.opened
     }
 
     pub(super) const fn begun(&self) -> bool {
@@ -143,6 +170,12 @@ impl Stream {
     pub(super) fn fills(&self, seq: SeqNo, length: u32) -> bool {
         self.ahead(seq)
             .is_some_and(|ahead| ahead <= 0 && ahead + i64::from(length) > 0)
+    }
+
+    /// Whether `length` octets from `seq` have been passed on, or a hole in their place.
+    pub(super) fn has(&self, seq: SeqNo, length: u32) -> bool {
+        self.ahead(seq)
+            .is_some_and(|ahead| ahead + i64::from(length) <= 0)
     }
 
     /// Takes the octets of a segment that begins at `seq`.

@@ -95,13 +95,13 @@ pub(super) const COURIER: Advice = Advice {
         name: "as installed",
         turn_on: "nothing to do; leave DEBUG_LOGIN=0 in authdaemonrc: 1 tells how logins are looked up, which is not compared, and 2 writes passwords in clear",
         shows: "connection, login and end of each session with the client's port; octets in both directions behind the login, inside TLS; refusals of ESMTP",
-        hides: "commands and replies, octets before the login, TLS versions; nothing turns them on. Old versions have neither port nor octets",
+        hides: "commands and replies, octets before the login, TLS versions; nothing turns them on but ESMTP_LOG_DIALOG=1 in /etc/courier/esmtpd, whose lines do not say whose command it is: they are left aside. Old versions have neither port nor octets",
         cost: Cost {
             session: 430,
             exchange: 0,
         },
     }],
-    basis: "measured on captures/real-logs/courier: 4 sessions of IMAP and POP3",
+    basis: "measured on captures/real-logs/courier: 4 sessions of IMAP and POP3; a session of ESMTP takes a line of 80 octets, and one for each refusal",
     rotates: SYSLOG,
     deleting: "syslog holds the file, Courier none: turn it with logrotate, or restart rsyslog after moving it",
 };

@@ -39,6 +39,16 @@ pub(super) const IIS_SMTP: Advice = Advice {
                 exchange: 130,
             },
         },
+        Level {
+            name: "ODBC",
+            turn_on: r"make the table with %windir%\System32\inetsrv\Logtemp.sql in a database that is a system data source, and take ODBC Logging from the same list of formats",
+            shows: "all values of W3C extended, in local time; read with -l 'odbc:DSN=NAME;table=inetlog', or exported as CSV with the names of its columns",
+            hides: "what is longer than 255 characters is cut; the client's port, texts of replies, bodies",
+            cost: Cost {
+                session: 0,
+                exchange: 190,
+            },
+        },
     ],
     basis: TYPICAL,
     rotates: r"%windir%\System32\LogFiles\SMTPSVC1, daily at midnight of UTC; rows are written late, 64 KB at a time",

@@ -1,7 +1,10 @@
 //! Dovecot's rawlog: all octets of a session behind its login, each line with the microsecond of its read or write.
 //!
 //! Two files hold a session, `.in` what the client sent and `.out` what it was sent; a log to one place marks lines `I:` and `O:`. Neither says who
-//! the client is. Stamps are UTC.
+//! the client is. Stamps are UTC. Of a pair the client's half is kept until the server's comes, and the two are put together by their stamps: a
+//! line is read before the reply to it is written. Bound: [`MAX_HELD`].
+
+use std::collections::VecDeque;
 
 use crate::model::{
     ClockStep, LineRef, LogId, LogSession, LogTime, Marks, Proto, Role, Shown, Shows, Side, Span,
@@ -9,7 +12,7 @@ use crate::model::{
 };
 
 use super::super::transcript::{Detail, Transcript};
-use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
+use super::super::{Builder, Entry, Follows, Head, Line, Parsed, Sureness};
 
 /// Row of the registry.
 pub(in super::super) const ENTRY: Entry = Entry {
@@ -29,16 +32,21 @@ pub(in super::super) const ENTRY: Entry = Entry {
     probe,
     open: |id, head| {
         let (proto, side) = spoken(head);
-        let mut transcript = Transcript::new(id, proto, Role::Server, Detail::Everything);
-        transcript.session.encryption = None;
         Box::new(Rawlog {
             id,
+            proto,
             side,
-            transcript: Some(transcript),
-            told: false,
+            transcript: None,
+            held: VecDeque::new(),
+            octets: 0,
+            half: Half::First,
+            too_long: 0,
         })
     },
 };
+
+/// Octets of the client's half that are kept; of a longer one the halves are told as two.
+const MAX_HELD: usize = 32 << 20;
 
 fn probe(head: &Head<'_>) -> Sureness {
     let fits = head
@@ -49,13 +57,30 @@ fn probe(head: &Head<'_>) -> Sureness {
     Sureness::share(fits, head.lines.len())
 }
 
-/// One file.
+/// One file, or the two of a session.
 struct Rawlog {
     id: LogId,
+    proto: Proto,
     /// Whose words they are, where lines do not say.
     side: Side,
     transcript: Option<Transcript>,
-    told: bool,
+    /// The client's lines that wait for the server's.
+    held: VecDeque<(LineRef, Stamp, String)>,
+    octets: usize,
+    half: Half,
+    /// Sessions whose halves could not be put together.
+    too_long: usize,
+}
+
+/// What is being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Half {
+    /// The first file, which may be the only one.
+    First,
+    /// A client's half that is too long to be kept: it is told by itself.
+    TooLong,
+    /// The server's half, put together with the client's.
+    Second,
 }
 
 /// A line taken apart.
@@ -132,6 +157,44 @@ fn spoken(head: &Head<'_>) -> (Proto, Side) {
     })
 }
 
+impl Rawlog {
+    fn say(&mut self, line: LineRef, stamp: Stamp, side: Side, text: &str) {
+        let (id, proto) = (self.id, self.proto);
+        let transcript = self.transcript.get_or_insert_with(|| {
+            let mut transcript = Transcript::new(id, proto, Role::Server, Detail::Everything);
+            transcript.session.encryption = None;
+            transcript
+        });
+        transcript.line(line, stamp, side, text);
+    }
+
+    /// Tells the lines that were kept, up to a moment or all.
+    fn release(&mut self, until: Option<LogTime>) {
+        while let Some((line, stamp, text)) = self.held.pop_front() {
+            if until.is_some_and(|until| stamp.at > until) {
+                self.held.push_front((line, stamp, text));
+                return;
+            }
+            self.octets = self.octets.saturating_sub(text.len());
+            self.say(line, stamp, Side::Client, &text);
+        }
+    }
+
+    fn hold(&mut self, line: LineRef, stamp: Stamp, text: &str) {
+        self.octets += text.len();
+        self.held.push_back((line, stamp, text.to_owned()));
+        if self.octets > MAX_HELD {
+            self.half = Half::TooLong;
+            self.release(None);
+        }
+    }
+
+    fn close(&mut self, out: &mut Vec<LogSession>) {
+        self.release(None);
+        out.extend(self.transcript.take().map(Transcript::into_session));
+    }
+}
+
 impl Builder for Rawlog {
     fn line(&mut self, line: Line<'_>, _: &mut Vec<LogSession>) -> Parsed {
         let text = from_wire(line.bytes);
@@ -142,26 +205,56 @@ impl Builder for Rawlog {
             log: self.id,
             line: line.number,
         };
-        if let Some(transcript) = &mut self.transcript {
-            transcript.line(line, row.stamp, row.side.unwrap_or(self.side), row.text);
-            self.told = true;
+        match (self.half, row.side, self.side) {
+            (Half::First, None, Side::Client) => self.hold(line, row.stamp, row.text),
+            (_, marked, side) => {
+                self.release(Some(row.stamp.at));
+                self.say(line, row.stamp, marked.unwrap_or(side), row.text);
+            }
         }
         Parsed::Event(row.stamp)
     }
 
+    fn next_file(&mut self, head: &Head<'_>, out: &mut Vec<LogSession>) -> Follows {
+        let (proto, side) = spoken(head);
+        let first = (self.half, self.side);
+        self.side = side;
+        match (first, side) {
+            ((Half::First, Side::Client), Side::Server) if proto == self.proto => {
+                self.half = Half::Second;
+                return Follows::Meanwhile;
+            }
+            ((Half::TooLong, Side::Client), Side::Server) => self.too_long += 1,
+            _ => {}
+        }
+        self.close(out);
+        self.proto = proto;
+        self.half = Half::First;
+        Follows::Later
+    }
+
     fn finish(&mut self, out: &mut Vec<LogSession>) {
-        let transcript = self.transcript.take().filter(|_| self.told);
-        out.extend(transcript.map(Transcript::into_session));
+        self.close(out);
     }
 
     fn zone(&self) -> Zone {
         Zone::Stated(Span::ZERO)
     }
+
+    fn remarks(&self) -> Vec<String> {
+        let told = (self.too_long > 0).then(|| {
+            format!(
+                "the halves of {} sessions are told by themselves: what the client sent is longer than {MAX_HELD} octets",
+                self.too_long
+            )
+        });
+        told.into_iter().collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::testing::{commands, read};
+    use super::super::super::testing::{commands, read, read_files};
     use super::*;
 
     const IN: &str = "\
@@ -226,5 +319,53 @@ x795491820.809706 LOFG5 LOGOUT
             .replace("LOFG2 APPEND", "LOFG1 OK");
         let told = read(&ENTRY, &log, 2026);
         assert_eq!(commands(&told.sessions[0]), Vec::<String>::new());
+    }
+
+    const CLIENT: &str = "\
+1795491820.635236 A2 APPEND INBOX {9}
+1795491820.635908 hello
+1795491820.635908 
+1795491820.636639 
+1795491820.709706 A4 SELECT INBOX
+1795491820.809706 A5 LOGOUT
+";
+    const SERVER: &str = "\
+1795491820.634989 A1 OK Logged in
+1795491820.635812 + OK
+1795491820.655314 A2 OK [APPENDUID 1795491820 1] Append completed.
+1795491820.709978 * 1 EXISTS
+1795491820.709985 A4 OK [READ-WRITE] Select completed.
+1795491820.809906 * BYE Logging out
+1795491820.809907 A5 OK Logout completed.
+";
+
+    #[test]
+    fn the_halves_of_a_pair_are_one_dialogue() {
+        let told = read_files(&ENTRY, &[CLIENT, SERVER], 2026);
+        assert_eq!((told.sessions.len(), told.failed), (1, 0));
+        assert_eq!(
+            commands(&told.sessions[0]),
+            [
+                "A2 APPEND INBOX {9} OK",
+                "A4 SELECT INBOX OK",
+                "A5 LOGOUT OK"
+            ]
+        );
+    }
+
+    #[test]
+    fn files_of_other_sessions_are_not_put_together() {
+        let told = read_files(&ENTRY, &[CLIENT, CLIENT], 2026);
+        assert_eq!(told.sessions.len(), 2);
+        let told = read_files(&ENTRY, &[SERVER, CLIENT], 2026);
+        assert_eq!(told.sessions.len(), 2);
+        assert_eq!(commands(&told.sessions[1])[1], "A4 SELECT INBOX ?");
+    }
+
+    #[test]
+    fn a_half_beyond_the_bound_is_told_by_itself_and_said() {
+        let long = format!("{CLIENT}1795491820.909706 {}\n", "x".repeat(MAX_HELD));
+        let told = read_files(&ENTRY, &[&long, SERVER], 2026);
+        assert_eq!((told.sessions.len(), told.remarks.len()), (2, 1));
     }
 }

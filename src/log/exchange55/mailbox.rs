@@ -104,15 +104,50 @@ struct Mailbox {
     open: BTreeMap<u32, Transcript>,
     /// Of the last line with a stamp: its thread, whose words they were, and when.
     last: Option<(u32, Side, Stamp)>,
-    had: Had,
+    /// The least level that writes what the log has had so far.
+    level: Option<Level>,
 }
 
-/// What the log has had so far.
-#[derive(Clone, Copy, Debug, Default)]
-struct Had {
-    connections: bool,
-    commands: bool,
-    replies: bool,
+/// What a level of logging puts into the log (Microsoft KB Q182504), as far as the log itself can tell it: 0 writes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Level {
+    Connections,
+    Commands,
+    Replies,
+    Messages,
+}
+
+impl Level {
+    /// Which it was, and what it cannot show.
+    const fn remark(self) -> &'static str {
+        match self {
+            Self::Connections => {
+                "it has connections and no commands: written at level 1 or 2, which show neither commands, replies nor names; set Protocol Logging Level to 4"
+            }
+            Self::Commands => {
+                "it has commands and no replies: written at level 3 or less, which show no replies; set Protocol Logging Level to 4"
+            }
+            Self::Replies => {
+                "it has commands and replies and no messages: written at level 4, or at 5 while none was read; no level shows the client's port"
+            }
+            Self::Messages => {
+                "it has messages: written at level 5, the highest; no level shows the client's port"
+            }
+        }
+    }
+}
+
+/// Whether a line of the server is one of a message: a field that every message has (RFC 822 §4.1).
+fn is_of_message(text: &str) -> bool {
+    [
+        "Date: ",
+        "From: ",
+        "Message-ID: ",
+        "Received: ",
+        "Subject: ",
+    ]
+    .iter()
+    .any(|field| text.starts_with(field))
 }
 
 impl Mailbox {
@@ -124,7 +159,7 @@ impl Mailbox {
             proto: first.as_deref().and_then(spoken),
             open: BTreeMap::new(),
             last: None,
-            had: Had::default(),
+            level: None,
         }
     }
 
@@ -139,7 +174,7 @@ impl Mailbox {
         ) else {
             return Parsed::Failed;
         };
-        self.had.connections = true;
+        self.shows(Level::Connections);
         if self.open.len() >= MAX_OPEN {
             out.extend(self.open.pop_first().map(|(_, old)| old.into_session()));
         }
@@ -151,6 +186,10 @@ impl Mailbox {
         Parsed::Event(row.stamp)
     }
 
+    fn shows(&mut self, level: Level) {
+        self.level = self.level.max(Some(level));
+    }
+
     /// A line without a stamp goes on with what the one above said.
     fn further(&mut self, line: LineRef, text: &str) -> Parsed {
         let of = self
@@ -159,6 +198,9 @@ impl Mailbox {
         match of {
             Some((transcript, side, stamp)) if !looks_stamped(text) => {
                 transcript.line(line, stamp, side, text);
+                if side == Side::Server && is_of_message(text) {
+                    self.shows(Level::Messages);
+                }
                 Parsed::Event(stamp)
             }
             _ => Parsed::Failed,
@@ -194,10 +236,11 @@ impl Builder for Mailbox {
             return self.accepted(line, &row, out);
         };
         self.last = Some((row.thread, side, row.stamp));
-        match side {
-            Side::Client => self.had.commands = true,
-            Side::Server => self.had.replies = true,
-        }
+        self.shows(match side {
+            Side::Client => Level::Commands,
+            Side::Server if is_of_message(row.text) => Level::Messages,
+            Side::Server => Level::Replies,
+        });
         let Some(transcript) = self.open.get_mut(&row.thread) else {
             // The log begins in the middle of this session.
             return Parsed::Aside(Some(row.stamp));
@@ -221,17 +264,8 @@ impl Builder for Mailbox {
     }
 
     fn remarks(&self) -> Vec<String> {
-        let lacks = match self.had {
-            Had { replies: true, .. } => return Vec::new(),
-            Had { commands: true, .. } => "commands and no replies: written at level 3 or less",
-            Had {
-                connections: true, ..
-            } => "connections and no commands: written at level 1 or 2",
-            Had { .. } => return Vec::new(),
-        };
-        vec![format!(
-            "it has {lacks}; set Protocol Logging Level to 4 for commands and replies"
-        )]
+        let level = self.level.map(Level::remark);
+        level.map(str::to_owned).into_iter().collect()
     }
 }
 
@@ -280,25 +314,31 @@ Microsoft Exchange POP3 protocol log
         assert_eq!(next.peer, "192.0.2.37".parse().ok());
         let all = format!("{:?}", told.sessions);
         assert!(!all.contains("PASSWORD") && !all.contains("secret"));
-        assert!(told.remarks.is_empty());
     }
 
     #[test]
-    fn a_level_that_leaves_out_replies_is_told() {
+    fn the_level_is_told_with_what_it_cannot_show() {
         let without = |log: &str, mark: &str| {
             let lines: Vec<&str> = log.lines().filter(|line| !line.contains(mark)).collect();
             lines.join("\n")
         };
-        let low = without(LOG, ">>>");
-        let told = read(&ENTRY, &low, 2026);
-        let [remark] = &told.remarks[..] else {
-            panic!("one remark");
-        };
-        assert!(remark.contains("level 3 or less"), "{remark}");
-        let told = read(&ENTRY, &without(&low, "<<<"), 2026);
-        let [remark] = &told.remarks[..] else {
-            panic!("one remark");
-        };
-        assert!(remark.contains("level 1 or 2"), "{remark}");
+        let commands = without(LOG, ">>>");
+        let connections = without(&commands, "<<<");
+        let messages = LOG.replace("\n1 340\n", "\nReceived: from x\nSubject: hi\n");
+        for (log, level, lacks) in [
+            (connections.as_str(), "level 1 or 2", "neither commands"),
+            (&commands, "level 3", "no replies"),
+            (LOG, "level 4", "client's port"),
+            (&messages, "level 5", "client's port"),
+        ] {
+            let told = read(&ENTRY, log, 2026);
+            let [remark] = &told.remarks[..] else {
+                panic!("one remark: {:?}", told.remarks);
+            };
+            assert!(remark.contains(level) && remark.contains(lacks), "{remark}");
+        }
+        // At level 0 nothing is written.
+        let told = read(&ENTRY, "Microsoft Exchange POP3 protocol log\n", 2026);
+        assert!(told.remarks.is_empty());
     }
 }

@@ -13,13 +13,16 @@ use crate::model::{
 use super::super::w3c::{self, Row, W3c, W3cLine};
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness, web};
 
+/// Names that administrators give the column of the server variable `REMOTE_PORT`.
+const PORT_COLUMNS: [&str; 4] = ["c-port", "REMOTE_PORT", "remote-port", "ClientPort"];
+
 /// Row of the registry.
 pub(in crate::log) const ENTRY: Entry = Entry {
     name: "iis-http",
     about: "IIS web sites, W3C extended",
     shows: Shows {
         client_port: Shown::With(
-            "the custom field REMOTE_PORT, logged as c-port (IIS 8.5 and later)",
+            "the custom field REMOTE_PORT, logged under that name or as c-port (IIS 8.5 and later)",
         ),
         step: ClockStep::Of(Span::SECOND),
         marks: Marks::End,
@@ -75,7 +78,7 @@ impl Builder for IisHttp {
         let mut session = LogSession::new(self.id, Proto("http"));
         session.lag = LogSession::WINDOWS_LAG;
         session.peer = row.get("c-ip").and_then(address);
-        session.peer_port = port(&row, "c-port");
+        session.peer_port = PORT_COLUMNS.iter().find_map(|name| port(&row, name));
         session.local = row.get("s-ip").and_then(address);
         session.local_port = port(&row, "s-port");
         let user = row.get("cs-username").map(str::to_owned);

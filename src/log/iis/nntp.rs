@@ -23,7 +23,8 @@ pub(in crate::log) const ENTRY: Entry = Entry {
         session_id: Shown::Never,
         step: ClockStep::Of(Span::SECOND),
         marks: Marks::End,
-        octets: Shown::Partly("as logged; what they count is not documented"),
+        // Columns have them, and what they count is not documented.
+        octets: Shown::Never,
         commands: Shown::Partly("connections, articles, posts; others as the server likes"),
         replies: Shown::Partly("codes"),
         tls: Shown::Never,

@@ -161,8 +161,13 @@ impl Source<'_> {
                 (names, Shape::Line(regex))
             }
             (None, Some(names)) => {
-                for name in &names {
+                for (at, name) in names.iter().enumerate() {
                     self.known("fields", name)?;
+                    let before = names.get(..at).unwrap_or_default();
+                    if name != "skip" && before.contains(name) {
+                        let what = format!("'{name}' is named twice");
+                        return Err(self.error("fields", what, "name what is of no use skip"));
+                    }
                 }
                 let separator = written.separator.take().unwrap_or_else(|| " ".to_owned());
                 if separator.is_empty() {
@@ -182,18 +187,15 @@ impl Source<'_> {
                 return Err(self.error("fields", what, remedy));
             }
         };
-        for (key, one_of) in [
-            ("time", &["time"][..]),
-            ("command", &["command", "request"]),
-        ] {
+        let key = match shape {
+            Shape::Fields { .. } => "fields",
+            Shape::Line(_) => "line",
+        };
+        for one_of in [&["time"][..], &["command", "request"]] {
             if !one_of.iter().any(|name| names.iter().any(|n| n == name)) {
                 let what = format!("no value is named {}", one_of.join(" or "));
                 let remedy = "without it nothing can be put beside a capture";
-                return Err(self.error(
-                    if key == "time" { "line" } else { "fields" },
-                    what,
-                    remedy,
-                ));
+                return Err(self.error(key, what, remedy));
             }
         }
         Ok(shape)
@@ -253,6 +255,20 @@ impl Definition {
         })?;
         let optional =
             |key, text: Option<String>| text.map(|text| source.regex(key, &text)).transpose();
+        let stamped = |key, text: Option<String>| -> Result<Option<Regex>, DefinitionError> {
+            let regex = optional(key, text)?;
+            let has_time =
+                |regex: &Regex| regex.capture_names().flatten().any(|name| name == "time");
+            if regex.as_ref().is_some_and(|regex| !has_time(regex)) {
+                let what = format!("no value of {key} is named time");
+                return Err(source.error(
+                    key,
+                    what,
+                    "add a group (?<time>…), or leave such lines to 'ignore'",
+                ));
+            }
+            Ok(regex)
+        };
         let zone = written.zone.as_deref().map(|zone| {
             let east = stamp::zone(zone).filter(|(_, rest)| rest.is_empty());
             east.map(|(east, _)| east).ok_or_else(|| {
@@ -269,8 +285,8 @@ impl Definition {
             name: written.name,
             proto: Proto(proto),
             shape,
-            open: optional("open", written.open)?,
-            close: optional("close", written.close)?,
+            open: stamped("open", written.open)?,
+            close: stamped("close", written.close)?,
             ignore: optional("ignore", written.ignore)?,
             zone: zone.transpose()?,
         })
@@ -352,6 +368,56 @@ mod tests {
             ),
             ("'gw'", "'gw", "gw.toml:1: "),
             ("time = ", "zone = 'CET'\ntime = ", "gw.toml:4: 'CET'"),
+            ("'session'", "'time'", "gw.toml:3: 'time' is named twice"),
+            ("'time', ", "", "gw.toml:3: no value is named time"),
+            ("name = 'gw'\n", "", "gw.toml:1: missing field `name`"),
+            (
+                "protocol = 'smtp'\n",
+                "",
+                "gw.toml:1: missing field `protocol`",
+            ),
+            (
+                "time = 'milliseconds'\n",
+                "",
+                "gw.toml:1: missing field `time`",
+            ),
+            ("'gw'", "5", "gw.toml:1: invalid type"),
+            (
+                "['time', 'session', 'command']",
+                "'time'",
+                "gw.toml:3: invalid type",
+            ),
+            (
+                "time = ",
+                "separator = ''\ntime = ",
+                "gw.toml:4: separator is empty",
+            ),
+            (
+                "time = ",
+                "line = '(?<time>.)'\ntime = ",
+                "gw.toml:3: either 'line' or 'fields'",
+            ),
+            (
+                "fields = ['time', 'session', 'command']\n",
+                "",
+                "gw.toml:1: either 'line' or 'fields'",
+            ),
+            (
+                "time = ",
+                "open = '^x'\ntime = ",
+                "gw.toml:4: no value of open",
+            ),
+            (
+                "time = ",
+                "close = '(?<when>.)'\ntime = ",
+                "gw.toml:4: 'when'",
+            ),
+            (
+                "time = ",
+                "ignore = '['\ntime = ",
+                "gw.toml:4: ignore is no regular",
+            ),
+            ("time = ", "name = 'x'\ntime = ", "gw.toml:4: duplicate key"),
         ] {
             let error = Definition::parse("gw.toml", &GOOD.replace(was, is)).unwrap_err();
             let text = error.to_string();

@@ -71,6 +71,12 @@ impl Serving {
             // Of a process that tells all, much is of no session.
             Said::Other if self.verbose => return,
             Said::Queued { id, .. } => self.queued(line, stamp, id, messages),
+            // Only inside a message is it counted how far it came.
+            Said::Lost(state) | Said::Timeout(state)
+                if state.starts_with("DATA (") || state.starts_with("BDAT (") =>
+            {
+                self.transcript.session.cut = Some(line);
+            }
             _ => {}
         }
         let what = match self.take(said) {

@@ -12,7 +12,7 @@ mod zone;
 use crate::model::{LogId, LogPart, LogSession, LogSource, LogTime, Span, Stamp, Zone, from_wire};
 
 use super::envelope::{Stack, Unwrapped, as_lines};
-use super::{Builder, Entry, Line, MAX_LINE, Parsed};
+use super::{Builder, Entry, Follows, Head, Line, MAX_LINE, Parsed};
 
 pub use opening::{Chosen, How, Opening};
 pub use years::Era;
@@ -78,6 +78,7 @@ pub struct Reader {
     stack: Stack,
     text: Text,
     given: Option<&'static encoding_rs::Encoding>,
+    year: i32,
     splitter: Splitter,
     tally: Tally,
     sessions: Vec<LogSession>,
@@ -96,6 +97,8 @@ struct Tally {
 struct Extent {
     first: Option<LogTime>,
     last: Option<LogTime>,
+    /// Of the lines that were written one after the other.
+    newest: Option<LogTime>,
     late: u64,
     latest: Span,
 }
@@ -103,10 +106,11 @@ struct Extent {
 impl Extent {
     fn take(&mut self, at: LogTime) {
         self.first = Some(self.first.map_or(at, |first| first.min(at)));
-        if let Some(last) = self.last.filter(|last| at < *last) {
+        if let Some(newest) = self.newest.filter(|newest| at < *newest) {
             self.late += 1;
-            self.latest = self.latest.max(last.since(at));
+            self.latest = self.latest.max(newest.since(at));
         }
+        self.newest = self.newest.max(Some(at));
         self.last = self.last.max(Some(at));
     }
 }
@@ -125,6 +129,7 @@ impl Reader {
             stack,
             text: Text::of(bytes, opening.encoding),
             given: opening.encoding,
+            year: opening.year,
             splitter: Splitter::default(),
             tally: Tally {
                 offsets: opening.zone.map(Offsets::new),
@@ -179,6 +184,16 @@ impl Reader {
             before: self.source.lines,
         });
         self.look_at(bytes);
+        let lines = opening::head(bytes, self.given, opening::HEAD_LINES);
+        let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
+        let head = Head {
+            lines: &lines,
+            year: self.year,
+        };
+        if self.builder.next_file(&head, &mut self.sessions) == Follows::Meanwhile {
+            self.tally.written.newest = None;
+            self.tally.given.newest = None;
+        }
     }
 
     /// All of a file; `progress` hears now and then how many bytes are read.

@@ -16,7 +16,7 @@ use super::zone::GivenZone;
 use super::{LogError, Reader, excerpt};
 
 /// Lines that a format is told by.
-const HEAD_LINES: usize = 50;
+pub(super) const HEAD_LINES: usize = 50;
 /// Octets that these lines may take.
 const HEAD_OCTETS: usize = 4 << 20;
 /// Places in a long log, beside its beginning, at which lines are looked at, and how many at each.
@@ -114,7 +114,9 @@ impl Opening {
         let first = begin.first().ok_or(LogError::Empty)?;
         let first = excerpt(first);
         let plain: Vec<&[u8]> = begin.iter().map(Vec::as_slice).collect();
-        let year = how.era.year(&plain);
+        let year = how
+            .era
+            .year(&plain, || throughout(bytes, &begin, how.encoding));
         let opening = |(chosen, sureness, depth): Fit, lines: &Arc<Vec<Vec<u8>>>| Self {
             chosen,
             sureness,
@@ -268,7 +270,11 @@ fn further(best: &Fit, lines: &[Vec<u8>], year: i32) -> Vec<Fit> {
 }
 
 /// The first lines of `bytes` that are not empty, in UTF-8.
-fn head(bytes: &[u8], encoding: Option<&'static Encoding>, count: usize) -> Vec<Vec<u8>> {
+pub(super) fn head(
+    bytes: &[u8],
+    encoding: Option<&'static Encoding>,
+    count: usize,
+) -> Vec<Vec<u8>> {
     let mut lines = Vec::new();
     let mut octets = 0;
     let mut text = Text::of(bytes, encoding);
@@ -297,6 +303,26 @@ fn keep(line: Found<'_>, lines: &mut Vec<Vec<u8>>, count: usize, octets: &mut us
         *octets += kept.len();
         lines.push(kept.to_vec());
     }
+}
+
+/// Lines from all over a log in their order, with the last.
+fn throughout(
+    bytes: &[u8],
+    begin: &[Vec<u8>],
+    encoding: Option<&'static Encoding>,
+) -> Vec<Vec<u8>> {
+    /// Octets in which the last line is looked for.
+    const TAIL: usize = 1 << 16;
+    let mut lines = everywhere(bytes, begin, encoding);
+    if lines.len() > HEAD_LINES {
+        let tail = bytes.len().saturating_sub(TAIL);
+        let tail = bytes.get(tail..).unwrap_or_default();
+        let last = tail
+            .rsplit(|&byte| byte == b'\n')
+            .find(|line| !line.is_empty());
+        lines.extend(last.map(<[u8]>::to_vec));
+    }
+    lines
 }
 
 /// The beginning, and lines from all over a long log.

@@ -30,6 +30,11 @@ pub(super) fn read(proto: Proto, line: &str) -> Option<Command> {
     }
 }
 
+/// A line of the client as it was, but for secrets.
+pub(in crate::log) fn masked(proto: Proto, line: &str) -> String {
+    read(proto, line).map_or_else(|| line.to_owned(), |command| command.request)
+}
+
 fn plain(line: &str) -> Command {
     Command {
         verb: Verb::new(word(line).0),

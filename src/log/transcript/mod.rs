@@ -8,6 +8,7 @@ mod reply;
 
 use std::collections::VecDeque;
 
+pub(super) use command::masked;
 use command::{Command, MASK, literal};
 use reply::{Reply, has_data};
 

@@ -69,13 +69,19 @@ fn request(line: &Object) -> Option<Request> {
     })
 }
 
-/// Seconds since 1970, which the logger's binary fraction gives to a microsecond at best, or RFC 3339.
+/// Seconds since 1970, milliseconds or nanoseconds (`time_format`), which the logger's binary fraction gives to a microsecond at best, or RFC 3339.
 fn stamp(line: &Object) -> Option<Stamp> {
-    let since = line.seconds("ts").map(|since| Stamp {
-        at: LogTime(since.0),
+    /// More seconds than there will be for three thousand years, and so many units of the next smaller kind.
+    const BEYOND: [(f64, f64); 3] = [(1e17, 1e9), (1e14, 1e6), (1e11, 1e3)];
+    let Some(number) = line.get("ts").and_then(Value::as_f64) else {
+        return line.stamp("ts");
+    };
+    let unit = BEYOND.iter().find(|(beyond, _)| number > *beyond);
+    let seconds = number / unit.map_or(1.0, |(_, unit)| *unit);
+    Some(Stamp {
+        at: LogTime(Span::from_seconds_f64(seconds).0),
         resolution: Span::MICROSECOND,
-    });
-    since.or_else(|| line.stamp("ts"))
+    })
 }
 
 #[cfg(test)]
@@ -110,5 +116,25 @@ not JSON
         let tls = told.sessions[1].tls.as_ref().unwrap();
         assert_eq!(tls.version, Some(TlsVersion::TLS_1_3));
         assert!(!format!("{:?}", told.sessions).contains("abc"));
+    }
+
+    #[test]
+    fn times_are_of_the_unit_that_was_set() {
+        for ts in [
+            "1795492157.868059",
+            "1795492157868.059",
+            "1795492157868059000",
+            "\"2026-11-24T03:49:17.868Z\"",
+            "\"2026-11-24T04:49:17.868+0100\"",
+        ] {
+            let line = format!(
+                r#"{{"level":"info","ts":{ts},"logger":"http.log.access","request":{{"remote_addr":"192.0.2.10:47216","proto":"HTTP/1.1","method":"GET","uri":"/"}},"duration":0.006,"size":13,"status":200}}"#
+            );
+            let told = read(&ENTRY, &line, 2026);
+            let session = &told.sessions[0];
+            assert_eq!(session.peer_port, Some(47_216), "{ts}");
+            let at = session.events[0].stamp.at.to_rfc3339();
+            assert!(at.starts_with("2026-11-24T03:49:17.868"), "{ts}: {at}");
+        }
     }
 }

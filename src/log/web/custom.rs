@@ -194,6 +194,35 @@ rubbish
     }
 
     #[test]
+    fn quotes_escapes_and_units_of_every_make_are_undone() {
+        let json = r#"{"t":"$msec","c":"$remote_addr","r":"$request","s":$status,"rt":$request_time,"ua":"$http_user_agent"}"#;
+        for (format, line, request) in [
+            (
+                json,
+                r#"{"t":"1795492157.798","c":"192.0.2.10","r":"GET /a\"b\u0041\\ HTTP/1.1","s":200,"rt":0.200,"ua":"x\"y"}"#,
+                r#"GET /a"bA\ HTTP/1.1"#,
+            ),
+            (
+                r#"%h %t \"%r\" %>s %D \"%{User-Agent}i\""#,
+                r#"192.0.2.10 [24/Nov/2026:03:49:17 +0000] "GET /a\"b\x41\\ HTTP/1.1" 200 200000 "x \"y\" z""#,
+                r#"GET /a"bA\ HTTP/1.1"#,
+            ),
+            (
+                r#"%{us}T %h %t "%r" %>s"#,
+                r#"200000 192.0.2.10 [24/Nov/2026:03:49:17 +0000] "GET / HTTP/1.1" 200"#,
+                "GET / HTTP/1.1",
+            ),
+        ] {
+            let (sessions, failed) = read(format, line);
+            assert_eq!((sessions.len(), failed), (1, 0), "{format}");
+            let get = command(&sessions[0], 0);
+            assert_eq!(get.request, request, "{format}");
+            assert_eq!(get.taken, Some(Span::millis(200)), "{format}");
+            assert_eq!(sessions[0].peer, "192.0.2.10".parse().ok());
+        }
+    }
+
+    #[test]
     fn what_cannot_be_read_back_is_refused_with_the_remedy() {
         for (format, word) in [
             ("$remote_addr [$time_local]", "request"),

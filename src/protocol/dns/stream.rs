@@ -9,6 +9,8 @@ use crate::protocol::{Decoder, Dialogue, Opening, Step, Verdict};
 
 /// Octets of the length.
 const PREFIX: usize = 2;
+/// Segments behind a hole that may begin with a message; the oldest give way.
+const MAX_BEGINS: usize = 16;
 /// Octets of the shortest message, a header.
 const HEADER: usize = 12;
 
@@ -29,6 +31,8 @@ struct Frames {
     partial: Vec<u8>,
     first: Option<Begun>,
     step: Framing,
+    /// Behind a hole: places in `partial` at which a segment began, and with it perhaps a message.
+    begins: Vec<(usize, Begun)>,
 }
 
 /// What comes next in a direction.
@@ -37,7 +41,7 @@ enum Framing {
     /// A message.
     #[default]
     InStep,
-    /// Not known: a length was lost. The next segment that begins with a whole message tells.
+    /// Not known: a length was lost. The next segment that begins a message tells, once that is whole.
     Lost,
     /// So many octets of a message of which a part was lost.
     Skip(u64),
@@ -45,12 +49,20 @@ enum Framing {
 
 impl Frames {
     /// Takes the bytes of a segment; gives each message that they complete to `found`.
-    fn feed(&mut self, (at, packet): Begun, mut bytes: &[u8], found: &mut dyn FnMut(&[u8], Begun)) {
+    fn feed(
+        &mut self,
+        from: Side,
+        (at, packet): Begun,
+        mut bytes: &[u8],
+        found: &mut dyn FnMut(&[u8], Begun),
+    ) {
         if self.step == Framing::Lost {
-            if !begins_with_message(bytes) {
-                return;
+            if let Some((begun, found_again)) = self.find_message(from, (at, packet), bytes) {
+                self.step = Framing::InStep;
+                self.first = Some(begun);
+                self.feed(from, (at, packet), &found_again, found);
             }
-            self.step = Framing::InStep;
+            return;
         }
         while !bytes.is_empty() {
             if let Framing::Skip(left) = self.step {
@@ -84,6 +96,37 @@ impl Frames {
         }
     }
 
+    /// Behind a hole: what has come since a segment began that begins with a whole message.
+    fn find_message(&mut self, from: Side, begun: Begun, bytes: &[u8]) -> Option<(Begun, Vec<u8>)> {
+        self.begins.push((self.partial.len(), begun));
+        self.partial.extend_from_slice(bytes);
+        let kept = &self.partial;
+        let mut whole = None;
+        self.begins.retain(|&(at, begun)| {
+            let verdict = side(kept.get(at..).unwrap_or_default(), from);
+            if verdict == Verdict::Certain {
+                whole.get_or_insert((at, begun));
+            }
+            verdict != Verdict::RuledOut
+        });
+        if let Some((at, begun)) = whole {
+            let message = self.partial.split_off(at);
+            self.forget();
+            return Some((begun, message));
+        }
+        let too_many = self.begins.len().saturating_sub(MAX_BEGINS);
+        self.begins.drain(..too_many);
+        let done = self
+            .begins
+            .first()
+            .map_or(self.partial.len(), |&(at, _)| at);
+        self.partial.drain(..done);
+        for (at, _) in &mut self.begins {
+            *at -= done;
+        }
+        None
+    }
+
     /// Octets of the message being read with its length, as far as that is known; `ahead` comes next.
     fn wanted(&self, ahead: &[u8]) -> usize {
         let mut octets = self.partial.iter().chain(ahead).copied();
@@ -113,6 +156,7 @@ impl Frames {
 
     fn forget(&mut self) {
         self.partial.clear();
+        self.begins.clear();
         self.first = None;
     }
 }
@@ -128,7 +172,7 @@ impl Decoder for Stream {
             } => {
                 let pairing = &mut self.pairing;
                 if let Some(frames) = self.sides.get_mut(side.index()) {
-                    frames.feed((at, packet), bytes, &mut |bytes, (first, packet)| {
+                    frames.feed(side, (at, packet), bytes, &mut |bytes, (first, packet)| {
                         let passed = Passed {
                             side,
                             first,
@@ -157,11 +201,6 @@ impl Decoder for Stream {
         self.pairing
             .finish("answers to questions not seen in this conversation", out);
     }
-}
-
-/// Whether `bytes` begin with a whole message behind its length.
-fn begins_with_message(bytes: &[u8]) -> bool {
-    framed(bytes).is_some_and(|(message, length)| is_sound(&message, length))
 }
 
 /// The message at the beginning of `bytes`, and its length, if it is whole.

@@ -8,8 +8,8 @@ use crate::protocol::forwarded;
 use crate::protocol::line::{Body, Line, Mode};
 use crate::protocol::pending::Pending;
 use crate::protocol::record::{
-    add_name, answer, answer_body, answer_more, ask, ask_body, ask_more, forget_answer, remark,
-    unmatched,
+    add_name, answer, answer_body, answer_more, ask, ask_body, ask_more, forget_answer,
+    perhaps_text, remark, unmatched,
 };
 use crate::protocol::talk::{Talk, Wire};
 
@@ -152,7 +152,7 @@ impl Talk for Http {
 impl Http {
     fn request_line(&mut self, line: &Line<'_>, wire: &mut Wire, out: &mut Dialogue) {
         if matches!(self.request.stage, Stage::Start | Stage::Lost) {
-            return self.first_request_line(line, out);
+            return self.first_request_line(line, wire, out);
         }
         if let Some(ask) = self.pending.last() {
             ask_more(&mut ask.exchange, line);
@@ -199,7 +199,7 @@ impl Http {
         }
     }
 
-    fn first_request_line(&mut self, line: &Line<'_>, out: &mut Dialogue) {
+    fn first_request_line(&mut self, line: &Line<'_>, wire: &mut Wire, out: &mut Dialogue) {
         // Empty lines before a request are allowed (RFC 9112 §2.2).
         if line.text.is_empty() {
             return;
@@ -219,6 +219,9 @@ impl Http {
         let request = request.unwrap_or_else(|| head::malformed(&line.text));
         while let Some(ask) = self.pending.pop_doubtful() {
             self.reply.stage = Stage::Lost;
+            if wire.server.break_body().is_some() {
+                out.bodies.end(Side::Server, Completeness::BrokenOff);
+            }
             ask.write(out);
         }
         let mut kind = match request.method.as_str() {
@@ -227,6 +230,7 @@ impl Http {
             _ => Method::Other,
         };
         let simple = malformed && head::is_simple(&line.text);
+        let behind_hole = self.request.stage == Stage::Lost;
         self.request = Message {
             stage: if simple { Stage::Start } else { Stage::Fields },
             ..Message::default()
@@ -238,6 +242,9 @@ impl Http {
         } else if malformed {
             out.fault(FaultCode::UnknownCommand, line.packet);
             remark(&mut exchange.notes, "not a request of HTTP/1");
+        }
+        if behind_hole {
+            perhaps_text(&mut exchange);
         }
         if let Some(oldest) = self.pending.push(exchange, kind) {
             oldest.write(out);
@@ -298,6 +305,11 @@ impl Http {
                     &mut out.notes,
                     format!("not a reply of HTTP/1, in packet {}", line.packet.0),
                 );
+                if self.pending.is_uncertain() {
+                    // It was not as long as it said: the reply to a HEAD that was lost.
+                    self.reply.stage = Stage::Lost;
+                    self.pending.reply_to_none();
+                }
             }
             return;
         };
@@ -314,10 +326,11 @@ impl Http {
             stage: Stage::Fields,
             ..Message::default()
         };
-        match self.pending.first() {
-            Some(ask) => answer(&mut ask.exchange, &line, || status.to_string()),
-            None => unmatched(&line, out),
+        if let Some(ask) = self.pending.first() {
+            return answer(&mut ask.exchange, &line, || status.to_string());
         }
+        self.pending.reply_to_none();
+        unmatched(&line, out);
     }
 
     fn reply_head_ended(&mut self, wire: &mut Wire, out: &mut Dialogue) {
@@ -332,6 +345,11 @@ impl Http {
                 forget_answer(&mut ask.exchange);
             }
             self.reply.stage = Stage::Start;
+            return;
+        }
+        if self.pending.is_empty() {
+            // Whether it has a body depends on the request, which nobody saw.
+            self.reply.stage = Stage::Lost;
             return;
         }
         let empty = method == Method::Head || matches!(self.status, 204 | 304);

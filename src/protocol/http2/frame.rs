@@ -92,6 +92,15 @@ pub(super) fn is_settings(bytes: &[u8]) -> bool {
     })
 }
 
+/// Whether `bytes` begin with the header of a frame by which a client opens a stream.
+pub(super) fn begins_stream(bytes: &[u8]) -> bool {
+    bytes.first_chunk::<HEADER>().is_some_and(|head| {
+        let frame = Frame::read(*head);
+        let opens = frame.kind == kind::HEADERS && frame.stream % 2 == 1;
+        opens && frame.is_plausible(head[5] & 0x80 != 0)
+    })
+}
+
 /// Name of an error code (RFC 9113 §7).
 pub(super) fn error_name(code: u32) -> String {
     const NAMES: [&str; 14] = [

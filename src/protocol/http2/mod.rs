@@ -7,6 +7,7 @@
 mod dialogue;
 mod fields;
 mod frame;
+mod hunt;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -42,6 +43,10 @@ fn probe(opening: &Opening<'_>) -> Verdict {
     }
     if opening.client.starts_with(PREFACE) {
         return Verdict::Certain;
+    }
+    // The preface was not captured.
+    if frame::begins_stream(opening.client) {
+        return Verdict::Likely;
     }
     Verdict::RuledOut
 }

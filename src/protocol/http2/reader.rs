@@ -2,14 +2,11 @@
 
 use super::PREFACE;
 use super::frame::{Frame, HEADER};
+use super::hunt::Hunt;
 use crate::model::{Nanos, PacketNo};
 
 /// Longest payload that is kept; of a longer one the rest is passed over.
 const MAX_KEPT: usize = 64 << 10;
-/// Octets in which frames are looked for after a hole before the direction is given up.
-const MAX_HUNT: usize = 64 << 10;
-/// Headers in a row, each where the one before says, that make a place the beginning of a frame.
-const CHAIN: usize = 3;
 
 /// A frame, as far as it was captured.
 pub(super) struct Piece<'a> {
@@ -32,7 +29,7 @@ enum State {
     Header(Vec<u8>, Option<(Nanos, PacketNo)>),
     Payload(Payload),
     /// Octets after a hole, from a place where a frame may begin.
-    Hunt(Vec<u8>, (Nanos, PacketNo)),
+    Hunt(Hunt, (Nanos, PacketNo)),
     /// Nothing any more.
     Silent,
 }
@@ -74,7 +71,7 @@ impl Reader {
                     let (octet, after) = (rest.first(), rest.get(1..).unwrap_or_default());
                     if octet != PREFACE.get(*passed) {
                         // Joined in mid-connection.
-                        self.0 = State::Hunt(Vec::new(), at);
+                        self.0 = State::Hunt(Hunt::default(), at);
                         continue;
                     }
                     *passed += 1;
@@ -133,7 +130,7 @@ impl Reader {
             payload.missing += left;
             self.count(left, at, sink);
         }
-        self.0 = State::Hunt(Vec::new(), (at, PacketNo(0)));
+        self.0 = State::Hunt(Hunt::default(), (at, PacketNo(0)));
         true
     }
 
@@ -169,54 +166,17 @@ impl Reader {
 
     /// Looks for a place from which headers follow each other.
     fn hunt(&mut self, at: (Nanos, PacketNo), bytes: &[u8], sink: &mut impl FnMut(Piece<'_>)) {
-        let State::Hunt(kept, since) = &mut self.0 else {
+        let State::Hunt(hunt, since) = &mut self.0 else {
             return;
         };
-        if kept.is_empty() {
+        if hunt.is_empty() {
             *since = at;
         }
-        kept.extend_from_slice(bytes);
-        let mut from = 0;
-        while from < kept.len() {
-            match chain(kept.get(from..).unwrap_or_default()) {
-                Chain::Broken => from += 1,
-                Chain::NeedMore => break,
-                Chain::Whole => {
-                    let found = kept.split_off(from);
-                    self.0 = State::Header(Vec::new(), None);
-                    return self.push(at, &found, sink);
-                }
-            }
-        }
-        kept.drain(..from);
-        if kept.len() > MAX_HUNT {
+        if let Some(found) = hunt.look(bytes) {
+            self.0 = State::Header(Vec::new(), None);
+            self.push(at, &found, sink);
+        } else if hunt.is_hopeless() {
             self.0 = State::Silent;
         }
     }
-}
-
-/// What a run of octets is as a run of frames.
-enum Chain {
-    Broken,
-    NeedMore,
-    Whole,
-}
-
-fn chain(bytes: &[u8]) -> Chain {
-    let mut rest = bytes;
-    for _ in 0..CHAIN {
-        let Some(head) = rest.first_chunk::<HEADER>() else {
-            return Chain::NeedMore;
-        };
-        let frame = Frame::read(*head);
-        if !frame.is_plausible(head[5] & 0x80 != 0) {
-            return Chain::Broken;
-        }
-        let whole = HEADER + usize::try_from(frame.length).unwrap_or(usize::MAX - HEADER);
-        match rest.get(whole..) {
-            Some(after) => rest = after,
-            None => return Chain::NeedMore,
-        }
-    }
-    Chain::Whole
 }

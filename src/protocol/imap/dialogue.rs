@@ -268,6 +268,9 @@ impl Imap {
                     bad_reply("IMAP", line, out);
                 }
                 self.hear_line(line);
+                if line.after_hole() {
+                    self.expect_literal(&line.text, wire);
+                }
             }
         }
     }

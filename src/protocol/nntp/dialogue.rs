@@ -8,8 +8,8 @@ use crate::protocol::line::{Body, Ending, Line, Mode};
 use crate::protocol::message;
 use crate::protocol::pending::{Ask, Pending};
 use crate::protocol::record::{
-    add_name, answer, answer_body, ask, bad_reply, greeting, remark, spoke_early, unknown,
-    unmatched,
+    add_name, answer, answer_body, ask, bad_reply, greeting, perhaps_text, remark, spoke_early,
+    unknown, unmatched,
 };
 use crate::protocol::sasl::{self, Awaited};
 use crate::protocol::talk::{Talk, Wire};
@@ -21,6 +21,8 @@ pub(super) struct Nntp {
     awaited: Awaited,
     /// The client's next line begins a message, unless it reads like a command: the reply to POST was lost.
     message_perhaps: bool,
+    /// Behind a hole the client has sent lines that are no commands.
+    text_perhaps: bool,
     greeted: bool,
 }
 
@@ -49,10 +51,17 @@ impl Talk for Nntp {
     fn hole(&mut self, side: Side, wire: &mut Wire, out: &mut Dialogue) {
         if side == Side::Client {
             self.awaited.lose_sight();
+            self.message_perhaps = false;
             return self.pending.lose_commands(out);
         }
         self.greeted = true;
         if let Some(ask) = self.pending.lose_replies(message::is_under_way(wire), out) {
+            self.give_up(ask, wire, out);
+        }
+    }
+
+    fn answer_lost(&mut self, wire: &mut Wire, out: &mut Dialogue) {
+        while let Some(ask) = self.pending.pop() {
             self.give_up(ask, wire, out);
         }
     }
@@ -80,17 +89,22 @@ impl Nntp {
             wire.client.expect_more_dots(line);
             return self.push(message::invited(), Kind::Body, wire, out);
         }
-        if let Some((user, mechanism)) = self.awaited.take(known, &line.text) {
+        if let Some((user, mechanism)) = self.awaited.take_line(known, line) {
             command.name = user;
             sasl::masked(&line.text).clone_into(&mut command.request);
             command.verb = Verb::new("AUTHINFO");
             command.kind = Kind::Auth(mechanism);
         } else if !known && (line.after_hole() || self.pending.is_uncertain() || !self.greeted) {
             // The rest of a line may be the rest of a secret.
+            self.text_perhaps |= self.pending.is_uncertain() && !line.after_hole();
             return;
         }
         self.catch_up(wire, out);
         let mut exchange = ask(command.verb, command.request, line);
+        self.text_perhaps &= self.pending.is_uncertain();
+        if self.text_perhaps {
+            perhaps_text(&mut exchange);
+        }
         if let Some(name) = command.name {
             add_name(out, name);
         }
@@ -116,11 +130,13 @@ impl Nntp {
 
     /// The client goes on: what it waited for has come, captured or not.
     fn catch_up(&mut self, wire: &mut Wire, out: &mut Dialogue) {
-        let holed = wire.server.open_body().filter(|body| body.missing > 0);
-        if holed.is_some()
+        let doubtful = self.pending.first().is_some_and(|ask| ask.is_doubtful());
+        let body = wire.server.open_body();
+        if body.is_some_and(|body| body.missing > 0 || doubtful)
             && let Some(body) = wire.server.break_body()
         {
             self.text_ended(&body, wire, out);
+            self.pending.doubt_all();
         }
         while let Some(ask) = self.pending.pop_doubtful() {
             self.give_up(ask, wire, out);
@@ -148,12 +164,13 @@ impl Nntp {
             return;
         }
         if unsure {
-            self.skip_to_fitting(code, wire, out);
+            self.skip_to_fitting(code, &line.text, wire, out);
         }
+        self.end_holed_message(code, wire, out);
         let due = self
             .pending
             .first()
-            .filter(|ask| !unsure || command::fits(code, ask.exchange.verb.as_str()));
+            .filter(|ask| !unsure || fits(ask, code, &line.text));
         let Some(ask) = due else {
             return self.unasked(line, code, wire, out);
         };
@@ -171,6 +188,20 @@ impl Nntp {
         if let Some(ask) = self.pending.pop() {
             self.answered(&ask.kind, code, wire, out);
             ask.write(out);
+        }
+    }
+
+    /// The server goes on although it waits for a message of which the end may lie in a hole: it does.
+    fn end_holed_message(&mut self, code: u16, wire: &mut Wire, out: &mut Dialogue) {
+        let holed = wire.client.open_body().is_some_and(|body| body.missing > 0);
+        let awaited = |ask: &mut Ask<Kind>| {
+            message::is_awaited(&ask.exchange) && !command::fits(code, ask.exchange.verb.as_str())
+        };
+        if holed
+            && self.pending.first().is_some_and(awaited)
+            && let Some(ask) = self.pending.pop()
+        {
+            self.give_up(ask, wire, out);
         }
     }
 
@@ -239,6 +270,7 @@ impl Nntp {
     /// A reply to nothing that was captured.
     fn unasked(&mut self, line: &Line<'_>, code: u16, wire: &mut Wire, out: &mut Dialogue) {
         unmatched(line, out);
+        self.pending.reply_to_none();
         if !self.pending.is_empty() {
             return;
         }
@@ -250,8 +282,8 @@ impl Nntp {
     }
 
     /// After a hole: gives up the commands that `code` cannot answer, where it can answer a later one.
-    fn skip_to_fitting(&mut self, code: u16, wire: &mut Wire, out: &mut Dialogue) {
-        let fits = |ask: &Ask<Kind>| command::fits(code, ask.exchange.verb.as_str());
+    fn skip_to_fitting(&mut self, code: u16, line: &[u8], wire: &mut Wire, out: &mut Dialogue) {
+        let fits = |ask: &Ask<Kind>| fits(ask, code, line);
         for ask in self.pending.before_fitting(fits) {
             self.give_up(ask, wire, out);
         }
@@ -275,6 +307,17 @@ impl Nntp {
         }
         ask.write(out);
     }
+}
+
+/// Whether the reply `line` of this code can be to `ask`: asked only after a hole. Replies to CHECK and TAKETHIS name the
+/// message (RFC 4644 §2.4, §2.5).
+fn fits(ask: &Ask<Kind>, code: u16, line: &[u8]) -> bool {
+    let verb = ask.exchange.verb.as_str();
+    let named = line.split(|&byte| byte == b' ').nth(1);
+    let meant = ask.exchange.request.split(' ').nth(1).map(str::as_bytes);
+    let streamed = matches!(code, 238 | 239 | 431 | 438 | 439);
+    let other = streamed && (!matches!(verb, "CHECK" | "TAKETHIS") || named != meant);
+    !other && command::fits(code, verb)
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use crate::protocol::line::{Body, Line, Mode};
 use crate::protocol::message;
 use crate::protocol::pending::{Ask, Pending};
 use crate::protocol::record::{
-    add_name, answer, ask, bad_reply, greeting, remark, spoke_early, unknown, unmatched,
-    unmatched_text,
+    add_name, answer, ask, bad_reply, greeting, perhaps_text, remark, spoke_early, unknown,
+    unmatched, unmatched_text,
 };
 use crate::protocol::sasl::{self, Awaited};
 use crate::protocol::talk::{Talk, Wire};
@@ -27,13 +27,31 @@ pub(super) struct Smtp {
     awaited: Awaited,
     /// The client's next line begins a message, unless it reads like a command: the reply to DATA was lost.
     message_perhaps: bool,
+    /// Behind a hole the client has sent lines that are no commands.
+    text_perhaps: bool,
     tried_auth: bool,
-    lmtp: bool,
+    answers: Answers,
     /// Recipients of the message under way that the server took.
     recipients: u32,
     /// Replies to it so far: LMTP has one for each recipient.
     replies: u32,
     envelope: Envelope,
+}
+
+/// How often a message is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Answers {
+    /// Once.
+    #[default]
+    Once,
+    /// Once for each recipient that was taken: LMTP (RFC 2033 §4.2).
+    PerRecipient,
+}
+
+impl Answers {
+    const fn of(lmtp: bool) -> Self {
+        if lmtp { Self::PerRecipient } else { Self::Once }
+    }
 }
 
 /// Whether the server has greeted.
@@ -81,6 +99,7 @@ impl Talk for Smtp {
     fn hole(&mut self, side: Side, wire: &mut Wire, out: &mut Dialogue) {
         if side == Side::Client {
             self.awaited.lose_sight();
+            self.message_perhaps = false;
             out.bodies.end(Side::Client, Completeness::BrokenOff);
             return self.pending.lose_commands(out);
         }
@@ -89,6 +108,12 @@ impl Talk for Smtp {
             self.greeted = Greeted::Done;
         }
         if let Some(ask) = self.pending.lose_replies(message::is_under_way(wire), out) {
+            self.give_up(ask, wire, out);
+        }
+    }
+
+    fn answer_lost(&mut self, wire: &mut Wire, out: &mut Dialogue) {
+        while let Some(ask) = self.pending.pop() {
             self.give_up(ask, wire, out);
         }
     }
@@ -126,19 +151,21 @@ impl Smtp {
             out.bodies.pass_line(Side::Client, line);
             return self.push(message::invited(), Kind::Body, wire, out);
         }
-        if let Some((user, mechanism)) = self.awaited.take(known, &line.text) {
+        if let Some((user, mechanism)) = self.awaited.take_line(known, line) {
             command.name = user;
             sasl::masked(&line.text).clone_into(&mut command.request);
             command.verb = Verb::new("AUTH");
             command.kind = Kind::Auth(mechanism);
         } else if !known {
-            if line.after_hole() {
+            let uncertain = self.pending.is_uncertain();
+            // A SASL exchange may be under way without its beginning having been seen.
+            let perhaps = uncertain || self.tried_auth || self.greeted == Greeted::NotYet;
+            let secret = perhaps && sasl::looks_like_response(&line.text);
+            if line.after_hole() || uncertain && !secret {
+                self.text_perhaps |= uncertain && !line.after_hole();
                 return;
             }
-            // A SASL exchange may be under way without its beginning having been seen.
-            let perhaps =
-                self.pending.is_uncertain() || self.tried_auth || self.greeted == Greeted::NotYet;
-            if perhaps && sasl::looks_like_response(&line.text) {
+            if secret {
                 sasl::masked(&line.text).clone_into(&mut command.request);
                 command.verb = Verb::new("AUTH");
             }
@@ -151,6 +178,10 @@ impl Smtp {
             out.bodies.end(Side::Client, Completeness::BrokenOff);
         }
         let mut exchange = ask(command.verb, command.request, line);
+        self.text_perhaps &= self.pending.is_uncertain();
+        if self.text_perhaps {
+            perhaps_text(&mut exchange);
+        }
         if let Some(name) = command.name {
             add_name(out, name);
         }
@@ -161,7 +192,7 @@ impl Smtp {
                     self.awaited = Awaited::Perhaps;
                 }
             }
-            Kind::Hello { lmtp } => self.lmtp |= *lmtp,
+            Kind::Hello { lmtp } => self.answers = Answers::of(*lmtp).max(self.answers),
             Kind::Chunk { octets, .. } => {
                 wire.client.expect(Mode::Octets(*octets));
                 wire.client.watch_head();
@@ -224,11 +255,12 @@ impl Smtp {
             out.fault(FaultCode::OutOfOrder, asked.unwrap_or(line.packet));
         }
         let ends_message = matches!(ask.kind, Kind::Body | Kind::Chunk { last: true, .. });
-        if self.lmtp && ends_message {
+        let each = self.answers == Answers::PerRecipient && ends_message;
+        if each {
             self.envelope.recipient_told(reply.code);
         }
         self.replies += 1;
-        if self.lmtp && ends_message && self.replies < self.recipients {
+        if each && self.replies < self.recipients {
             return;
         }
         self.replies = 0;
@@ -325,6 +357,7 @@ impl Smtp {
     /// A reply to nothing that was captured.
     fn unasked(&mut self, line: &Line<'_>, reply: ReplyLine, wire: &mut Wire, out: &mut Dialogue) {
         self.stray = reply.more.then_some(reply.code);
+        self.pending.reply_to_none();
         if reply.code == 421 {
             // The server may end it at any time (RFC 5321 §3.8).
             remark(&mut out.notes, unmatched_text(line));

@@ -38,6 +38,7 @@ pub(super) fn fits(reply: ReplyLine, kind: &Kind, verb: &str) -> bool {
         221 => verb == "QUIT",
         220 => matches!(kind, Kind::StartTls) || verb == "XCLIENT",
         250 if reply.more => matches!(kind, Kind::Hello { .. }) || verb == "HELP",
+        251 | 252 if matches!(kind, Kind::Body | Kind::Chunk { .. }) => false,
         250..=252 => !matches!(kind, Kind::Data | Kind::Auth(_) | Kind::StartTls) && verb != "QUIT",
         _ => true,
     }

@@ -94,7 +94,7 @@ fn rounded(value: f64, steps: f64) -> f64 {
 }
 
 #[derive(Serialize)]
-struct LogLine<'a> {
+pub(in crate::report) struct LogLine<'a> {
     file: &'a str,
     line: u64,
 }
@@ -113,7 +113,7 @@ fn lines<'a>(account: &'a Account, sessions: &[usize]) -> Vec<LogLine<'a>> {
         .collect()
 }
 
-fn log_line(account: &Account, line: LineRef) -> LogLine<'_> {
+pub(in crate::report) fn log_line(account: &Account, line: LineRef) -> LogLine<'_> {
     let (file, line) = account.place(line);
     LogLine { file, line }
 }

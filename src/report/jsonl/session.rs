@@ -8,6 +8,7 @@ use crate::align::Standing;
 use crate::model::{Exchange, Forwarded, Nanos, Side, Span, Transport};
 
 use super::super::account::Shown;
+use super::super::ended::{EndedRecord, ended_record};
 use super::super::tcp::{TcpRecord, tcp_record};
 use super::super::{Account, community_id};
 use super::mail::{
@@ -45,6 +46,8 @@ pub(super) struct Session<'a> {
     names: &'a [String],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     forwarded: Vec<ForwardedRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<EndedRecord<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lookup: Option<LookupRecord<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -184,6 +187,7 @@ pub(super) fn session_record<'a>(account: &'a Account, shown: &Shown<'a>) -> Ses
             .and_then(|wire| wire.tls.as_ref())
             .map(|tls| tls_record(account, tls)),
         names: wire.map_or(&[], |wire| &wire.names),
+        ended: shown.ended.map(|ended| ended_record(account, ended)),
         forwarded: wire
             .iter()
             .flat_map(|wire| wire.forwarded.iter().map(ForwardedRecord::from))
