@@ -432,7 +432,7 @@ impl<'a> Dialogue<'a> {
 fn fits(places: &[Place<'_>], command: &LogCommand) -> Option<(f64, Window)> {
     match places {
         [Place::Clear(exchange)] => {
-            let like = sequence::likeness(exchange, command);
+            let like = sequence::likeness(exchange, command.borrowed());
             let window = moment::answering(exchange)?;
             (like > 0).then(|| (FITS + AGREES * f64::from(like), window))
         }
@@ -445,7 +445,7 @@ fn fits(places: &[Place<'_>], command: &LogCommand) -> Option<(f64, Window)> {
 }
 
 fn hidden(turns: &[Turn<'_>], command: &LogCommand) -> Option<(f64, Window)> {
-    let (agree, differ) = sequence::agreement(command, turns);
+    let (agree, differ) = sequence::agreement(command.borrowed(), turns);
     let asked = turns.first()?.asked?;
     let last = turns.last()?;
     let end = last.answered.or(last.asked)?.end;

@@ -1,6 +1,7 @@
 //! The whole of alignment, log by log, and the sessions of both sides put together.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::model::{Extent, LogId, LogSession, LogSource, Nanos, Span, WireSession};
 
@@ -29,6 +30,14 @@ pub fn align(
     logs: &mut Vec<LogSession>,
     origin: Nanos,
 ) -> Alignment {
+    if wires.is_empty() && sources.iter().all(|source| source.offset.is_none()) {
+        last_lines::put(logs, &[]);
+        let alone = (0..logs.len()).map(|log| (log, NO_CAPTURE)).collect();
+        return Alignment {
+            sessions: sessions(wires, logs, &BTreeMap::new(), alone),
+            clocks: Vec::new(),
+        };
+    }
     let dealt = deal_out(wires, sources, logs, origin);
     let Verdicts {
         clocks,
@@ -45,13 +54,13 @@ pub fn align(
         pair.0.log = moved(pair.0.log).unwrap_or(usize::MAX);
     }
     alone.retain_mut(|(log, _)| moved(*log).map(|at| *log = at).is_some());
-    let mut of_wire: BTreeMap<usize, Vec<(Verdict, Match)>> = BTreeMap::new();
+    let mut of_wire: BTreeMap<usize, Vec<(Verdict, Arc<Match>)>> = BTreeMap::new();
     for (verdict, found) in pairs {
         let pairs = of_wire.entry(verdict.wire).or_default();
-        pairs.push((verdict, found));
+        pairs.push((verdict, Arc::new(found)));
     }
     Alignment {
-        sessions: sessions(wires, logs, &of_wire, &alone.into_iter().collect()),
+        sessions: sessions(wires, logs, &of_wire, alone),
         clocks,
     }
 }
@@ -96,7 +105,7 @@ struct Verdicts {
     /// Those that may be of a wire session.
     pairs: Vec<(Verdict, Match)>,
     /// Those that are of none, by their index, and why.
-    alone: Vec<(usize, Match)>,
+    alone: Vec<(usize, &'static str)>,
     ends: Vec<LastLine>,
 }
 
@@ -114,9 +123,7 @@ fn decide(
         let Some(settled) = settled else {
             let why = why_no_clock(&view);
             let mine = view.mine.iter();
-            decided
-                .alone
-                .extend(mine.map(|&log| (log, Match::alone(why))));
+            decided.alone.extend(mine.map(|&log| (log, why)));
             continue;
         };
         let missing = missing(&view, source);
@@ -148,8 +155,8 @@ fn decide(
 fn sessions(
     wires: &[WireSession],
     logs: &[LogSession],
-    of_wire: &BTreeMap<usize, Vec<(Verdict, Match)>>,
-    alone: &BTreeMap<usize, Match>,
+    of_wire: &BTreeMap<usize, Vec<(Verdict, Arc<Match>)>>,
+    alone: Vec<(usize, &'static str)>,
 ) -> Vec<Joined> {
     let first = wires
         .iter()
@@ -161,18 +168,31 @@ fn sessions(
         .filter(|(_, found)| found.standing == Standing::Matched)
         .map(|(verdict, _)| verdict.log)
         .collect();
-    let undecided: BTreeMap<usize, &Match> = pairs()
-        .map(|(verdict, found)| (verdict.log, found))
-        .collect();
-    let rest = (0..logs.len()).filter(|log| !claimed.contains(log));
-    sessions.extend(rest.map(|log| {
-        let verdict = undecided.get(&log).copied().or_else(|| alone.get(&log));
-        Joined {
-            logs: vec![log],
-            verdict: verdict.cloned().unwrap_or_default(),
-            exchanges: logs.get(log).map(sequence::untold).unwrap_or_default(),
-            ..Joined::default()
+    // Millions may be alone, for one of a few reasons.
+    let mut reasons: BTreeMap<&str, Arc<Match>> = BTreeMap::new();
+    let mut verdicts: Vec<Option<Arc<Match>>> = vec![None; logs.len()];
+    for (log, why) in alone {
+        let verdict = reasons
+            .entry(why)
+            .or_insert_with(|| Arc::new(Match::alone(why)));
+        if let Some(of_log) = verdicts.get_mut(log) {
+            *of_log = Some(verdict.clone());
         }
+    }
+    for (verdict, found) in pairs() {
+        if let Some(of_log) = verdicts.get_mut(verdict.log) {
+            *of_log = Some(found.clone());
+        }
+    }
+    let rest = verdicts
+        .into_iter()
+        .enumerate()
+        .filter(|(log, _)| !claimed.contains(log));
+    sessions.reserve_exact(logs.len() - claimed.len());
+    sessions.extend(rest.map(|(log, verdict)| Joined {
+        logs: vec![log],
+        verdict: verdict.unwrap_or_default(),
+        ..Joined::default()
     }));
     sessions
 }
@@ -378,7 +398,7 @@ fn joined_wire(
     at: usize,
     wire: &WireSession,
     logs: &[LogSession],
-    verdicts: &[(Verdict, Match)],
+    verdicts: &[(Verdict, Arc<Match>)],
 ) -> Joined {
     let mut joined = Joined {
         wire: Some(at),
@@ -462,9 +482,12 @@ fn missing(view: &View<'_>, source: &LogSource) -> Option<String> {
     silent.then(|| format!("the log names no client port; {setting} would write it"))
 }
 
+/// Why no session is joined.
+const NO_CAPTURE: &str = "there is no capture to compare with";
+
 fn why_no_clock(view: &View<'_>) -> &'static str {
     if view.wires.sessions.is_empty() {
-        "there is no capture to compare with"
+        NO_CAPTURE
     } else if view.mine.is_empty() {
         "the log has no sessions"
     } else {
@@ -472,14 +495,14 @@ fn why_no_clock(view: &View<'_>) -> &'static str {
     }
 }
 
-fn why_alone(view: &View<'_>, log: usize, clock: &Clock) -> Match {
+fn why_alone(view: &View<'_>, log: usize, clock: &Clock) -> &'static str {
     let stamps = view.logs.get(log).and_then(LogSession::stamps);
     let (first, last) = view.wires.background.span();
-    Match::alone(match stamps {
+    match stamps {
         Some((_, end)) if clock.to_capture(end.at) + end.resolution < first => {
             "before the capture began"
         }
         Some((start, _)) if clock.to_capture(start.at) > last => "after the capture ended",
         _ => "nothing in the capture fits its time, address and commands",
-    })
+    }
 }

@@ -36,5 +36,6 @@ mod why;
 pub use clock::{Clock, Step};
 pub use join::align;
 pub use path::{Nearer, Passage, Path, PathClock, compare};
+pub use sequence::{Said, untold};
 pub use verdict::{Alignment, Joined, Match, Standing};
 pub use why::{Asked, Candidate, why};

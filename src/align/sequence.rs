@@ -2,7 +2,7 @@
 //! where TLS hides them. Both sides keep their order (a monotone alignment by dynamic programme).
 
 use crate::model::{
-    Encryption, Event, Exchange, LineRef, LogCommand, LogSession, Seen, Verb, WireSession,
+    CommandRef, Encryption, Event, Exchange, LineRef, LogSession, Seen, Verb, WireSession,
 };
 
 use super::turn::{Turn, turns};
@@ -24,7 +24,7 @@ pub(super) struct Laid {
 /// A command as the log tells it, with the line that does.
 #[derive(Clone, Copy)]
 struct Told<'a> {
-    command: &'a LogCommand,
+    command: CommandRef<'a>,
     line: Option<LineRef>,
 }
 
@@ -75,18 +75,67 @@ pub(super) fn alone(wire: &WireSession) -> Vec<Exchange> {
     exchanges
 }
 
-/// The exchanges of `log` alone.
-pub(super) fn untold(log: &LogSession) -> Vec<Exchange> {
-    let mut laid = Laid::default();
-    push_untold(&mut laid, &told(log));
-    laid.exchanges
+/// What tells a command and its reply from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Said<'a> {
+    /// Command word.
+    pub verb: &'a str,
+    /// Reply code or status word; empty where there is none.
+    pub code: &'a str,
+    /// The reply's text; empty where there is none.
+    pub reply: &'a str,
+}
+
+impl<'a> Said<'a> {
+    /// By an exchange.
+    pub fn by(exchange: &'a Exchange) -> Self {
+        Self {
+            verb: exchange.verb.as_str(),
+            code: exchange.code.as_deref().unwrap_or_default(),
+            reply: exchange.response.as_deref().unwrap_or_default(),
+        }
+    }
+
+    const fn told(command: CommandRef<'a>) -> Self {
+        let code = match command.code {
+            Some(code) => code,
+            None => "",
+        };
+        Self {
+            verb: command.verb,
+            code,
+            reply: match command.response {
+                Some(reply) => reply,
+                None => code,
+            },
+        }
+    }
+}
+
+/// The exchanges of a conversation that only `log` knows, those that `wanted` takes, in order.
+///
+/// Only these take memory: a log has millions of sessions, and hardly one of them is looked at.
+pub fn untold(log: &LogSession, wanted: impl Fn(Said<'_>) -> bool) -> Vec<Exchange> {
+    let listed = log.events.iter().filter_map(|event| match &event.what {
+        Event::Command(command) => Some(command.borrowed()),
+        _ => None,
+    });
+    let mut all = listed.chain(log.implied.iter()).map(Said::told);
+    if !all.any(&wanted) {
+        return Vec::new();
+    }
+    told(log)
+        .into_iter()
+        .filter(|told| wanted(Said::told(told.command)))
+        .map(from_log)
+        .collect()
 }
 
 /// What the log tells, command by command.
 fn told(log: &LogSession) -> Vec<Told<'_>> {
     let mut listed = log.events.iter().filter_map(|event| match &event.what {
         Event::Command(command) => Some(Told {
-            command,
+            command: command.borrowed(),
             line: Some(event.line),
         }),
         _ => None,
@@ -129,12 +178,12 @@ fn told(log: &LogSession) -> Vec<Told<'_>> {
 }
 
 /// How like a clear exchange and a logged command are; 0: not the same.
-pub(super) fn likeness(exchange: &Exchange, command: &LogCommand) -> u32 {
-    if exchange.verb.is_greeting() || exchange.verb != command.verb {
+pub(super) fn likeness(exchange: &Exchange, command: CommandRef<'_>) -> u32 {
+    if exchange.verb.is_greeting() || exchange.verb.as_str() != command.verb {
         return 0;
     }
     // Commands of IMAP that both have a tag are the same only under the same one.
-    let tags = (tag(&exchange.request), tag(&command.request));
+    let tags = (tag(&exchange.request), tag(command.request));
     if let (Some((wire, of)), Some((log, what))) = tags
         && of.eq_ignore_ascii_case(what)
         && of.eq_ignore_ascii_case(exchange.verb.as_str())
@@ -147,7 +196,7 @@ pub(super) fn likeness(exchange: &Exchange, command: &LogCommand) -> u32 {
         (Some(_), Some(_)) => return 0,
         _ => 1,
     };
-    codes + u32::from(exchange.request.eq_ignore_ascii_case(&command.request))
+    codes + u32::from(exchange.request.eq_ignore_ascii_case(command.request))
 }
 
 /// The word before the command's word, and that word: `a1 NOOP`.
@@ -226,12 +275,16 @@ fn push_untold(laid: &mut Laid, told: &[Told<'_>]) {
 fn from_log(told: Told<'_>) -> Exchange {
     let command = told.command;
     Exchange {
-        response: command.response.clone().or_else(|| command.code.clone()),
-        code: command.code.clone(),
+        response: command.response.or(command.code).map(str::to_owned),
+        code: command.code.map(str::to_owned),
         request_bytes: command.request_bytes,
         response_bytes: command.response_bytes,
         line: told.line,
-        ..Exchange::new(command.verb.clone(), command.request.clone(), Seen::Log)
+        ..Exchange::new(
+            Verb::new(command.verb),
+            command.request.to_owned(),
+            Seen::Log,
+        )
     }
 }
 
@@ -348,7 +401,7 @@ fn best_moves(turns: &[Turn<'_>], told: &[Told<'_>]) -> Vec<Move> {
                         Move::One,
                     );
                 }
-                if let Some(two) = turns.get(i..i + 2).filter(|_| told.command.verb.is_body()) {
+                if let Some(two) = turns.get(i..i + 2).filter(|_| told.command.is_body()) {
                     offer(
                         worth(told.command, two) + value(&best, i + 2, j + 1),
                         Move::Two,
@@ -384,12 +437,12 @@ fn best_moves(turns: &[Turn<'_>], told: &[Told<'_>]) -> Vec<Move> {
 }
 
 /// How well `command` fits in `turns`.
-fn worth(command: &LogCommand, turns: &[Turn<'_>]) -> i32 {
+fn worth(command: CommandRef<'_>, turns: &[Turn<'_>]) -> i32 {
     if turns.iter().any(|turn| turn.asked.is_none()) {
         return i32::MIN / 4;
     }
     let (agree, differ) = agreement(command, turns);
-    let body = command.verb.is_body()
+    let body = command.is_body()
         && turns
             .last()
             .and_then(|turn| turn.asked)
@@ -398,7 +451,7 @@ fn worth(command: &LogCommand, turns: &[Turn<'_>]) -> i32 {
 }
 
 /// Sizes of `command` that agree with what `turns` hold, and sizes that do not.
-pub(super) fn agreement(command: &LogCommand, turns: &[Turn<'_>]) -> (i32, i32) {
+pub(super) fn agreement(command: CommandRef<'_>, turns: &[Turn<'_>]) -> (i32, i32) {
     let damaged = turns
         .iter()
         .flat_map(|turn| [turn.asked, turn.answered])
@@ -415,7 +468,7 @@ pub(super) fn agreement(command: &LogCommand, turns: &[Turn<'_>]) -> (i32, i32) 
         .map(|burst| burst.plaintext)
         .sum();
     // Whether a log counts the words around a message with it differs: `DATA`, its line end and the closing dot.
-    let slack = if command.verb.is_body() { 11 } else { 0 };
+    let slack = if command.is_body() { 11 } else { 0 };
     let mut agree = 0;
     let mut differ = 0;
     for (told, seen, slack) in [
@@ -438,16 +491,18 @@ mod tests {
 
     #[test]
     fn a_command_of_another_tag_is_another_command() {
+        fn log(request: &str) -> CommandRef<'_> {
+            CommandRef {
+                verb: "LOGOUT",
+                request,
+                ..CommandRef::default()
+            }
+        }
         let wire =
             |request: &str| Exchange::new(Verb::new("LOGOUT"), request.to_owned(), Seen::Wire);
-        let log = |request: &str| LogCommand {
-            verb: Verb::new("LOGOUT"),
-            request: request.to_owned(),
-            ..LogCommand::default()
-        };
-        assert_eq!(likeness(&wire("f LOGOUT"), &log("h LOGOUT")), 0);
-        assert!(likeness(&wire("f LOGOUT"), &log("f LOGOUT")) > 0);
+        assert_eq!(likeness(&wire("f LOGOUT"), log("h LOGOUT")), 0);
+        assert!(likeness(&wire("f LOGOUT"), log("f LOGOUT")) > 0);
         // Logs without tags say nothing of them.
-        assert!(likeness(&wire("f LOGOUT"), &log("logout")) > 0);
+        assert!(likeness(&wire("f LOGOUT"), log("logout")) > 0);
     }
 }

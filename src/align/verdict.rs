@@ -1,5 +1,7 @@
 //! What alignment gives: clocks, and for each conversation who saw it and how sure that is.
 
+use std::sync::Arc;
+
 use crate::model::Exchange;
 
 use super::clock::Clock;
@@ -23,8 +25,9 @@ pub struct Joined {
     /// Indices among the log sessions that may be it, undecided.
     pub candidates: Vec<usize>,
     /// How sure that is.
-    pub verdict: Match,
-    /// Commands and replies, in order, each marked with who saw it.
+    pub verdict: Arc<Match>,
+    /// Commands and replies, in order, each marked with who saw it. None where only a log knows the conversation: there they are put
+    /// together when they are asked for, by [`untold`](super::untold).
     pub exchanges: Vec<Exchange>,
 }
 

@@ -120,6 +120,9 @@ fn foreign(bytes: &[u8]) -> CaptureError {
         .collect();
     let head = bytes.get(..bytes.len().min(HEAD)).unwrap_or_default();
     let (looks, remedy) = match head {
+        [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] | [0xfd, b'7', b'z', b'X', ..] => {
+            ("compressed more than twice over", "; unpack it first")
+        }
         [b'P', b'K', 3, 4, ..] => ("a ZIP archive", "; unpack it first"),
         [b'%', b'P', b'D', b'F', ..] => ("a PDF document", ""),
         [b's', b'n', b'o', b'o', b'p', 0, ..] => {
@@ -164,6 +167,8 @@ mod tests {
         let log = refused(b"Nov 24 03:29:06 mail postfix/smtpd[1]: connect").to_string();
         assert!(log.contains("4e 6f 76") && log.contains("-l"), "{log}");
         assert!(refused(b"PK\x03\x04").to_string().contains("unpack"));
+        let layers = refused(b"\x1f\x8b\x08\0").to_string();
+        assert!(layers.contains("more than twice"), "{layers}");
         assert!(matches!(
             refused(b"\xd4\xc3\xb2\xa1"),
             CaptureError::Pcap(_)

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-use crate::pipeline::Limits;
+use super::bounds::Bounds;
 
 /// Examples at the foot of `--help`.
 const EXAMPLES: &str = "\
@@ -163,14 +163,6 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value = "keep")]
     pub(super) bad_checksums: Checksums,
 
-    /// Connections followed at once; the one silent longest makes room
-    #[arg(long, value_name = "N", default_value_t = Limits::default().connections)]
-    pub(super) max_connections: usize,
-
-    /// Unanswered SYNs followed at once; the oldest makes room
-    #[arg(long, value_name = "N", default_value_t = Limits::default().half_open)]
-    pub(super) max_half_open: usize,
-
     /// Colour the text: on a terminal, always, or never; NO_COLOR is heeded too
     #[arg(long, value_enum, default_value = "auto")]
     pub(super) color: Color,
@@ -181,6 +173,9 @@ pub(super) struct Args {
 
     #[command(flatten)]
     pub(super) packets: PacketArgs,
+
+    #[command(flatten)]
+    pub(super) bounds: Bounds,
 
     #[cfg(feature = "live")]
     #[command(flatten)]

@@ -3,6 +3,7 @@
 //! Comes in: what was typed. Goes out: what the pipeline found, on standard output or in a file.
 
 mod args;
+mod bounds;
 mod exit;
 mod formats;
 mod lists;

@@ -11,7 +11,7 @@ use crate::log::registry::FORMATS;
 use crate::log::{Chosen, GivenZone, OwnFormat};
 use crate::model::{Nanos, Span};
 use crate::pipeline::{
-    BadChecksums, BodyRules, ClockRule, EncodingRule, Limits, LogInput, LogPlace, Logs, Options,
+    BadChecksums, BodyRules, ClockRule, EncodingRule, LogInput, LogPlace, Logs, Options,
     PacketRules, TableAddress, ZoneRule,
 };
 use crate::report::Selection;
@@ -76,11 +76,8 @@ pub(super) fn options(args: &Args) -> Result<Options> {
             Checksums::Keep => BadChecksums::Keep,
             Checksums::Drop => BadChecksums::Drop,
         },
-        limits: Limits {
-            connections: args.max_connections,
-            half_open: args.max_half_open,
-            ..Limits::default()
-        },
+        limits: args.bounds.limits(),
+        most_unpacked: args.bounds.most_unpacked(),
         selection: Selection {
             ids: args.sessions.clone(),
             since: args.since.as_deref().map(moment).transpose()?,

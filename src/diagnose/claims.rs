@@ -183,7 +183,7 @@ mod tests {
             log.events.push(LogEvent {
                 line: log.events[0].line,
                 stamp,
-                what: Event::Command(LogCommand {
+                what: Event::command(LogCommand {
                     verb: crate::model::Verb::new(request),
                     ..LogCommand::default()
                 }),

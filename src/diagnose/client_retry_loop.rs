@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use crate::align::Said;
 use crate::model::{Endpoint, Evidence, Finding, Severity};
 
 use super::View;
@@ -67,7 +68,7 @@ fn failure(case: &Case<'_>) -> Option<(String, Option<Evidence>)> {
         let code = exchange.code.as_deref().unwrap_or_default();
         let refused = ["-ERR", "NO", "BAD"].contains(&code)
             || (code.len() == 3 && code.starts_with(['4', '5']) && code != "421");
-        is_refused(exchange) || refused
+        is_refused(Said::by(exchange)) || refused
     })?;
     let code = exchange.code.as_deref().unwrap_or_default();
     // An IMAP tag is another each time.
@@ -75,7 +76,7 @@ fn failure(case: &Case<'_>) -> Option<(String, Option<Evidence>)> {
         Some((_, rest)) if code == "NO" || code == "BAD" => rest,
         _ => exchange.request.as_str(),
     };
-    let user = case.name().filter(|_| is_refused(exchange));
+    let user = case.name().filter(|_| is_refused(Said::by(exchange)));
     let of = user.map_or(String::new(), |user| format!(" of {user}"));
     Some((format!("{request}{of} {code}"), place(exchange)))
 }

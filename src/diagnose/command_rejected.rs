@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::model::{Endpoint, Exchange, Finding, Proto, Severity};
+use crate::align::Said;
+use crate::model::{Endpoint, Finding, Proto, Severity};
 
 use super::View;
 use super::group::{Group, Words, counted, listed, server};
@@ -59,12 +60,13 @@ fn find(view: View<'_>) -> Vec<Finding> {
             .wire
             .map(|wire| wire.proto)
             .or(case.log.map(|log| log.proto));
-        for exchange in &case.joined.exchanges {
-            let Some(kind) = proto.and_then(|proto| kind(proto, exchange)) else {
+        let kind = |said: Said<'_>| kind(proto?, said);
+        for exchange in case.exchanges(|said| kind(said).is_some()) {
+            let Some(kind) = kind(Said::by(&exchange)) else {
                 continue;
             };
             let rejected = clients.entry(client).or_default();
-            rejected.group.add(&case, exchange.start, place(exchange));
+            rejected.group.add(&case, exchange.start, place(&exchange));
             rejected.servers.extend(case.server());
             let (count, what) = rejected.kinds.entry(kind).or_default();
             let verb = exchange.verb.as_str();
@@ -128,21 +130,17 @@ const fn next(kind: Kind) -> &'static str {
     }
 }
 
-fn kind(proto: Proto, exchange: &Exchange) -> Option<Kind> {
-    if is_refused(exchange) || is_too_large(exchange) || exchange.verb.is_greeting() {
+fn kind(proto: Proto, said: Said<'_>) -> Option<Kind> {
+    if is_refused(said) || is_too_large(said) || said.verb.is_empty() {
         return None;
     }
-    let code = exchange.code.as_deref()?;
-    let text = exchange
-        .response
-        .as_deref()
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    match (proto.0, code) {
+    match (proto.0, said.code) {
         ("imap", "BAD") | ("smtp" | "nntp" | "lmtp", "500" | "501" | "502" | "504") => {
             Some(Kind::Unknown)
         }
-        ("pop3", "-ERR") if text.contains("unknown") => Some(Kind::Unknown),
+        ("pop3", "-ERR") if said.reply.to_ascii_lowercase().contains("unknown") => {
+            Some(Kind::Unknown)
+        }
         ("smtp" | "nntp" | "lmtp", "503") => Some(Kind::OutOfOrder),
         ("imap", "NO")
         | ("pop3", "-ERR")

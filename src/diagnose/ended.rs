@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use crate::model::{
-    Conversation, Ended, Ending, Evidence, How, LineRef, LogSession, Nanos, PacketNo, Role, Seen,
-    Side, Span, Transfer, Transport, WireSession,
+    Conversation, Ended, Evidence, How, LineRef, Nanos, PacketNo, Seen, Side, Span, Transfer,
+    Transport, WireSession,
 };
 
 use super::View;
@@ -17,8 +17,8 @@ use super::view::{Case, End, ended_by, established};
 /// Copies of a segment from which on its receiver is taken to be gone, and how long they must go on.
 const COPIES: (u32, Span) = (3, Span::SECOND);
 
-/// How each session of the account ended; `None` where nothing says so.
-pub fn endings(view: View<'_>) -> Vec<Option<Ended>> {
+/// How each session of the account ended; `None` where nothing says so, and where only a log knows the session: [`Ended::told_by`] tells how that one did.
+pub fn endings(view: View<'_>) -> Vec<Option<Box<Ended>>> {
     let mut begun: HashMap<Conversation, Nanos> = HashMap::new();
     for wire in view.wires {
         let last = begun.entry(wire.conversation).or_insert(wire.start);
@@ -33,15 +33,13 @@ pub fn endings(view: View<'_>) -> Vec<Option<Ended>> {
             let on_wire = case
                 .wire
                 .filter(|wire| wire.conversation.transport == Transport::Tcp && established(wire));
-            let Some(wire) = on_wire else {
-                return case.log.filter(|_| case.wire.is_none()).and_then(by_log);
-            };
+            let wire = on_wire?;
             let last = begun.get(&wire.conversation) == Some(&wire.start);
-            let told = on_the_wire(&case, wire).or_else(|| case.log.and_then(by_log));
+            let told = on_the_wire(&case, wire).or_else(|| case.log.and_then(Ended::told_by));
             let mut ended =
                 told.or_else(|| (complete && last && is_whole(wire)).then(|| open(wire)))?;
             (ended.transfer, ended.line) = transfer(&case, wire, ended.line);
-            Some(ended)
+            Some(Box::new(ended))
         })
         .collect()
 }
@@ -202,25 +200,6 @@ fn gone(wire: &WireSession) -> Option<Ended> {
     })
 }
 
-/// What the log says where the wire does not.
-fn by_log(log: &LogSession) -> Option<Ended> {
-    let (own, peer) = match log.role {
-        Role::Client => (Side::Client, Side::Server),
-        Role::Server => (Side::Server, Side::Client),
-    };
-    let (how, by) = match log.ending {
-        Ending::Lost => (How::Lost, peer),
-        Ending::Quit => (How::Closed, Side::Client),
-        Ending::Timeout => (How::Timeout, own),
-        Ending::Unknown => return None,
-    };
-    Some(Ended {
-        line: log.events.last().map(|event| event.line),
-        transfer: log.cut.map(|_| Transfer::RequestCut),
-        ..ended(how, Some(by), Seen::Log)
-    })
-}
-
 /// What broke off, and the line that tells: that of the ending unless another does.
 fn transfer(
     case: &Case<'_>,
@@ -249,10 +228,16 @@ fn transfer(
 mod tests {
     use super::super::testing::{Scene, at, capture, exchange, logged, wire};
     use super::*;
-    use crate::model::{Closed, Event, Repeated, Reset, TlsSummary};
+    use crate::model::{Closed, Ending, Event, Repeated, Reset, TlsSummary};
 
     fn told(scene: &Scene) -> Vec<Option<Ended>> {
-        endings(scene.view())
+        let view = scene.view();
+        let seen = endings(view).into_iter().zip(view.cases());
+        seen.map(|(ended, case)| match case.wire {
+            Some(_) => ended.map(|ended| *ended),
+            None => case.log.and_then(Ended::told_by),
+        })
+        .collect()
     }
 
     fn one(wire: WireSession) -> Option<Ended> {

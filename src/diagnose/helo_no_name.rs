@@ -51,11 +51,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
         let (Some(client), false) = (case.client(), submission) else {
             continue;
         };
-        let mut greetings = case
-            .joined
-            .exchanges
-            .iter()
-            .filter(|exchange| ["EHLO", "HELO"].contains(&exchange.verb.as_str()));
+        let mut greetings = case.exchanges(|said| ["EHLO", "HELO"].contains(&said.verb));
         // A client says the same again after STARTTLS.
         let wrong = greetings.find_map(|exchange| {
             // What a log implies or hides has no argument; that says nothing of the client's.
@@ -65,7 +61,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
         });
         if let Some((exchange, wrong)) = wrong {
             let (group, names) = groups.entry((client, wrong)).or_default();
-            group.add(&case, exchange.start, place(exchange));
+            group.add(&case, exchange.start, place(&exchange));
             names.extend(argument(&exchange.request).map(str::to_owned));
         }
     }

@@ -64,7 +64,7 @@ fn low_level(view: View<'_>, source: &LogSource) -> Option<Finding> {
     };
     let tells = |log: &LogSession| {
         let command = |event: &LogEvent| matches!(event.what, Event::Command(_));
-        log.events.iter().any(command) || !log.tally.is_empty() || !log.implied.is_empty()
+        log.events.iter().any(command) || !log.implied.is_empty()
     };
     let sessions = served().count();
     (sessions >= SESSIONS && !served().any(tells)).then(|| {

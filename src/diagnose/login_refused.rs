@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::model::{Event, Evidence, Exchange, Finding, Nanos, Proto, Severity, Span};
+use crate::align::Said;
+use crate::model::{Event, Evidence, Finding, Nanos, Proto, Severity, Span};
 
 use super::View;
 use super::group::{Group, Words, counted, listed};
@@ -48,7 +49,7 @@ struct Welcome<'a> {
 fn welcome(view: View<'_>) -> BTreeMap<IpAddr, Welcome<'_>> {
     let mut welcome: BTreeMap<IpAddr, Welcome<'_>> = BTreeMap::new();
     for case in view.cases().filter(|case| refusals(case).is_empty()) {
-        let seen = case.joined.exchanges.iter().any(is_accepted);
+        let seen = case.exchanges(is_accepted).next().is_some();
         let events = case
             .log
             .map(|log| log.events.as_slice())
@@ -83,10 +84,10 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 .extend(proto.or(case.log.map(|log| log.proto)));
         }
         if let Some(refused) = by_client.get_mut(&client) {
-            let refusals = case.joined.exchanges.iter().filter(|one| is_refused(one));
+            let refusals = case.exchanges(is_refused);
             refused
                 .delays
-                .extend(refusals.filter_map(Exchange::response_time));
+                .extend(refusals.filter_map(|exchange| exchange.response_time()));
         }
     }
     let welcome = welcome(view);
@@ -174,13 +175,9 @@ fn tell(client: IpAddr, mut refused: Refused, welcome: Option<&Welcome<'_>>) -> 
 
 /// Each refused login of a session.
 pub(super) fn refusals(case: &Case<'_>) -> Vec<(Option<Nanos>, Option<Evidence>)> {
-    let seen = case
-        .joined
-        .exchanges
-        .iter()
-        .filter(|exchange| is_refused(exchange));
-    let seen: Vec<_> = seen
-        .map(|exchange| (exchange.start, place(exchange)))
+    let seen: Vec<_> = case
+        .exchanges(is_refused)
+        .map(|exchange| (exchange.start, place(&exchange)))
         .collect();
     if !seen.is_empty() {
         return seen;
@@ -193,20 +190,17 @@ pub(super) fn refusals(case: &Case<'_>) -> Vec<(Option<Nanos>, Option<Evidence>)
 }
 
 /// Whether an exchange is a login that succeeded.
-pub(super) fn is_accepted(exchange: &Exchange) -> bool {
-    let code = exchange.code.as_deref().unwrap_or_default();
-    is_login(exchange) && ["+OK", "OK", "235", "281"].contains(&code)
+pub(super) fn is_accepted(said: Said<'_>) -> bool {
+    is_login(said) && ["+OK", "OK", "235", "281"].contains(&said.code)
 }
 
-fn is_login(exchange: &Exchange) -> bool {
-    let verb = exchange.verb.as_str();
-    ["APOP", "AUTH", "AUTHENTICATE", "AUTHINFO", "LOGIN", "PASS"].contains(&verb)
+fn is_login(said: Said<'_>) -> bool {
+    ["APOP", "AUTH", "AUTHENTICATE", "AUTHINFO", "LOGIN", "PASS"].contains(&said.verb)
 }
 
 /// Whether an exchange is a login that was refused.
-pub(super) fn is_refused(exchange: &Exchange) -> bool {
-    let code = exchange.code.as_deref().unwrap_or_default();
-    is_login(exchange) && ["-ERR", "NO", "535", "534", "538", "481", "482"].contains(&code)
+pub(super) fn is_refused(said: Said<'_>) -> bool {
+    is_login(said) && ["-ERR", "NO", "535", "534", "538", "481", "482"].contains(&said.code)
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::model::{Endpoint, Exchange, Finding, Severity};
+use crate::align::Said;
+use crate::model::{Endpoint, Finding, Severity, Verb};
 
 use super::View;
 use super::group::{Group, Words, counted, listed, server};
@@ -31,10 +32,10 @@ struct Refused {
 fn find(view: View<'_>) -> Vec<Finding> {
     let mut groups: BTreeMap<Option<IpAddr>, Refused> = BTreeMap::new();
     for case in view.cases() {
-        for exchange in case.joined.exchanges.iter().filter(|one| is_too_large(one)) {
+        for exchange in case.exchanges(is_too_large) {
             let refused = groups.entry(case.server().map(|one| one.ip)).or_default();
             refused.servers.extend(case.server());
-            refused.group.add(&case, exchange.start, place(exchange));
+            refused.group.add(&case, exchange.start, place(&exchange));
             let stated = stated(&exchange.request).unwrap_or(0);
             refused.largest = refused.largest.max(stated);
             if exchange.verb.is_body() {
@@ -49,15 +50,13 @@ fn find(view: View<'_>) -> Vec<Finding> {
 }
 
 /// Whether a server refused a message for its size.
-pub(super) fn is_too_large(exchange: &Exchange) -> bool {
-    let code = exchange.code.as_deref().unwrap_or_default();
-    let text = exchange
-        .response
-        .as_deref()
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    let verb = exchange.verb.as_str();
-    let mail = ["MAIL", "BDAT"].contains(&verb) || exchange.verb.is_body();
+pub(super) fn is_too_large(said: Said<'_>) -> bool {
+    let Said { verb, code, reply } = said;
+    if !code.starts_with('5') && code != "NO" {
+        return false;
+    }
+    let text = reply.to_ascii_lowercase();
+    let mail = ["MAIL", "BDAT", Verb::BODY].contains(&verb);
     let sized = text.contains("5.3.4") || text.contains("5.2.3");
     let worded = text.contains("size") || text.contains("large") || text.contains("too big");
     (mail && code == "552" && (sized || worded))

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::align::Said;
 use crate::model::{Endpoint, Finding, Proto, Severity};
 
 use super::View;
@@ -28,16 +29,11 @@ fn find(view: View<'_>) -> Vec<Finding> {
         if proto != Some(Proto("http")) {
             continue;
         }
-        for exchange in &case.joined.exchanges {
-            let Some(code) = exchange
-                .code
-                .as_deref()
-                .filter(|code| code.len() == 3 && code.starts_with('5'))
-            else {
-                continue;
-            };
-            let (group, what) = groups.entry((case.server(), code.to_owned())).or_default();
-            group.add(&case, exchange.start, place(exchange));
+        let failed = |said: Said<'_>| said.code.len() == 3 && said.code.starts_with('5');
+        for exchange in case.exchanges(failed) {
+            let code = exchange.code.clone().unwrap_or_default();
+            let (group, what) = groups.entry((case.server(), code)).or_default();
+            group.add(&case, exchange.start, place(&exchange));
             let request = exchange.request.split(" HTTP/").next().unwrap_or_default();
             what.insert(request.to_owned());
         }

@@ -47,8 +47,8 @@ fn find(view: View<'_>) -> Vec<Finding> {
     let mut servers: BTreeMap<Endpoint, Logins> = BTreeMap::new();
     for (case, wire) in view.on_wire().filter(|(_, wire)| is_smooth(wire)) {
         let trip = round_trip(wire).unwrap_or(Span::ZERO);
-        for exchange in case.joined.exchanges.iter().filter(|one| is_accepted(one)) {
-            let (Some(taken), Some(start)) = (response(exchange), exchange.start) else {
+        for exchange in case.exchanges(is_accepted) {
+            let (Some(taken), Some(start)) = (response(&exchange), exchange.start) else {
                 continue;
             };
             let logins = servers.entry(wire.conversation.server).or_default();
@@ -65,7 +65,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
             });
             logins.slow.push(taken - trip);
             logins.after_refusal += u64::from(before);
-            logins.group.add(&case, Some(start), place(exchange));
+            logins.group.add(&case, Some(start), place(&exchange));
         }
     }
     servers

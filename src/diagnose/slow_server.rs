@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::align::Said;
 use crate::model::{Endpoint, Exchange, Finding, Severity, Side, Span};
 
 use super::View;
@@ -132,8 +133,8 @@ fn counts(exchange: &Exchange) -> bool {
     let timed_out = exchange.code.as_deref() == Some("421");
     !waits
         && !timed_out
-        && !is_refused(exchange)
-        && !is_accepted(exchange)
+        && !is_refused(Said::by(exchange))
+        && !is_accepted(Said::by(exchange))
         && exchange.notes.is_empty()
 }
 

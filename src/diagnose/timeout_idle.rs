@@ -108,12 +108,12 @@ pub(super) struct SaidTimeout {
 
 /// Whether the server says that it closed for silence, or a log says so of its own side.
 pub(super) fn said_timeout(case: &Case<'_>) -> Option<SaidTimeout> {
-    let mut exchanges = case.joined.exchanges.iter();
-    if let Some(exchange) = exchanges.find(|exchange| says_timeout(exchange)) {
+    let mut exchanges = case.exchanges(|said| is_timeout(said.reply));
+    if let Some(exchange) = exchanges.next() {
         return Some(SaidTimeout {
             by: Side::Server,
             words: exchange.response.clone(),
-            place: place(exchange),
+            place: place(&exchange),
             seen: exchange.seen,
         });
     }
@@ -156,6 +156,10 @@ fn says_timeout(exchange: &crate::model::Exchange) -> bool {
 }
 
 fn is_timeout(text: &str) -> bool {
+    // Most replies are looked at no further.
+    if !["421", "400 ", "* "].iter().any(|hint| text.contains(hint)) {
+        return false;
+    }
     let text = text.to_ascii_lowercase();
     let ends = text.contains("421") || text.contains("* bye") || text.contains("400 ");
     ends && SILENT.iter().any(|word| text.contains(word))

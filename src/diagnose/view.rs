@@ -1,8 +1,9 @@
 //! What rules look at.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
-use crate::align::{Alignment, Joined};
+use crate::align::{Alignment, Joined, Said, untold};
 use crate::model::{
     CaptureSource, Endpoint, Event, Evidence, Exchange, LogSession, LogSource, Nanos, Neighbour,
     Side, WireSession,
@@ -87,6 +88,21 @@ impl<'a> View<'a> {
 }
 
 impl<'a> Case<'a> {
+    /// Its commands and replies that `wanted` takes, in order.
+    pub(super) fn exchanges(
+        &self,
+        wanted: impl Fn(Said<'_>) -> bool,
+    ) -> impl Iterator<Item = Cow<'a, Exchange>> {
+        let told = match (self.wire, self.log) {
+            (None, Some(log)) => untold(log, &wanted),
+            _ => Vec::new(),
+        };
+        let seen = self.joined.exchanges.iter();
+        seen.filter(move |exchange| wanted(Said::by(exchange)))
+            .map(Cow::Borrowed)
+            .chain(told.into_iter().map(Cow::Owned))
+    }
+
     pub(super) fn client(&self) -> Option<IpAddr> {
         match (self.wire, self.log) {
             (Some(wire), _) => Some(wire.conversation.client.ip),

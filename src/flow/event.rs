@@ -89,9 +89,9 @@ pub enum BadChecksums {
 pub struct Limits {
     /// Connections followed at once; the one idle longest is closed to make room.
     pub connections: usize,
-    /// Unanswered SYNs followed at once; the oldest is given up to make room.
+    /// Connections followed at once of which only a SYN, or a SYN and its answer, was seen; the oldest is given up to make room.
     pub half_open: usize,
-    /// Unanswered SYNs that are made a session each; further ones are counted only.
+    /// Such connections that are made a session each when they are over; further ones are counted only.
     pub unanswered: usize,
     /// Octets held back per direction behind a hole.
     pub held_per_direction: usize,

@@ -1,31 +1,43 @@
-//! Connections of which only SYNs were seen: a few octets each, as a flood brings millions of them.
+//! Connections that are not open yet: a SYN, perhaps with its answer. A few octets each, as a flood brings millions of them.
 
 use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 
 use crate::link::{Checksum, Flags, Segment, SeqNo, TcpOptions};
-use crate::model::{Endpoint, Nanos, PacketNo, Span};
+use crate::model::{Endpoint, Nanos, PacketNo, Side, Span};
 
 use super::key::FlowKey;
+use super::tcp::Arrival;
 
-/// A SYN that nobody answered yet, and its repetitions.
+/// A SYN that nobody answered yet, or whose answer nobody acknowledged yet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HalfOpen {
     pub(super) client: Endpoint,
     pub(super) server: Endpoint,
+    pub(super) syn: Greeting,
+    pub(super) answer: Option<Greeting>,
+}
+
+/// A SYN or its answer, and its repetitions.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Greeting {
     pub(super) first: Nanos,
     pub(super) last: Nanos,
+    /// The first of them.
     pub(super) packet: PacketNo,
-    /// Hops left of the first.
+    /// Hops left of it.
     pub(super) hops: u8,
+    /// Identification of it, of IPv4.
+    id: Option<u16>,
+    /// How many were sent.
+    pub(super) times: u32,
     seq: SeqNo,
+    ack: SeqNo,
     window: u16,
     flags: Flags,
     options: TcpOptions,
     checksum: Checksum,
-    /// How many were sent.
-    pub(super) syns: u32,
 }
 
 /// All of them, the oldest first to go.
@@ -36,49 +48,60 @@ pub(super) struct HalfOpens {
     order: VecDeque<(FlowKey, PacketNo)>,
 }
 
-impl HalfOpen {
-    /// The connection that `segment` begins, where all that there is to keep is a SYN.
-    pub(super) fn begun_by(
-        (client, server): (Endpoint, Endpoint),
-        (at, packet, hops): (Nanos, PacketNo, u8),
-        segment: &Segment<'_>,
-    ) -> Option<Self> {
+impl Greeting {
+    /// What `segment` is, where it is nothing but a SYN with `flags`.
+    fn of(flags: Flags, arrival: Arrival, segment: &Segment<'_>) -> Option<Self> {
         const PLAIN: u8 = Flags::SYN.0 | Flags::FIN.0 | Flags::RST.0 | Flags::ACK.0 | Flags::URG.0;
-        let plain = Flags(segment.flags.0 & PLAIN) == Flags::SYN;
+        let plain = Flags(segment.flags.0 & PLAIN) == flags;
         let kept = plain && segment.length == 0 && segment.window > 0;
         kept.then_some(Self {
-            client,
-            server,
-            first: at,
-            last: at,
-            packet,
-            hops,
+            first: arrival.at,
+            last: arrival.at,
+            packet: arrival.packet,
+            hops: arrival.hops,
+            id: arrival.id,
+            times: 1,
             seq: segment.seq,
+            ack: segment.ack,
             window: segment.window,
             flags: segment.flags,
             options: segment.options,
             checksum: segment.checksum,
-            syns: 1,
         })
     }
 
-    /// Whether `segment` from `source` is the same SYN again.
-    pub(super) fn repeated_by(&self, source: Endpoint, segment: &Segment<'_>) -> bool {
-        source == self.client
-            && segment.flags == self.flags
-            && segment.seq == self.seq
+    /// Counts `segment` if it is the same again, and not too long after.
+    fn repeated(&mut self, arrival: Arrival, segment: &Segment<'_>, silence: Span) -> bool {
+        let again = segment.flags == self.flags
+            && (segment.seq, segment.ack) == (self.seq, self.ack)
             && segment.length == 0
             && segment.window > 0
             && segment.checksum == self.checksum
+            && arrival.at.since(self.last) <= silence;
+        if again {
+            self.times = self.times.saturating_add(1);
+            self.last = self.last.max(arrival.at);
+        }
+        again
     }
 
-    /// The SYN as it was.
-    pub(super) const fn segment(&self) -> Segment<'static> {
+    /// When and where the first of them came.
+    pub(super) const fn arrival(&self) -> Arrival {
+        Arrival {
+            at: self.first,
+            packet: self.packet,
+            hops: self.hops,
+            id: self.id,
+        }
+    }
+
+    /// The segment as it was.
+    const fn segment(&self, from: Endpoint, to: Endpoint) -> Segment<'static> {
         Segment {
-            source_port: self.client.port,
-            destination_port: self.server.port,
+            source_port: from.port,
+            destination_port: to.port,
             seq: self.seq,
-            ack: SeqNo(0),
+            ack: self.ack,
             flags: self.flags,
             window: self.window,
             urgent: 0,
@@ -90,9 +113,78 @@ impl HalfOpen {
     }
 }
 
+impl HalfOpen {
+    /// The connection that `segment` begins, where all that there is to keep is a SYN.
+    pub(super) fn begun_by(
+        (client, server): (Endpoint, Endpoint),
+        arrival: Arrival,
+        segment: &Segment<'_>,
+    ) -> Option<Self> {
+        Some(Self {
+            client,
+            server,
+            syn: Greeting::of(Flags::SYN, arrival, segment)?,
+            answer: None,
+        })
+    }
+
+    /// Takes `segment` from `source` if the connection is no further after it: the same SYN again, its answer, or that again.
+    ///
+    /// What would have to be told in another order than this is not taken.
+    pub(super) fn takes(
+        &mut self,
+        source: Endpoint,
+        arrival: Arrival,
+        segment: &Segment<'_>,
+        silence: Span,
+    ) -> bool {
+        match &mut self.answer {
+            None if source == self.client => self.syn.repeated(arrival, segment, silence),
+            None => {
+                let fits = self.syn.times == 1
+                    && arrival.at >= self.syn.first
+                    && arrival.at.since(self.syn.first) <= silence
+                    && segment.ack == self.syn.seq.plus(1);
+                let answer = Greeting::of(Flags(Flags::SYN.0 | Flags::ACK.0), arrival, segment);
+                self.answer = answer.filter(|_| fits);
+                self.answer.is_some()
+            }
+            Some(answer) => source == self.server && answer.repeated(arrival, segment, silence),
+        }
+    }
+
+    /// Time of its last packet.
+    pub(super) fn last(&self) -> Nanos {
+        let answered = self.answer.map(|answer| answer.last);
+        answered.map_or(self.syn.last, |at| at.max(self.syn.last))
+    }
+
+    /// The SYN as it was.
+    pub(super) const fn segment(&self) -> Segment<'static> {
+        self.syn.segment(self.client, self.server)
+    }
+
+    /// What was sent, in turn: by whom, how, and the segment itself.
+    pub(super) fn greetings(&self) -> impl Iterator<Item = (Side, Greeting, Segment<'static>)> {
+        let answer = self.answer.map(|answer| {
+            let segment = answer.segment(self.server, self.client);
+            (Side::Server, answer, segment)
+        });
+        [Some((Side::Client, self.syn, self.segment())), answer]
+            .into_iter()
+            .flatten()
+    }
+}
+
 impl HalfOpens {
     pub(super) fn len(&self) -> usize {
         self.by_key.len()
+    }
+
+    /// Places in the order, of which some are no longer taken.
+    #[cfg(test)]
+    pub(super) fn places(&self) -> usize {
+        self.order.len()
     }
 
     pub(super) fn get_mut(&mut self, key: &FlowKey) -> Option<&mut HalfOpen> {
@@ -100,13 +192,16 @@ impl HalfOpens {
     }
 
     pub(super) fn insert(&mut self, key: FlowKey, half: HalfOpen) {
-        self.order.push_back((key, half.packet));
+        self.order.push_back((key, half.syn.packet));
         self.by_key.insert(key, half);
         // Those that were taken out leave their places behind.
         if self.order.len() > 2 * self.by_key.len() + 64 {
             let known = &self.by_key;
-            self.order
-                .retain(|(key, packet)| known.get(key).is_some_and(|half| half.packet == *packet));
+            self.order.retain(|(key, packet)| {
+                known
+                    .get(key)
+                    .is_some_and(|half| half.syn.packet == *packet)
+            });
         }
     }
 
@@ -120,7 +215,7 @@ impl HalfOpens {
             if self
                 .by_key
                 .get(&key)
-                .is_some_and(|half| half.packet == packet)
+                .is_some_and(|half| half.syn.packet == packet)
             {
                 return self.by_key.remove(&key).map(|half| (key, half));
             }
@@ -131,12 +226,15 @@ impl HalfOpens {
     /// The oldest, taken out, if it has been silent for longer than `silence`; else its turn comes again later.
     pub(super) fn pop_silent(&mut self, now: Nanos, silence: Span) -> Option<(FlowKey, HalfOpen)> {
         let (key, packet) = self.order.pop_front()?;
-        let half = self.by_key.get(&key).filter(|half| half.packet == packet)?;
-        if now.since(half.last) > silence {
+        let half = self
+            .by_key
+            .get(&key)
+            .filter(|half| half.syn.packet == packet)?;
+        if now.since(half.last()) > silence {
             return self.by_key.remove(&key).map(|half| (key, half));
         }
-        // Only one that was sent again loses its place: those behind it may be over before it.
-        if half.last > half.first {
+        // Only one that was heard of again loses its place: those behind it may be over before it.
+        if half.last() > half.syn.first {
             self.order.push_back((key, packet));
         } else {
             self.order.push_front((key, packet));

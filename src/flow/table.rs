@@ -35,9 +35,9 @@ pub enum FlowEvent<'p> {
 pub struct Overruns {
     /// Connections closed early because too many were open.
     pub connections: u64,
-    /// Unanswered SYNs given up early because too many waited for an answer.
+    /// Connections that were never opened, given up early because too many waited.
     pub half_open: u64,
-    /// Unanswered SYNs that no session is made of, as there are too many.
+    /// Connections that were never opened and that no session is made of, as there are too many.
     pub unlisted: u64,
     /// Times that held octets were passed on with holes because too many were held.
     pub held: u64,
@@ -51,7 +51,7 @@ pub struct FlowTable {
     by_key: HashMap<FlowKey, FlowId, foldhash::fast::RandomState>,
     flows: SlotMap<FlowId, Flow>,
     half: HalfOpens,
-    /// Unanswered SYNs that are over.
+    /// Connections over that were never opened.
     unanswered: usize,
     orphans: Orphans,
     /// Every open connection once; looked through in turn for those that have fallen silent.
@@ -69,7 +69,7 @@ struct Flow {
 
 /// ICMP errors kept of one connection.
 const MAX_ERRORS: usize = 16;
-/// SYNs replayed one by one; of more only the number is told.
+/// SYNs and answers replayed one by one; of more only the number is told.
 const MAX_REPLAYED: u32 = 64;
 
 /// A connection whose turn it is to be looked at, once that is worth it: looking touches memory that has gone cold.
@@ -168,7 +168,7 @@ impl FlowTable {
             hops: datagram.ttl,
             id: datagram.id,
         };
-        if self.repeats_half_open(&key, source, segment, at) {
+        if self.stays_half_open(&key, source, arrival, segment) {
             return true;
         }
         let known = self.current(&key, segment, at, out);
@@ -176,8 +176,7 @@ impl FlowTable {
             id
         } else {
             let ends = (source, destination);
-            let when = (at, packet, datagram.ttl);
-            if let Some(half) = HalfOpen::begun_by(ends, when, segment) {
+            if let Some(half) = HalfOpen::begun_by(ends, arrival, segment) {
                 self.begin_half(key, half, out);
                 return true;
             }
@@ -243,24 +242,16 @@ impl FlowTable {
         }
     }
 
-    /// Whether a segment is a SYN that is sent again before any answer.
-    fn repeats_half_open(
+    /// Whether a segment belongs to a connection that is no further after it.
+    fn stays_half_open(
         &mut self,
         key: &FlowKey,
         source: Endpoint,
+        arrival: Arrival,
         segment: &Segment<'_>,
-        at: Nanos,
     ) -> bool {
-        let Some(half) = self.half.get_mut(key) else {
-            return false;
-        };
-        let again =
-            half.repeated_by(source, segment) && at.since(half.last) <= silence(Phase::Opening);
-        if again {
-            half.syns = half.syns.saturating_add(1);
-            half.last = half.last.max(at);
-        }
-        again
+        let half = self.half.get_mut(key);
+        half.is_some_and(|half| half.takes(source, arrival, segment, silence(Phase::Opening)))
     }
 
     fn begin_half(
@@ -294,27 +285,27 @@ impl FlowTable {
         half: HalfOpen,
         out: &mut dyn FnMut(FlowId, FlowEvent<'_>),
     ) -> FlowId {
-        let segment = half.segment();
-        let mut arrival = Arrival {
-            at: half.first,
-            packet: half.packet,
-            hops: half.hops,
-            id: None,
-        };
-        let id = self.open_flow(key, half.client, half.server, arrival, &segment, out);
-        for n in 0..half.syns.min(MAX_REPLAYED) {
-            if n > 0 {
-                arrival.at = half.last;
+        let (client, server) = (half.client, half.server);
+        let arrival = half.syn.arrival();
+        let id = self.open_flow(key, client, server, arrival, &half.segment(), out);
+        for (side, greeting, segment) in half.greetings() {
+            let source = if side == Side::Client { client } else { server };
+            let mut arrival = greeting.arrival();
+            for n in 0..greeting.times.min(MAX_REPLAYED) {
+                if n > 0 {
+                    (arrival.at, arrival.id) = (greeting.last, None);
+                }
+                self.segment(id, source, arrival, &segment, out);
             }
-            self.segment(id, half.client, arrival, &segment, out);
-        }
-        if let Some(flow) = self.flows.get_mut(id) {
-            flow.tcp.add_syns(half.syns.saturating_sub(MAX_REPLAYED));
+            let more = greeting.times.saturating_sub(MAX_REPLAYED);
+            if let Some(flow) = self.flows.get_mut(id) {
+                flow.tcp.add_greetings(side, more);
+            }
         }
         id
     }
 
-    /// An unanswered SYN is over.
+    /// A connection that was never opened is over.
     fn close_half(
         &mut self,
         key: FlowKey,

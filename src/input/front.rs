@@ -13,7 +13,7 @@ use crate::model::DamageLog;
 
 use super::open::{LAYERS, spool};
 use super::packing::MAGIC_LENGTH;
-use super::{Input, InputError, Packing, Stop, Window};
+use super::{Input, InputError, MostUnpacked, Packing, Stop, Window};
 
 /// How often a silent pipe lets the stop flag be looked at.
 const WAKE_MILLIS: u16 = 100;
@@ -41,6 +41,7 @@ pub struct PassingInput {
     pub size: Option<u64>,
     /// Its bytes.
     pub window: Window<'static>,
+    most: MostUnpacked,
     path: PathBuf,
 }
 
@@ -56,11 +57,11 @@ impl Taken {
 }
 
 impl Front {
-    /// Opens `path`; `-` is standard input. Once `stop` is set, a pipe has ended.
+    /// Opens `path`; `-` is standard input. Once `stop` is set, a pipe has ended. What is compressed ends after `most` octets.
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn open(path: &Path, stop: &Stop) -> Result<Self, InputError> {
+    pub fn open(path: &Path, stop: &Stop, most: MostUnpacked) -> Result<Self, InputError> {
         let refused = |source| InputError::Refused {
             path: path.to_owned(),
             source,
@@ -69,15 +70,15 @@ impl Front {
             let owned = io::stdin().as_fd().try_clone_to_owned();
             let file = File::from(owned.map_err(refused)?);
             let pipe = Box::new(BufReader::new(Patient::new(file, stop)));
-            return Ok(Self::Passing(PassingInput::new(path, None, pipe)));
+            return Ok(Self::Passing(PassingInput::new(path, None, most, pipe)));
         }
         let file = File::open(path).map_err(refused)?;
         let about = file.metadata().map_err(refused)?;
         if !about.is_file() && !about.is_dir() {
             let pipe = Box::new(BufReader::new(Patient::new(file, stop)));
-            return Ok(Self::Passing(PassingInput::new(path, None, pipe)));
+            return Ok(Self::Passing(PassingInput::new(path, None, most, pipe)));
         }
-        let input = Input::from_file(path)?;
+        let input = Input::from_file(path, most)?;
         if Packing::of(&input.bytes).is_none() {
             return Ok(Self::Whole(input));
         }
@@ -85,12 +86,17 @@ impl Front {
         let counted = Counted(file, taken.clone());
         let stored = Some((about.len(), taken));
         let packed = Box::new(BufReader::with_capacity(1 << 16, counted));
-        Ok(Self::Passing(PassingInput::new(path, stored, packed)))
+        Ok(Self::Passing(PassingInput::new(path, stored, most, packed)))
     }
 }
 
 impl PassingInput {
-    fn new(path: &Path, stored: Option<(u64, Taken)>, from: Box<dyn BufRead>) -> Self {
+    fn new(
+        path: &Path,
+        stored: Option<(u64, Taken)>,
+        most: MostUnpacked,
+        from: Box<dyn BufRead>,
+    ) -> Self {
         let name = if path == Path::new("-") {
             "standard input".into()
         } else {
@@ -106,13 +112,19 @@ impl PassingInput {
                 break;
             };
             packings.push(packing);
-            from = Box::new(BufReader::new(packing.reader(from)));
+            let unpacked = Capped {
+                from: packing.reader(from),
+                left: most.0,
+                most,
+            };
+            from = Box::new(BufReader::new(unpacked));
         }
         Self {
             name,
             packings,
             size,
             window: Window::passing(Box::new(from), taken),
+            most,
             path: path.to_owned(),
         }
     }
@@ -123,7 +135,12 @@ impl PassingInput {
     /// When there is no room for it.
     pub fn spool(mut self) -> Result<Input, InputError> {
         let mut damage = DamageLog::default();
-        let bytes = spool(&self.path, &mut Rest(&mut self.window), &mut damage)?;
+        let bytes = spool(
+            &self.path,
+            &mut Rest(&mut self.window),
+            self.most,
+            &mut damage,
+        )?;
         damage.absorb(self.window.damage().clone());
         Ok(Input {
             name: self.name,
@@ -132,6 +149,30 @@ impl PassingInput {
             damage,
             modified: None,
         })
+    }
+}
+
+/// What comes out of a decompressor, up to a bound.
+struct Capped {
+    from: Box<dyn Read>,
+    left: u64,
+    most: MostUnpacked,
+}
+
+impl Read for Capped {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 && !into.is_empty() {
+            // What ends just here is whole.
+            return match self.from.read(&mut [0])? {
+                0 => Ok(0),
+                _ => Err(io::Error::other(self.most.exceeded())),
+            };
+        }
+        let room = usize::try_from(self.left).unwrap_or(usize::MAX);
+        let room = into.len().min(room);
+        let read = self.from.read(into.get_mut(..room).unwrap_or_default())?;
+        self.left -= u64::try_from(read).unwrap_or(0);
+        Ok(read)
     }
 }
 
@@ -252,7 +293,8 @@ mod tests {
                 pipe
             })
         };
-        let Front::Passing(mut input) = Front::open(&path, &stop).unwrap() else {
+        let Front::Passing(mut input) = Front::open(&path, &stop, MostUnpacked::default()).unwrap()
+        else {
             panic!("a pipe is no file");
         };
         assert_eq!(input.packings, [Packing::Gzip]);
@@ -269,14 +311,27 @@ mod tests {
         gzip.write_all(&inner).unwrap();
         let packed = gzip.finish().unwrap();
         file.write_all(&packed).unwrap();
-        let open = || match Front::open(file.path(), &Stop::default()).unwrap() {
+        let within = |most| match Front::open(file.path(), &Stop::default(), most).unwrap() {
             Front::Passing(input) => input,
             Front::Whole(_) => panic!("it is packed"),
         };
+        let open = || within(MostUnpacked::default());
         let mut input = open();
         assert_eq!(input.size, Some(packed.len() as u64));
         assert_eq!(input.window.ahead(9), b"packets");
         assert_eq!(input.window.consumed(), packed.len() as u64);
         assert_eq!(&*open().spool().unwrap().bytes, b"packets");
+        // The bound holds for each layer.
+        let most = inner.len() as u64;
+        let mut input = within(MostUnpacked(most));
+        assert_eq!(input.window.ahead(9), b"packets");
+        assert!(input.window.damage().is_empty());
+        let mut input = within(MostUnpacked(most - 1));
+        input.window.ahead(9);
+        let damage = input.window.damage().to_string();
+        assert!(
+            damage.contains(&format!("more than {} bytes", most - 1)),
+            "{damage}"
+        );
     }
 }

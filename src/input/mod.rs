@@ -1,7 +1,7 @@
 //! Inputs: a path becomes bytes.
 //!
 //! Comes in: a path, a folder, a pattern, `-`, or where a table of a database is. Goes out: the bytes, decompressed: all of them, memory-mapped ([`Input`]), or a [`Window`] that moves over
-//! a stream ([`Front`]). What they mean is not known here. Bounds: [`MAX_SPOOLED`] octets out of a pipe or a compressed file that is kept.
+//! a stream ([`Front`]). What they mean is not known here. Bounds: [`MostUnpacked`] octets out of what is compressed, or is copied out of a pipe.
 
 mod expand;
 mod follow;
@@ -18,7 +18,7 @@ pub use expand::expand;
 pub use follow::{Follower, Growth};
 pub use front::{Front, PassingInput, Taken};
 pub use map::{InputError, Mapped};
-pub use open::{Input, MAX_SPOOLED};
+pub use open::{Input, MAX_SPOOLED, MostUnpacked};
 pub use packing::Packing;
 pub use rotated::rotated_sets;
 pub use stop::Stop;

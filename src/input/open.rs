@@ -13,6 +13,28 @@ use super::{InputError, Mapped};
 
 /// Most octets that a pipe or a compressed file may give: what comes after is left, and said so.
 pub const MAX_SPOOLED: u64 = 64 << 30;
+
+/// Most octets that come out of a compressed input, or are copied out of a pipe.
+///
+/// What is read from its front takes no room, but a few kilobytes may unpack to more than anybody can wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MostUnpacked(pub u64);
+
+impl Default for MostUnpacked {
+    fn default() -> Self {
+        Self(MAX_SPOOLED)
+    }
+}
+
+impl MostUnpacked {
+    /// What is said of an input that gives more.
+    pub(super) fn exceeded(self) -> String {
+        format!(
+            "more than {} bytes come out of it; the rest is not read, see --max-unpacked",
+            self.0
+        )
+    }
+}
 /// A compressed file inside a compressed file is opened; one inside that is not.
 pub(super) const LAYERS: usize = 2;
 
@@ -37,22 +59,31 @@ impl Input {
     /// # Errors
     /// When the system refuses. Damaged compressed data is no error: see `damage`.
     pub fn open(path: &Path) -> Result<Self, InputError> {
+        Self::open_within(path, MostUnpacked::default())
+    }
+
+    /// The same, but with another bound.
+    ///
+    /// # Errors
+    /// As [`Input::open`].
+    pub fn open_within(path: &Path, most: MostUnpacked) -> Result<Self, InputError> {
         let mut input = if path == Path::new("-") {
+            let mut damage = DamageLog::default();
             Self {
                 name: "standard input".into(),
-                bytes: spool(path, &mut io::stdin().lock(), &mut DamageLog::default())?,
+                bytes: spool(path, &mut io::stdin().lock(), most, &mut damage)?,
                 packings: Vec::new(),
-                damage: DamageLog::default(),
+                damage,
                 modified: None,
             }
         } else {
-            Self::from_file(path)?
+            Self::from_file(path, most)?
         };
         while input.packings.len() < LAYERS
             && let Some(packing) = Packing::of(&input.bytes)
         {
             let mut unpacked = packing.reader(&*input.bytes);
-            let bytes = spool(path, &mut unpacked, &mut input.damage)?;
+            let bytes = spool(path, &mut unpacked, most, &mut input.damage)?;
             drop(unpacked);
             input.bytes = bytes;
             input.packings.push(packing);
@@ -60,7 +91,7 @@ impl Input {
         Ok(input)
     }
 
-    pub(super) fn from_file(path: &Path) -> Result<Self, InputError> {
+    pub(super) fn from_file(path: &Path, most: MostUnpacked) -> Result<Self, InputError> {
         let refused = |source| InputError::Refused {
             path: path.to_owned(),
             source,
@@ -76,7 +107,7 @@ impl Input {
         let bytes = if about.is_file() {
             Mapped::of(&file).map_err(refused)?
         } else {
-            spool(path, &mut file, &mut damage)?
+            spool(path, &mut file, most, &mut damage)?
         };
         let modified = about.modified().ok().map(DateTime::<Utc>::from);
         Ok(Self {
@@ -93,6 +124,7 @@ impl Input {
 pub(super) fn spool(
     path: &Path,
     from: &mut dyn Read,
+    most: MostUnpacked,
     damage: &mut DamageLog,
 ) -> Result<Mapped, InputError> {
     let no_room = |source| InputError::NoRoom {
@@ -113,15 +145,15 @@ pub(super) fn spool(
                 break;
             }
         };
-        total += u64::try_from(read).unwrap_or(u64::MAX);
-        if total > MAX_SPOOLED {
-            damage.note(total, || {
-                format!("more than {MAX_SPOOLED} bytes come out of it; the rest is not read")
-            });
+        let left = usize::try_from(most.0 - total).unwrap_or(usize::MAX);
+        let kept = read.min(left);
+        file.write_all(buffer.get(..kept).unwrap_or_default())
+            .map_err(no_room)?;
+        total += u64::try_from(kept).unwrap_or(u64::MAX);
+        if kept < read {
+            damage.note(total, || most.exceeded());
             break;
         }
-        file.write_all(buffer.get(..read).unwrap_or_default())
-            .map_err(no_room)?;
     }
     Mapped::of(&file).map_err(no_room)
 }
@@ -163,6 +195,27 @@ mod tests {
             assert_eq!(&*input.bytes, b"packets");
             assert_eq!(input.packings.len(), layers);
             assert!(input.damage.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_third_layer_stays_closed() {
+        let inner = gzip(b"packets");
+        let input = Input::open(written(&gzip(&gzip(&inner))).path()).unwrap();
+        assert_eq!((&*input.bytes, input.packings.len()), (&inner[..], 2));
+    }
+
+    #[test]
+    fn what_unpacks_to_more_than_the_bound_is_cut_there_and_says_so() {
+        let bomb = gzip(&gzip(&vec![0; 1 << 20]));
+        assert!(bomb.len() < 1 << 12);
+        for (most, damaged) in [(1 << 20, 0), ((1 << 20) - 1, 1), (70_000, 1), (0, 1)] {
+            let path = written(&bomb);
+            let input = Input::open_within(path.path(), MostUnpacked(most)).unwrap();
+            assert_eq!(input.damage.count(), damaged, "{most}");
+            // A bound below the inner layer leaves that cut.
+            assert!(input.bytes.len() as u64 <= most);
+            assert!(damaged == 0 || input.damage.to_string().contains("--max-unpacked"));
         }
     }
 

@@ -313,7 +313,7 @@ impl Told<'_> {
             (None, None, Some(from)) => ("MAIL", format!("MAIL FROM:<{from}>")),
             (None, None, None) => return Event::Note(reply.to_owned()),
         };
-        Event::Command(LogCommand {
+        Event::command(LogCommand {
             verb: Verb::new(verb),
             request,
             code: Some(code.to_owned()),

@@ -185,7 +185,7 @@ fn event(session: &mut LogSession, row: &Row) -> Event {
         _ => {}
     }
     let [request_bytes, response_bytes] = row.octets;
-    Event::Command(LogCommand {
+    Event::command(LogCommand {
         request: request(&row.command, &row.parameters, verb.as_str()),
         verb,
         code: code(session.proto, &row.context),
@@ -267,7 +267,7 @@ nothing of the kind
 
     fn commands(session: &LogSession) -> Vec<&LogCommand> {
         let commands = session.events.iter().filter_map(|event| match &event.what {
-            Event::Command(command) => Some(command),
+            Event::Command(command) => Some(&**command),
             _ => None,
         });
         commands.collect()

@@ -1,6 +1,7 @@
 //! Messages of a mail server, and what became of each after the session that brought it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::model::{Delivery, LogCommand, Verb};
 
@@ -19,7 +20,7 @@ pub(super) struct Fates {
 #[derive(Debug, Default)]
 struct Message {
     sender: Option<String>,
-    deliveries: Vec<Delivery>,
+    deliveries: Vec<Arc<Delivery>>,
 }
 
 impl Fates {
@@ -42,7 +43,7 @@ impl Fates {
             return;
         };
         if message.deliveries.len() < MAX_DELIVERIES {
-            message.deliveries.push(delivery);
+            message.deliveries.push(Arc::new(delivery));
         } else {
             self.passed_over += 1;
         }
@@ -54,7 +55,7 @@ impl Fates {
     }
 
     /// What became of these messages, in their order.
-    pub(super) fn of(&self, ids: &[String]) -> Vec<Delivery> {
+    pub(super) fn of(&self, ids: &[String]) -> Vec<Arc<Delivery>> {
         let messages = ids.iter().filter_map(|id| self.messages.get(id));
         messages
             .flat_map(|message| message.deliveries.iter().cloned())

@@ -210,7 +210,7 @@ impl Builder for MailEnable {
             what: if row.greets() {
                 Event::Open
             } else {
-                Event::Command(command)
+                Event::command(command)
             },
         });
         if over {

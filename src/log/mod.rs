@@ -29,6 +29,7 @@ mod postfix;
 mod read;
 pub mod registry;
 mod sendmail;
+mod slots;
 mod stamp;
 mod syslog;
 #[cfg(test)]

@@ -183,7 +183,7 @@ fn event(session: &mut LogSession, told: &Told<'_>) -> Event {
             let text = told.get("command").unwrap_or_default();
             let result = told.get("result").unwrap_or_default();
             let code = result.get(..3);
-            Event::Command(LogCommand {
+            Event::command(LogCommand {
                 verb: Verb::new(text.split(' ').next().unwrap_or_default()),
                 request: masked(Proto("smtp"), text),
                 code: code.map(str::to_owned),

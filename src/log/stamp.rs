@@ -162,9 +162,7 @@ pub(super) fn date(year: i32, month: u32, day: u32) -> Option<LogTime> {
 
 /// `03:29:06` and a fraction, if there is one: time since midnight and its smallest step.
 pub(super) fn clock(text: &str) -> Option<(Span, Span, &str)> {
-    let (hour, rest) = number(text, 1..=2)?;
-    let (minute, rest) = number(rest.strip_prefix(':')?, 2..=2)?;
-    let (second, rest) = number(rest.strip_prefix(':')?, 2..=2)?;
+    let (hour, minute, second, rest) = whole_clock(text).or_else(|| spelt_clock(text))?;
     // A leap second shows as 60.
     if hour > 23 || minute > 59 || second > 60 {
         return None;
@@ -175,6 +173,26 @@ pub(super) fn clock(text: &str) -> Option<(Span, Span, &str)> {
         return Some((whole, Span::SECOND, rest));
     };
     Some((whole + fraction, resolution, rest))
+}
+
+/// `03:29:06`, as nearly all logs have it.
+fn whole_clock(text: &str) -> Option<(u32, u32, u32, &str)> {
+    let &[h10, h1, b':', m10, m1, b':', s10, s1] = text.as_bytes().first_chunk()? else {
+        return None;
+    };
+    let two = |tens: u8, ones: u8| {
+        let digits = tens.is_ascii_digit() && ones.is_ascii_digit();
+        digits.then(|| u32::from(tens - b'0') * 10 + u32::from(ones - b'0'))
+    };
+    Some((two(h10, h1)?, two(m10, m1)?, two(s10, s1)?, text.get(8..)?))
+}
+
+/// The same with an hour of one digit.
+fn spelt_clock(text: &str) -> Option<(u32, u32, u32, &str)> {
+    let (hour, rest) = number(text, 1..=2)?;
+    let (minute, rest) = number(rest.strip_prefix(':')?, 2..=2)?;
+    let (second, rest) = number(rest.strip_prefix(':')?, 2..=2)?;
+    Some((hour, minute, second, rest))
 }
 
 /// Digits behind the point, as nanoseconds.

@@ -2,7 +2,7 @@
 //!
 //! RFC 3164 as files have it and as it goes over a wire, RFC 5424, and the RFC 3339 stamps of rsyslog and journald.
 
-use crate::model::{Span, Stamp, as_text};
+use crate::model::{LogTime, Span, Stamp, as_text};
 
 use super::stamp::{self, Stamped};
 use super::{Head, Sureness};
@@ -24,12 +24,23 @@ pub(super) struct Envelope<'a> {
 pub(super) struct Syslog {
     year: i32,
     month: Option<u32>,
+    /// The day of the line before, as it was written, and its midnight: most lines are of the same.
+    day: Option<([u8; DAY], LogTime)>,
 }
+
+/// Octets of `Nov 24 `.
+const DAY: usize = 7;
+const NANOS_OF_DAY: i64 = 86_400_000_000_000;
+const LEAP: i64 = 1_000_000_000;
 
 impl Syslog {
     /// For a file whose lines are of about `year`.
     pub(super) const fn new(year: i32) -> Self {
-        Self { year, month: None }
+        Self {
+            year,
+            month: None,
+            day: None,
+        }
     }
 
     /// The envelope around a line; `None` when it has none.
@@ -43,6 +54,19 @@ impl Syslog {
         let (first, behind) = word(rest)?;
         // A program that writes to the wire itself may leave its host out.
         let rest = if first.ends_with("]:") { rest } else { behind };
+        // Most lines are `program[12]: text`.
+        let (tag, text) = word(rest).unwrap_or_default();
+        if let Some((program, pid)) = tag.strip_suffix("]:").and_then(|tag| tag.split_once('['))
+            && !pid.contains(']')
+        {
+            return Some(Envelope {
+                stamp: stamped.stamp,
+                zone: stamped.zone,
+                program,
+                pid,
+                text,
+            });
+        }
         // An RFC 5424 message in a file of rsyslog has no colon behind the process id.
         let (tag, text) = rest
             .split_once("] ")
@@ -67,7 +91,40 @@ impl Syslog {
 
     /// The stamp at the start of a line that need not be in an envelope.
     pub(super) fn stamped<'a>(&mut self, line: &'a str) -> Option<Stamped<'a>> {
-        stamp::iso(line).or_else(|| self.rfc3164(line))
+        if let Some(stamped) = self.same_day(line) {
+            return Some(stamped);
+        }
+        let stamped = stamp::iso(line);
+        if stamped.is_some() {
+            return stamped;
+        }
+        let stamped = self.rfc3164(line)?;
+        let day = line.as_bytes().first_chunk().copied();
+        let at = stamped.stamp.at.0;
+        let into_day = at.rem_euclid(NANOS_OF_DAY);
+        // A leap second is the first of the next day.
+        self.day = day
+            .filter(|day: &[u8; DAY]| day.ends_with(b" ") && into_day >= LEAP)
+            .map(|day| (day, LogTime(at - into_day)));
+        Some(stamped)
+    }
+
+    /// A line of the same day as the one before, which has neither another year nor another month.
+    fn same_day<'a>(&self, line: &'a str) -> Option<Stamped<'a>> {
+        let (day, midnight) = self.day?;
+        let rest = line
+            .as_bytes()
+            .starts_with(&day)
+            .then(|| line.get(DAY..))??;
+        let (clock, resolution, rest) = stamp::clock(rest)?;
+        Some(Stamped {
+            stamp: Stamp {
+                at: midnight + clock,
+                resolution,
+            },
+            zone: None,
+            rest,
+        })
     }
 
     fn rfc3164<'a>(&mut self, line: &'a str) -> Option<Stamped<'a>> {

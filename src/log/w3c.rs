@@ -16,6 +16,8 @@ pub(super) struct W3c {
     values: Vec<Range<usize>>,
     /// Time of day of the last row, where rows carry no date.
     last: Option<Span>,
+    /// The date of the last row that carried one, as written, and its midnight.
+    written: Option<([u8; 10], LogTime)>,
 }
 
 /// A line of such a file.
@@ -85,7 +87,14 @@ impl W3c {
         };
         let (time, resolution, _) = stamp::clock(value("time")?)?;
         let date = match value("date") {
-            Some(date) => day(date)?,
+            Some(date) => match self.written {
+                Some((known, at)) if known == date.as_bytes() => at,
+                _ => {
+                    let at = day(date)?;
+                    self.written = date.as_bytes().try_into().ok().map(|date| (date, at));
+                    at
+                }
+            },
             None => self.running_date(time)?,
         };
         Some(Stamp {

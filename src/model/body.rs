@@ -11,6 +11,8 @@ pub enum BodyKind {
     Mail,
     /// The content of an HTTP message, in the coding in which it was sent.
     Http,
+    /// The text of a message without its head.
+    Text,
 }
 
 impl BodyKind {
@@ -19,6 +21,7 @@ impl BodyKind {
         match self {
             Self::Mail => "eml",
             Self::Http => "http",
+            Self::Text => "txt",
         }
     }
 }

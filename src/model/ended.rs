@@ -1,6 +1,6 @@
 //! How a conversation ended, and who ended it.
 
-use super::{LineRef, Nanos, PacketNo, Seen, Side};
+use super::{Ending, LineRef, LogSession, Nanos, PacketNo, Role, Seen, Side};
 
 /// How a conversation ended, where packets or log say so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +55,32 @@ pub enum Transfer {
     ReplyUnheard(Seen),
     /// A message or the body of a request broke off.
     RequestCut,
+}
+
+impl Ended {
+    /// As the log tells it.
+    pub fn told_by(log: &LogSession) -> Option<Self> {
+        let (own, peer) = match log.role {
+            Role::Client => (Side::Client, Side::Server),
+            Role::Server => (Side::Server, Side::Client),
+        };
+        let (how, by) = match log.ending {
+            Ending::Lost => (How::Lost, peer),
+            Ending::Quit => (How::Closed, Side::Client),
+            Ending::Timeout => (How::Timeout, own),
+            Ending::Unknown => return None,
+        };
+        Some(Self {
+            how,
+            by: Some(by),
+            at: None,
+            seen: Seen::Log,
+            packet: None,
+            line: log.events.last().map(|event| event.line),
+            words: None,
+            transfer: log.cut.map(|_| Transfer::RequestCut),
+        })
+    }
 }
 
 impl How {

@@ -45,6 +45,8 @@ pub struct Exchange {
     pub packets: [Option<PacketNo>; 2],
     /// Bodies of the request and of the reply, where they are written to files.
     pub bodies: [Option<BodyNo>; 2],
+    /// Further ones, where the request or the reply brought several messages.
+    pub more_bodies: Vec<BodyNo>,
     /// Whom the request names as its sender on the other side of a proxy, and the proxies on the way.
     pub forwarded: Vec<IpAddr>,
     /// What was wrong with it, in words for a person.
@@ -123,6 +125,7 @@ impl Exchange {
             line: None,
             packets: [None, None],
             bodies: [None, None],
+            more_bodies: Vec::new(),
             forwarded: Vec::new(),
             notes: Vec::new(),
         }

@@ -1,10 +1,11 @@
 //! One conversation as a server's log tells it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::{
-    DamageLog, Delivery, Encryption, LineRef, LogTime, Proto, Shows, Side, Span, Stamp, TlsVersion,
-    Verb,
+    Commands, DamageLog, Delivery, Encryption, LineRef, LogTime, Proto, Shows, Side, Span, Stamp,
+    TlsVersion, Verb,
 };
 
 /// Which input log, in the order given.
@@ -187,15 +188,13 @@ pub struct LogSession {
     pub names: Vec<String>,
     /// What happened, in the order of the lines.
     pub events: Vec<LogEvent>,
-    /// How often each command was used, where the log counts them all; empty where it does not.
-    pub tally: Vec<(Verb, Tally)>,
     /// Commands that the log counts but does not list one by one, in the order the protocol
     /// demands; `code` is what the server always answers to an accepted command of that kind.
-    pub implied: Vec<LogCommand>,
+    pub implied: Commands,
     /// Messages that the server took in.
     pub messages: Vec<LoggedMessage>,
     /// What became of them, as far as the log goes on to tell.
-    pub deliveries: Vec<Delivery>,
+    pub deliveries: Vec<Arc<Delivery>>,
     /// Octets that the log says passed after login.
     pub octets: Option<LoggedOctets>,
     /// Sizes that must be found among what passed.
@@ -219,15 +218,6 @@ pub struct LoggedTls {
     pub version: Option<TlsVersion>,
     /// Cipher suite in the log's spelling.
     pub cipher: Option<String>,
-}
-
-/// How often a command was used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// With a reply that accepts it.
-    pub accepted: u32,
-    /// In all.
-    pub total: u32,
 }
 
 /// A message that the server took in.
@@ -284,7 +274,7 @@ pub enum Event {
     /// The connection ended.
     Close,
     /// A command was answered.
-    Command(LogCommand),
+    Command(Box<LogCommand>),
     /// The client logged in, in the log's words.
     Login(String),
     /// Something took place in the middle of the session.
@@ -316,6 +306,13 @@ pub struct LogCommand {
     pub taken: Option<Span>,
 }
 
+impl Event {
+    /// A command was answered.
+    pub fn command(command: LogCommand) -> Self {
+        Self::Command(Box::new(command))
+    }
+}
+
 impl LogSession {
     /// Unix servers stamp their lines by the clock of the last timer tick, up to 10 ms old (`CLOCK_REALTIME_COARSE` of Linux at 100 Hz).
     pub const UNIX_LAG: Span = Span::millis(10);
@@ -337,8 +334,7 @@ impl LogSession {
             tls: None,
             names: Vec::new(),
             events: Vec::new(),
-            tally: Vec::new(),
-            implied: Vec::new(),
+            implied: Commands::default(),
             messages: Vec::new(),
             deliveries: Vec::new(),
             octets: None,

@@ -5,6 +5,7 @@
 
 mod body;
 mod capture_source;
+mod commands;
 mod damage;
 mod delivery;
 mod ended;
@@ -32,6 +33,7 @@ mod wire_session;
 
 pub use body::{BodyKind, BodyNo, StoredBody};
 pub use capture_source::{CaptureSource, CaptureZone, LostPackets};
+pub use commands::{CommandRef, Commands, CommandsBuilder};
 pub use damage::{Damage, DamageLog};
 pub use delivery::Delivery;
 pub use ended::{Ended, How, Transfer};
@@ -44,7 +46,7 @@ pub use icmp::{IcmpError, IcmpReason};
 pub use keylog::{KeySource, Keylog};
 pub use log_session::{
     Ending, Event, Extent, LogCommand, LogEvent, LogId, LogPart, LogSession, LogSource,
-    LoggedMessage, LoggedOctets, LoggedSize, LoggedTls, Role, Tally, Zone,
+    LoggedMessage, LoggedOctets, LoggedSize, LoggedTls, Role, Zone,
 };
 pub use lookup::{LedBy, Lookup, LookupOutcome, RecordType};
 pub use mail::{MailMessage, MailRecipient};
@@ -53,7 +55,7 @@ pub use passage::{Closed, Passage, Repeated, Reset, Way};
 pub use passed_over::{Amount, PassedOver, Unread};
 pub use process::Process;
 pub use proto::{Encryption, Proto, Seen};
-pub use secret::masked_request;
+pub use secret::{masked_line, masked_request};
 pub use shows::{ClockStep, Marks, Shown, Shows};
 pub use text::{as_text, from_wire};
 pub use time::{LogTime, Nanos, Span, Stamp};

@@ -266,11 +266,11 @@ impl Followed {
             ),
             (
                 overruns.half_open,
-                "unanswered connection attempts given up early, as too many waited at once",
+                "connection attempts never completed and given up early, as too many waited at once",
             ),
             (
                 overruns.unlisted,
-                "unanswered connection attempts that are not listed, as there are so many",
+                "connection attempts never completed that are not listed, as there are so many",
             ),
             (
                 overruns.held,

@@ -23,8 +23,10 @@ const PAUSE: Duration = Duration::from_millis(200);
 const GRACE: Duration = Duration::from_millis(700);
 /// Octets by which a format is told; with fewer it is waited for more.
 const ENOUGH: usize = 1 << 16;
-/// Sessions of a log that are kept.
-const MAX_SESSIONS: usize = 2_000_000;
+/// Sessions of a log that are kept: some 300 MB.
+const MAX_SESSIONS: usize = 500_000;
+/// So many more before the oldest go, all at once.
+const SLACK: usize = MAX_SESSIONS / 8;
 
 /// Logs that are being followed.
 pub(super) struct Following {
@@ -124,6 +126,7 @@ struct Log {
 struct Kept {
     reader: Reader,
     sessions: Vec<LogSession>,
+    /// Of the oldest, how many were let go.
     left: u64,
 }
 
@@ -259,14 +262,10 @@ impl Log {
 }
 
 impl Kept {
-    /// Takes the sessions that are complete; of too many the oldest are left.
+    /// Takes the sessions that are complete.
     fn collect(&mut self) {
         self.sessions.append(&mut self.reader.sessions());
-        let beyond = self.sessions.len().saturating_sub(MAX_SESSIONS);
-        if beyond > 0 {
-            self.sessions.drain(..beyond);
-            self.left += u64::try_from(beyond).unwrap_or(u64::MAX);
-        }
+        self.left += let_go(&mut self.sessions, MAX_SESSIONS, SLACK);
     }
 
     fn finish(mut self, damage: &DamageLog, told: &mut Told) {
@@ -290,12 +289,40 @@ impl Kept {
                 event.line.log = id;
             }
             for delivery in &mut session.deliveries {
-                delivery.line.log = id;
+                Arc::make_mut(delivery).line.log = id;
             }
         }
         self.sessions
             .sort_by_key(|session| session.events.first().map(|event| event.line));
         told.sources.push(source);
         told.sessions.append(&mut self.sessions);
+    }
+}
+
+/// Of more than `most` and `slack` the oldest go; gives how many.
+fn let_go<T>(sessions: &mut Vec<T>, most: usize, slack: usize) -> u64 {
+    let beyond = sessions.len().saturating_sub(most);
+    if beyond <= slack {
+        return 0;
+    }
+    sessions.drain(..beyond);
+    u64::try_from(beyond).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_go_in_blocks_and_are_counted() {
+        let mut sessions: Vec<u32> = Vec::new();
+        let mut left = 0;
+        for number in 0..1000 {
+            sessions.push(number);
+            left += let_go(&mut sessions, 100, 10);
+            assert!(sessions.len() <= 110);
+        }
+        assert_eq!(left + sessions.len() as u64, 1000);
+        assert_eq!(sessions.last(), Some(&999));
     }
 }

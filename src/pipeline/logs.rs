@@ -35,14 +35,39 @@ pub(super) fn read(
         .map(|file| Path::new(&file.input.name))
         .collect();
     for set in rotated_sets(&paths) {
-        let mut set: Vec<&LogFile> = set.iter().filter_map(|&at| files.get(at)).collect();
+        let set: Vec<&LogFile> = set.iter().filter_map(|&at| files.get(at)).collect();
+        let (mut set, copies) = without_copies(&set);
         if set.len() > 1 {
             // The file that was begun last may have nothing in it yet.
             set.retain(|file| !file.input.bytes.is_empty());
         }
         told.set(&set, era, options, progress);
+        for (copy, of) in copies {
+            told.remark_copy(&copy.input.name, &of.input.name);
+        }
     }
     told
+}
+
+/// The files of a rotated set, and beside them those whose lines another of them has as well, each with that other: a log that was copied and
+/// not yet cut off, or is there plain and compressed.
+fn without_copies<'a>(set: &[&'a LogFile]) -> (Vec<&'a LogFile>, Vec<(&'a LogFile, &'a LogFile)>) {
+    let mut kept = Vec::new();
+    let mut copies = Vec::new();
+    for (at, file) in set.iter().enumerate() {
+        let bytes = &*file.input.bytes;
+        let others = set.iter().enumerate();
+        let holding = others.filter(|(other, whole)| {
+            let longer = whole.input.bytes.len() > bytes.len();
+            let same = whole.input.bytes.len() == bytes.len() && *other > at;
+            (longer || same) && !bytes.is_empty() && whole.input.bytes.starts_with(bytes)
+        });
+        match holding.max_by_key(|(other, whole)| (whole.input.bytes.len(), *other)) {
+            Some((_, whole)) => copies.push((*file, *whole)),
+            None => kept.push(*file),
+        }
+    }
+    (kept, copies)
 }
 
 /// How the log in `file` is to be read.
@@ -103,6 +128,15 @@ pub(super) fn unmatched(options: &Options, sources: &[LogSource]) -> Vec<Pipelin
 }
 
 impl Told {
+    fn remark_copy(&mut self, copy: &str, of: &str) {
+        let has = |source: &&mut LogSource| source.files().any(|file| file == of);
+        if let Some(source) = self.sources.iter_mut().find(has) {
+            source.remarks.push(format!(
+                "'{copy}' has the same lines as '{of}' and is passed over"
+            ));
+        }
+    }
+
     fn set(&mut self, set: &[&LogFile], era: Era, options: &Options, progress: &mut Progress) {
         let mut rest = set;
         while let Some((first, others)) = rest.split_first() {
@@ -168,7 +202,11 @@ impl Told {
             .find(|rule| rule.file.fits(&source.file));
         source.offset = rule.map(|rule| rule.offset);
         self.sources.push(source);
-        self.sessions.append(&mut sessions);
+        if self.sessions.is_empty() {
+            self.sessions = sessions;
+        } else {
+            self.sessions.append(&mut sessions);
+        }
     }
 }
 

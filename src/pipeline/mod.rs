@@ -20,6 +20,7 @@ mod run;
 mod zones;
 
 pub use crate::flow::{BadChecksums, Limits};
+pub use crate::input::MostUnpacked;
 pub use crate::input::{AddressError, TableAddress};
 pub use bodies::BodyRules;
 pub use error::PipelineError;

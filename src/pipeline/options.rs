@@ -6,7 +6,7 @@ use encoding_rs::Encoding;
 
 use crate::capture::Turn;
 use crate::flow::{BadChecksums, Limits};
-use crate::input::{Stop, TableAddress};
+use crate::input::{MostUnpacked, Stop, TableAddress};
 use crate::log::{Chosen, GivenZone, OwnFormat};
 use crate::model::Span;
 use crate::report::Selection;
@@ -49,6 +49,8 @@ pub struct Options {
     pub bad_checksums: BadChecksums,
     /// Bounds of the connection table.
     pub limits: Limits,
+    /// Bound of what comes out of compressed inputs.
+    pub most_unpacked: MostUnpacked,
     /// What to show.
     pub selection: Selection,
     /// Ends what waits for packets: those that came are still used.

@@ -45,7 +45,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
             Front::Passing(input) => input.size.unwrap_or(0),
         });
     }
-    let keylogs = open(&options.keylogs, &mut failures);
+    let keylogs = open(&options.keylogs, options, &mut failures);
     let mut keys = Keys::read(&keylogs);
     for source in &keys.sources {
         if source.held.is_useless() {
@@ -192,7 +192,7 @@ fn output(options: &Options) -> Result<Option<Output>, PipelineError> {
 fn fronts(options: &Options, failures: &mut Vec<PipelineError>) -> Vec<Front> {
     let mut fronts = Vec::new();
     for path in expanded(&options.captures, failures) {
-        match Front::open(&path, &options.stop).and_then(settled) {
+        match Front::open(&path, &options.stop, options.most_unpacked).and_then(settled) {
             Ok(front) => fronts.push(front),
             Err(error) => failures.push(error.into()),
         }
@@ -248,7 +248,7 @@ fn open_logs(options: &Options, failures: &mut Vec<PipelineError>) -> Vec<LogFil
     let mut files = Vec::new();
     for log in &options.logs {
         let opened = match &log.place {
-            LogPlace::Files(path) => open(std::slice::from_ref(path), failures),
+            LogPlace::Files(path) => open(std::slice::from_ref(path), options, failures),
             LogPlace::Table(address) => match Input::open_table(address) {
                 Ok(input) => vec![input],
                 Err(error) => {
@@ -295,10 +295,10 @@ fn exit_status(account: &Account, failures: &[PipelineError]) -> u8 {
     }
 }
 
-fn open(paths: &[PathBuf], failures: &mut Vec<PipelineError>) -> Vec<Input> {
+fn open(paths: &[PathBuf], options: &Options, failures: &mut Vec<PipelineError>) -> Vec<Input> {
     let mut inputs = Vec::new();
     for path in expanded(paths, failures) {
-        match Input::open(&path) {
+        match Input::open_within(&path, options.most_unpacked) {
             Ok(input) => inputs.push(input),
             Err(error) => failures.push(error.into()),
         }

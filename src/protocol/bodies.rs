@@ -66,6 +66,35 @@ impl Bodies {
         self.pieces.drain(..)
     }
 
+    /// A body begins beside others of its side: its octets are given by its number. HTTP/2 has many at once.
+    pub(super) fn begin_apart(&mut self) -> Option<BodyNo> {
+        if !self.wanted {
+            return None;
+        }
+        self.last = self.last.checked_add(1)?;
+        Some(BodyNo(self.last))
+    }
+
+    /// The next octets of a body that is read beside others.
+    pub(super) fn pass_apart(&mut self, number: BodyNo, kind: BodyKind, content: &[u8]) {
+        if !content.is_empty() {
+            let content = content.to_vec();
+            self.pieces.push(BodyPiece::Bytes(number, kind, content));
+        }
+    }
+
+    /// The capture lacks the next octets of a body that is read beside others.
+    pub(super) fn lack_apart(&mut self, number: BodyNo, missing: u64) {
+        if missing > 0 {
+            self.pieces.push(BodyPiece::Hole(number, missing));
+        }
+    }
+
+    /// A body that is read beside others is over.
+    pub(super) fn end_apart(&mut self, number: BodyNo, how: Completeness) {
+        self.pieces.push(BodyPiece::End(number, how));
+    }
+
     /// A body of `side` begins; its number, where bodies are wanted. One that is still open has broken off.
     pub(super) fn begin(&mut self, side: Side, kind: BodyKind, framing: Framing) -> Option<BodyNo> {
         if !self.wanted {

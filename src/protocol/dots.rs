@@ -1,7 +1,7 @@
 //! The line with a lone dot that ends a text of many lines (RFC 5321 §4.1.1.4, RFC 1939 §3, RFC 3977 §3.1.1),
 //! found right across segment borders without keeping the text.
 
-use memchr::memchr;
+use memchr::memchr2;
 
 /// Which line ends count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,10 +36,20 @@ pub(super) enum Odd {
 /// Where in a line the search stands; `crlf` tells how the line before ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
-    Inside { after_cr: bool },
-    LineStart { crlf: bool },
-    Dot { crlf: bool },
-    DotCr { crlf: bool },
+    Inside,
+    /// Behind a CR, which ends the line only with an LF.
+    Cr,
+    /// Behind a bare CR and a dot.
+    CrDot,
+    LineStart {
+        crlf: bool,
+    },
+    Dot {
+        crlf: bool,
+    },
+    DotCr {
+        crlf: bool,
+    },
 }
 
 impl Default for At {
@@ -73,8 +83,8 @@ impl DotSearch {
         let mut done = 0;
         loop {
             let rest = bytes.get(done..).filter(|rest| !rest.is_empty())?;
-            if let At::Inside { after_cr } = self.at {
-                done += self.pass_line(rest, after_cr);
+            if self.at == At::Inside {
+                done += self.pass_line(rest);
                 continue;
             }
             let &byte = rest.first()?;
@@ -85,24 +95,19 @@ impl DotSearch {
         }
     }
 
-    /// Passes over the rest of a line, which cannot hold the end; gives the octets passed.
-    fn pass_line(&mut self, rest: &[u8], after_cr: bool) -> usize {
+    /// Passes over a line up to its next CR or LF, which cannot hold the end; gives the octets passed.
+    fn pass_line(&mut self, rest: &[u8]) -> usize {
         if self.odd == Odd::Last {
             self.odd = Odd::Inside;
         }
-        let (line, found) = match memchr(b'\n', rest) {
-            Some(lf) => (rest.get(..lf).unwrap_or_default(), true),
-            None => (rest, false),
+        let end = memchr2(b'\r', b'\n', rest);
+        let byte = end.and_then(|at| rest.get(at));
+        self.at = match byte {
+            Some(b'\r') => At::Cr,
+            Some(_) => At::LineStart { crlf: false },
+            None => At::Inside,
         };
-        let after_cr = line
-            .last()
-            .map_or(after_cr && line.is_empty(), |&last| last == b'\r');
-        self.at = if found {
-            At::LineStart { crlf: after_cr }
-        } else {
-            At::Inside { after_cr }
-        };
-        line.len() + usize::from(found)
+        end.map_or(rest.len(), |at| at + 1)
     }
 
     /// Takes a byte near the start of a line; tells whether the text ends with it.
@@ -120,16 +125,19 @@ impl DotSearch {
             self.odd = Odd::Last;
             return false;
         }
-        // A dot between CRLF and a bare CR is a lone one for a server that takes CR for a line end.
-        if self.odd == Odd::Last || matches!(self.at, At::DotCr { .. }) {
+        // A dot between CRs, or between CRLF and a bare CR, is a lone one for a server that takes CR for a line end.
+        let between_crs = self.at == At::CrDot && matches!(byte, b'\r' | b'\n');
+        if self.odd == Odd::Last || between_crs || matches!(self.at, At::DotCr { .. }) {
             self.odd = Odd::Inside;
         }
         self.at = match (self.at, byte) {
             (At::LineStart { crlf }, b'.') => At::Dot { crlf },
             (At::Dot { crlf }, b'\r') => At::DotCr { crlf },
-            (At::LineStart { .. }, b'\n') => At::LineStart { crlf: false },
-            (_, b'\r') => At::Inside { after_cr: true },
-            _ => At::Inside { after_cr: false },
+            (At::Cr, b'\n') => At::LineStart { crlf: true },
+            (At::LineStart { .. } | At::CrDot, b'\n') => At::LineStart { crlf: false },
+            (At::Cr | At::DotCr { .. }, b'.') => At::CrDot,
+            (_, b'\r') => At::Cr,
+            _ => At::Inside,
         };
         false
     }
@@ -153,6 +161,9 @@ mod tests {
             search.odd()
         };
         assert_eq!(odd(b"a\r\n.\rMAIL FROM:<x>\r\n"), Odd::Inside);
+        assert_eq!(odd(b"a\r.\rMAIL FROM:<x>\r\n"), Odd::Inside);
+        assert_eq!(odd(b"a\r.\nMAIL FROM:<x>\r\n"), Odd::Inside);
+        assert_eq!(odd(b"a\r.b\rc\r..\r\n"), Odd::Never);
         assert_eq!(odd(b"a\r\n.b\rc\r\n..\r\n"), Odd::Never);
     }
 

@@ -86,7 +86,7 @@ impl Driver {
         // By the moment each began: answers that overtake others, and requests never answered, fall into place.
         self.dialogue
             .exchanges
-            .sort_by_key(|exchange| exchange.start);
+            .sort_by_key(|exchange| exchange.start.or(exchange.answered));
         (proto, self.dialogue)
     }
 }

@@ -14,6 +14,8 @@ mod detect;
 pub mod dns;
 mod dots;
 mod driver;
+#[cfg(test)]
+mod features;
 mod forwarded;
 mod ftp;
 mod http1;

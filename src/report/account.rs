@@ -1,13 +1,14 @@
 //! All that a run found out, ready to be written.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::path::OtherSide;
-use crate::align::{Alignment, Clock, Joined};
+use crate::align::{Alignment, Clock, Joined, untold};
 use crate::model::{
-    CaptureSource, Encryption, Ended, Finding, KeySource, LineRef, LogId, LogSession, LogSource,
-    Lookup, Nanos, Neighbour, PassedOver, Proto, Role, Seen, Span, WireSession,
+    CaptureSource, Encryption, Ended, Exchange, Finding, KeySource, LineRef, LogId, LogSession,
+    LogSource, Lookup, Nanos, Neighbour, PassedOver, Proto, Role, Seen, Span, WireSession,
 };
 
 /// What was read and how it was joined.
@@ -34,7 +35,7 @@ pub struct Account {
     /// What a person should know, worst first.
     pub findings: Vec<Finding>,
     /// How each session ended, in the order of the alignment's.
-    pub endings: Vec<Option<Ended>>,
+    pub endings: Vec<Option<Box<Ended>>>,
     /// Bounds that were hit, in words.
     pub overruns: Vec<String>,
     /// Which sessions to show.
@@ -62,6 +63,13 @@ pub struct Selection {
     pub ladders: Option<usize>,
 }
 
+impl Selection {
+    /// Whether nothing is left out.
+    fn takes_all(&self) -> bool {
+        self.ids.is_empty() && self.since.is_none() && self.until.is_none() && self.hosts.is_empty()
+    }
+}
+
 /// Numbers of sessions by protocol, protection and witness.
 pub type Totals = BTreeMap<(Proto, Encryption), [u64; 3]>;
 
@@ -77,8 +85,8 @@ pub(super) struct Shown<'a> {
     /// The log session that speaks for it, when the wire does not.
     pub(super) log: Option<&'a LogSession>,
     pub(super) led_by: Option<Led<'a>>,
-    /// How it ended, and who ended it.
-    pub(super) ended: Option<&'a Ended>,
+    /// How it ended, where packets tell.
+    ended: Option<&'a Ended>,
 }
 
 /// The look-up that a connection was made from.
@@ -107,7 +115,7 @@ impl Account {
                 wire,
                 log: joined.logs.first().and_then(|&log| self.logs.get(log)),
                 led_by: wire.and_then(|wire| self.led_by(wire, &places)),
-                ended: self.endings.get(at).and_then(Option::as_ref),
+                ended: self.endings.get(at).and_then(Option::as_deref),
             }
         })
         .filter(|shown| self.selected(shown))
@@ -134,14 +142,24 @@ impl Account {
 
     /// Findings about sessions that are selected, and about none in particular.
     pub(super) fn found(&self) -> impl Iterator<Item = &Finding> {
-        let shown: BTreeSet<usize> = self.shown().map(|shown| shown.number - 1).collect();
+        let takes_all = self.selection.takes_all();
+        let shown: BTreeSet<usize> = if takes_all {
+            BTreeSet::new()
+        } else {
+            self.shown().map(|shown| shown.number - 1).collect()
+        };
         self.findings.iter().filter(move |finding| {
-            finding.sessions.is_empty() || finding.sessions.iter().any(|at| shown.contains(at))
+            takes_all
+                || finding.sessions.is_empty()
+                || finding.sessions.iter().any(|at| shown.contains(at))
         })
     }
 
     fn selected(&self, shown: &Shown<'_>) -> bool {
         let selection = &self.selection;
+        if selection.takes_all() {
+            return true;
+        }
         let (start, end) = self.times(shown);
         let hosts = [shown.ends().0, shown.ends().1].map(|end| end.0);
         (selection.ids.is_empty() || selection.ids.contains(&shown.id()))
@@ -267,7 +285,7 @@ impl<'a> Led<'a> {
     }
 }
 
-impl Shown<'_> {
+impl<'a> Shown<'a> {
     /// Client and server, each an address and a port as far as known.
     pub(super) fn ends(&self) -> (End, End) {
         match (self.wire, self.log) {
@@ -309,6 +327,22 @@ impl Shown<'_> {
             .map(|wire| wire.encryption)
             .or_else(|| self.log.and_then(|log| log.encryption))
             .unwrap_or_default()
+    }
+
+    /// How it ended, and who ended it.
+    pub(super) fn ended(&self) -> Option<Cow<'a, Ended>> {
+        match (self.wire, self.log) {
+            (None, Some(log)) => Ended::told_by(log).map(Cow::Owned),
+            _ => self.ended.map(Cow::Borrowed),
+        }
+    }
+
+    /// Commands and replies, in order.
+    pub(super) fn exchanges(&self) -> Cow<'_, [Exchange]> {
+        match (self.wire, self.log) {
+            (None, Some(log)) => Cow::Owned(untold(log, |_| true)),
+            _ => Cow::Borrowed(&self.joined.exchanges),
+        }
     }
 
     pub(super) fn seen(&self) -> Seen {

@@ -21,14 +21,14 @@ pub(super) struct EndedRecord<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     log_line: Option<LogLine<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    words: Option<&'a str>,
+    words: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     transfer: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     taken_by: Option<&'static str>,
 }
 
-pub(super) fn ended_record<'a>(account: &'a Account, ended: &'a Ended) -> EndedRecord<'a> {
+pub(super) fn ended_record<'a>(account: &'a Account, ended: &Ended) -> EndedRecord<'a> {
     EndedRecord {
         how: ended.how.name(),
         by: ended.by.map(name),
@@ -36,7 +36,7 @@ pub(super) fn ended_record<'a>(account: &'a Account, ended: &'a Ended) -> EndedR
         seen: ended.seen.name(),
         packet: ended.packet.map(|packet| packet.0),
         log_line: ended.line.map(|line| log_line(account, line)),
-        words: ended.words.as_deref(),
+        words: ended.words.clone(),
         transfer: ended.transfer.map(Transfer::name),
         taken_by: match ended.transfer {
             Some(Transfer::ReplyUnheard(seen)) => Some(seen.name()),

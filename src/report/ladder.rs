@@ -30,7 +30,7 @@ const DIM: Style = Style::new().dimmed();
 /// Writes the heading and the rungs.
 pub(super) fn write(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Result<()> {
     heading(account, shown, out)?;
-    for exchange in &shown.joined.exchanges {
+    for exchange in shown.exchanges().iter() {
         rung(account, exchange, out)?;
     }
     Ok(())
@@ -125,8 +125,8 @@ fn heading(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Res
             writeln!(out, "    note: {}", terminal(note))?;
         }
     }
-    if let Some(ended) = shown.ended {
-        let (words, line) = (ended_words(ended), ended.line);
+    if let Some(ended) = shown.ended() {
+        let (words, line) = (ended_words(&ended), ended.line);
         let line = line.map_or_else(String::new, |line| {
             let (file, line) = account.short_place(line);
             format!("  {}:{line}", terminal(file))

@@ -106,7 +106,7 @@ fn log(wire: &WireSession, line: &mut u64, offset: Span) -> LogSession {
             code: exchange.code.clone(),
             ..LogCommand::default()
         };
-        event(exchange.end.unwrap(), Event::Command(command));
+        event(exchange.end.unwrap(), Event::command(command));
     }
     event(wire.end, Event::Close);
     session.peer = Some(wire.conversation.client.ip);

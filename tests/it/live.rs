@@ -1,7 +1,7 @@
 //! Listening on the loopback interface. Skipped, saying so, without the right to capture.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,14 +11,14 @@ use serde_json::Value;
 use crate::program::records;
 
 /// A run that listens, and what it has said on standard error.
-struct Listening {
+pub(crate) struct Listening {
     child: Child,
-    errors: BufReader<ChildStderr>,
+    pub(crate) errors: BufReader<ChildStderr>,
 }
 
 impl Listening {
     /// Starts to listen and waits until it does; `None` where it may not.
-    fn start(args: &[&str]) -> Option<Self> {
+    pub(crate) fn start(args: &[&str]) -> Option<Self> {
         let mut child = Command::new(env!("CARGO_BIN_EXE_bothends"))
             .args(args)
             .stdout(Stdio::piped())
@@ -44,13 +44,26 @@ impl Listening {
         assert!(sent.success());
     }
 
+    /// How many packets it says that it has used, when asked for by a signal.
+    pub(crate) fn packets_by_signal(&mut self) -> u64 {
+        self.signal("-USR1");
+        let mut line = String::new();
+        self.errors.read_line(&mut line).unwrap();
+        let words: Vec<&str> = line.split(' ').collect();
+        let at = words.iter().position(|word| word.starts_with("packets"));
+        let Some(Ok(number)) = at.map(|at| words[at - 1].parse()) else {
+            panic!("no number of packets: {line}");
+        };
+        number
+    }
+
     /// Interrupts it; its exit status and records. It must not take long, whatever passes or does not.
-    fn stop(mut self) -> (Option<i32>, Vec<Value>) {
+    pub(crate) fn stop(mut self) -> (Option<i32>, Vec<Value>) {
         self.signal("-INT");
         self.end()
     }
 
-    fn end(&mut self) -> (Option<i32>, Vec<Value>) {
+    pub(crate) fn end(&mut self) -> (Option<i32>, Vec<Value>) {
         let mut text = String::new();
         let mut out = self.child.stdout.take().unwrap();
         let since = Instant::now();
@@ -67,7 +80,7 @@ impl Listening {
     }
 
     /// A line of `/proc/PID/status`.
-    fn status(&self, field: &str) -> String {
+    pub(crate) fn status(&self, field: &str) -> String {
         let path = format!("/proc/{}/status", self.child.id());
         let text = std::fs::read_to_string(path).unwrap();
         let line = text.lines().find(|line| line.starts_with(field)).unwrap();
@@ -83,40 +96,47 @@ impl Drop for Listening {
     }
 }
 
-/// A mail server's side of a short dialogue, and a client's; `listener` is where they meet.
-fn converse(listener: &TcpListener) {
-    let address = listener.local_addr().unwrap();
+/// A mail server's side of a short dialogue, and a client's; `listener` is where they meet. Gives the client's port.
+fn converse(listener: &TcpListener) -> u16 {
     std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let (mut stream, _) = listener.accept().unwrap();
-            stream.write_all(b"220 mail.example ESMTP\r\n").unwrap();
-            let mut lines = BufReader::new(stream.try_clone().unwrap());
-            for reply in ["250 mail.example", "250 OK", "221 Bye"] {
-                let mut line = String::new();
-                lines.read_line(&mut line).unwrap();
-                stream.write_all(format!("{reply}\r\n").as_bytes()).unwrap();
-            }
-            stream.shutdown(Shutdown::Write).unwrap();
-        });
-        let mut stream = TcpStream::connect(address).unwrap();
-        let mut lines = BufReader::new(stream.try_clone().unwrap());
-        let mut line = String::new();
-        lines.read_line(&mut line).unwrap();
-        for command in [
-            "EHLO client.example",
-            "MAIL FROM:<a@client.example>",
-            "QUIT",
-        ] {
-            stream
-                .write_all(format!("{command}\r\n").as_bytes())
-                .unwrap();
-            lines.read_line(&mut line).unwrap();
-        }
-        lines.read_to_string(&mut line).unwrap();
-    });
+        scope.spawn(|| answer(listener));
+        ask(listener.local_addr().unwrap())
+    })
 }
 
-fn sessions(records: &[Value]) -> Vec<&Value> {
+/// The server's side.
+pub(crate) fn answer(listener: &TcpListener) {
+    let (mut stream, _) = listener.accept().unwrap();
+    stream.write_all(b"220 mail.example ESMTP\r\n").unwrap();
+    let mut lines = BufReader::new(stream.try_clone().unwrap());
+    for reply in ["250 mail.example", "250 OK", "221 Bye"] {
+        let mut line = String::new();
+        lines.read_line(&mut line).unwrap();
+        stream.write_all(format!("{reply}\r\n").as_bytes()).unwrap();
+    }
+    stream.shutdown(Shutdown::Write).unwrap();
+}
+
+/// The client's side; gives its port.
+pub(crate) fn ask(server: SocketAddr) -> u16 {
+    let mut stream = TcpStream::connect(server).unwrap();
+    let mut lines = BufReader::new(stream.try_clone().unwrap());
+    let mut line = String::new();
+    lines.read_line(&mut line).unwrap();
+    for command in [
+        "EHLO client.example",
+        "MAIL FROM:<a@client.example>",
+        "QUIT",
+    ] {
+        let command = format!("{command}\r\n");
+        stream.write_all(command.as_bytes()).unwrap();
+        lines.read_line(&mut line).unwrap();
+    }
+    lines.read_to_string(&mut line).unwrap();
+    stream.local_addr().unwrap().port()
+}
+
+pub(crate) fn sessions(records: &[Value]) -> Vec<&Value> {
     let wanted = |record: &&Value| record["type"] == "session" || record["type"] == "exchange";
     records.iter().filter(wanted).collect()
 }
@@ -164,6 +184,83 @@ fn live_packets_tell_what_the_file_of_them_tells() {
         (&session["proto"], &session["conn_state"]),
         (&"smtp".into(), &"SF".into())
     );
+}
+
+/// The time of the system, to a second.
+fn now() -> String {
+    let file = tempfile::tempfile().unwrap();
+    let made = file.metadata().unwrap().modified().unwrap();
+    let now = chrono::DateTime::<chrono::Utc>::from(made);
+    now.format("%Y-%m-%dT%H:%M:%S+00:00").to_string()
+}
+
+/// What Postfix would write of such a dialogue.
+fn logged(port: u16, began: &str, ended: &str) -> String {
+    let client = format!("localhost[127.0.0.1]:{port}");
+    format!(
+        "{began} mail postfix/smtpd[7]: connect from {client}\n\
+         {ended} mail postfix/smtpd[7]: disconnect from {client} ehlo=1 mail=1 quit=1 commands=3\n"
+    )
+}
+
+/// A log is written, moved away, begun anew, copied and cut off, while packets pass.
+#[test]
+fn a_followed_log_is_joined_with_what_passes_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mail.log");
+    let moved = |number: u8| folder.path().join(format!("mail.log.{number}"));
+    std::fs::write(&path, logged(9, &now(), &now())).unwrap();
+    let append = |text: &str| {
+        let mut log = std::fs::File::options()
+            .append(true)
+            .create(true)
+            .open(&path)
+            .unwrap();
+        log.write_all(text.as_bytes()).unwrap();
+    };
+    // The program looks five times a second.
+    let pause = || std::thread::sleep(Duration::from_millis(900));
+    let (listener, filter) = meeting();
+    let log = format!("postfix:{}", path.display());
+    let args = ["-i", "lo", "-f", &filter, "--follow", "--json", "-l", &log];
+    let Some(listening) = Listening::start(&args) else {
+        return;
+    };
+    for step in 0..6 {
+        let began = now();
+        let port = converse(&listener);
+        append(&logged(port, &began, &now()));
+        pause();
+        match step {
+            1 => std::fs::rename(&path, moved(1)).unwrap(),
+            3 => {
+                std::fs::copy(&path, moved(2)).unwrap();
+                let log = std::fs::File::options().write(true).open(&path).unwrap();
+                log.set_len(0).unwrap();
+                pause();
+            }
+            _ => {}
+        }
+    }
+    let (status, records) = listening.stop();
+    assert_eq!(status, Some(0));
+    let log = records.iter().find(|one| one["type"] == "log").unwrap();
+    assert_eq!(
+        (&log["events"], &log["unparsed_lines"]),
+        (&12.into(), &0.into()),
+        "each line once, those from before not: {log}"
+    );
+    let seen: Vec<_> = records
+        .iter()
+        .filter(|one| one["type"] == "session")
+        .map(|session| {
+            (
+                session["seen"].clone(),
+                session["log_lines"].as_array().unwrap().len(),
+            )
+        })
+        .collect();
+    assert_eq!(seen, vec![("both".into(), 2); 6], "{records:#?}");
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod damage;
 mod decryption;
 mod detection;
 mod dialogue;
+mod errors_in_traces;
 mod findings;
 #[cfg(feature = "live")]
 mod follow;
@@ -27,6 +28,8 @@ mod formats;
 mod hidden_clocks;
 #[cfg(feature = "live")]
 mod live;
+#[cfg(all(feature = "live", target_os = "linux"))]
+mod live_namespace;
 mod log_formats;
 mod logging;
 mod odbc;

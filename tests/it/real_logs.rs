@@ -17,7 +17,7 @@ const LOGS: &[(&str, &str, u64, usize)] = &[
     ("courier/syslog.log", "courier", 0, 4),
     ("cyrus/syslog.log", "cyrus", 0, 4),
     ("cyrus/telemetry-1.log", "cyrus-telemetry", 0, 0),
-    ("cyrus/telemetry-2.log", "cyrus-telemetry", 0, 0),
+    ("cyrus/telemetry-2.log", "cyrus-telemetry", 0, 2),
     ("exim-default/mainlog", "exim", 0, 3),
     ("exim/mainlog", "exim", 0, 5),
     ("haproxy/syslog.log", "haproxy", 0, 8),

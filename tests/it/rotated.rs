@@ -1,5 +1,6 @@
 //! Rotated sets, logs of two programs, encodings and zones, through the whole program.
 
+use std::io::Write as _;
 use std::path::Path;
 
 use crate::program::{complained, records, run, said};
@@ -123,6 +124,86 @@ fn letters_and_zones_are_as_given() {
         "the hour again, in winter time"
     );
     assert_eq!(read[0]["late_lines"], 0);
+}
+
+/// Rotation by copying and cutting off, caught in between; and a compressed copy beside the file itself.
+#[test]
+fn lines_that_two_files_have_are_counted_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let both = [OLD, NEW].concat();
+    let log = written(folder.path(), "mail.log", both.as_bytes());
+    let copy = written(folder.path(), "mail.log.1", OLD.as_bytes());
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(both.as_bytes()).unwrap();
+    let packed = written(folder.path(), "mail.log.1.gz", &packed.finish().unwrap());
+    let pattern = folder.path().join("mail.log*").display().to_string();
+    let records = records(&["--year", "2026", "-l", &pattern]);
+    assert_eq!(records[0]["lines"], 3);
+    assert_eq!(records.last().unwrap()["sessions"], 1);
+    let remarks: Vec<&str> = records[0]["remarks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|remark| remark.as_str())
+        .collect();
+    assert_eq!(
+        remarks,
+        [copy, packed]
+            .map(|copy| format!("'{copy}' has the same lines as '{log}' and is passed over"))
+    );
+}
+
+/// What a damaged or foreign file may hold beside lines, each with the lines, events and unparsed lines that must come of it.
+#[test]
+fn whatever_stands_around_the_lines_they_are_the_same() {
+    const QUIT: &str = "Jan  1 00:00:01 mail postfix/smtpd[7]: disconnect from unknown[192.0.2.10] quit=1 commands=1";
+    let folder = tempfile::tempdir().unwrap();
+    let both = [OLD, QUIT].concat();
+    let wide = |bytes_of: fn(u16) -> [u8; 2], mark: bool| {
+        let mark = mark.then_some(0xfeff);
+        let units = mark.into_iter().chain(both.encode_utf16());
+        units.flat_map(bytes_of).collect::<Vec<u8>>()
+    };
+    let endless = "x".repeat(9 << 20);
+    let reserved = vec![0; 70_000];
+    let nul = [&reserved, both.as_bytes(), b"\n", &reserved].concat();
+    for (name, bytes, lines, unparsed) in [
+        ("unfinished", both.as_bytes().to_vec(), 2, 0),
+        (
+            "mixed ends",
+            both.replacen('\n', "\r\n", 1).into_bytes(),
+            2,
+            0,
+        ),
+        ("mark", [b"\xef\xbb\xbf", both.as_bytes()].concat(), 2, 0),
+        ("little", wide(u16::to_le_bytes, true), 2, 0),
+        ("big", wide(u16::to_be_bytes, true), 2, 0),
+        ("no mark", wide(u16::to_le_bytes, false), 2, 0),
+        ("NULs", nul, 2, 0),
+        (
+            "a long line",
+            format!("{OLD}{endless}\n{QUIT}").into_bytes(),
+            3,
+            1,
+        ),
+        (
+            "Latin-1",
+            [OLD.as_bytes(), b"r\xe9n\xe9\n", QUIT.as_bytes()].concat(),
+            3,
+            1,
+        ),
+    ] {
+        let path = written(folder.path(), "mail.log", &bytes);
+        let read = records(&["--year", "2026", "-l", &path]);
+        let log = &read[0];
+        assert_eq!(
+            (&log["lines"], &log["events"], &log["unparsed_lines"]),
+            (&lines.into(), &2.into(), &unparsed.into()),
+            "{name}: {log}"
+        );
+        assert_eq!(read[1]["src_ip"], "192.0.2.10", "{name}");
+        assert_eq!(read[1]["end"], "2027-01-01T00:00:01.000000000Z", "{name}");
+    }
 }
 
 /// The two halves of a Dovecot rawlog, given as a folder, are one session whose lines keep their places.

@@ -192,7 +192,8 @@ impl Live {
     }
 
     fn wait(&mut self) {
-        let open = self.taps.iter().filter(|tap| !tap.is_gone());
+        // Without any this is a pause.
+        let open = self.taps.iter().filter(|tap| !tap.has_failed());
         let mut waiting: Vec<PollFd<'_>> = open
             .map(|tap| PollFd::new(tap.as_fd(), PollFlags::POLLIN))
             .collect();

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use pcap::{Active, Capture, Precision};
 
@@ -65,8 +66,14 @@ pub(super) struct Tap {
     lost: LostPackets,
     /// The counters as they were read last; they are 32 bits wide and start again.
     counters: [u32; 2],
+    /// Since when it gives nothing but errors.
+    failed: Option<Instant>,
     gone: bool,
 }
+
+/// An interface that went away is asked for this long what the kernel still holds of it: libpcap tells of the end first, and the kernel
+/// hands over its last block only once its time is over.
+const LAST_BLOCK: Duration = Duration::from_millis(4 * WAKE_MILLIS as u64);
 
 impl Tap {
     pub(super) fn open(name: &str, request: &LiveRequest) -> Result<Self, LiveError> {
@@ -111,6 +118,7 @@ impl Tap {
             seen: 0,
             lost: LostPackets::default(),
             counters: [0; 2],
+            failed: None,
             gone: false,
         })
     }
@@ -141,11 +149,16 @@ impl Tap {
                 Err(pcap::Error::TimeoutExpired) => break,
                 Err(error) => {
                     let name = &self.name;
-                    damage.note(self.seen, || format!("{name} gave up: {error}"));
-                    self.gone = true;
+                    if self.failed.is_none() {
+                        damage.note(self.seen, || format!("{name} gave up: {error}"));
+                        self.failed = Some(Instant::now());
+                    }
+                    break;
                 }
             }
         }
+        let over = |since: Instant| since.elapsed() > LAST_BLOCK;
+        self.gone |= taken == 0 && self.failed.is_some_and(over);
         taken
     }
 
@@ -174,6 +187,11 @@ impl Tap {
 
     pub(super) const fn is_gone(&self) -> bool {
         self.gone
+    }
+
+    /// Whether it gives errors: waiting for it is of no use.
+    pub(super) const fn has_failed(&self) -> bool {
+        self.failed.is_some()
     }
 
     pub(super) fn name(&self) -> &str {

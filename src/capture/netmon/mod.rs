@@ -5,13 +5,13 @@
 
 mod tables;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use nom::bytes::complete::take;
 use nom::number::complete::{le_i64, le_u8, le_u16, le_u32};
 
-use crate::model::{DamageLog, Nanos};
+use crate::model::{DamageLog, Nanos, Span};
 
 use super::{
     CaptureClock, CaptureReport, Format, LinkType, MAX_PACKET, OwnedConnection, Reader, Record,
@@ -19,6 +19,13 @@ use super::{
 
 /// Length of the header.
 const HEADER: usize = 128;
+/// The farthest that a wall clock is from UTC, and a little for what a stamp is off. A frame that says more of itself has no UTC: it may
+/// have been written by a program that leaves the field as it was.
+const FARTHEST_ZONE: Span = Span::seconds(16 * 3600);
+/// Zones differ by whole numbers of these.
+const QUARTER: i64 = Span::seconds(900).0;
+/// Frames looked at for the first that states its zone.
+const LOOKED_AT: usize = 1000;
 /// 100 ns from 1601 to 1970.
 const EPOCH_1601: i64 = 116_444_736_000_000_000;
 
@@ -54,7 +61,12 @@ pub struct NetMon<'m> {
     network: u16,
     start: Nanos,
     frames: Frames<'m>,
-    clock: CaptureClock,
+    /// By how much the wall clock was ahead of UTC at the frame given last; of all frames, where they do not say, of the one before.
+    east: Option<Span>,
+    /// All that it was, in quarters of an hour.
+    zones: BTreeSet<i64>,
+    /// Frames that do not say.
+    zoneless: u64,
     processes: Vec<OwnedConnection>,
     /// By offset of the frame.
     comments: BTreeMap<u64, String>,
@@ -150,7 +162,7 @@ impl<'m> NetMon<'m> {
             Vec::new()
         };
         let comments = tables::comments(file, header.comments, &mut damage);
-        Ok(Self {
+        let mut reader = Self {
             file,
             packet: &[],
             layout,
@@ -158,7 +170,9 @@ impl<'m> NetMon<'m> {
             network: header.network,
             start,
             frames,
-            clock: CaptureClock::Local,
+            east: None,
+            zones: BTreeSet::new(),
+            zoneless: 0,
             processes,
             comments,
             present: 0,
@@ -166,7 +180,54 @@ impl<'m> NetMon<'m> {
             skipped: 0,
             consumed: HEADER,
             damage,
+        };
+        reader.east = reader.first_zone();
+        Ok(reader)
+    }
+
+    /// The zone of the first frame that states one.
+    fn first_zone(&self) -> Option<Span> {
+        let Frames::Table(table) = self.frames else {
+            return self.zone_at(HEADER);
+        };
+        let offsets = table.chunks_exact(4).take(LOOKED_AT);
+        let mut offsets = offsets.filter_map(|octets| octets.first_chunk());
+        offsets.find_map(|&octets| {
+            let at = usize::try_from(u32::from_le_bytes(octets)).ok()?;
+            self.zone_at(at)
         })
+    }
+
+    fn zone_at(&self, at: usize) -> Option<Span> {
+        let frame = self.frame(at)?;
+        let length = usize::try_from(frame.captured).ok()?;
+        let trailer = self.trailer(frame.rest.get(length..)?);
+        east(self.wall_clock(&frame), trailer.utc?)
+    }
+
+    /// When a frame passed, by the capturing machine's wall clock.
+    const fn wall_clock(&self, frame: &Frame<'_>) -> Nanos {
+        let since = frame.ticks.saturating_mul(100);
+        Nanos(self.start.0.saturating_add(since))
+    }
+
+    /// When a frame passed, in UTC where that can be told.
+    fn time(&mut self, frame: &Frame<'_>, utc: Option<Nanos>) -> Nanos {
+        let wall = self.wall_clock(frame);
+        let stated = utc.and_then(|utc| Some((utc, east(wall, utc)?)));
+        match (stated, self.east) {
+            (Some((utc, east)), _) => {
+                self.east = Some(east);
+                self.zones
+                    .insert((east.0 + QUARTER / 2).div_euclid(QUARTER));
+                utc
+            }
+            (None, Some(east)) => {
+                self.zoneless += 1;
+                Nanos(wall.0.saturating_sub(east.0))
+            }
+            (None, None) => wall,
+        }
     }
 
     /// Offset of the next frame, if there is one.
@@ -265,15 +326,10 @@ impl<'m> NetMon<'m> {
             self.skipped += 1;
             return None;
         };
-        if utc.is_some() {
-            self.clock = CaptureClock::Utc;
-        }
         self.packet = bytes;
         self.present = offset(at);
         Some(Record {
-            time: utc.unwrap_or(Nanos(
-                self.start.0.saturating_add(frame.ticks.saturating_mul(100)),
-            )),
+            time: self.time(&frame, utc),
             link_type,
             length: frame.length.max(frame.captured),
             interface: 0,
@@ -325,14 +381,29 @@ impl Reader for NetMon<'_> {
     fn report(&self) -> CaptureReport {
         let (major, minor) = self.version;
         let user_data = (self.user_data > 0)
-            .then(|| format!("{} bytes of user data, which are not read", self.user_data))
-            .into_iter();
+            .then(|| format!("{} bytes of user data, which are not read", self.user_data));
+        let zones: Vec<String> = self.zones.iter().copied().map(zone).collect();
+        let zones = (!zones.is_empty()).then(|| {
+            let zones = zones.join(", ");
+            format!("the capturing machine's wall clock stood at {zones} of UTC")
+        });
+        let zoneless = (self.zoneless > 0).then(|| {
+            format!(
+                "frames that do not state UTC, which take the zone of the frame before: {}",
+                self.zoneless
+            )
+        });
+        let clock = if self.east.is_some() {
+            CaptureClock::Utc
+        } else {
+            CaptureClock::Local
+        };
         CaptureReport {
             variant: format!("{major}.{minor}"),
             skipped: self.skipped,
-            notes: user_data.collect(),
+            notes: [user_data, zones, zoneless].into_iter().flatten().collect(),
             damage: self.damage.clone(),
-            ..CaptureReport::new(Format("netmon"), self.clock)
+            ..CaptureReport::new(Format("netmon"), clock)
         }
     }
 }
@@ -409,6 +480,21 @@ fn table(file: &[u8], (at, length): (u32, u32)) -> Option<&[u8]> {
     file.get(at..at.checked_add(length)?)
 }
 
+/// By how much a wall clock is ahead of UTC, where that can be.
+fn east(wall: Nanos, utc: Nanos) -> Option<Span> {
+    let east = Span(wall.0.checked_sub(utc.0)?);
+    (-FARTHEST_ZONE.0..=FARTHEST_ZONE.0)
+        .contains(&east.0)
+        .then_some(east)
+}
+
+/// `+01:00`.
+fn zone(quarters: i64) -> String {
+    let sign = if quarters < 0 { '-' } else { '+' };
+    let minutes = quarters.abs() * 15;
+    format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+}
+
 /// The link type of a media number; `None` for what is no packet.
 const fn link_type(network: u16) -> Option<LinkType> {
     match network {
@@ -461,7 +547,8 @@ mod tests {
                 bytes.extend(0u32.to_le_bytes());
             }
             if minor >= 3 {
-                bytes.extend((EPOCH_1601 + 10_000_000).to_le_bytes());
+                let utc = start().0 / 100 + micros * 10 - 36_000_000_000;
+                bytes.extend((EPOCH_1601 + utc).to_le_bytes());
                 bytes.push(0);
             }
         }
@@ -501,11 +588,58 @@ mod tests {
         assert!(report.damage.is_empty());
     }
 
+    /// Overwrites the UTC of the frame of `length` octets that begins at `at`.
+    fn restamp(bytes: &mut [u8], at: usize, length: usize, utc: i64) {
+        let at = at + 16 + length + 6;
+        bytes[at..at + 8].copy_from_slice(&utc.to_le_bytes());
+    }
+
     #[test]
-    fn from_2_3_on_frames_carry_utc() {
-        let (packets, report) = read(&file(3));
+    fn from_2_3_on_frames_carry_utc_and_so_their_zone() {
+        let mut bytes = file(3);
+        let (packets, report) = read(&bytes);
         assert_eq!(report.clock, CaptureClock::Utc);
-        assert_eq!(packets[0].0.time, Nanos::new(1, 0));
+        let hour = Span::seconds(3600).0;
+        assert_eq!(packets[0].0.time.0, start().0 + 500_000_000 - hour);
+        assert_eq!(packets[1].0.time.0, start().0 - 250_000_000 - hour);
+        assert!(report.notes[0].contains("at +01:00 of UTC"));
+        // The clock is set to summer time between the two.
+        let last = HEADER + 16 + 5 + 15 + 16 + 5 + 15;
+        let summer = EPOCH_1601 + start().0 / 100 - 2 * 36_000_000_000;
+        restamp(&mut bytes, last, 3, summer);
+        let (packets, report) = read(&bytes);
+        assert_eq!(packets[1].0.time.0, start().0 - 2 * hour);
+        assert!(report.notes[0].contains("+01:00, +02:00"));
+    }
+
+    #[test]
+    fn a_frame_without_utc_takes_the_zone_of_another_and_a_file_without_keeps_its_wall_clock() {
+        let last = HEADER + 16 + 5 + 15 + 16 + 5 + 15;
+        for nonsense in [0, 1, EPOCH_1601, i64::MIN, i64::MAX] {
+            let mut bytes = file(3);
+            restamp(&mut bytes, HEADER, 5, nonsense);
+            let (packets, report) = read(&bytes);
+            let hour = Span::seconds(3600).0;
+            assert_eq!(packets[0].0.time.0, start().0 + 500_000_000 - hour);
+            assert_eq!(report.clock, CaptureClock::Utc);
+            assert!(report.notes[1].ends_with("before: 1"));
+            restamp(&mut bytes, HEADER + 16 + 5 + 15, 5, nonsense);
+            restamp(&mut bytes, last, 3, nonsense);
+            let (packets, report) = read(&bytes);
+            assert_eq!(packets[0].0.time.0, start().0 + 500_000_000);
+            assert_eq!(report.clock, CaptureClock::Local);
+            assert!(report.notes.is_empty());
+        }
+    }
+
+    #[test]
+    fn every_media_type_has_its_link_type_or_is_no_packet() {
+        let told = [0, 1, 2, 3, 4, 6, 7, 8, 9, 0xe000 + 113, 0xffdf].map(link_type);
+        let numbers = told.map(|link_type| link_type.unwrap().0);
+        assert_eq!(numbers, [1, 1, 6, 10, 100, 105, 101, 101, 101, 113, 0x1fdf]);
+        for event in [0xffe0, 0xfffb, 0xfffc, 0xfffd, 0xfffe, 0xffff] {
+            assert_eq!(link_type(event), None);
+        }
     }
 
     /// A row of the process table: IPv4, 192.0.2.1 port 1000 to 192.0.2.2 port 25.

@@ -271,35 +271,72 @@ fn a_reset_far_off_the_stream_ends_nothing() {
     assert_eq!(told.records[0].counts.of(V).foreign, 1);
 }
 
+/// What became of a flood of this many attempts, of which at most `limits` say are followed.
+fn flooded(attempts: u32, answered: bool, limits: Limits) -> (u64, Option<PacketNo>, Overruns) {
+    let mut table = FlowTable::new(limits);
+    let (mut closed, mut first) = (0, None);
+    let mut number = 0;
+    for n in 0..attempts {
+        let syn = datagram((C, S, n, 0, b""));
+        let answer = answered.then(|| datagram((V, SA, 7, n + 1, b"")));
+        for mut sent in [Some(syn), answer].into_iter().flatten() {
+            number += 1;
+            let [_, a, b, c] = n.to_be_bytes();
+            let client = IpAddr::V4(Ipv4Addr::new(10, a, b, c));
+            let ends = [&mut sent.source, &mut sent.destination];
+            ends.into_iter()
+                .filter(|ip| **ip == CLIENT)
+                .for_each(|ip| *ip = client);
+            let at = Nanos(i64::from(n) * 1_000);
+            table.push(at, PacketNo(number), &sent, &mut |_, event| {
+                if let FlowEvent::Closed(record) = event {
+                    closed += 1;
+                    first.get_or_insert(record.first_packet);
+                }
+            });
+        }
+        assert!(table.open() <= limits.half_open);
+        // Places in line are bounded as well as those who stand there.
+        assert!(table.half.places() <= 2 * limits.half_open + 64);
+        assert!(table.rounds.len() <= 100);
+    }
+    table.finish(&mut |_, event| closed += u64::from(matches!(event, FlowEvent::Closed(_))));
+    (closed, first, table.overruns())
+}
+
 #[test]
-fn half_open_connections_beyond_the_bound_make_room() {
+fn a_flood_of_syns_stays_within_the_bounds_and_is_counted() {
     let limits = Limits {
-        half_open: 100,
+        half_open: 20_000,
         unanswered: 1_000,
         ..Limits::default()
     };
-    let mut table = FlowTable::new(limits);
-    let mut closed = 0;
-    let mut first = None;
-    for n in 0..5_000u16 {
-        let mut flood = datagram((C, S, 1, 0, b""));
-        if let Upper::Tcp(segment) = &mut flood.upper {
-            segment.source_port = n;
-        }
-        let packet = PacketNo(u64::from(n) + 1);
-        table.push(Nanos(0), packet, &flood, &mut |_, event| {
-            if let FlowEvent::Closed(record) = event {
-                closed += 1;
-                first.get_or_insert(record.first_packet);
-            }
-        });
-        assert!(table.open() <= 100);
+    for answered in [false, true] {
+        let (closed, first, overruns) = flooded(300_000, answered, limits);
+        assert_eq!(first, Some(PacketNo(1)), "the oldest goes first");
+        assert_eq!((closed, overruns.half_open), (1_000, 280_000));
+        assert_eq!((overruns.unlisted, overruns.connections), (299_000, 0));
     }
-    table.finish(&mut |_, event| closed += u32::from(matches!(event, FlowEvent::Closed(_))));
-    let overruns = table.overruns();
-    assert_eq!(first, Some(PacketNo(1)), "the oldest goes first");
-    assert_eq!((closed, overruns.half_open), (1_000, 4_900));
-    assert_eq!((overruns.unlisted, overruns.connections), (4_000, 0));
+}
+
+#[test]
+fn an_attempt_that_was_answered_and_not_completed_is_told_as_it_was() {
+    let sent = [
+        (0, (C, S, 99, 0, &b""[..])),
+        (1, (V, SA, 499, 100, b"")),
+        (1000, (V, SA, 499, 100, b"")),
+        (3000, (V, SA, 499, 100, b"")),
+    ];
+    let told = run(&sent, Limits::default());
+    let record = &told.records[0];
+    assert_eq!((record.conn_state, record.history.as_str()), ("S1", "Sh"));
+    assert_eq!((record.handshake.syns, record.handshake.syn_acks), (1, 3));
+    assert_eq!(
+        (record.start, record.end),
+        (Nanos(0), Nanos(0) + Span::seconds(3))
+    );
+    assert_eq!(record.counts.of(V).packets, 3);
+    assert_eq!(record.handshake.syn_ack, Some(Nanos(0) + Span::millis(1)));
 }
 
 #[test]

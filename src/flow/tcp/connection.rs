@@ -214,10 +214,14 @@ impl TcpConnection {
         self.release(arrival.at, limits, out);
     }
 
-    /// Counts SYNs that are sent again and not given one by one.
-    pub(in super::super) fn add_syns(&mut self, more: u32) {
-        self.handshake.syns = self.handshake.syns.saturating_add(more);
-        self.counts.of_mut(Side::Client).packets += u64::from(more);
+    /// Counts SYNs or answers that are sent again and not given one by one.
+    pub(in super::super) fn add_greetings(&mut self, side: Side, more: u32) {
+        let sent = match side {
+            Side::Client => &mut self.handshake.syns,
+            Side::Server => &mut self.handshake.syn_acks,
+        };
+        *sent = sent.saturating_add(more);
+        self.counts.of_mut(side).packets += u64::from(more);
     }
 
     /// Passes on everything kept back, every hole declared.

@@ -151,7 +151,7 @@ impl Exim {
             return Parsed::Event(stamp);
         }
         let what = match serving.refused(text) {
-            Some(command) => Event::Command(command),
+            Some(command) => Event::command(command),
             None => Event::Note(text.to_owned()),
         };
         serving.push(line, stamp, what);
@@ -339,8 +339,8 @@ impl Exim {
                 if command.verb.is_body() {
                     serving.imply("RCPT", format!("RCPT TO:<{recipient}>"), None, None);
                 }
-                serving.session.implied.push(command.clone());
-                Event::Command(command)
+                serving.implied.push(command.clone());
+                Event::command(command)
             }
             _ => Event::Note(format!("delivered to {recipient}")),
         };

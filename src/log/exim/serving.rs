@@ -17,6 +17,8 @@ pub(super) struct Serving {
     pub(super) messages: Vec<String>,
     /// Commands of the transaction that is not over: those refused.
     refused: Vec<LogCommand>,
+    /// What it did that no line tells of, in order.
+    pub(super) implied: Vec<LogCommand>,
     greeted: bool,
     mail: bool,
 }
@@ -38,6 +40,7 @@ impl Serving {
             last: stamp,
             messages: Vec::new(),
             refused: Vec::new(),
+            implied: Vec::new(),
             greeted: false,
             mail: false,
         }
@@ -80,8 +83,7 @@ impl Serving {
             .unwrap_or_default();
         self.imply("MAIL", format!("MAIL FROM:<{sender}>"), Some("250"), None);
         self.mail = false;
-        let refused = std::mem::take(&mut self.refused);
-        self.session.implied.extend(refused);
+        self.implied.append(&mut self.refused);
         for to in &recipients {
             self.imply("RCPT", format!("RCPT TO:<{to}>"), Some("250"), None);
         }
@@ -96,7 +98,7 @@ impl Serving {
             message_id: value(text, "id=").map(str::to_owned),
         });
         self.messages.push(id.to_owned());
-        let what = Event::Command(LogCommand {
+        let what = Event::command(LogCommand {
             verb: Verb::new(Verb::BODY),
             code: Some("250".into()),
             response: Some(reply),
@@ -261,7 +263,7 @@ impl Serving {
         let size = response
             .as_ref()
             .and_then(|reply| u64::try_from(reply.len() + 2).ok());
-        self.session.implied.push(LogCommand {
+        self.implied.push(LogCommand {
             verb: Verb::new(verb),
             request,
             code: code.map(str::to_owned),
@@ -272,11 +274,11 @@ impl Serving {
     }
 
     pub(super) fn into_session(mut self) -> LogSession {
-        let refused = std::mem::take(&mut self.refused);
-        self.session.implied.extend(refused);
+        self.implied.append(&mut self.refused);
         if self.session.ending == Ending::Quit && self.session.role == Role::Server {
             self.imply("QUIT", "QUIT".into(), Some("221"), None);
         }
+        self.session.implied = self.implied.iter().collect();
         self.session
     }
 }

@@ -148,7 +148,7 @@ impl Builder for IisNntp {
         let what = if begins {
             Event::Open
         } else {
-            Event::Command(command(&row, method))
+            Event::command(command(&row, method))
         };
         let method = method.to_ascii_lowercase();
         self.expire(peer, stamp.at, out);

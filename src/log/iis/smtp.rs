@@ -389,7 +389,7 @@ impl Serving {
 
     fn event(&mut self, told: Told) -> Event {
         if told.command.verb.as_str() != "QUIT" {
-            return Event::Command(told.command);
+            return Event::command(told.command);
         }
         self.session.duration = told
             .win32
@@ -397,7 +397,7 @@ impl Serving {
             .map(Span::millis);
         self.session.ending = self.ending(&told);
         match self.session.ending {
-            Ending::Quit => Event::Command(told.command),
+            Ending::Quit => Event::command(told.command),
             _ => Event::Close,
         }
     }

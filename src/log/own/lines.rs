@@ -125,7 +125,7 @@ impl<'a> Values<'a> {
         let mut what = if proto == Proto("http") {
             web::asked(&line, self.get("code"))
         } else {
-            Event::Command(LogCommand {
+            Event::command(LogCommand {
                 verb: verb(&line, proto),
                 request: masked(&line),
                 code: self.owned("code"),

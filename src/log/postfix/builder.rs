@@ -15,6 +15,7 @@ use super::outgoing::Outgoing;
 use super::queue_id;
 use super::screen::Screen;
 use super::serving::Serving;
+use super::waiting::Waiting;
 
 /// Row of the registry.
 pub(in super::super) const ENTRY: Entry = Entry {
@@ -61,8 +62,8 @@ struct Postfix {
     /// Where long queue ids, which are in UTC, show it.
     shown: Option<Span>,
     /// By process id, while it serves.
-    open: HashMap<String, Serving>,
-    done: Vec<Serving>,
+    open: HashMap<String, Serving, foldhash::fast::RandomState>,
+    waiting: Waiting,
     messages: Messages,
     outgoing: Outgoing,
     screen: Screen,
@@ -75,8 +76,8 @@ impl Postfix {
             syslog: Syslog::new(head.year),
             stated: None,
             shown: None,
-            open: HashMap::new(),
-            done: Vec::new(),
+            open: HashMap::default(),
+            waiting: Waiting::default(),
             messages: Messages::default(),
             outgoing: Outgoing::new(id),
             screen: Screen::new(id),
@@ -95,10 +96,12 @@ impl Postfix {
 
     /// A queue id is made just before the line that first names it.
     fn learn_zone(&mut self, envelope: &Envelope<'_>) {
-        if envelope.zone.is_some() || !envelope.text.contains(": client=") {
+        let Some((id, rest)) = envelope.text.split_once(':') else {
+            return;
+        };
+        if envelope.zone.is_some() || !rest.starts_with(" client=") {
             return;
         }
-        let id = envelope.text.split(':').next().unwrap_or_default();
         let zone =
             queue_id::began(id).and_then(|began| hidden_clock::zone(envelope.stamp.at, began));
         self.shown = zone.or(self.shown);
@@ -110,10 +113,11 @@ impl Postfix {
         stamp: Stamp,
         service: &str,
         envelope: &Envelope<'_>,
+        out: &mut Vec<LogSession>,
     ) -> Parsed {
         let said = said(envelope.text);
         if let Said::Connect(client) = said {
-            self.connect(stamp, service, envelope.pid, client);
+            self.connect(stamp, service, envelope.pid, client, out);
         }
         let Some(serving) = self.open.get_mut(envelope.pid) else {
             // The log begins in the middle of this session, or the line is of none.
@@ -122,12 +126,19 @@ impl Postfix {
         let over = matches!(said, Said::Disconnect(_));
         serving.line(line, stamp, said, &mut self.messages);
         if over && let Some(serving) = self.open.remove(envelope.pid) {
-            self.done.push(serving);
+            self.waiting.over(serving, &mut self.messages, out);
         }
         Parsed::Event(stamp)
     }
 
-    fn connect(&mut self, stamp: Stamp, service: &str, pid: &str, client: Client) {
+    fn connect(
+        &mut self,
+        stamp: Stamp,
+        service: &str,
+        pid: &str,
+        client: Client,
+        out: &mut Vec<LogSession>,
+    ) {
         if self.open.len() >= MAX_OPEN {
             return;
         }
@@ -137,7 +148,7 @@ impl Postfix {
         }
         // A process that never said goodbye to its last client was killed.
         if let Some(lost) = self.open.insert(pid.to_owned(), serving) {
-            self.done.push(lost);
+            self.waiting.over(lost, &mut self.messages, out);
         }
     }
 
@@ -156,7 +167,9 @@ impl Postfix {
         }
         let told = about(envelope.text);
         if let Some((id, about)) = &told {
-            self.messages.take(line, id, about);
+            for waited in self.messages.take(line, id, about) {
+                self.waiting.removed(waited, &mut self.messages, out);
+            }
         }
         if !matches!(daemon, "smtp" | "lmtp" | "") {
             return Parsed::Aside(Some(stamp));
@@ -209,14 +222,14 @@ impl Builder for Postfix {
             _ => false,
         };
         if serves {
-            self.smtpd(line, stamp, service, &envelope)
+            self.smtpd(line, stamp, service, &envelope, out)
         } else {
             self.other(line, stamp, daemon, &envelope, out)
         }
     }
 
     fn finish(&mut self, out: &mut Vec<LogSession>) {
-        let mut all = std::mem::take(&mut self.done);
+        let mut all: Vec<Serving> = self.waiting.drain().collect();
         all.extend(self.open.drain().map(|(_, serving)| serving));
         out.extend(super::super::parallel::map(all, |serving| {
             serving.into_session(&self.messages)
@@ -229,6 +242,10 @@ impl Builder for Postfix {
         self.stated
             .or(self.shown)
             .map_or(Zone::Assumed, Zone::Stated)
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.messages.remarks().into_iter().collect()
     }
 }
 

@@ -2,28 +2,41 @@
 //!
 //! The replies to accepted commands are fixed texts of Postfix, so their sizes are known as well.
 
-use crate::model::{LogCommand, Tally, Verb};
+use crate::model::{CommandRef, Commands, CommandsBuilder, Verb};
 
 use super::messages::Message;
 
+/// How often a command was used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    /// With a reply that accepts it.
+    pub(super) accepted: u32,
+    /// In all.
+    pub(super) total: u32,
+}
+
 /// What the log tells of a session beside the tally, in the order of its lines.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Told {
-    /// A message was given a queue id; an index among the messages.
-    Message(Message),
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Told<'a> {
+    /// A message was given a queue id.
+    Message(&'a Message),
     /// A command was refused.
-    Reject {
-        verb: String,
-        request: String,
-        reply: String,
-    },
+    Reject(&'a Rejected),
+}
+
+/// A command that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Rejected {
+    pub(super) verb: String,
+    pub(super) request: String,
+    pub(super) reply: String,
 }
 
 /// Puts the commands of a session in order.
-pub(super) fn commands(tally: &[(Verb, Tally)], told: &[Told], tls_first: bool) -> Vec<LogCommand> {
+pub(super) fn commands(tally: Vec<(Verb, Tally)>, told: &[Told<'_>], tls_first: bool) -> Commands {
     let mut order = Order {
-        tally: tally.to_vec(),
-        out: Vec::new(),
+        tally,
+        out: CommandsBuilder::default(),
         mail_open: false,
         due: None,
     };
@@ -36,20 +49,16 @@ pub(super) fn commands(tally: &[(Verb, Tally)], told: &[Told], tls_first: bool) 
                     .skip(at + 1)
                     .filter_map(|step| match step {
                         Told::Message(message) => Some(message.recipients.unwrap_or(1)),
-                        Told::Reject { .. } => None,
+                        Told::Reject(_) => None,
                     })
                     .sum();
                 order.message(message, later);
             }
-            Told::Reject {
-                verb,
-                request,
-                reply,
-            } => order.reject(verb, request, reply),
+            Told::Reject(reject) => order.reject(reject),
         }
     }
     order.closing();
-    order.out
+    order.out.finish()
 }
 
 /// A message that has its recipients.
@@ -61,7 +70,7 @@ struct Due {
 struct Order {
     /// What is still to be placed.
     tally: Vec<(Verb, Tally)>,
-    out: Vec<LogCommand>,
+    out: CommandsBuilder,
     /// A MAIL was accepted and its message is not over.
     mail_open: bool,
     /// The message whose DATA is still to come.
@@ -76,10 +85,10 @@ impl Order {
             self.hello();
         }
         while self.take_refused("AUTH") {
-            self.out.push(LogCommand {
-                verb: Verb::new("AUTH"),
-                request: "AUTH ***".into(),
-                ..LogCommand::default()
+            self.out.push(CommandRef {
+                verb: "AUTH",
+                request: "AUTH ***",
+                ..CommandRef::default()
             });
         }
         if self.take("AUTH") {
@@ -90,11 +99,11 @@ impl Order {
     fn hello(&mut self) {
         for verb in ["EHLO", "HELO"] {
             if self.take(verb) {
-                self.out.push(LogCommand {
-                    verb: Verb::new(verb),
-                    request: verb.into(),
-                    code: Some("250".into()),
-                    ..LogCommand::default()
+                self.out.push(CommandRef {
+                    verb,
+                    request: verb,
+                    code: Some("250"),
+                    ..CommandRef::default()
                 });
                 return;
             }
@@ -160,7 +169,12 @@ impl Order {
         self.left("DATA") + self.left("BDAT")
     }
 
-    fn reject(&mut self, verb: &str, request: &str, reply: &str) {
+    fn reject(&mut self, rejected: &Rejected) {
+        let Rejected {
+            verb,
+            request,
+            reply,
+        } = rejected;
         if verb == "MAIL" {
             self.data();
         } else {
@@ -221,15 +235,13 @@ impl Order {
 
     fn push(&mut self, verb: &str, request: &str, reply: &str) {
         let with_end = u64::try_from(reply.len() + 2).ok();
-        self.out.push(LogCommand {
-            verb: Verb::new(verb),
-            request: request.to_owned(),
-            code: reply.get(..3).map(str::to_owned),
-            response: Some(reply.to_owned()),
-            request_bytes: None,
+        self.out.push(CommandRef {
+            verb,
+            request,
+            code: reply.get(..3),
+            response: Some(reply),
             response_bytes: with_end,
-            body_octets: None,
-            taken: None,
+            ..CommandRef::default()
         });
     }
 }
@@ -252,27 +264,27 @@ mod tests {
             .collect()
     }
 
-    fn message(recipients: u32, taken: bool) -> Told {
-        Told::Message(Message {
+    fn message(recipients: u32, taken: bool) -> Message {
+        Message {
             id: "ID".into(),
             recipients: Some(recipients),
             size: taken.then_some(1000),
             ..Message::default()
-        })
+        }
     }
 
-    fn reject(verb: &str, reply: &str) -> Told {
-        Told::Reject {
+    fn reject(verb: &str, reply: &str) -> Rejected {
+        Rejected {
             verb: verb.into(),
             request: verb.into(),
             reply: reply.into(),
         }
     }
 
-    fn told(counts: &str, steps: &[Told]) -> String {
-        commands(&tally(counts), steps, false)
+    fn told(counts: &str, steps: &[Told<'_>]) -> String {
+        commands(tally(counts), steps, false)
             .iter()
-            .map(|command| format!("{}{}", command.verb, command.code.as_deref().unwrap_or("")))
+            .map(|command| format!("{}{}", command.verb, command.code.unwrap_or("")))
             .collect::<Vec<_>>()
             .join(" ")
     }
@@ -282,7 +294,10 @@ mod tests {
         assert_eq!(
             told(
                 "ehlo=2 starttls=1 mail=2 rcpt=3 data=2 quit=1",
-                &[message(1, true), message(2, true)]
+                &[
+                    Told::Message(&message(1, true)),
+                    Told::Message(&message(2, true))
+                ]
             ),
             "EHLO250 STARTTLS220 EHLO250 MAIL250 RCPT250 DATA354 <BODY>250 MAIL250 RCPT250 RCPT250 DATA354 <BODY>250 QUIT221"
         );
@@ -293,26 +308,37 @@ mod tests {
         assert_eq!(
             told(
                 "ehlo=1 mail=1 rcpt=0/1 rset=1 quit=1",
-                &[message(0, false), reject("RCPT", "550 no")]
+                &[
+                    Told::Message(&message(0, false)),
+                    Told::Reject(&reject("RCPT", "550 no"))
+                ]
             ),
             "EHLO250 MAIL250 RCPT550 RSET250 QUIT221"
         );
         assert_eq!(
             told(
                 "ehlo=1 mail=0/1 rcpt=0/2 rset=1 quit=1",
-                &[reject("MAIL", "552 big")]
+                &[Told::Reject(&reject("MAIL", "552 big"))]
             ),
             "EHLO250 MAIL552 RCPT503 RCPT503 RSET250 QUIT221"
         );
         assert_eq!(
-            told("ehlo=1 mail=1 rcpt=0/1 quit=1", &[reject("RCPT", "454 no")]),
+            told(
+                "ehlo=1 mail=1 rcpt=0/1 quit=1",
+                &[Told::Reject(&reject("RCPT", "454 no"))]
+            ),
             "EHLO250 MAIL250 RCPT454 QUIT221"
         );
     }
 
     #[test]
     fn no_more_is_told_than_was_counted() {
-        let steps = [message(9, true), reject("RCPT", "550 no"), message(9, true)];
+        let (long, refused) = (message(9, true), reject("RCPT", "550 no"));
+        let steps = [
+            Told::Message(&long),
+            Told::Reject(&refused),
+            Told::Message(&long),
+        ];
         assert_eq!(
             told("ehlo=1 mail=1 rcpt=1 data=1", &steps),
             "EHLO250 MAIL250 RCPT250 DATA354 <BODY>250"

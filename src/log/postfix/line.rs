@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::model::TlsVersion;
 
 /// A line of `smtpd`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Said<'a> {
     /// `connect from name[address]:port`.
     Connect(Client),
@@ -36,9 +36,19 @@ pub(super) enum Said<'a> {
     /// `timeout after DATA from …`.
     Timeout(&'a str),
     /// `disconnect from … ehlo=1 mail=1 …`.
-    Disconnect(Vec<Count<'a>>),
+    Disconnect(Counts<'a>),
     /// Anything else that it says while it serves.
     Other,
+}
+
+/// ` ehlo=1 rcpt=1/2 …`: how often each command was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Counts<'a>(&'a str);
+
+impl<'a> Counts<'a> {
+    pub(super) fn iter(self) -> impl Iterator<Item = Count<'a>> {
+        self.0.split(' ').filter_map(count)
+    }
 }
 
 /// `rcpt=1/2`: accepted and in all.
@@ -67,31 +77,35 @@ const TROUBLE: [&str; 5] = [
 
 /// Reads a line of `smtpd`.
 pub(super) fn said(text: &str) -> Said<'_> {
-    if let Some(rest) = text.strip_prefix("connect from ") {
-        return Said::Connect(client(rest));
-    }
-    if let Some(rest) = text.strip_prefix("disconnect from ") {
-        return Said::Disconnect(rest.split(' ').skip(1).filter_map(count).collect());
-    }
-    if let Some(rest) = text.strip_prefix("lost connection after ") {
-        return Said::Lost(state(rest));
-    }
-    if let Some(rest) = text.strip_prefix("timeout after ") {
-        return Said::Timeout(state(rest));
-    }
-    if let Some((_, rest)) = text.split_once("TLS connection established from ") {
-        return tls(rest).unwrap_or(Said::Other);
+    let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let known = match first {
+        "connect" => rest
+            .strip_prefix("from ")
+            .map(|rest| Said::Connect(client(rest))),
+        "disconnect" => rest.strip_prefix("from ").map(|rest| {
+            let (_, counts) = rest.split_once(' ').unwrap_or((rest, ""));
+            Said::Disconnect(Counts(counts))
+        }),
+        "lost" => rest
+            .strip_prefix("connection after ")
+            .map(|rest| Said::Lost(state(rest))),
+        "timeout" => rest
+            .strip_prefix("after ")
+            .map(|rest| Said::Timeout(state(rest))),
+        ">" => Some(spoken(rest).map_or(Said::Other, |(_, text)| Said::Sent(text))),
+        "<" => Some(spoken(rest).map_or(Said::Other, |(_, text)| Said::Received(text))),
+        // `Anonymous`, `Trusted` and kin.
+        _ => rest
+            .strip_prefix("TLS connection established from ")
+            .map(|rest| tls(rest).unwrap_or(Said::Other)),
+    };
+    if let Some(known) = known {
+        return known;
     }
     if TROUBLE.iter().any(|trouble| text.starts_with(trouble)) {
         return Said::Remark(text);
     }
-    if let Some(rest) = text.strip_prefix("> ") {
-        return spoken(rest).map_or(Said::Other, |(_, text)| Said::Sent(text));
-    }
-    if let Some(rest) = text.strip_prefix("< ") {
-        return spoken(rest).map_or(Said::Other, |(_, text)| Said::Received(text));
-    }
-    let Some((id, rest)) = text.split_once(": ") else {
+    let (Some(id), false) = (first.strip_suffix(':'), rest.is_empty()) else {
         return Said::Other;
     };
     let id = (id != "NOQUEUE" && is_queue_id(id)).then_some(id);
@@ -269,18 +283,19 @@ mod tests {
             accepted,
             total,
         };
+        let counts = |text| match said(text) {
+            Said::Disconnect(counts) => counts.iter().collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        };
         assert_eq!(
-            said("disconnect from a[192.0.2.1]:5 ehlo=1 rcpt=1/2 commands=2/3"),
-            Said::Disconnect(vec![
+            counts("disconnect from a[192.0.2.1]:5 ehlo=1 rcpt=1/2 commands=2/3"),
+            [
                 count("ehlo", 1, 1),
                 count("rcpt", 1, 2),
                 count("commands", 2, 3)
-            ])
+            ]
         );
-        assert_eq!(
-            said("disconnect from a[192.0.2.1]"),
-            Said::Disconnect(Vec::new())
-        );
+        assert_eq!(counts("disconnect from a[192.0.2.1]"), []);
     }
 
     #[test]

@@ -1,16 +1,23 @@
 //! What Postfix's other daemons tell of messages: sizes, recipients, and what became of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use crate::model::{Delivery, LineRef};
 
+use super::super::slots::Slots;
 use super::line::is_queue_id;
+use super::waiting::WaitNo;
 
 /// Messages and deliveries of one message that are kept; of more nothing is known.
 const MAX_MESSAGES: usize = 2_000_000;
 const MAX_DELIVERIES: usize = 1_000;
 /// How often a message is followed from one queue id to the next (content filters queue it anew).
 const MAX_HOPS: usize = 4;
+/// Messages that are kept for a while after they were removed: the line that names one as the next of another may come late.
+const GONE_KEPT: usize = 4_096;
 
 /// What is known of a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,16 +32,32 @@ pub(super) struct Message {
     pub(super) to: Vec<String>,
     /// Its Message-ID field.
     pub(super) header_id: Option<String>,
-    pub(super) deliveries: Vec<Delivery>,
+    pub(super) deliveries: Vec<Arc<Delivery>>,
+    /// How many messages were begun before it.
+    pub(super) number: u64,
+    pub(super) removed: bool,
+    /// Sessions that will ask what became of it.
+    pub(super) readers: usize,
+    /// Of those, sessions that are over and wait for its end.
+    pub(super) waiting: SmallVec<[WaitNo; 1]>,
 }
 
-/// All messages of a log. A queue id may be used again once its message is removed.
+/// The messages of a log that may still be asked for. A queue id may be used again once its message is removed.
 #[derive(Default)]
 pub(super) struct Messages {
-    all: Vec<Message>,
-    /// The last message of each id, and whether it is removed.
-    latest: HashMap<String, (usize, bool)>,
+    all: Slots<Message>,
+    begun: u64,
+    /// The last message of each id.
+    latest: HashMap<String, MessageNo, foldhash::fast::RandomState>,
+    /// Removed and asked for by nobody, the first removed first.
+    gone: VecDeque<(MessageNo, u64)>,
+    /// Messages beyond the bound.
+    passed_over: u64,
 }
+
+/// The place of a message among all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct MessageNo(usize);
 
 /// A line of another daemon about a message.
 #[derive(Clone, Debug, PartialEq)]
@@ -160,50 +183,150 @@ fn delays(text: &str) -> Option<[f64; 4]> {
 }
 
 impl Messages {
-    /// A queue file was made: a message of which nothing is known yet.
-    pub(super) fn begin(&mut self, id: &str) -> usize {
-        let at = self.all.len();
-        if at < MAX_MESSAGES {
-            self.all.push(Message {
-                id: id.to_owned(),
-                ..Message::default()
-            });
-            self.latest.insert(id.to_owned(), (at, false));
-        }
-        at
+    /// A session brought a message, of which nothing is known yet.
+    pub(super) fn brought(&mut self, id: &str) -> Option<MessageNo> {
+        let at = self.begin(id)?;
+        self.hold(at);
+        Some(at)
     }
 
-    pub(super) fn get(&self, at: usize) -> Option<&Message> {
-        self.all.get(at)
+    /// A queue file was made.
+    fn begin(&mut self, id: &str) -> Option<MessageNo> {
+        if self.all.len() >= MAX_MESSAGES {
+            self.passed_over += 1;
+            return None;
+        }
+        let at = MessageNo(self.all.insert(Message {
+            id: id.to_owned(),
+            number: self.begun,
+            ..Message::default()
+        }));
+        self.begun += 1;
+        self.latest.insert(id.to_owned(), at);
+        Some(at)
+    }
+
+    pub(super) fn get(&self, at: MessageNo) -> Option<&Message> {
+        self.all.get(at.0)
     }
 
     /// The sender of the message that has an id now.
     pub(super) fn sender(&self, id: &str) -> Option<&str> {
-        let &(at, _) = self.latest.get(id)?;
-        self.all.get(at)?.from.as_deref()
+        self.get(*self.latest.get(id)?)?.from.as_deref()
     }
 
-    pub(super) fn take(&mut self, line: LineRef, id: &str, about: &About<'_>) {
-        let at = match self.latest.get(id) {
-            Some(&(at, false)) => at,
-            _ => self.begin(id),
+    /// Somebody will ask for it.
+    pub(super) fn hold(&mut self, at: MessageNo) {
+        if let Some(message) = self.all.get_mut(at.0) {
+            message.readers += 1;
+        }
+    }
+
+    /// Who held it has asked.
+    pub(super) fn release(&mut self, at: MessageNo) {
+        let Some(message) = self.all.get_mut(at.0) else {
+            return;
+        };
+        message.readers = message.readers.saturating_sub(1);
+        if message.removed && message.readers == 0 {
+            self.let_go(at);
+        }
+    }
+
+    /// Has a session wait for a message's end; gives whether there is something to wait for.
+    pub(super) fn wait(&mut self, at: MessageNo, who: WaitNo) -> bool {
+        match self.all.get_mut(at.0).filter(|message| !message.removed) {
+            Some(message) => {
+                message.waiting.push(who);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The ids that a message was queued with next, as its deliveries name them.
+    pub(super) fn next(&self, at: MessageNo) -> impl Iterator<Item = MessageNo> {
+        let message = self.get(at);
+        let deliveries = message.into_iter().flat_map(|message| &message.deliveries);
+        deliveries.filter_map(move |delivery| {
+            let (_, id) = delivery.reply.rsplit_once("queued as ")?;
+            let &next = self.latest.get(id)?;
+            (self.get(next)?.number > message?.number).then_some(next)
+        })
+    }
+
+    /// A message was removed; gives the sessions that waited for that.
+    fn removed(&mut self, at: MessageNo) -> SmallVec<[WaitNo; 1]> {
+        let Some(message) = self.all.get_mut(at.0) else {
+            return SmallVec::new();
+        };
+        message.removed = true;
+        let waiting = std::mem::take(&mut message.waiting);
+        if message.readers == 0 {
+            self.let_go(at);
+        }
+        waiting
+    }
+
+    /// Nobody asks for it: it goes when its turn comes.
+    fn let_go(&mut self, at: MessageNo) {
+        let Some(number) = self.get(at).map(|message| message.number) else {
+            return;
+        };
+        self.gone.push_back((at, number));
+        while self.gone.len() > GONE_KEPT {
+            let Some((oldest, number)) = self.gone.pop_front() else {
+                return;
+            };
+            // Its place may have been given to another, and somebody may have asked for it again.
+            let is_it = |message: &Message| message.number == number && message.readers == 0;
+            if self.get(oldest).is_some_and(is_it)
+                && let Some(message) = self.all.remove(oldest.0)
+                && self.latest.get(&message.id) == Some(&oldest)
+            {
+                self.latest.remove(&message.id);
+            }
+        }
+    }
+
+    /// What a person should know of the bounds.
+    pub(super) fn remarks(&self) -> Option<String> {
+        (self.passed_over > 0).then(|| {
+            format!(
+                "{} messages are not followed, as more than {MAX_MESSAGES} are in the queue at once",
+                self.passed_over
+            )
+        })
+    }
+
+    /// Takes a line about a message; gives the sessions that have waited for the message's end.
+    pub(super) fn take(
+        &mut self,
+        line: LineRef,
+        id: &str,
+        about: &About<'_>,
+    ) -> SmallVec<[WaitNo; 1]> {
+        let known = self.latest.get(id).copied();
+        let open = known.filter(|at| self.get(*at).is_some_and(|message| !message.removed));
+        let Some(at) = open.or_else(|| self.begin(id)) else {
+            return SmallVec::new();
         };
         if *about == About::Removed {
-            self.latest.insert(id.to_owned(), (at, true));
+            return self.removed(at);
         }
-        let Some(message) = self.all.get_mut(at) else {
-            return;
+        let Some(message) = self.all.get_mut(at.0) else {
+            return SmallVec::new();
         };
         let mut deliver = |recipient: &str, status: &str, relay: &str, reply: &str| {
             if message.deliveries.len() < MAX_DELIVERIES {
-                message.deliveries.push(Delivery {
+                message.deliveries.push(Arc::new(Delivery {
                     line,
                     message: id.to_owned(),
                     recipient: recipient.to_owned(),
                     status: status.to_owned(),
                     relay: relay.to_owned(),
                     reply: reply.to_owned(),
-                });
+                }));
             }
         };
         match *about {
@@ -229,26 +352,21 @@ impl Messages {
             About::Expired(text) => deliver("", "expired", "", text),
             About::Removed => {}
         }
+        SmallVec::new()
     }
 
     /// What became of a message, also under the ids that it was queued with next.
-    pub(super) fn fate(&self, at: usize) -> Vec<Delivery> {
+    pub(super) fn fate(&self, at: MessageNo) -> Vec<Arc<Delivery>> {
         let mut fate = Vec::new();
         let mut todo = vec![(at, 0)];
         while let Some((at, hops)) = todo.pop() {
-            for delivery in self.all.get(at).into_iter().flat_map(|m| &m.deliveries) {
-                let next = delivery
-                    .reply
-                    .rsplit_once("queued as ")
-                    .and_then(|(_, id)| self.latest.get(id))
-                    .map(|&(next, _)| next)
-                    .filter(|&next| next > at && hops < MAX_HOPS);
-                let known = next.filter(|&next| !todo.contains(&(next, hops + 1)));
-                todo.extend(known.map(|next| (next, hops + 1)));
-                if fate.len() < MAX_DELIVERIES {
-                    fate.push(delivery.clone());
+            for next in self.next(at).filter(|_| hops < MAX_HOPS) {
+                if !todo.contains(&(next, hops + 1)) {
+                    todo.push((next, hops + 1));
                 }
             }
+            let deliveries = self.get(at).into_iter().flat_map(|it| &it.deliveries);
+            fate.extend(deliveries.take(MAX_DELIVERIES - fate.len()).cloned());
         }
         fate
     }
@@ -289,7 +407,7 @@ mod tests {
     #[test]
     fn a_message_is_followed_through_a_content_filter() {
         let mut messages = Messages::default();
-        let first = messages.begin("AAAAAAAAAAA");
+        let first = messages.brought("AAAAAAAAAAA").unwrap();
         let mut tell = |text: &str| {
             let (id, about) = about(text).unwrap();
             messages.take(LINE, id, &about);

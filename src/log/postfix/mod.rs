@@ -12,5 +12,6 @@ mod outgoing;
 mod queue_id;
 mod screen;
 mod serving;
+mod waiting;
 
 pub(super) use builder::ENTRY;

@@ -58,7 +58,8 @@ impl Outgoing {
         text: &str,
         out: &mut Vec<LogSession>,
     ) -> bool {
-        if let Some((_, rest)) = text.split_once("TLS connection established to ") {
+        let (_, rest) = text.split_once(' ').unwrap_or_default();
+        if let Some(rest) = rest.strip_prefix("TLS connection established to ") {
             let (Some((relay, _)), Some(Said::Tls { version, cipher })) =
                 (rest.split_once(": "), tls(rest))
             else {
@@ -241,7 +242,7 @@ impl Sending {
         }
         let what = match answered {
             Some(command) if !self.verbose && (!again || !command.verb.is_body()) => {
-                Event::Command(command)
+                Event::command(command)
             }
             _ => Event::Note(format!("{} {}", told.status, told.reply)),
         };
@@ -288,7 +289,7 @@ impl Sending {
             session.encryption = None;
         }
         if !self.verbose {
-            session.implied = self.implied;
+            session.implied = self.implied.iter().collect();
         }
         session
     }

@@ -53,7 +53,7 @@ impl Screen {
         let word = text.split(' ').next().unwrap_or_default();
         let what = match word {
             "DISCONNECT" => Event::Close,
-            "NOQUEUE:" => reject(text).map_or_else(|| Event::Note(text.into()), Event::Command),
+            "NOQUEUE:" => reject(text).map_or_else(|| Event::Note(text.into()), Event::command),
             "HANGUP" => {
                 session.ending = Ending::Lost;
                 Event::Note(text.to_owned())

@@ -2,14 +2,14 @@
 
 use crate::model::{
     Encryption, Ending, Event, LineRef, LogCommand, LogEvent, LogId, LogSession, LoggedMessage,
-    LoggedTls, Proto, Role, Side, Span, Stamp, Tally, Verb,
+    LoggedTls, Proto, Role, Side, Span, Stamp, Verb,
 };
 
 use super::super::hidden_clock::is_prompt;
 use super::super::transcript::{Detail, Transcript};
-use super::implied::{self, Told};
-use super::line::{Client, Count, Said};
-use super::messages::Messages;
+use super::implied::{self, Rejected, Tally, Told};
+use super::line::{Client, Counts, Said};
+use super::messages::{MessageNo, Messages};
 use super::queue_id;
 
 /// A session and what its lines told.
@@ -18,14 +18,16 @@ pub(super) struct Serving {
     transcript: Transcript,
     verbose: bool,
     told: Vec<Step>,
+    /// How often each command was used.
+    tally: Vec<(Verb, Tally)>,
     tls_port: bool,
 }
 
 /// What the log tells beside the tally, in the order of its lines.
 enum Step {
     /// A message, by its place among all.
-    Message(usize),
-    Reject(Told),
+    Message(MessageNo),
+    Reject(Rejected),
 }
 
 impl Serving {
@@ -37,6 +39,7 @@ impl Serving {
             transcript,
             verbose: false,
             told: Vec::new(),
+            tally: Vec::new(),
             tls_port: ["smtps", "submissions", "465"].contains(&service),
         }
     }
@@ -91,7 +94,7 @@ impl Serving {
 
     /// A queue file was made for a message.
     fn queued(&mut self, line: LineRef, stamp: Stamp, id: &str, messages: &mut Messages) {
-        self.told.push(Step::Message(messages.begin(id)));
+        self.told.extend(messages.brought(id).map(Step::Message));
         let made = queue_id::began(id).filter(|&made| is_prompt(stamp.at, made));
         if let Some(at) = made {
             let stamp = Stamp {
@@ -143,7 +146,7 @@ impl Serving {
                 Event::Note(format!("timeout after {state}"))
             }
             Said::Disconnect(counts) => {
-                self.count(&counts);
+                self.count(counts);
                 Event::Close
             }
             Said::Other => Event::Note(String::new()),
@@ -168,7 +171,7 @@ impl Serving {
             ("RCPT", _, Some(to)) => format!("RCPT TO:<{to}>"),
             _ => verb.to_owned(),
         };
-        self.told.push(Step::Reject(Told::Reject {
+        self.told.push(Step::Reject(Rejected {
             verb: verb.to_owned(),
             request: request.clone(),
             reply: reply.to_owned(),
@@ -178,7 +181,7 @@ impl Serving {
             .get(..3)
             .filter(|code| code.bytes().all(|digit| digit.is_ascii_digit()));
         let size = code.and_then(|_| u64::try_from(reply.len() + 2).ok());
-        Event::Command(LogCommand {
+        Event::command(LogCommand {
             verb: match verb {
                 "END-OF-MESSAGE" => Verb::new(Verb::BODY),
                 verb => Verb::new(verb),
@@ -193,9 +196,9 @@ impl Serving {
         })
     }
 
-    fn count(&mut self, counts: &[Count<'_>]) {
+    fn count(&mut self, counts: Counts<'_>) {
         // `commands` is the sum; `unknown` counts commands whose words are not logged.
-        self.transcript.session.tally = counts
+        self.tally = counts
             .iter()
             .filter(|count| count.word != "commands")
             .map(|count| {
@@ -216,11 +219,17 @@ impl Serving {
     }
 
     fn counted(&self, verb: &str) -> bool {
-        self.transcript
-            .session
-            .tally
+        self.tally
             .iter()
             .any(|(of, tally)| of.as_str() == verb && tally.accepted > 0)
+    }
+
+    /// The messages that it brought.
+    pub(super) fn messages(&self) -> impl Iterator<Item = MessageNo> {
+        self.told.iter().filter_map(|step| match step {
+            Step::Message(at) => Some(*at),
+            Step::Reject(_) => None,
+        })
     }
 
     /// Adds what became known of the messages since, and puts the commands in order.
@@ -228,13 +237,14 @@ impl Serving {
         let encryption = self.encryption();
         let mut told = Vec::new();
         let mut deliveries = Vec::new();
-        for step in std::mem::take(&mut self.told) {
+        let steps = std::mem::take(&mut self.told);
+        for step in &steps {
             match step {
                 Step::Message(at) => {
-                    told.extend(messages.get(at).cloned().map(Told::Message));
-                    deliveries.append(&mut messages.fate(at));
+                    told.extend(messages.get(*at).map(Told::Message));
+                    deliveries.append(&mut messages.fate(*at));
                 }
-                Step::Reject(reject) => told.push(reject),
+                Step::Reject(reject) => told.push(Told::Reject(reject)),
             }
         }
         let verbose = self.verbose;
@@ -244,16 +254,17 @@ impl Serving {
         session.encryption = encryption;
         session.every_command = verbose;
         session.messages = told.iter().filter_map(logged_message).collect();
+        session.events.shrink_to_fit();
         session.deliveries = deliveries;
         if !verbose {
             let tls_first = encryption == Some(Encryption::Implicit);
-            session.implied = implied::commands(&session.tally, &told, tls_first);
+            session.implied = implied::commands(self.tally, &told, tls_first);
         }
         session
     }
 
     fn encryption(&self) -> Option<Encryption> {
-        let ended = !self.transcript.session.tally.is_empty();
+        let ended = !self.tally.is_empty();
         if self.counted("STARTTLS") {
             Some(Encryption::StartTls)
         } else if self.tls_port || (ended && self.transcript.session.tls.is_some()) {
@@ -265,7 +276,7 @@ impl Serving {
     }
 }
 
-fn logged_message(told: &Told) -> Option<LoggedMessage> {
+fn logged_message(told: &Told<'_>) -> Option<LoggedMessage> {
     /// What Postfix adds to a message before it measures it: a Received field of two to four lines, and Message-ID, Date and From where
     /// they lack. Line ends count as two octets, as on the wire.
     const ADDED: std::ops::RangeInclusive<u64> = 60..=1200;

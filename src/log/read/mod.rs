@@ -5,11 +5,14 @@
 
 mod lines;
 mod opening;
+mod order;
 mod text;
 mod years;
 mod zone;
 
-use crate::model::{LogId, LogPart, LogSession, LogSource, LogTime, Span, Stamp, Zone, from_wire};
+use crate::model::{
+    LogId, LogPart, LogSession, LogSource, LogTime, Span, Stamp, Zone, from_wire, masked_line,
+};
 
 use super::envelope::{Stack, Unwrapped, as_lines};
 use super::{Builder, Entry, Follows, Head, Line, MAX_LINE, Parsed};
@@ -19,6 +22,7 @@ pub use years::Era;
 pub use zone::GivenZone;
 
 use lines::{Found, LineEnd, Splitter};
+use order::order;
 use text::Text;
 use zone::Offsets;
 
@@ -247,6 +251,11 @@ impl Reader {
     /// The sessions that are complete so far.
     pub fn sessions(&mut self) -> Vec<LogSession> {
         let mut sessions = std::mem::take(&mut self.sessions);
+        for session in &mut sessions {
+            // A socket for both families writes `::ffff:192.0.2.1`, where the packets have 192.0.2.1.
+            session.peer = session.peer.map(|ip| ip.to_canonical());
+            session.local = session.local.map(|ip| ip.to_canonical());
+        }
         if let Some(offsets) = self.offsets() {
             for event in sessions.iter_mut().flat_map(|session| &mut session.events) {
                 event.stamp.at = event.stamp.at - offsets.at(event.line.line);
@@ -266,7 +275,9 @@ impl Reader {
         self.end_of_file();
         self.builder.finish(&mut self.sessions);
         let mut sessions = self.sessions();
-        sessions.sort_by_key(|session| session.events.first().map(|event| event.line));
+        order(&mut sessions, |session| {
+            session.events.first().map(|event| event.line)
+        });
         let (extent, remarks, zone) = match (self.offsets(), self.tally.offsets.as_ref()) {
             (Some(offsets), _) => (self.tally.given, offsets.remarks(), offsets.zone()),
             _ => (self.tally.written, Vec::new(), self.builder.zone()),
@@ -341,11 +352,10 @@ impl Tally {
     }
 }
 
+/// The beginning of a line that was not understood, without what may be a secret in it.
 fn excerpt(line: &[u8]) -> String {
-    from_wire(
-        line.get(..line.len().min(UNPARSED_TEXT))
-            .unwrap_or_default(),
-    )
+    let cut = line.get(..UNPARSED_TEXT).unwrap_or(line);
+    masked_line(&from_wire(cut))
 }
 
 #[cfg(test)]

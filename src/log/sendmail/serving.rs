@@ -134,7 +134,7 @@ impl Serving {
         let what = if self.verbose {
             Event::Note(reply.to_owned())
         } else {
-            Event::Command(command.clone())
+            Event::command(command.clone())
         };
         self.refused.push(command);
         self.push(line, stamp, what);
@@ -185,7 +185,7 @@ impl Serving {
             .collect();
         if !self.verbose {
             self.implied.append(&mut self.refused);
-            session.implied = self.implied;
+            session.implied = self.implied.iter().collect();
         }
         if role == Role::Server
             && session.tls.is_some()

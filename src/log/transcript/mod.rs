@@ -364,7 +364,7 @@ impl Transcript {
             .as_deref()
             .is_some_and(|code| code.starts_with(['2', '+']) || code == "OK");
         self.follow(line, &command, name, accepted);
-        self.push(line, stamp, Event::Command(command));
+        self.push(line, stamp, Event::command(command));
     }
 
     /// Whether the lines shown for a reply are all that there were: without messages IMAP's are not.
@@ -466,7 +466,7 @@ impl Transcript {
                 .rev()
                 .find(|event| event.line == asked.line && matches!(event.what, Event::Note(_)));
             if let Some(event) = own {
-                event.what = Event::Command(asked.command);
+                event.what = Event::command(asked.command);
             }
         }
         let whole = self.session.every_command;

@@ -10,7 +10,7 @@ pub(in crate::log) fn asked(line: &str, status: Option<&str>) -> Event {
         let status = status.unwrap_or("no status");
         return Event::Note(format!("no request, answered with {status}"));
     }
-    Event::Command(LogCommand {
+    Event::command(LogCommand {
         verb: Verb::new(method),
         request: masked_request(line),
         code: status.map(str::to_owned),

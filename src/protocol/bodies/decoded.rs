@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::{BodyPiece, Completeness};
+use crate::model::BodyNo;
 use crate::protocol::Dialogue;
 use crate::protocol::testing::{C, Part, S, Script, feed_with_bodies, whole};
 
@@ -172,6 +173,80 @@ fn retrieved_messages_are_passed_on_and_listings_are_not() {
     assert_eq!(bodies(110, &whole(script)), expected);
 }
 
+const IMAP: Script<'_> = &[
+    (S, "* OK IMAP ready\r\n"),
+    (C, "a FETCH 1:2 (BODY[])\r\n"),
+    (S, "* 1 FETCH (BODY[] {6}\r\nA: b\r\n FLAGS ())\r\n"),
+    (
+        S,
+        "* 2 FETCH (ENVELOPE ({1}\r\nx) RFC822 {4}\r\n.\r\n.)\r\na OK\r\n",
+    ),
+    (C, "b FETCH 1 BODY[HEADER]\r\n"),
+    (S, "* 1 FETCH (BODY[HEADER] {6}\r\nA: b\r\n)\r\nb OK\r\n"),
+    (C, "c APPEND {5+}\r\nINBOX (\\Seen) {7}\r\n"),
+    (S, "+ go\r\n"),
+    (C, "C: d\r\n\n\r\n"),
+    (S, "c OK\r\n"),
+    (C, "d APPEND x {3}\r\n"),
+    (S, "d NO\r\n"),
+    (C, "e APPEND x {9+}\r\nhalf"),
+];
+
+const NNTP: Script<'_> = &[
+    (S, "200 news NNTP\r\n"),
+    (C, "ARTICLE 1\r\n"),
+    (S, "220 1 <a@b>\r\nA: b\r\n\r\n..c\r\n.\r\n"),
+    (C, "HEAD 1\r\n"),
+    (S, "221 1 <a@b>\r\nA: b\r\n.\r\n"),
+    (C, "BODY 1\r\n"),
+    (S, "222 1 <a@b>\r\ntext\r\n.\r\n"),
+    (C, "POST\r\n"),
+    (S, "340 go\r\n"),
+    (C, "C: d\r\n\r\n..\r\n.\r\n"),
+    (S, "240 ok\r\n"),
+    (C, "TAKETHIS <x@y>\r\nE: f\r\n.\r\nTAKETHIS <z@y>\r\nhalf"),
+];
+
+#[test]
+fn literals_with_messages_and_articles_are_passed_on() {
+    let imap = [
+        ended("A: b\r\n"),
+        ended(".\r\n."),
+        ended("C: d\r\n\n"),
+        broken("half", 0),
+    ];
+    let news = [
+        ended("A: b\r\n\r\n.c\r\n"),
+        ended("text\r\n"),
+        ended("C: d\r\n\r\n.\r\n"),
+        ended("E: f\r\n"),
+        broken("half", 0),
+    ];
+    for size in (1..40).chain([1000]) {
+        assert_eq!(bodies(143, &cut(IMAP, size)), imap, "pieces of {size}");
+        assert_eq!(bodies(119, &cut(NNTP, size)), news, "pieces of {size}");
+    }
+    let dialogue = feed_with_bodies(143, &whole(IMAP));
+    let fetch = &dialogue.exchanges[1];
+    let numbers = |of: &[Option<BodyNo>]| of.iter().map(|it| it.map(|it| it.0)).collect::<Vec<_>>();
+    assert_eq!(numbers(&fetch.bodies), [None, Some(1)]);
+    assert_eq!(fetch.more_bodies, [BodyNo(2)]);
+    let append = &dialogue.exchanges[3];
+    assert_eq!(numbers(&append.bodies), [Some(3), None]);
+    let dialogue = feed_with_bodies(119, &whole(NNTP));
+    let held: Vec<_> = dialogue
+        .exchanges
+        .iter()
+        .map(|exchange| numbers(&exchange.bodies))
+        .filter(|of| *of != [None, None])
+        .collect();
+    let (asked, answered) = (|n| vec![Some(n), None], |n| vec![None, Some(n)]);
+    assert_eq!(
+        held,
+        [answered(1), answered(2), asked(3), asked(4), asked(5)]
+    );
+}
+
 /// The script with each item cut into pieces of `size`.
 fn cut(script: Script<'_>, size: usize) -> Vec<Part> {
     let pieces = |(side, text): &(_, &str)| -> Vec<Part> {
@@ -185,7 +260,7 @@ proptest! {
     /// Whatever is lost, no body holds what was not sent in one, and one that lacks octets is never told whole.
     #[test]
     fn holes_never_add_to_a_body(lost in proptest::collection::vec(any::<bool>(), 60), size in 1..60usize) {
-        for (port, script) in [(25, SMTP), (80, HTTP)] {
+        for (port, script) in [(25, SMTP), (80, HTTP), (143, IMAP), (119, NNTP)] {
             let mut parts = cut(script, size);
             for (part, lost) in parts.iter_mut().zip(&lost) {
                 part.2 = !lost;

@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 
 use super::fields::{Fields, Table};
 use super::frame::{Frame, HEADER, error_name, flag, kind};
-use super::reader::{Piece, Reader};
+use super::reader::{Found, Piece, Reader};
 use crate::flow::StreamEvent;
-use crate::model::{Exchange, Nanos, PacketNo, Seen, Side, Verb, masked_request};
+use crate::model::{BodyKind, BodyNo, Exchange, Nanos, PacketNo, Seen, Side, Verb, masked_request};
+use crate::protocol::bodies::Completeness;
 use crate::protocol::record::remark;
 use crate::protocol::{Decoder, Dialogue, Step};
 
@@ -50,6 +51,8 @@ struct Block {
 struct Stream {
     id: u32,
     exchange: Exchange,
+    /// Bodies that have begun and not ended.
+    open: [Option<BodyNo>; 2],
 }
 
 impl Default for Http2 {
@@ -75,11 +78,11 @@ impl Decoder for Http2 {
         match event {
             StreamEvent::Data {
                 at, packet, bytes, ..
-            } => reader.push((at, packet), bytes, &mut |piece| {
-                self.frame(side, &piece, out);
+            } => reader.push((at, packet), bytes, &mut |found| {
+                self.found(side, &found, out);
             }),
             StreamEvent::Gap { at, missing, .. } => {
-                let lost = reader.gap(at, missing, &mut |piece| self.frame(side, &piece, out));
+                let lost = reader.gap(at, missing, &mut |found| self.found(side, &found, out));
                 if lost {
                     self.lose(side, out);
                 }
@@ -122,6 +125,34 @@ impl Http2 {
                 );
             }
         }
+    }
+
+    fn found(&mut self, side: Side, found: &Found<'_>, out: &mut Dialogue) {
+        match *found {
+            Found::Content(stream, content) => {
+                if let Some(number) = self.body(stream, side, out) {
+                    out.bodies.pass_apart(number, BodyKind::Http, content);
+                }
+            }
+            Found::Hole(stream, missing) => {
+                if let Some(number) = self.body(stream, side, out) {
+                    out.bodies.lack_apart(number, missing);
+                }
+            }
+            Found::Frame(ref piece) => self.frame(side, piece, out),
+        }
+    }
+
+    /// The body that `side` sends in a stream, begun where it was not; `None` where bodies are not wanted.
+    fn body(&mut self, stream: u32, side: Side, out: &mut Dialogue) -> Option<BodyNo> {
+        let stream = self.find(stream)?;
+        let body = stream.exchange.bodies.get_mut(side.index())?;
+        if body.is_none() {
+            *body = out.bodies.begin_apart();
+            let open = stream.open.get_mut(side.index())?;
+            *open = *body;
+        }
+        *body
     }
 
     fn frame(&mut self, side: Side, piece: &Piece<'_>, out: &mut Dialogue) {
@@ -189,6 +220,9 @@ impl Http2 {
         if let Some(stream) = self.find(block.stream) {
             grow(&mut stream.exchange.request_bytes, block.size);
             stream.exchange.asked = Some(piece.end);
+            if block.ends_stream {
+                stream.end_body(Side::Client, Completeness::Ended, out);
+            }
             return;
         }
         let method = fields.method.as_deref().unwrap_or_default();
@@ -220,6 +254,7 @@ impl Http2 {
         self.streams.push_back(Stream {
             id: block.stream,
             exchange,
+            open: [None, None],
         });
         if self.streams.len() > MAX_STREAMS
             && let Some(oldest) = self.streams.pop_front()
@@ -240,7 +275,11 @@ impl Http2 {
             exchange.start = Some(block.start.0);
             remark(&mut exchange.notes, note);
             let id = block.stream;
-            self.streams.push_back(Stream { id, exchange });
+            self.streams.push_back(Stream {
+                id,
+                exchange,
+                open: [None, None],
+            });
         }
         let Some(stream) = self.find(block.stream) else {
             return;
@@ -267,6 +306,7 @@ impl Http2 {
             }
         }
         if block.ends_stream {
+            stream.end_body(Side::Server, Completeness::Ended, out);
             self.write(block.stream, out);
         }
     }
@@ -292,8 +332,11 @@ impl Http2 {
                 format!("{} octets of a body not captured", piece.missing),
             );
         }
-        if side == Side::Server && piece.frame.has(flag::END_STREAM) {
-            self.write(piece.frame.stream, out);
+        if piece.frame.has(flag::END_STREAM) {
+            stream.end_body(side, Completeness::Ended, out);
+            if side == Side::Server {
+                self.write(piece.frame.stream, out);
+            }
         }
     }
 
@@ -323,7 +366,18 @@ impl Http2 {
 }
 
 impl Stream {
+    /// The body that `side` sends, if any, is over.
+    fn end_body(&mut self, side: Side, how: Completeness, out: &mut Dialogue) {
+        let open = self.open.get_mut(side.index()).and_then(Option::take);
+        if let Some(number) = open {
+            out.bodies.end_apart(number, how);
+        }
+    }
+
     fn write(mut self, out: &mut Dialogue) {
+        for side in [Side::Client, Side::Server] {
+            self.end_body(side, Completeness::BrokenOff, out);
+        }
         if self.exchange.answered.is_none() {
             remark(&mut self.exchange.notes, "no reply captured");
         }

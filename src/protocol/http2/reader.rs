@@ -1,7 +1,7 @@
 //! One direction's bytes become frames, whatever the segments and the holes.
 
 use super::PREFACE;
-use super::frame::{Frame, HEADER};
+use super::frame::{Frame, HEADER, flag, kind};
 use super::hunt::Hunt;
 use crate::model::{Nanos, PacketNo};
 
@@ -19,6 +19,16 @@ pub(super) struct Piece<'a> {
     pub(super) end: Nanos,
     /// Octets of the payload that were not captured.
     pub(super) missing: u64,
+}
+
+/// What comes of the frames of a direction.
+pub(super) enum Found<'a> {
+    /// The next octets of a body, in a DATA frame of this stream, without its padding.
+    Content(u32, &'a [u8]),
+    /// So many octets of one that were not captured.
+    Hole(u32, u64),
+    /// A frame came to its end.
+    Frame(Piece<'a>),
 }
 
 #[derive(Debug)]
@@ -40,6 +50,8 @@ struct Payload {
     start: (Nanos, PacketNo),
     left: u64,
     missing: u64,
+    /// Octets of padding at its end, once its length is known (RFC 9113 §6.1).
+    padding: u64,
     body: Vec<u8>,
 }
 
@@ -62,7 +74,7 @@ impl Reader {
         &mut self,
         at: (Nanos, PacketNo),
         bytes: &[u8],
-        sink: &mut impl FnMut(Piece<'_>),
+        sink: &mut impl FnMut(Found<'_>),
     ) {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -100,6 +112,10 @@ impl Reader {
                     if payload.frame.is_kept() && payload.body.len() + part.len() <= MAX_KEPT {
                         payload.body.extend_from_slice(part);
                     }
+                    if payload.frame.kind == kind::DATA {
+                        let content = payload.content(part);
+                        sink(Found::Content(payload.frame.stream, content));
+                    }
                     let passed = part.len() as u64;
                     self.count(passed, at.0, sink);
                     after
@@ -118,16 +134,18 @@ impl Reader {
         &mut self,
         at: Nanos,
         missing: u64,
-        sink: &mut impl FnMut(Piece<'_>),
+        sink: &mut impl FnMut(Found<'_>),
     ) -> bool {
         if let State::Payload(payload) = &mut self.0 {
             if (1..=payload.left).contains(&missing) {
                 payload.missing += missing;
+                payload.lose(missing, sink);
                 self.count(missing, at, sink);
                 return false;
             }
             let left = payload.left;
             payload.missing += left;
+            payload.lose(left, sink);
             self.count(left, at, sink);
         }
         self.0 = State::Hunt(Hunt::default(), (at, PacketNo(0)));
@@ -140,12 +158,13 @@ impl Reader {
             start,
             left: u64::from(frame.length),
             missing: 0,
+            padding: 0,
             body: Vec::new(),
         });
     }
 
     /// `passed` more octets of the payload are done; gives the frame when that was all.
-    fn count(&mut self, passed: u64, at: Nanos, sink: &mut impl FnMut(Piece<'_>)) {
+    fn count(&mut self, passed: u64, at: Nanos, sink: &mut impl FnMut(Found<'_>)) {
         let State::Payload(payload) = &mut self.0 else {
             return;
         };
@@ -154,18 +173,18 @@ impl Reader {
             return;
         }
         let whole = payload.body.len() as u64 == u64::from(payload.frame.length);
-        sink(Piece {
+        sink(Found::Frame(Piece {
             frame: payload.frame,
             payload: (whole && payload.frame.is_kept()).then_some(&payload.body),
             start: payload.start,
             end: at,
             missing: payload.missing,
-        });
+        }));
         self.0 = State::Header(Vec::new(), None);
     }
 
     /// Looks for a place from which headers follow each other.
-    fn hunt(&mut self, at: (Nanos, PacketNo), bytes: &[u8], sink: &mut impl FnMut(Piece<'_>)) {
+    fn hunt(&mut self, at: (Nanos, PacketNo), bytes: &[u8], sink: &mut impl FnMut(Found<'_>)) {
         let State::Hunt(hunt, since) = &mut self.0 else {
             return;
         };
@@ -177,6 +196,34 @@ impl Reader {
             self.push(at, &found, sink);
         } else if hunt.is_hopeless() {
             self.0 = State::Silent;
+        }
+    }
+}
+
+impl Payload {
+    /// What of `part`, the next octets, is content and not padding.
+    fn content<'a>(&mut self, part: &'a [u8]) -> &'a [u8] {
+        let mut content = part;
+        if self.frame.has(flag::PADDED)
+            && self.left == u64::from(self.frame.length)
+            && let Some((&padding, rest)) = part.split_first()
+        {
+            self.padding = u64::from(padding);
+            content = rest;
+        }
+        let behind = self.left - part.len() as u64;
+        let cut = self.padding.saturating_sub(behind);
+        let cut = usize::try_from(cut).unwrap_or(usize::MAX);
+        content
+            .get(..content.len().saturating_sub(cut))
+            .unwrap_or_default()
+    }
+
+    /// So many of the next octets were not captured.
+    fn lose(&self, missing: u64, sink: &mut impl FnMut(Found<'_>)) {
+        let content = missing.min(self.left.saturating_sub(self.padding));
+        if self.frame.kind == kind::DATA && content > 0 {
+            sink(Found::Hole(self.frame.stream, content));
         }
     }
 }

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 
 use super::PREFACE;
 use crate::flow::StreamEvent;
-use crate::model::{Exchange, Nanos, PacketNo, Proto, Side};
-use crate::protocol::{Dialogue, Driver};
+use crate::model::{BodyNo, Exchange, Nanos, PacketNo, Proto, Side};
+use crate::protocol::{BodyPiece, Dialogue, Driver};
 
 const C: Side = Side::Client;
 const S: Side = Side::Server;
@@ -75,12 +75,16 @@ fn script() -> Script {
     script
 }
 
-fn play(
+fn play(script: &Script, lost: Option<usize>, segment: impl FnMut() -> usize) -> (Proto, Dialogue) {
+    play_to(Driver::new(8080), script, lost, segment)
+}
+
+fn play_to(
+    mut driver: Driver,
     script: &Script,
     lost: Option<usize>,
     mut segment: impl FnMut() -> usize,
 ) -> (Proto, Dialogue) {
-    let mut driver = Driver::new(8080);
     for (n, (side, bytes)) in script.iter().enumerate() {
         let at = Nanos(i64::try_from(n).unwrap() + 1);
         let packet = PacketNo(n as u64 + 1);
@@ -151,6 +155,57 @@ fn streams_are_exchanges() {
     assert_eq!(out.notes, ["the server says GOAWAY: NO_ERROR"]);
     let secret = format!("{out:?}");
     assert!(!secret.contains("c2VjcmV0"));
+}
+
+#[test]
+fn bodies_of_streams_come_apart_and_without_padding() {
+    let mut peers = Peers::default();
+    let script = vec![
+        (C, [PREFACE, &frame(4, 0, 0, &[])].concat()),
+        (S, frame(4, 0, 0, &[])),
+        (C, frame(1, 0x04, 1, &peers.get("/one"))),
+        (C, frame(1, 0x05, 3, &peers.get("/two"))),
+        (C, frame(0, 0x09, 1, b"\x02up\0\0")),
+        (S, frame(1, 0x04, 3, &peers.reply("200"))),
+        (S, frame(1, 0x04, 1, &peers.reply("200"))),
+        (S, frame(0, 0, 3, b"th")),
+        (S, frame(0, 0, 1, b"on")),
+        (S, frame(0, 0x08, 3, b"\x03re\0\0\0")),
+        (S, frame(0, 0x01, 1, b"e")),
+        (S, frame(0, 0x01, 3, b"e")),
+    ];
+    let told = |lost, size| {
+        let driver = Driver::new(8080).with_bodies();
+        let (_, mut out) = play_to(driver, &script, lost, || size);
+        let mut bodies = std::collections::BTreeMap::<u32, (String, u64, String)>::new();
+        for piece in out.bodies.drain() {
+            match piece {
+                BodyPiece::Bytes(number, _, bytes) => {
+                    let text = std::str::from_utf8(&bytes).unwrap();
+                    bodies.entry(number.0).or_default().0.push_str(text);
+                }
+                BodyPiece::Hole(number, missing) => {
+                    bodies.entry(number.0).or_default().1 += missing;
+                }
+                BodyPiece::End(number, how) => {
+                    bodies.entry(number.0).or_default().2 = format!("{how:?}");
+                }
+            }
+        }
+        bodies.into_values().collect::<Vec<_>>()
+    };
+    let ended = |text: &str, missing| (text.to_owned(), missing, "Ended".to_owned());
+    for size in [1, 2, 3, 7, 1000] {
+        assert_eq!(
+            told(None, size),
+            [ended("up", 0), ended("three", 0), ended("one", 0)],
+            "pieces of {size}"
+        );
+    }
+    let (_, out) = play_to(Driver::new(8080).with_bodies(), &script, None, || 9);
+    let bodies: Vec<_> = out.exchanges.iter().map(|it| it.bodies).collect();
+    let number = |n| Some(BodyNo(n));
+    assert_eq!(bodies, [[number(1), number(3)], [None, number(2)]]);
 }
 
 #[test]

@@ -159,6 +159,17 @@ pub(super) fn literal(line: &[u8]) -> Option<Literal> {
     octets.parse().ok().map(make)
 }
 
+/// Whether the literal at the end of a line of an APPEND is a message: it comes last, behind the mailbox, which may be a
+/// literal itself (RFC 9051 §6.3.12); with CATENATE (RFC 4469) it is a part of one.
+pub(super) fn appends_message(line: &[u8], tag: &[u8]) -> bool {
+    let before = memchr::memrchr(b'{', line).and_then(|at| line.get(..at));
+    let before = before.unwrap_or_default().trim_ascii_end();
+    let (first, rest) = split_word(before);
+    let names_mailbox = first != tag || split_word(rest).1.iter().any(|byte| *byte != b' ');
+    let text = before.to_ascii_uppercase();
+    names_mailbox && memchr::memmem::find(&text, b"CATENATE").is_none() && !text.ends_with(b"TEXT")
+}
+
 /// Whether `word` can be a tag (RFC 9051 §9: any astring character but `+`).
 fn is_tag(word: &[u8]) -> bool {
     !word.is_empty()
@@ -227,6 +238,20 @@ mod tests {
             read(b"a AUTHENTICATE PLAIN AHRpbQB0YW5zdGFhZnRhbnN0YWFm").request,
             "a AUTHENTICATE PLAIN ***"
         );
+    }
+
+    #[test]
+    fn the_last_literal_of_an_append_is_the_message() {
+        assert!(appends_message(b"a APPEND INBOX (\\Seen) {310}", b"a"));
+        assert!(appends_message(
+            b" \"24-Nov-2026 03:29:09 +0000\" ~{310}",
+            b"a"
+        ));
+        assert!(!appends_message(b"a APPEND {5}", b"a"));
+        assert!(!appends_message(
+            b"a APPEND x CATENATE (URL \"u\" TEXT {5}",
+            b"a"
+        ));
     }
 
     #[test]

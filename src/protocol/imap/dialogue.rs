@@ -6,8 +6,9 @@ use std::collections::VecDeque;
 
 use super::command::{self, Kind, Literal};
 use super::reply::{self, Reply};
-use crate::model::{Exchange, Side};
+use crate::model::{BodyKind, BodyNo, Exchange, Side};
 use crate::protocol::Dialogue;
+use crate::protocol::bodies::{Completeness, Framing};
 use crate::protocol::line::{Body, Line, Mode};
 use crate::protocol::record::{
     add_name, answer, answer_body, ask, ask_more, ask_octets, bad_reply, forget_answer, greeting,
@@ -26,6 +27,8 @@ pub(super) struct Imap {
     client: Client,
     /// What the server has said since the last tagged reply, for the command that the next one ends.
     said: Body,
+    /// Messages among that, where bodies are wanted.
+    fetched: Vec<BodyNo>,
     /// The server's line goes on after a literal.
     in_line: bool,
     greeted: bool,
@@ -43,6 +46,13 @@ struct Running {
     doubtful: bool,
 }
 
+/// What a literal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holds {
+    Message,
+    Other,
+}
+
 /// What the client sends next.
 #[derive(Debug, Default)]
 enum Client {
@@ -52,7 +62,7 @@ enum Client {
     /// The rest of the last command, after a literal.
     Rest,
     /// A literal of the last command, once the server has said `+`.
-    Literal(u64),
+    Literal(u64, Holds),
     /// A response of the last command's SASL exchange, once the server has said `+`.
     Sasl(Mechanism),
     /// A response of the last command's SASL exchange.
@@ -67,7 +77,8 @@ impl Talk for Imap {
         }
     }
 
-    fn body(&mut self, side: Side, body: Body, _wire: &mut Wire, _out: &mut Dialogue) {
+    fn body(&mut self, side: Side, body: Body, _wire: &mut Wire, out: &mut Dialogue) {
+        out.bodies.end(side, Completeness::seen(body.complete));
         match side {
             Side::Server => self.hear(&body),
             Side::Client => {
@@ -93,7 +104,7 @@ impl Talk for Imap {
         }
         // The `+` that the client waited for may be lost, so it is taken to have come.
         if wire.client.is_holding() {
-            self.go_on(wire);
+            self.go_on(wire, out);
         }
     }
 
@@ -109,6 +120,9 @@ impl Talk for Imap {
         let said = std::mem::take(&mut self.said);
         if let Some(first) = self.running.front_mut() {
             answer_body(&mut first.exchange, &said);
+            for number in self.fetched.drain(..) {
+                keep_body(&mut first.exchange, Side::Server, number);
+            }
         }
         while let Some(running) = self.running.pop_front() {
             running.give_up(out);
@@ -131,7 +145,7 @@ impl Imap {
                 if let Some(last) = self.running.back_mut() {
                     again(&mut last.exchange, line);
                 }
-                self.announce(&line.text, wire);
+                self.announce(&line.text, wire, out);
             }
             Client::Response(mut awaited) => {
                 let known = command::read(&line.text).kind != Kind::Unknown;
@@ -145,10 +159,10 @@ impl Imap {
                     again(&mut last.exchange, line);
                 }
                 self.client = Client::Sasl(mechanism);
-                self.wait(wire);
+                self.wait(wire, out);
             }
             // Held lines are not read, so these cannot be lines of the client.
-            Client::Literal(_) | Client::Sasl(_) => {}
+            Client::Literal(..) | Client::Sasl(_) => {}
         }
     }
 
@@ -174,14 +188,16 @@ impl Imap {
             Kind::Unknown => unknown("IMAP", line, &mut exchange, out),
             Kind::Authenticate(mechanism) => {
                 self.client = Client::Sasl(mechanism.clone());
-                self.wait(wire);
+                self.wait(wire, out);
             }
-            Kind::Compress | Kind::StartTls => self.wait(wire),
-            Kind::Idle | Kind::Plain => self.announce(&line.text, wire),
+            Kind::Compress | Kind::StartTls => self.wait(wire, out),
+            Kind::Idle | Kind::Plain => {}
         }
+        let announces = matches!(command.kind, Kind::Idle | Kind::Plain);
         if self.running.is_empty() {
             // What was said while nothing was asked is news, not a reply.
             self.said = Body::default();
+            self.fetched.clear();
         }
         self.running.push_back(Running {
             tag: command.tag,
@@ -194,36 +210,56 @@ impl Imap {
         {
             oldest.give_up(out);
         }
+        if announces {
+            self.announce(&line.text, wire, out);
+        }
     }
 
     /// The client goes on when the server has answered; where the server cannot be heard, as if it had.
-    fn wait(&mut self, wire: &mut Wire) {
+    fn wait(&mut self, wire: &mut Wire, out: &mut Dialogue) {
         if !wire.hold_client() {
             self.uncertain = true;
-            self.go_on(wire);
+            self.go_on(wire, out);
         }
     }
 
     /// Expects the literal that a line of the client announces.
-    fn announce(&mut self, line: &[u8], wire: &mut Wire) {
+    fn announce(&mut self, line: &[u8], wire: &mut Wire, out: &mut Dialogue) {
+        let last = self.running.back();
+        let appends = last.is_some_and(|last| {
+            last.exchange.verb.as_str() == "APPEND" && command::appends_message(line, &last.tag)
+        });
+        let holds = if appends {
+            Holds::Message
+        } else {
+            Holds::Other
+        };
         match command::literal(line) {
-            Some(Literal::Unasked(octets)) => {
-                wire.client.expect(Mode::Octets(octets));
-                self.client = Client::Rest;
-            }
+            Some(Literal::Unasked(octets)) => self.begin_literal(octets, holds, wire, out),
             Some(Literal::Asked(octets)) => {
-                self.client = Client::Literal(octets);
-                self.wait(wire);
+                self.client = Client::Literal(octets, holds);
+                self.wait(wire, out);
             }
             None => {}
         }
+    }
+
+    /// A literal of the client comes next.
+    fn begin_literal(&mut self, octets: u64, holds: Holds, wire: &mut Wire, out: &mut Dialogue) {
+        if let (Holds::Message, Some(last)) = (holds, self.running.back_mut())
+            && let Some(number) = begin_message(Side::Client, octets, out)
+        {
+            keep_body(&mut last.exchange, Side::Client, number);
+        }
+        wire.client.expect(Mode::Octets(octets));
+        self.client = Client::Rest;
     }
 
     fn server_line(&mut self, line: &Line<'_>, wire: &mut Wire, out: &mut Dialogue) {
         let reply = reply::read(&line.text);
         if std::mem::take(&mut self.in_line) {
             self.hear_line(line);
-            return self.expect_literal(&line.text, wire);
+            return self.expect_literal(&line.text, wire, out);
         }
         match reply {
             Reply::Tagged(tag, word) => self.tagged(tag, word, line, wire, out),
@@ -233,7 +269,7 @@ impl Imap {
                 {
                     let octets = last.exchange.response_bytes.unwrap_or(0) + line.size;
                     last.exchange.response_bytes = Some(octets);
-                    self.go_on(wire);
+                    self.go_on(wire, out);
                 } else {
                     self.hear_line(line);
                 }
@@ -260,7 +296,7 @@ impl Imap {
                 }
                 self.hear_line(line);
                 if word.is_none() {
-                    self.expect_literal(&line.text, wire);
+                    self.expect_literal(&line.text, wire, out);
                 }
             }
             Reply::Other => {
@@ -269,26 +305,27 @@ impl Imap {
                 }
                 self.hear_line(line);
                 if line.after_hole() {
-                    self.expect_literal(&line.text, wire);
+                    self.expect_literal(&line.text, wire, out);
                 }
             }
         }
     }
 
-    fn expect_literal(&mut self, line: &[u8], wire: &mut Wire) {
+    fn expect_literal(&mut self, line: &[u8], wire: &mut Wire, out: &mut Dialogue) {
         if let Some(Literal::Asked(octets) | Literal::Unasked(octets)) = command::literal(line) {
+            if reply::announces_message(line) && !self.running.is_empty() {
+                self.fetched
+                    .extend(begin_message(Side::Server, octets, out));
+            }
             wire.server.expect(Mode::Octets(octets));
             self.in_line = true;
         }
     }
 
     /// The client may go on with what it had to wait with.
-    fn go_on(&mut self, wire: &mut Wire) {
+    fn go_on(&mut self, wire: &mut Wire, out: &mut Dialogue) {
         match std::mem::take(&mut self.client) {
-            Client::Literal(octets) => {
-                self.client = Client::Rest;
-                wire.client.expect(Mode::Octets(octets));
-            }
+            Client::Literal(octets, holds) => self.begin_literal(octets, holds, wire, out),
             Client::Sasl(mechanism) => {
                 let sure = !self.uncertain;
                 self.client = Client::Response(if sure {
@@ -323,6 +360,7 @@ impl Imap {
         };
         let Some(at) = at else {
             self.said = Body::default();
+            self.fetched.clear();
             unmatched(line, out);
             return;
         };
@@ -332,6 +370,9 @@ impl Imap {
         };
         let said = std::mem::take(&mut self.said);
         answer_body(&mut ended.exchange, &said);
+        for number in self.fetched.drain(..) {
+            keep_body(&mut ended.exchange, Side::Server, number);
+        }
         answer(&mut ended.exchange, line, || word.to_owned());
         out.exchanges.push(ended.exchange);
         // Earlier commands that were running when replies were lost have ended then.
@@ -384,6 +425,20 @@ impl Imap {
             (Some((first, packet, _)), Some((_, _, last))) => Some((first, packet, last)),
             (said, part) => said.or(part),
         };
+    }
+}
+
+/// A literal with a whole message begins.
+fn begin_message(side: Side, octets: u64, out: &mut Dialogue) -> Option<BodyNo> {
+    out.bodies
+        .begin(side, BodyKind::Mail, Framing::Counted(octets))
+}
+
+/// `exchange` brought a message.
+fn keep_body(exchange: &mut Exchange, side: Side, number: BodyNo) {
+    match exchange.bodies.get_mut(side.index()) {
+        Some(first @ None) => *first = Some(number),
+        _ => exchange.more_bodies.push(number),
     }
 }
 

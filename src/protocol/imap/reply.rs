@@ -28,6 +28,17 @@ pub(super) fn read(line: &[u8]) -> Reply<'_> {
     }
 }
 
+/// Whether the literal at the end of a line is a whole message: the item of FETCH before it says so (RFC 9051 §7.5.2).
+pub(super) fn announces_message(line: &[u8]) -> bool {
+    let before = memchr::memrchr(b'{', line).and_then(|at| line.get(..at));
+    let before = before.unwrap_or_default().trim_ascii_end();
+    let item = before.strip_suffix(b"~").unwrap_or(before).trim_ascii_end();
+    let item = item.rsplit(|byte| matches!(byte, b' ' | b'(')).next();
+    [&b"BODY[]"[..], b"RFC822", b"BINARY[]"]
+        .iter()
+        .any(|whole| item.is_some_and(|item| item.eq_ignore_ascii_case(whole)))
+}
+
 /// Whether an untagged OK reads like a greeting although the client has already spoken.
 pub(super) fn greets(line: &[u8]) -> bool {
     has_ignoring_case(line, b"IMAP") || has_ignoring_case(line, b"ready")
@@ -42,6 +53,16 @@ fn status(word: &[u8]) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_item_tells_whether_a_message_follows() {
+        assert!(announces_message(b"* 1 FETCH (UID 3 BODY[] {310}"));
+        assert!(announces_message(b"* 1 FETCH (RFC822 {310}"));
+        assert!(announces_message(b" FLAGS () BINARY[] ~{310}"));
+        assert!(!announces_message(b"* 1 FETCH (BODY[]<0> {310}"));
+        assert!(!announces_message(b"* 1 FETCH (BODY[HEADER] {310}"));
+        assert!(!announces_message(b"* 1 FETCH (RFC822.HEADER {310}"));
+    }
 
     #[test]
     fn lines_are_told_apart_by_their_first_two_words() {

@@ -1,8 +1,9 @@
 //! Commands and replies of one NNTP connection, put together in order.
 
 use super::command::{self, Kind};
-use crate::model::{Exchange, Side, Verb};
+use crate::model::{BodyKind, Exchange, Side, Verb};
 use crate::protocol::Dialogue;
+use crate::protocol::bodies::{Completeness, Framing, Unstuff};
 use crate::protocol::dots::Endings;
 use crate::protocol::line::{Body, Ending, Line, Mode};
 use crate::protocol::message;
@@ -38,6 +39,7 @@ impl Talk for Nntp {
         if side == Side::Server {
             return self.text_ended(&body, wire, out);
         }
+        out.bodies.end(side, Completeness::seen(body.complete));
         let empty = !body.complete && body.octets == 0;
         if let Some(ask) = self.pending.last().filter(|_| !empty) {
             match ask.kind {
@@ -87,7 +89,9 @@ impl Nntp {
         let known = command.kind != Kind::Unknown;
         if std::mem::take(&mut self.message_perhaps) && !known {
             wire.client.expect_more_dots(line);
-            return self.push(message::invited(), Kind::Body, wire, out);
+            let exchange = with_message(message::invited(), out);
+            out.bodies.pass_line(Side::Client, line);
+            return self.push(exchange, Kind::Body, wire, out);
         }
         if let Some((user, mechanism)) = self.awaited.take_line(known, line) {
             command.name = user;
@@ -115,7 +119,10 @@ impl Nntp {
             Kind::Compress | Kind::StartTls => {
                 wire.hold_client();
             }
-            Kind::TakeThis => wire.client.expect_dots(Endings::Strict),
+            Kind::TakeThis => {
+                exchange = with_message(exchange, out);
+                wire.client.expect_dots(Endings::Strict);
+            }
             Kind::Unknown => unknown("NNTP", line, &mut exchange, out),
             Kind::Auth(_) | Kind::Body | Kind::Plain => {}
         }
@@ -175,14 +182,24 @@ impl Nntp {
             return self.unasked(line, code, wire, out);
         };
         if message::is_awaited(&ask.exchange) {
-            message::end(&mut ask.exchange, wire, out);
+            end_message(&mut ask.exchange, wire, out);
         }
         answer(&mut ask.exchange, line, || code.to_string());
         if command::has_many_lines(code, ask.exchange.verb.as_str()) {
-            wire.server.expect_dots(match line.ending {
+            let endings = match line.ending {
                 Ending::BareLf => Endings::Lenient,
                 Ending::CrLf => Endings::Strict,
-            });
+            };
+            let kind = match ask.exchange.verb.as_str() {
+                "ARTICLE" => Some(BodyKind::Mail),
+                "BODY" => Some(BodyKind::Text),
+                _ => None,
+            };
+            if let (Some(kind), [_, stored]) = (kind, &mut ask.exchange.bodies) {
+                let framing = Framing::Dots(Unstuff::new(endings));
+                *stored = out.bodies.begin(Side::Server, kind, framing);
+            }
+            wire.server.expect_dots(endings);
             return;
         }
         if let Some(ask) = self.pending.pop() {
@@ -252,7 +269,8 @@ impl Nntp {
             return;
         }
         wire.client.expect_dots(Endings::Strict);
-        self.push(message::invited(), Kind::Body, wire, out);
+        let exchange = with_message(message::invited(), out);
+        self.push(exchange, Kind::Body, wire, out);
     }
 
     /// A reply of many lines came to its end.
@@ -260,6 +278,8 @@ impl Nntp {
         let Some(mut ask) = self.pending.pop() else {
             return;
         };
+        out.bodies
+            .end(Side::Server, Completeness::seen(body.complete));
         answer_body(&mut ask.exchange, body);
         if !body.complete {
             remark(&mut ask.exchange.notes, "the reply ends in mid-text");
@@ -300,12 +320,27 @@ impl Nntp {
             }
         }
         if message::is_awaited(&ask.exchange) {
-            message::end(&mut ask.exchange, wire, out);
+            end_message(&mut ask.exchange, wire, out);
             if ask.exchange.start.is_none() {
                 return;
             }
         }
         ask.write(out);
+    }
+}
+
+/// `exchange` brings an article.
+fn with_message(mut exchange: Exchange, out: &mut Dialogue) -> Exchange {
+    let framing = Framing::Dots(Unstuff::new(Endings::Strict));
+    let [stored, _] = &mut exchange.bodies;
+    *stored = out.bodies.begin(Side::Client, BodyKind::Mail, framing);
+    exchange
+}
+
+/// The server answers an article whose end was not seen.
+fn end_message(exchange: &mut Exchange, wire: &mut Wire, out: &mut Dialogue) {
+    if message::end(exchange, wire, out).is_some() {
+        out.bodies.end(Side::Client, Completeness::BrokenOff);
     }
 }
 

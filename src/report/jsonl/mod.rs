@@ -34,7 +34,7 @@ pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
     for shown in account.shown() {
         line(out, &session_record(account, &shown))?;
         sessions += 1;
-        for (seq, exchange) in shown.joined.exchanges.iter().enumerate() {
+        for (seq, exchange) in shown.exchanges().iter().enumerate() {
             line(out, &exchange_record(account, &shown, seq + 1, exchange))?;
             exchanges += 1;
         }

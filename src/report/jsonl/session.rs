@@ -187,7 +187,7 @@ pub(super) fn session_record<'a>(account: &'a Account, shown: &Shown<'a>) -> Ses
             .and_then(|wire| wire.tls.as_ref())
             .map(|tls| tls_record(account, tls)),
         names: wire.map_or(&[], |wire| &wire.names),
-        ended: shown.ended.map(|ended| ended_record(account, ended)),
+        ended: shown.ended().map(|ended| ended_record(account, &ended)),
         forwarded: wire
             .iter()
             .flat_map(|wire| wire.forwarded.iter().map(ForwardedRecord::from))
@@ -269,6 +269,8 @@ pub(super) struct ExchangeRecord<'a> {
     request_body: Option<BodyRecord<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     response_body: Option<BodyRecord<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    more_bodies: Vec<BodyRecord<'a>>,
     seen: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     log_line: Option<LogLine<'a>>,
@@ -286,6 +288,7 @@ pub(super) fn exchange_record<'a>(
 ) -> ExchangeRecord<'a> {
     let utc = |at: Nanos| account.utc(at).to_rfc3339();
     let [asked, answered] = exchange.bodies;
+    let more = exchange.more_bodies.iter();
     ExchangeRecord {
         r#type: "exchange",
         session: shown.id(),
@@ -301,6 +304,9 @@ pub(super) fn exchange_record<'a>(
         response_bytes: exchange.response_bytes,
         request_body: body_record(shown.wire, asked),
         response_body: body_record(shown.wire, answered),
+        more_bodies: more
+            .filter_map(|body| body_record(shown.wire, Some(*body)))
+            .collect(),
         seen: exchange.seen.name(),
         log_line: exchange.line.map(|line| log_line(account, line)),
         forwarded_for: &exchange.forwarded,

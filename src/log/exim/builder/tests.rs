@@ -33,11 +33,7 @@ fn processes_and_ports_tell_sessions_of_one_client_apart() {
         (sent.ending, sent.encryption),
         (Ending::Quit, Some(Encryption::StartTls))
     );
-    let implied: Vec<&str> = sent
-        .implied
-        .iter()
-        .map(|command| command.request.as_str())
-        .collect();
+    let implied: Vec<&str> = sent.implied.iter().map(|command| command.request).collect();
     assert_eq!(
         implied,
         [
@@ -78,9 +74,7 @@ fn processes_and_ports_tell_sessions_of_one_client_apart() {
     );
     assert_eq!((out.role, out.peer_port), (Role::Client, Some(25)));
     assert_eq!(
-        out.implied
-            .last()
-            .and_then(|command| command.code.as_deref()),
+        out.implied.iter().last().and_then(|command| command.code),
         Some("250")
     );
     assert!(out.tls.is_some());

@@ -1,0 +1,332 @@
+//! Lists of commands in little memory.
+
+use std::fmt;
+
+use super::{LogCommand, Span, Verb};
+
+/// Commands and replies one after the other, in some 20 octets each where a [`LogCommand`] takes hundreds: a log of a gigabyte counts
+/// ten million of them, and few are ever looked at.
+///
+/// Each is an octet that says what is there, then its texts and numbers. A length or number is written seven bits to an octet, the lowest
+/// first; a usual text is a number alone.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Commands(Box<[u8]>);
+
+/// A [`LogCommand`] that is borrowed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CommandRef<'a> {
+    /// Command word for comparison.
+    pub verb: &'a str,
+    /// The command's text, secrets masked.
+    pub request: &'a str,
+    /// Reply code or status word.
+    pub code: Option<&'a str>,
+    /// The reply's text, where the log has it.
+    pub response: Option<&'a str>,
+    /// Octets of the request with line ends.
+    pub request_bytes: Option<u64>,
+    /// Octets of the reply with line ends.
+    pub response_bytes: Option<u64>,
+    /// Octets of the reply's body, where the log counts only that.
+    pub body_octets: Option<u64>,
+    /// Time the server spent on it.
+    pub taken: Option<Span>,
+}
+
+/// Texts that many commands have. Their order is no part of any file.
+const USUAL: [&str; 40] = [
+    "",
+    "EHLO",
+    "HELO",
+    "MAIL",
+    "RCPT",
+    "DATA",
+    Verb::BODY,
+    "<body>",
+    "QUIT",
+    "RSET",
+    "NOOP",
+    "AUTH",
+    "AUTH ***",
+    "STARTTLS",
+    "BDAT",
+    "LHLO",
+    "250",
+    "354",
+    "220",
+    "221",
+    "235",
+    "503",
+    "550",
+    "450",
+    "554",
+    "250 2.0.0 Ok",
+    "250 2.1.0 Ok",
+    "250 2.1.5 Ok",
+    "220 2.0.0 Ready to start TLS",
+    "221 2.0.0 Bye",
+    "235 2.7.0 Authentication successful",
+    "354 End data with <CR><LF>.<CR><LF>",
+    "503 5.5.1 Error: need MAIL command",
+    "250 OK",
+    "250 Accepted",
+    "354 Enter message, ending with \".\" on a line by itself",
+    "552",
+    "421",
+    "553",
+    "451",
+];
+
+/// Bits of the octet that a command begins with.
+const CODE: u8 = 1;
+const RESPONSE: u8 = 1 << 1;
+const REQUEST_BYTES: u8 = 1 << 2;
+const RESPONSE_BYTES: u8 = 1 << 3;
+const BODY_OCTETS: u8 = 1 << 4;
+const TAKEN: u8 = 1 << 5;
+
+impl Commands {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The commands, in order.
+    pub fn iter(&self) -> impl Iterator<Item = CommandRef<'_>> {
+        let mut rest = Rest(&self.0);
+        std::iter::from_fn(move || rest.command())
+    }
+}
+
+/// [`Commands`] that are being put together.
+#[derive(Debug, Default)]
+pub struct CommandsBuilder(Vec<u8>);
+
+impl CommandsBuilder {
+    /// One more, behind the others.
+    pub fn push(&mut self, command: CommandRef<'_>) {
+        push(&mut self.0, command);
+    }
+
+    /// All of them.
+    pub fn finish(self) -> Commands {
+        Commands(self.0.into_boxed_slice())
+    }
+}
+
+impl<'a> FromIterator<CommandRef<'a>> for Commands {
+    fn from_iter<I: IntoIterator<Item = CommandRef<'a>>>(commands: I) -> Self {
+        let mut builder = CommandsBuilder::default();
+        for command in commands {
+            builder.push(command);
+        }
+        builder.finish()
+    }
+}
+
+impl<'a> FromIterator<&'a LogCommand> for Commands {
+    fn from_iter<I: IntoIterator<Item = &'a LogCommand>>(commands: I) -> Self {
+        commands.into_iter().map(LogCommand::borrowed).collect()
+    }
+}
+
+impl fmt::Debug for Commands {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl CommandRef<'_> {
+    /// Whether it is a message body.
+    pub fn is_body(self) -> bool {
+        self.verb == Verb::BODY
+    }
+}
+
+impl LogCommand {
+    /// The same, borrowed.
+    pub fn borrowed(&self) -> CommandRef<'_> {
+        CommandRef {
+            verb: self.verb.as_str(),
+            request: &self.request,
+            code: self.code.as_deref(),
+            response: self.response.as_deref(),
+            request_bytes: self.request_bytes,
+            response_bytes: self.response_bytes,
+            body_octets: self.body_octets,
+            taken: self.taken,
+        }
+    }
+}
+
+fn push(out: &mut Vec<u8>, command: CommandRef<'_>) {
+    let mut there = 0;
+    for (bit, is_there) in [
+        (CODE, command.code.is_some()),
+        (RESPONSE, command.response.is_some()),
+        (REQUEST_BYTES, command.request_bytes.is_some()),
+        (RESPONSE_BYTES, command.response_bytes.is_some()),
+        (BODY_OCTETS, command.body_octets.is_some()),
+        (TAKEN, command.taken.is_some()),
+    ] {
+        there |= if is_there { bit } else { 0 };
+    }
+    out.push(there);
+    push_text(out, command.verb);
+    push_text(out, command.request);
+    for text in [command.code, command.response].into_iter().flatten() {
+        push_text(out, text);
+    }
+    // Time may be negative in a broken log; the bits are kept as they are.
+    let taken = command.taken.map(|taken| taken.0.cast_unsigned());
+    let numbers = [
+        command.request_bytes,
+        command.response_bytes,
+        command.body_octets,
+        taken,
+    ];
+    for number in numbers.into_iter().flatten() {
+        push_number(out, number);
+    }
+}
+
+/// A usual text is an even number, the length of another an odd one.
+fn push_text(out: &mut Vec<u8>, text: &str) {
+    let first = text.as_bytes().first();
+    let is_it = |usual: &&str| usual.as_bytes().first() == first && *usual == text;
+    if let Some(at) = USUAL.iter().position(is_it) {
+        push_number(out, u64::try_from(at * 2).unwrap_or(u64::MAX));
+    } else {
+        push_number(out, u64::try_from(text.len() * 2 + 1).unwrap_or(u64::MAX));
+        out.extend_from_slice(text.as_bytes());
+    }
+}
+
+fn push_number(out: &mut Vec<u8>, mut number: u64) {
+    while let low @ 0x80.. = number {
+        out.push(0x80 | u8::try_from(low & 0x7f).unwrap_or_default());
+        number >>= 7;
+    }
+    out.push(u8::try_from(number).unwrap_or_default());
+}
+
+/// What is still to be read.
+struct Rest<'a>(&'a [u8]);
+
+impl<'a> Rest<'a> {
+    fn command(&mut self) -> Option<CommandRef<'a>> {
+        let there = self.octet()?;
+        let has = |bit: u8| there & bit != 0;
+        let (verb, request) = (self.text()?, self.text()?);
+        let mut command = CommandRef {
+            verb,
+            request,
+            ..CommandRef::default()
+        };
+        if has(CODE) {
+            command.code = Some(self.text()?);
+        }
+        if has(RESPONSE) {
+            command.response = Some(self.text()?);
+        }
+        if has(REQUEST_BYTES) {
+            command.request_bytes = Some(self.number()?);
+        }
+        if has(RESPONSE_BYTES) {
+            command.response_bytes = Some(self.number()?);
+        }
+        if has(BODY_OCTETS) {
+            command.body_octets = Some(self.number()?);
+        }
+        if has(TAKEN) {
+            command.taken = Some(Span(self.number()?.cast_signed()));
+        }
+        Some(command)
+    }
+
+    fn octet(&mut self) -> Option<u8> {
+        let (&first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(first)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let octet = self.octet()?;
+            number |= u64::from(octet & 0x7f) << shift;
+            if octet < 0x80 {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    fn text(&mut self) -> Option<&'a str> {
+        let number = usize::try_from(self.number()?).ok()?;
+        if number.is_multiple_of(2) {
+            return USUAL.get(number / 2).copied();
+        }
+        let (text, rest) = self.0.split_at_checked(number / 2)?;
+        self.0 = rest;
+        std::str::from_utf8(text).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn command() -> impl Strategy<Value = LogCommand> {
+        let text = || {
+            prop_oneof![
+                proptest::sample::select(&USUAL[..]).prop_map(str::to_owned),
+                any::<String>()
+            ]
+        };
+        let octets = || any::<Option<u64>>();
+        (
+            text(),
+            text(),
+            proptest::option::of(text()),
+            proptest::option::of(text()),
+            (octets(), octets(), octets(), any::<Option<i64>>()),
+        )
+            .prop_map(|(verb, request, code, response, numbers)| LogCommand {
+                verb: Verb::new(&verb),
+                request,
+                code,
+                response,
+                request_bytes: numbers.0,
+                response_bytes: numbers.1,
+                body_octets: numbers.2,
+                taken: numbers.3.map(Span),
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_packed_comes_out_as_it_was(commands in proptest::collection::vec(command(), 0..6)) {
+            let packed: Commands = commands.iter().collect();
+            prop_assert_eq!(packed.is_empty(), commands.is_empty());
+            let whole: Vec<CommandRef<'_>> = commands.iter().map(LogCommand::borrowed).collect();
+            prop_assert_eq!(packed.iter().collect::<Vec<_>>(), whole);
+        }
+    }
+
+    #[test]
+    fn a_usual_command_takes_few_octets() {
+        let usual = CommandRef {
+            verb: "MAIL",
+            request: "MAIL",
+            code: Some("250"),
+            response: Some("250 2.1.0 Ok"),
+            response_bytes: Some(14),
+            ..CommandRef::default()
+        };
+        let packed: Commands = std::iter::once(usual).collect();
+        assert_eq!(packed.0.len(), 6);
+    }
+}
