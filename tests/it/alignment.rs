@@ -373,7 +373,7 @@ fn rows_in_one_heap_go_where_the_wire_shows_them() {
         let verbs = [
             ("EHLO", "250"),
             ("MAIL", "250"),
-            ("RCPT", "250"),
+            (if at == 7 { "RSET" } else { "RCPT" }, "250"),
             ("QUIT", "221"),
         ];
         let mut moment = start + Span::MILLISECOND;
