@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 
-use bothends::align::{Alignment, Standing, align};
+use bothends::align::{Alignment, Standing, Threads, align};
 use bothends::model::{
     Burst, Conversation, Encryption, Endpoint, Event, LineRef, LogEvent, LogId, LogSession,
     LogSource, LogTime, LoggedOctets, Nanos, PacketNo, Proto, Side, Span, Stamp, Transport,
@@ -198,7 +198,13 @@ fn run(case: Case, seed: u64) -> Outcome {
         }
     }
     let source = LogSource::new(LogId(0), "made.log", "made");
-    let alignment = align(&wires, &[source], &mut logs.clone(), ORIGIN);
+    let alignment = align(
+        &wires,
+        &[source],
+        &mut logs.clone(),
+        ORIGIN,
+        Threads::default(),
+    );
     judge(&alignment, &truth_of_wire, &truth_of_log)
 }
 

@@ -6,6 +6,8 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
+mod detour;
+
 /// A possible pair and what it is worth, in nats; only positive gains matter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Pair {
@@ -14,22 +16,42 @@ pub(super) struct Pair {
     pub(super) gain: f64,
 }
 
-/// The pairs of the assignment of greatest total gain among `rows` × `columns`, in order of rows.
-pub(super) fn best(rows: usize, columns: usize, pairs: &[Pair]) -> Vec<Pair> {
-    let mut matching = Matching::new(rows, columns, pairs);
-    for row in 0..rows {
-        matching.add(row);
+/// The assignment of greatest total gain.
+pub(super) struct Assignment {
+    matching: Matching,
+}
+
+impl Assignment {
+    /// Of all that `pairs` allow among `rows` × `columns`.
+    pub(super) fn best(rows: usize, columns: usize, pairs: &[Pair]) -> Self {
+        let mut matching = Matching::new(rows, columns, pairs);
+        let mut frontier = Frontier::new(columns);
+        for row in 0..rows {
+            matching.add(row, &mut frontier);
+        }
+        Self { matching }
     }
-    let edges = matching.edge_of.iter().enumerate();
-    edges
-        .filter_map(|(row, edge)| {
+
+    /// What is chosen, in order of rows.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = Pair> {
+        let edges = self.matching.edge_of.iter().enumerate();
+        edges.filter_map(|(row, edge)| {
             edge.map(|edge| Pair {
                 row,
                 column: edge.column,
                 gain: -edge.cost,
             })
         })
-        .collect()
+    }
+
+    /// The rows that have another column, or none, in the best assignment in which `row` has none of the columns that are `barred`.
+    pub(super) fn without(
+        &self,
+        row: usize,
+        barred: impl Fn(usize) -> bool,
+    ) -> Vec<(usize, Option<usize>)> {
+        detour::around(&self.matching, row, barred)
+    }
 }
 
 /// An edge from a row.
@@ -47,14 +69,38 @@ struct Matching {
     column_price: Vec<f64>,
 }
 
-/// How far a search has come.
+/// How far a search has come. It is used for one search after the other: each costs what it looks at, not what there is.
 struct Frontier {
     best: Vec<f64>,
     came_from: Vec<Option<usize>>,
     heap: BinaryHeap<Node>,
+    /// Columns of which something is known.
+    seen: Vec<usize>,
 }
 
 impl Frontier {
+    fn new(columns: usize) -> Self {
+        Self {
+            best: vec![f64::INFINITY; columns],
+            came_from: vec![None; columns],
+            heap: BinaryHeap::new(),
+            seen: Vec::new(),
+        }
+    }
+
+    /// Forgets the search before.
+    fn clear(&mut self) {
+        self.heap.clear();
+        for column in self.seen.drain(..) {
+            if let (Some(known), Some(source)) =
+                (self.best.get_mut(column), self.came_from.get_mut(column))
+            {
+                *known = f64::INFINITY;
+                *source = None;
+            }
+        }
+    }
+
     /// Looks at the columns that `row`, reached at `so_far`, could take.
     fn relax(&mut self, matching: &Matching, row: usize, so_far: f64) {
         for &edge in matching.edges.get(row).into_iter().flatten() {
@@ -66,6 +112,9 @@ impl Frontier {
                 continue;
             };
             if distance < *known {
+                if source.is_none() {
+                    self.seen.push(edge.column);
+                }
                 *known = distance;
                 *source = Some(row);
                 self.heap.push(Node {
@@ -80,7 +129,6 @@ impl Frontier {
 /// What a search from a row found.
 struct Search {
     distance: Vec<(usize, f64)>,
-    came_from: Vec<Option<usize>>,
     end: End,
     length: f64,
 }
@@ -124,10 +172,21 @@ impl Matching {
     }
 
     /// Gives `row` its place, moving others where that is worth more in all.
-    fn add(&mut self, row: usize) {
-        let search = self.search(row);
+    fn add(&mut self, row: usize, frontier: &mut Frontier) {
+        frontier.clear();
+        let search = self.search(row, frontier);
         self.reprice(&search);
-        self.walk_back(row, &search);
+        self.walk_back(row, &search, frontier);
+    }
+
+    /// The column that `row` has.
+    fn column(&self, row: usize) -> Option<usize> {
+        Some(self.edge_of.get(row).copied().flatten()?.column)
+    }
+
+    /// The row that has `column`.
+    fn owner(&self, column: usize) -> Option<usize> {
+        self.row_of.get(column).copied().flatten()
     }
 
     fn reduced(&self, row: usize, edge: Edge) -> f64 {
@@ -135,13 +194,7 @@ impl Matching {
     }
 
     /// Shortest path in reduced costs from `row` to a free column or to a row left alone.
-    fn search(&self, row: usize) -> Search {
-        let columns = self.row_of.len();
-        let mut frontier = Frontier {
-            best: vec![f64::INFINITY; columns],
-            came_from: vec![None; columns],
-            heap: BinaryHeap::new(),
-        };
+    fn search(&self, row: usize, frontier: &mut Frontier) -> Search {
         let mut done: Vec<(usize, f64)> = Vec::new();
         let mut end = End::Alone(row);
         let mut length = -price(&self.row_price, row);
@@ -158,7 +211,7 @@ impl Matching {
                 continue;
             }
             done.push((column, distance));
-            let Some(owner) = self.row_of.get(column).copied().flatten() else {
+            let Some(owner) = self.owner(column) else {
                 // A free column has no price, and nothing nearer is left.
                 (end, length) = (End::Column(column), distance);
                 break;
@@ -171,7 +224,6 @@ impl Matching {
         }
         Search {
             distance: done,
-            came_from: frontier.came_from,
             end,
             length,
         }
@@ -185,10 +237,7 @@ impl Matching {
                 *price -= change;
             }
             if let Some(price) = self
-                .row_of
-                .get(column)
-                .copied()
-                .flatten()
+                .owner(column)
                 .and_then(|row| self.row_price.get_mut(row))
             {
                 *price += change;
@@ -196,7 +245,7 @@ impl Matching {
         }
     }
 
-    fn walk_back(&mut self, start: usize, search: &Search) {
+    fn walk_back(&mut self, start: usize, search: &Search, frontier: &Frontier) {
         if let Some(price) = self.row_price.get_mut(start) {
             *price += search.length;
         }
@@ -211,7 +260,7 @@ impl Matching {
             }
         };
         loop {
-            let Some(row) = search.came_from.get(column).copied().flatten() else {
+            let Some(row) = frontier.came_from.get(column).copied().flatten() else {
                 return;
             };
             let edge = self
@@ -304,7 +353,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_total_equals_brute_force((rows, columns, pairs) in grid()) {
-            let chosen = best(rows, columns, &pairs);
+            let chosen: Vec<Pair> = Assignment::best(rows, columns, &pairs).pairs().collect();
             let most = brute(rows, 0, 0, &pairs);
             let total: f64 = chosen.iter().map(|pair| pair.gain).sum();
             prop_assert!((total - most).abs() < 1e-9, "{total} is not {most}");
@@ -312,6 +361,36 @@ mod tests {
             columns_used.sort_unstable();
             columns_used.dedup();
             prop_assert_eq!(columns_used.len(), chosen.len());
+        }
+
+        #[test]
+        fn without_a_pair_the_total_equals_brute_force((rows, columns, pairs) in grid(), wide in 1usize..4) {
+            let best = Assignment::best(rows, columns, &pairs);
+            let gain = |row: usize, column: usize| {
+                pairs.iter().find(|pair| (pair.row, pair.column) == (row, column)).unwrap().gain
+            };
+            for pair in best.pairs() {
+                // Columns are barred in groups, as places of one connection are.
+                let barred = |column: usize| column / wide == pair.column / wide;
+                let mut now: Vec<Option<usize>> = vec![None; rows];
+                best.pairs().for_each(|pair| now[pair.row] = Some(pair.column));
+                for (row, column) in best.without(pair.row, barred) {
+                    now[row] = column;
+                }
+                prop_assert!(now[pair.row].is_none_or(|column| !barred(column)));
+                let mut used: Vec<usize> = now.iter().copied().flatten().collect();
+                let total: f64 = now.iter().enumerate().filter_map(|(row, column)| Some(gain(row, (*column)?))).sum();
+                used.sort_unstable();
+                used.dedup();
+                prop_assert_eq!(used.len(), now.iter().flatten().count());
+                let allowed: Vec<Pair> = pairs
+                    .iter()
+                    .filter(|other| other.row != pair.row || !barred(other.column))
+                    .copied()
+                    .collect();
+                let most = brute(rows, 0, 0, &allowed);
+                prop_assert!((total - most).abs() < 1e-9, "{total} is not {most}");
+            }
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::model::{LogSession, Nanos, Role, Span, WireSession};
+use crate::model::{LogSession, Nanos, Proto, Role, Span, WireSession};
 
 use super::moment;
 use super::translation::Translation;
@@ -12,72 +12,92 @@ use super::translation::Translation;
 /// How far a session may reach beyond an end that the capture does not show.
 const BEYOND: Span = Span::seconds(86_400);
 
-/// The wire sessions by the address that a log would name.
+/// The wire sessions by the address that a log would name, and by protocol where it names none.
 pub(super) struct Index {
     by_peer: BTreeMap<(Role, IpAddr), Block>,
-    all: Block,
+    by_proto: BTreeMap<Proto, Block>,
 }
 
 /// Some of the wire sessions, in order of time.
 #[derive(Default)]
 struct Block {
     /// Those of which the capture shows both ends, by their start.
-    whole: Vec<usize>,
-    /// The latest end of each and all before it.
+    whole: Vec<Stay>,
+    /// The latest end of each of those and all before it.
     latest: Vec<Nanos>,
+    /// The latest end among so many of those that follow one another.
+    latest_of: Vec<Nanos>,
     /// Those that were open when the capture began or ended.
-    cut: Vec<usize>,
+    cut: Vec<Stay>,
+}
+
+/// When a wire session can have been open.
+#[derive(Clone, Copy)]
+struct Stay {
+    at: usize,
+    start: Nanos,
+    end: Nanos,
+}
+
+/// Sessions of a block that are passed over together where all ended too early.
+const TOGETHER: usize = 32;
+
+impl Stay {
+    fn of(at: usize, wire: &WireSession) -> Self {
+        let (began, ended) = (moment::began(wire), moment::ended(wire));
+        Self {
+            at,
+            start: wire.start - if began { Span::ZERO } else { BEYOND },
+            end: wire.end + if ended { Span::ZERO } else { BEYOND },
+        }
+    }
 }
 
 impl Block {
-    fn push(&mut self, at: usize, wire: &WireSession) {
-        if moment::began(wire) && moment::ended(wire) {
-            self.whole.push(at);
+    fn push(&mut self, stay: Stay, wire: &WireSession) {
+        if (stay.start, stay.end) == (wire.start, wire.end) {
+            self.whole.push(stay);
         } else {
-            self.cut.push(at);
+            self.cut.push(stay);
         }
     }
 
-    fn order(&mut self, wires: &[WireSession]) {
-        let start = |at: &usize| wires.get(*at).map(|wire| wire.start);
-        self.whole.sort_by_key(start);
+    fn order(&mut self) {
+        self.whole.sort_by_key(|stay| stay.start);
         let mut latest = Nanos(i64::MIN);
-        let ends = self.whole.iter().filter_map(|&at| Some(wires.get(at)?.end));
+        let ends = self.whole.iter().map(|stay| stay.end);
         self.latest = ends
             .map(|end| {
                 latest = latest.max(end);
                 latest
             })
             .collect();
+        let together = self.whole.chunks(TOGETHER);
+        self.latest_of = together
+            .filter_map(|stays| stays.iter().map(|stay| stay.end).max())
+            .collect();
     }
 
     fn any(&self) -> impl Iterator<Item = usize> {
-        self.cut.iter().chain(&self.whole).copied()
+        self.cut.iter().chain(&self.whole).map(|stay| stay.at)
     }
 
     /// Those that may have been open at some moment from `from` to `to`.
-    fn within(&self, wires: &[WireSession], from: Nanos, to: Nanos) -> impl Iterator<Item = usize> {
-        let begun = self
-            .whole
-            .partition_point(|&at| wires.get(at).is_some_and(|wire| wire.start <= to));
-        let over = self.latest.partition_point(|&end| end < from);
-        let whole = self.whole.get(over..begun.max(over)).unwrap_or_default();
-        let reaches = move |&at: &usize| {
-            wires.get(at).is_some_and(|wire| {
-                let start = if moment::began(wire) {
-                    wire.start
-                } else {
-                    wire.start - BEYOND
-                };
-                let end = if moment::ended(wire) {
-                    wire.end
-                } else {
-                    wire.end + BEYOND
-                };
-                start <= to && end >= from
-            })
-        };
-        self.cut.iter().chain(whole).copied().filter(reaches)
+    fn within(&self, from: Nanos, to: Nanos) -> impl Iterator<Item = usize> {
+        let begun = self.whole.partition_point(|stay| stay.start <= to);
+        // One that stays long holds up those behind it, which are passed over by the dozen.
+        let first = self.latest.partition_point(|&end| end < from) / TOGETHER;
+        let begun = self.whole.get(..begun).unwrap_or_default();
+        let together = begun.chunks(TOGETHER).zip(&self.latest_of).skip(first);
+        let open = together
+            .filter(move |&(_, &latest)| latest >= from)
+            .flat_map(|(stays, _)| stays);
+        let reaches = move |stay: &&Stay| stay.start <= to && stay.end >= from;
+        self.cut
+            .iter()
+            .chain(open)
+            .filter(reaches)
+            .map(|stay| stay.at)
     }
 }
 
@@ -85,19 +105,24 @@ impl Index {
     pub(super) fn of(wires: &[WireSession]) -> Self {
         let mut index = Self {
             by_peer: BTreeMap::new(),
-            all: Block::default(),
+            by_proto: BTreeMap::new(),
         };
         for (at, wire) in wires.iter().enumerate().filter(|(_, wire)| answered(wire)) {
+            let stay = Stay::of(at, wire);
             let clients = wire.named_clients().map(|client| (Role::Server, client));
             let server = (Role::Client, wire.conversation.server.ip);
             for end in clients.chain([server]) {
-                index.by_peer.entry(end).or_default().push(at, wire);
+                index.by_peer.entry(end).or_default().push(stay, wire);
             }
-            index.all.push(at, wire);
+            index
+                .by_proto
+                .entry(wire.proto)
+                .or_default()
+                .push(stay, wire);
         }
-        index.all.order(wires);
-        for block in index.by_peer.values_mut() {
-            block.order(wires);
+        let blocks = index.by_peer.values_mut();
+        for block in blocks.chain(index.by_proto.values_mut()) {
+            block.order();
         }
         index
     }
@@ -116,7 +141,6 @@ impl Index {
     /// Those that `log` may be when something of it took place from `from` to `to` on the capture's clock.
     pub(super) fn within<'a>(
         &'a self,
-        wires: &'a [WireSession],
         log: &LogSession,
         translation: &Translation,
         (from, to): (Nanos, Nanos),
@@ -124,19 +148,31 @@ impl Index {
         let blocks = self.blocks(log, translation);
         blocks
             .into_iter()
-            .flat_map(move |block| block.within(wires, from, to))
+            .flat_map(move |block| block.within(from, to))
+    }
+
+    /// Those in which `proto` may have been spoken, by whomever.
+    fn of_proto(&self, proto: Proto) -> Vec<&Block> {
+        let may_be = |seen: Proto| {
+            proto == Proto::UNKNOWN || [proto, Proto::UNKNOWN, Proto::TLS].contains(&seen)
+        };
+        let blocks = self.by_proto.iter();
+        blocks
+            .filter(|&(&seen, _)| may_be(seen))
+            .map(|(_, block)| block)
+            .collect()
     }
 
     fn blocks(&self, log: &LogSession, translation: &Translation) -> Vec<&Block> {
         let Some(peer) = log.peer else {
-            return vec![&self.all];
+            return self.of_proto(log.proto);
         };
         match translation {
             _ if log.role == Role::Client => {
                 self.by_peer.get(&(log.role, peer)).into_iter().collect()
             }
             Translation::None => self.by_peer.get(&(log.role, peer)).into_iter().collect(),
-            Translation::Any => vec![&self.all],
+            Translation::Any => self.of_proto(log.proto),
             Translation::Learnt(known) => known
                 .iter()
                 .filter(|(_, told)| **told == peer)

@@ -1,9 +1,10 @@
 //! Pairs that hang together, and which of them are chosen: the assignment of greatest total score, among equals the one that keeps
 //! the order of the log, and for each chosen pair what the next best would have been.
 
-use super::assign::{self, Pair};
+use super::assign::{Assignment, Pair};
 use super::jitter::Jitter;
 use super::moment::{LATE, Window};
+use super::threads::Threads;
 
 /// Least score for a pair to be claimed: one unrelated session in three would fit as well, and a wrong
 /// one has the right one to beat.
@@ -24,6 +25,7 @@ const PASSES: usize = 8;
 pub(super) type Column = (usize, Option<usize>);
 
 /// A pair that could be.
+#[derive(Clone, Copy)]
 pub(super) struct Edge<'a> {
     pub(super) row: usize,
     pub(super) column: Column,
@@ -50,19 +52,76 @@ pub(super) enum Lines<'j> {
     Unknown,
 }
 
+/// All pairs that could be, in order of rows.
+pub(super) struct Edges<'a> {
+    edges: Vec<Edge<'a>>,
+    /// Each column once, in order.
+    columns: Vec<Column>,
+}
+
+impl<'a> Edges<'a> {
+    pub(super) fn new(edges: Vec<Edge<'a>>) -> Self {
+        let mut columns: Vec<Column> = edges.iter().map(|edge| edge.column).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        Self { edges, columns }
+    }
+
+    /// How many columns there are.
+    pub(super) const fn columns(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// The row of each edge.
+    pub(super) fn rows(&self) -> impl Iterator<Item = usize> {
+        self.edges.iter().map(|edge| edge.row)
+    }
+}
+
 /// What was chosen of all `edges`.
-pub(super) fn choose(edges: Vec<Edge<'_>>, lines: Lines<'_>) -> Vec<Choice> {
-    let mut chosen: Vec<Choice> = components(edges)
-        .into_iter()
-        .flat_map(|edges| Component::new(edges, lines).solve())
-        .collect();
+pub(super) fn choose(edges: &Edges<'_>, lines: Lines<'_>, threads: Threads) -> Vec<Choice> {
+    let groups = Groups::of(edges);
+    let mut chosen = threads.gather(groups.ends.len(), |range| {
+        let groups = range.filter_map(|at| groups.get(at));
+        groups.flat_map(|edges| solve(edges, lines)).collect()
+    });
     chosen.sort_by_key(|choice| choice.row);
     chosen
 }
 
+/// What was chosen of one group.
+fn solve(edges: &[Edge<'_>], lines: Lines<'_>) -> Vec<Choice> {
+    // Most have one row: the best of its edges, and the next best that leads elsewhere.
+    let first = edges.first().map(|edge| edge.row);
+    if edges.last().map(|edge| edge.row) == first {
+        return single(edges).into_iter().collect();
+    }
+    Component::new(edges, lines).solve()
+}
+
+/// The choice of the only row.
+fn single(edges: &[Edge<'_>]) -> Option<Choice> {
+    let possible = edges.iter().filter(|edge| edge.score > CLAIM);
+    // Of equals the first.
+    let best = possible
+        .clone()
+        .rev()
+        .max_by(|one, other| one.score.total_cmp(&other.score))?;
+    let next = possible
+        .filter(|edge| edge.column.0 != best.column.0)
+        .map(|edge| edge.score)
+        .fold(CLAIM - CLEAR, f64::max);
+    Some(Choice {
+        row: best.row,
+        column: best.column,
+        score: best.score,
+        margin: best.score - next,
+    })
+}
+
 /// One group, its rows and columns numbered from 0.
 struct Component<'a> {
-    edges: Vec<Edge<'a>>,
+    edges: &'a [Edge<'a>],
     rows: Vec<usize>,
     columns: Vec<Column>,
     pairs: Vec<Pair>,
@@ -72,10 +131,10 @@ struct Component<'a> {
 }
 
 impl<'a> Component<'a> {
-    fn new(edges: Vec<Edge<'a>>, lines: Lines<'a>) -> Self {
+    /// From edges in order of rows.
+    fn new(edges: &'a [Edge<'a>], lines: Lines<'a>) -> Self {
         let mut rows: Vec<usize> = edges.iter().map(|edge| edge.row).collect();
         let mut columns: Vec<Column> = edges.iter().map(|edge| edge.column).collect();
-        rows.sort_unstable();
         rows.dedup();
         columns.sort_unstable();
         columns.dedup();
@@ -103,11 +162,11 @@ impl<'a> Component<'a> {
     }
 
     fn solve(&self) -> Vec<Choice> {
-        // Most have one row: the best of its edges, and the next best that leads elsewhere.
-        if self.rows.len() == 1 {
-            return self.single().into_iter().collect();
+        let best = self.best();
+        let mut chosen = Chosen::new(self.rows.len(), self.columns.len());
+        for pair in best.assignment.pairs() {
+            chosen.take(pair.row, pair.column, self.edge(pair.row, pair.column));
         }
-        let mut chosen = self.best(None);
         if matches!(self.lines, Lines::InOrder(_)) {
             self.keep_order(&mut chosen);
         }
@@ -118,45 +177,43 @@ impl<'a> Component<'a> {
                     row: edge.row,
                     column: edge.column,
                     score: edge.score,
-                    margin: self.margin(&chosen, row),
+                    margin: self.margin(&best, &chosen, row),
                 })
             })
             .collect()
     }
 
-    /// The choice of the only row.
-    fn single(&self) -> Option<Choice> {
-        let possible = self.edges.iter().filter(|edge| edge.score > CLAIM);
-        // Of equals the first.
-        let best = possible
-            .clone()
-            .rev()
-            .max_by(|one, other| one.score.total_cmp(&other.score))?;
-        let next = possible
-            .filter(|edge| edge.column.0 != best.column.0)
-            .map(|edge| edge.score)
-            .fold(CLAIM - CLEAR, f64::max);
-        Some(Choice {
-            row: best.row,
-            column: best.column,
-            score: best.score,
-            margin: best.score - next,
-        })
+    /// The assignment of greatest gain.
+    fn best(&self) -> Best {
+        let allowed = self.pairs.iter().filter(|pair| pair.gain > CLEAR);
+        let pairs: Vec<Pair> = allowed.copied().collect();
+        let assignment = Assignment::best(self.rows.len(), self.columns.len(), &pairs);
+        let mut edges = vec![None; self.rows.len()];
+        for pair in assignment.pairs() {
+            if let Some(slot) = edges.get_mut(pair.row) {
+                *slot = self.edge(pair.row, pair.column);
+            }
+        }
+        Best { assignment, edges }
     }
 
-    /// The assignment of greatest gain; without the pairs of a row and a wire session, where these are named.
-    fn best(&self, without: Option<(usize, usize)>) -> Chosen {
-        let allowed = self.pairs.iter().enumerate().filter(|&(at, pair)| {
-            let wire = self.edges.get(at).map(|edge| edge.column.0);
-            pair.gain > CLEAR
-                && without.is_none_or(|(row, barred)| pair.row != row || wire != Some(barred))
-        });
-        let pairs: Vec<Pair> = allowed.map(|(_, pair)| *pair).collect();
-        let mut chosen = Chosen::new(self.rows.len(), self.columns.len());
-        for pair in assign::best(self.rows.len(), self.columns.len(), &pairs) {
-            chosen.take(pair.row, pair.column, self.edge(pair.row, pair.column));
+    /// What the rows have, where that is not what is chosen, in the best assignment in which `row` may not have `wire`.
+    fn next(
+        &self,
+        best: &Best,
+        chosen: &Chosen,
+        row: usize,
+        wire: usize,
+    ) -> Vec<(usize, Option<usize>)> {
+        let barred = |column: usize| self.columns.get(column).is_some_and(|&(at, _)| at == wire);
+        let mut next = best.edges.clone();
+        for (row, column) in best.assignment.without(row, barred) {
+            if let Some(slot) = next.get_mut(row) {
+                *slot = column.and_then(|column| self.edge(row, column));
+            }
         }
-        chosen
+        let rows = next.into_iter().enumerate();
+        rows.filter(|&(row, edge)| edge != chosen.of(row)).collect()
     }
 
     fn edge(&self, row: usize, column: usize) -> Option<usize> {
@@ -280,7 +337,7 @@ impl<'a> Component<'a> {
     }
 
     /// What the whole loses when `row` may not have its wire session.
-    fn margin(&self, chosen: &Chosen, row: usize) -> f64 {
+    fn margin(&self, best: &Best, chosen: &Chosen, row: usize) -> f64 {
         let edge = chosen.of(row);
         let wire = self.wire(edge);
         let mut least = self.gain(edge);
@@ -318,15 +375,17 @@ impl<'a> Component<'a> {
         // Two rows and fewer have no other changes; and what is too near is so whatever else there is.
         let look_farther = (3..=EXACT).contains(&self.rows.len()) && least >= CLEAR;
         if let Some(wire) = wire.filter(|_| look_farther) {
-            let next = self.best(Some((row, wire)));
-            let changed: Vec<(usize, Option<usize>)> = (0..self.rows.len())
-                .filter(|&row| next.of(row) != chosen.of(row))
-                .map(|row| (row, next.of(row)))
-                .collect();
+            let changed = self.next(best, chosen, row, wire);
             least = least.min(self.loss(chosen, &changed));
         }
         least.max(0.0)
     }
+}
+
+/// The assignment of greatest gain, and the edges of its rows.
+struct Best {
+    assignment: Assignment,
+    edges: Vec<Option<usize>>,
 }
 
 /// Which edge each row has, and which row each column.
@@ -362,34 +421,51 @@ impl Chosen {
 }
 
 /// The edges, in groups that share no row and no column.
-fn components(edges: Vec<Edge<'_>>) -> Vec<Vec<Edge<'_>>> {
-    let mut columns: Vec<Column> = edges.iter().map(|edge| edge.column).collect();
-    columns.sort_unstable();
-    columns.dedup();
-    let rows = edges.iter().map(|edge| edge.row + 1).max().unwrap_or(0);
-    let mut parent: Vec<usize> = (0..rows + columns.len()).collect();
-    for edge in &edges {
-        let column = rows + columns.binary_search(&edge.column).unwrap_or_default();
-        let (one, other) = (root(&mut parent, edge.row), root(&mut parent, column));
-        if let Some(slot) = parent.get_mut(one.max(other)) {
-            *slot = one.min(other);
+struct Groups<'a> {
+    /// One group after the other, in each in order of rows.
+    edges: Vec<Edge<'a>>,
+    /// Where each group ends.
+    ends: Vec<usize>,
+}
+
+impl<'a> Groups<'a> {
+    fn of(all: &Edges<'a>) -> Self {
+        let rows = all.rows().map(|row| row + 1).max().unwrap_or(0);
+        let mut parent: Vec<usize> = (0..rows + all.columns()).collect();
+        for edge in &all.edges {
+            let column = rows + all.columns.binary_search(&edge.column).unwrap_or_default();
+            let (one, other) = (root(&mut parent, edge.row), root(&mut parent, column));
+            if let Some(slot) = parent.get_mut(one.max(other)) {
+                *slot = one.min(other);
+            }
+        }
+        let mut order: Vec<(usize, usize)> = all
+            .rows()
+            .enumerate()
+            .map(|(at, row)| (root(&mut parent, row), at))
+            .collect();
+        order.sort_unstable();
+        let ends = order
+            .chunk_by(|(one, _), (other, _)| one == other)
+            .scan(0, |end, group| {
+                *end += group.len();
+                Some(*end)
+            })
+            .collect();
+        let edges = order
+            .iter()
+            .filter_map(|&(_, at)| all.edges.get(at).copied());
+        Self {
+            edges: edges.collect(),
+            ends,
         }
     }
-    let mut numbered: Vec<(usize, Edge<'_>)> = edges
-        .into_iter()
-        .map(|edge| (root(&mut parent, edge.row), edge))
-        .collect();
-    numbered.sort_by_key(|(group, _)| *group);
-    let mut groups: Vec<Vec<Edge<'_>>> = Vec::new();
-    let mut last = None;
-    for (group, edge) in numbered {
-        match groups.last_mut() {
-            Some(edges) if last == Some(group) => edges.push(edge),
-            _ => groups.push(vec![edge]),
-        }
-        last = Some(group);
+
+    fn get(&self, at: usize) -> Option<&[Edge<'a>]> {
+        let from = at.checked_sub(1).and_then(|before| self.ends.get(before));
+        let from = from.copied().unwrap_or(0);
+        self.edges.get(from..*self.ends.get(at)?)
     }
-    groups
 }
 
 fn root(parent: &mut [usize], mut group: usize) -> usize {
@@ -408,6 +484,10 @@ fn root(parent: &mut [usize], mut group: usize) -> usize {
 mod tests {
     use super::*;
     use crate::model::{Nanos, Span};
+
+    fn choose(edges: Vec<Edge<'_>>, lines: Lines<'_>) -> Vec<Choice> {
+        super::choose(&Edges::new(edges), lines, Threads::default())
+    }
 
     fn at(millis: i64) -> Window {
         let time = Nanos(0) + Span::millis(millis);
@@ -468,11 +548,16 @@ mod tests {
 
     #[test]
     fn pairs_without_anything_in_common_are_solved_apart() {
-        let groups = components(vec![
+        let edges = Edges::new(vec![
             edge(0, 1, 1.0, &[]),
             edge(1, 2, 1.0, &[]),
             edge(2, 1, 1.0, &[]),
         ]);
-        assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1]);
+        let groups = Groups::of(&edges);
+        let rows = |at: usize| -> Vec<usize> {
+            let edges = groups.get(at).unwrap_or_default().iter();
+            edges.map(|edge| edge.row).collect()
+        };
+        assert_eq!([rows(0), rows(1), rows(2)], [vec![0, 2], vec![1], vec![]]);
     }
 }

@@ -137,8 +137,8 @@ impl Background {
         translation: &Translation,
         own: Own,
     ) -> bool {
-        ends::fit(wire, log, translation, own)
-            && self.proto_fits(wire, log)
+        self.proto_fits(wire, log)
+            && ends::fit(wire, log, translation, own)
             && encryption_fits(wire, log)
             && version_fits(wire, log)
     }

@@ -4,6 +4,8 @@
 //! After Moon, Skelly, Towsley (INFOCOM 1999) and Zhang, Liu, Xia (INFOCOM 2002), with intervals instead of one-sided
 //! delays because a log stamp is cut to its resolution.
 
+use super::sweep::Sweep;
+
 /// A pair of wire event and log line: at `at`, the offset lies in `[lo, hi]`. All in seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Constraint {
@@ -285,11 +287,13 @@ fn best_drift(constraints: &[Constraint]) -> Option<(f64, f64)> {
 
 /// The best drift on a grid of `reach` on either side of `centre`.
 fn search(sample: &[Constraint], centre: f64, reach: f64) -> Option<f64> {
+    let mut sweep = Sweep::default();
     let tries: Vec<(usize, f64)> = (-GRID..=GRID)
         .map(|step| {
             let drift =
                 (centre + reach * f64::from(step) / f64::from(GRID)).clamp(-MAX_DRIFT, MAX_DRIFT);
-            (depth(sample, drift).map_or(0, |(depth, ..)| depth), drift)
+            let deepest = sweep.over(without_drift(sample, drift)).deepest();
+            (deepest.map_or(0, |(depth, ..)| depth), drift)
         })
         .collect();
     let deepest = tries.iter().map(|&(depth, _)| depth).max()?;
@@ -305,44 +309,22 @@ fn search(sample: &[Constraint], centre: f64, reach: f64) -> Option<f64> {
 /// With the drift taken out: the greatest number of constraints that share a point, and the first
 /// stretch they share.
 fn depth(constraints: &[Constraint], drift: f64) -> Option<(usize, f64, f64)> {
-    let mut best = (0, 0.0, 0.0);
-    sweep(constraints, drift, |level, lo, hi| {
-        if level > best.0 {
-            best = (level, lo, hi);
-        }
-    });
-    (best.0 > 0).then_some(best)
+    let mut sweep = Sweep::default();
+    sweep.over(without_drift(constraints, drift)).deepest()
 }
 
 /// With the drift taken out: from the first to the last point that at least `level` constraints share.
 fn stab(constraints: &[Constraint], drift: f64, level: usize) -> Option<(f64, f64)> {
-    let mut range: Option<(f64, f64)> = None;
-    sweep(constraints, drift, |here, lo, hi| {
-        if here >= level.max(1) {
-            range = Some(range.map_or((lo, hi), |(first, _)| (first, hi)));
-        }
-    });
-    range
+    let mut sweep = Sweep::default();
+    sweep
+        .over(without_drift(constraints, drift))
+        .shared_by(level)
 }
 
-/// Calls `each` with every stretch between neighbouring ends and how many constraints cover it.
-fn sweep(constraints: &[Constraint], drift: f64, mut each: impl FnMut(usize, f64, f64)) {
-    let mut ends: Vec<(f64, bool)> = constraints
+fn without_drift(constraints: &[Constraint], drift: f64) -> impl Iterator<Item = (f64, f64)> {
+    constraints
         .iter()
-        .flat_map(|c| [(c.lo - drift * c.at, false), (c.hi - drift * c.at, true)])
-        .collect();
-    ends.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    let mut level = 0usize;
-    for pair in ends.windows(2) {
-        if let [(lo, closes), (hi, _)] = *pair {
-            level = if closes {
-                level.saturating_sub(1)
-            } else {
-                level + 1
-            };
-            each(level, lo, hi);
-        }
-    }
+        .map(move |c| (c.lo - drift * c.at, c.hi - drift * c.at))
 }
 
 /// A convex region of (offset, drift), by its corners in order.

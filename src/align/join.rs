@@ -10,6 +10,7 @@ use super::component::{CLAIM, CLEAR};
 use super::evidence::{Evidence, damaged};
 use super::last_lines::{self, LastLine};
 use super::pairing::Pairing;
+use super::threads::Threads;
 use super::translation::{Own, Translation};
 use super::verdict::{Alignment, Joined, Match, Standing};
 use super::view::{Settled, Share, Verdict, View, Wires};
@@ -29,22 +30,23 @@ pub fn align(
     sources: &[LogSource],
     logs: &mut Vec<LogSession>,
     origin: Nanos,
+    threads: Threads,
 ) -> Alignment {
     if wires.is_empty() && sources.iter().all(|source| source.offset.is_none()) {
         last_lines::put(logs, &[]);
         let alone = (0..logs.len()).map(|log| (log, NO_CAPTURE)).collect();
         return Alignment {
-            sessions: sessions(wires, logs, &BTreeMap::new(), alone),
+            sessions: sessions(wires, logs, &BTreeMap::new(), alone, threads),
             clocks: Vec::new(),
         };
     }
-    let dealt = deal_out(wires, sources, logs, origin);
+    let dealt = deal_out(wires, sources, logs, origin, threads);
     let Verdicts {
         clocks,
         mut pairs,
         mut alone,
         ends,
-    } = decide(wires, sources, logs, origin, &dealt);
+    } = decide(wires, sources, logs, origin, threads, &dealt);
     for end in &ends {
         end.note(&mut pairs);
     }
@@ -60,7 +62,7 @@ pub fn align(
         pairs.push((verdict, Arc::new(found)));
     }
     Alignment {
-        sessions: sessions(wires, logs, &of_wire, alone),
+        sessions: sessions(wires, logs, &of_wire, alone, threads),
         clocks,
     }
 }
@@ -71,8 +73,9 @@ fn deal_out(
     sources: &[LogSource],
     logs: &mut [LogSession],
     origin: Nanos,
+    threads: Threads,
 ) -> BTreeSet<usize> {
-    let wires = Wires::new(wires, origin);
+    let wires = Wires::new(wires, origin, threads);
     let mixed = sources.iter().any(|source| {
         let mine = sessions_of(source.id, logs);
         let as_logged = (Translation::None, Own::Compared);
@@ -114,9 +117,10 @@ fn decide(
     sources: &[LogSource],
     logs: &[LogSession],
     origin: Nanos,
+    threads: Threads,
     dealt: &BTreeSet<usize>,
 ) -> Verdicts {
-    let wires = Wires::new(wires, origin);
+    let wires = Wires::new(wires, origin, threads);
     let mut decided = Verdicts::default();
     let all = settle_all(&wires, sources, logs);
     for (source, (view, settled)) in sources.iter().zip(all) {
@@ -127,15 +131,14 @@ fn decide(
             continue;
         };
         let missing = missing(&view, source);
-        for (row, (&log, verdict)) in view.mine.iter().zip(&settled.chosen).enumerate() {
+        let found = wires.threads.map(view.mine.len(), |row| {
+            let verdict = settled.chosen.get(row).copied().flatten();
             let Some(verdict) = verdict else {
-                decided
-                    .alone
-                    .push((log, why_alone(&view, log, &settled.clock)));
-                continue;
+                let &log = view.mine.get(row)?;
+                return Some(Err((log, why_alone(&view, log, &settled.clock))));
             };
-            let mut found = judge(&view, row, verdict);
-            let mixed = !dealt.contains(&log) && is_mixed(&view, row, verdict);
+            let mut found = judge(&view, row, &verdict);
+            let mixed = !dealt.contains(&verdict.log) && is_mixed(&view, row, &verdict);
             if found.standing == Standing::Matched && mixed {
                 found.standing = Standing::Ambiguous;
                 found.reasons.push(MIXED.into());
@@ -143,7 +146,13 @@ fn decide(
             if found.standing == Standing::Ambiguous {
                 found.reasons.extend(missing.clone());
             }
-            decided.pairs.push((*verdict, found));
+            Some(Ok((verdict, found)))
+        });
+        for found in found.into_iter().flatten() {
+            match found {
+                Ok(pair) => decided.pairs.push(pair),
+                Err(alone) => decided.alone.push(alone),
+            }
         }
         decided.ends.extend(last_lines::find(&view, &settled));
         decided.clocks.push(settled.clock);
@@ -157,12 +166,15 @@ fn sessions(
     logs: &[LogSession],
     of_wire: &BTreeMap<usize, Vec<(Verdict, Arc<Match>)>>,
     alone: Vec<(usize, &'static str)>,
+    threads: Threads,
 ) -> Vec<Joined> {
-    let first = wires
-        .iter()
-        .enumerate()
-        .map(|(at, wire)| joined_wire(at, wire, logs, of_wire.get(&at).map_or(&[], Vec::as_slice)));
-    let mut sessions: Vec<Joined> = first.collect();
+    let mut sessions = threads.gather(wires.len(), |range| {
+        let wires = range.filter_map(|at| Some((at, wires.get(at)?)));
+        let joined = wires.map(|(at, wire)| {
+            joined_wire(at, wire, logs, of_wire.get(&at).map_or(&[], Vec::as_slice))
+        });
+        joined.collect()
+    });
     let pairs = || of_wire.values().flatten();
     let claimed: BTreeSet<usize> = pairs()
         .filter(|(_, found)| found.standing == Standing::Matched)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::model::{Event, Extent, LogSession, Nanos, Span};
 
-use super::component::{self, Edge};
+use super::component::{self, Edge, Edges};
 use super::evidence::{Evidence, octets_fit};
 use super::pairing::Pairing;
 use super::verdict::{Match, Standing};
@@ -63,7 +63,11 @@ pub(super) fn find(view: &View<'_>, settled: &Settled) -> Vec<LastLine> {
             places: candidate.pairing.places(ends, row),
         })
     });
-    let chosen = component::choose(edges.collect(), settled.learnt.order.lines());
+    let chosen = component::choose(
+        &Edges::new(edges.collect()),
+        settled.learnt.order.lines(),
+        view.wires.threads,
+    );
     chosen
         .into_iter()
         .filter_map(|choice| {

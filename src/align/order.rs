@@ -63,23 +63,33 @@ impl Order {
         let at = self.known.partition_point(|&(known, _)| known < line);
         let (before, behind) = self.known.split_at_checked(at).unwrap_or_default();
         let behind = behind.iter().filter(|&&(known, _)| known != line);
-        let mut from: Vec<Nanos> = before
-            .iter()
-            .rev()
-            .take(NEIGHBOURS)
-            .map(|(_, window)| window.lo)
-            .collect();
-        let mut to: Vec<Nanos> = behind
-            .take(NEIGHBOURS)
-            .map(|(_, window)| window.hi)
-            .collect();
-        from.sort_unstable_by(|one, other| other.cmp(one));
-        to.sort_unstable();
+        let before = before.iter().rev().take(NEIGHBOURS);
+        let behind = behind.take(NEIGHBOURS);
         Between {
-            from: from.get(1).copied(),
-            to: to.get(1).copied(),
+            from: second(before.map(|(_, window)| window.lo), |one, other| {
+                one > other
+            }),
+            to: second(behind.map(|(_, window)| window.hi), |one, other| {
+                one < other
+            }),
         }
     }
+}
+
+/// The second of them when the one that goes ahead of all others comes first.
+fn second(
+    times: impl Iterator<Item = Nanos>,
+    ahead: impl Fn(Nanos, Nanos) -> bool,
+) -> Option<Nanos> {
+    let (mut first, mut second): (Option<Nanos>, Option<Nanos>) = (None, None);
+    for time in times {
+        if first.is_none_or(|first| ahead(time, first)) {
+            (first, second) = (Some(time), first);
+        } else if second.is_none_or(|second| ahead(time, second)) {
+            second = Some(time);
+        }
+    }
+    second
 }
 
 impl Between {

@@ -1,7 +1,7 @@
 //! A log session and a wire session that it may be, with what does not depend on the clock worked out once, when it is
 //! first asked for.
 
-use std::cell::OnceCell;
+use std::sync::OnceLock;
 
 use crate::model::{LogSession, Nanos, Span, WireSession};
 
@@ -33,9 +33,9 @@ pub(super) struct Pairing {
     /// Offsets that their times allow, in seconds beside the coarse one.
     pub(super) lo: f64,
     pub(super) hi: f64,
-    worth: OnceCell<Option<f64>>,
-    places: OnceCell<Vec<(u64, Window)>>,
-    constraint: OnceCell<Option<Constraint>>,
+    worth: OnceLock<Option<f64>>,
+    places: OnceLock<Vec<(u64, Window)>>,
+    constraint: OnceLock<Option<Constraint>>,
 }
 
 impl Pairing {
@@ -45,9 +45,9 @@ impl Pairing {
             place,
             lo,
             hi,
-            worth: OnceCell::new(),
-            places: OnceCell::new(),
-            constraint: OnceCell::new(),
+            worth: OnceLock::new(),
+            places: OnceLock::new(),
+            constraint: OnceLock::new(),
         }
     }
 
@@ -184,7 +184,7 @@ pub(super) struct Known<'a> {
     pub(super) order: &'a Order,
     pub(super) overheads: &'a Overheads,
     /// Offset beside the coarse one.
-    pub(super) offset_at: &'a dyn Fn(Nanos) -> Span,
+    pub(super) offset_at: &'a (dyn Fn(Nanos) -> Span + Sync),
     /// Bound of the clock and resolution of the stamps, in seconds.
     pub(super) bound: f64,
     pub(super) resolution: f64,

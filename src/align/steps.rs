@@ -275,18 +275,18 @@ fn divide(view: &View<'_>, whole: &Settled, rows: &[usize], least: usize) -> Vec
         apart.then_some((one.satisfied + other.satisfied, at, one, other))
     };
     let ends = constraints.len().saturating_sub(SIDE);
-    let roughly = (SIDE..ends)
-        .step_by(stride)
-        .filter_map(try_at)
+    let places: Vec<usize> = (SIDE..ends).step_by(stride).collect();
+    let roughly = tried(view, &places, try_at)
+        .into_iter()
         .max_by_key(|&(satisfied, ..)| satisfied);
     let Some((_, near, ..)) = roughly else {
         return Vec::new();
     };
     // Closer by: of all that explain as much the middle, as nothing tells where between them it was.
-    let closer: Vec<_> = (near.saturating_sub(stride).max(SIDE)..(near + stride).min(ends))
+    let places: Vec<usize> = (near.saturating_sub(stride).max(SIDE)..(near + stride).min(ends))
         .step_by(stride.div_ceil(TRIES).max(1))
-        .filter_map(try_at)
         .collect();
+    let closer = tried(view, &places, try_at);
     let most = closer.iter().map(|&(satisfied, ..)| satisfied).max();
     let equal: Vec<_> = closer
         .iter()
@@ -314,6 +314,19 @@ fn divide(view: &View<'_>, whole: &Settled, rows: &[usize], least: usize) -> Vec
             bound: line.offset_bound,
         })
         .collect()
+}
+
+/// What trying each of `places` gave, in their order.
+fn tried<R: Send>(
+    view: &View<'_>,
+    places: &[usize],
+    try_at: impl Fn(usize) -> Option<R> + Sync,
+) -> Vec<R> {
+    let tried = view
+        .wires
+        .threads
+        .each(places.len(), |at| try_at(*places.get(at)?));
+    tried.into_iter().flatten().collect()
 }
 
 /// Settles each stretch by itself, after the rows around each border went to the side that claims more of them.

@@ -1,15 +1,15 @@
 //! One log against the capture: a coarse offset by vote, the clock by fit, pairs by assignment, then clock and pairs from each
 //! other until neither changes.
 
-use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 use crate::model::{LogId, LogSession, Nanos, Proto, Span, WireSession};
 
 use super::candidates::Index;
 use super::clock::Clock;
-use super::component::{self, CLEAR, Choice, Column, Edge};
+use super::component::{self, CLEAR, Choice, Edge, Edges};
 use super::evidence::{self, Background, Evidence};
 use super::figure::Figure;
 use super::fit::{self, Constraint, Line, Slack};
@@ -19,6 +19,7 @@ use super::order::Order;
 use super::overhead::Overheads;
 use super::pairing::{Known, Pairing};
 use super::rows::{self, Slot};
+use super::threads::Threads;
 use super::translation::{Own, Translation};
 use super::vote;
 
@@ -42,17 +43,19 @@ pub(super) struct Wires<'a> {
     pub(super) index: Index,
     /// Time of the first packet.
     pub(super) origin: Nanos,
-    slots: Vec<OnceCell<Vec<Slot<'a>>>>,
+    pub(super) threads: Threads,
+    slots: Vec<OnceLock<Vec<Slot<'a>>>>,
 }
 
 impl<'a> Wires<'a> {
-    pub(super) fn new(sessions: &'a [WireSession], origin: Nanos) -> Self {
+    pub(super) fn new(sessions: &'a [WireSession], origin: Nanos, threads: Threads) -> Self {
         Self {
             sessions,
             background: Background::of(sessions),
             index: Index::of(sessions),
             origin,
-            slots: (0..sessions.len()).map(|_| OnceCell::new()).collect(),
+            threads,
+            slots: (0..sessions.len()).map(|_| OnceLock::new()).collect(),
         }
     }
 
@@ -100,6 +103,22 @@ impl Default for Learnt {
             share: 1.0,
             slack: Slack::default(),
         }
+    }
+}
+
+/// How much of a log the wire lacks, as far as it can be told.
+#[derive(Clone, Copy)]
+struct Lack {
+    /// Share of the sessions that have no possible partner.
+    share: f64,
+    /// Possible partners that each has beside the right one.
+    crowd: f64,
+}
+
+impl Lack {
+    /// The share, those counted in that have a possible partner by chance only: in a crowd hardly one is without.
+    fn beside_chance(self) -> f64 {
+        (self.share * self.crowd.exp()).min(1.0)
     }
 }
 
@@ -168,9 +187,9 @@ pub(super) struct View<'a> {
     pub(super) translation: Translation,
     pub(super) own: Own,
     pub(super) origin: Nanos,
-    usual: Vec<OnceCell<Vec<f64>>>,
-    alike: Vec<OnceCell<f64>>,
-    figure: OnceCell<Figure>,
+    usual: Vec<OnceLock<Vec<f64>>>,
+    alike: Vec<OnceLock<f64>>,
+    figure: OnceLock<Figure>,
 }
 
 impl<'a> View<'a> {
@@ -185,9 +204,9 @@ impl<'a> View<'a> {
             wires,
             logs,
             id,
-            usual: mine.iter().map(|_| OnceCell::new()).collect(),
-            alike: mine.iter().map(|_| OnceCell::new()).collect(),
-            figure: OnceCell::new(),
+            usual: mine.iter().map(|_| OnceLock::new()).collect(),
+            alike: mine.iter().map(|_| OnceLock::new()).collect(),
+            figure: OnceLock::new(),
             mine,
             translation,
             own,
@@ -333,7 +352,9 @@ impl<'a> View<'a> {
             if self.has_rows() {
                 learnt.overheads = self.overheads(&pairings, &clock, offset, &learnt);
             }
-            (chosen, learnt.share) = self.choose(&pairings, &clock, offset, &learnt);
+            let lack;
+            (chosen, lack) = self.choose(&pairings, &clock, offset, &learnt);
+            learnt.share = lack.share;
         }
         clock.drift_bound_ppm = 0.0;
         let mut settled = Settled {
@@ -350,12 +371,10 @@ impl<'a> View<'a> {
 
     /// For each row the wire sessions that it may be near the coarse offset.
     pub(super) fn gather(&self, coarse: Span) -> Vec<Vec<Pairing>> {
-        (0..self.mine.len())
-            .map(|row| {
-                self.log(row)
-                    .map_or_else(Vec::new, |log| self.gather_row(log, coarse))
-            })
-            .collect()
+        self.wires.threads.map(self.mine.len(), |row| {
+            self.log(row)
+                .map_or_else(Vec::new, |log| self.gather_row(log, coarse))
+        })
     }
 
     pub(super) fn gather_row(&self, log: &LogSession, coarse: Span) -> Vec<Pairing> {
@@ -373,11 +392,7 @@ impl<'a> View<'a> {
         let near = |&(lo, hi): &(f64, f64)| lo <= reach && hi >= -reach;
         let mut found = Vec::new();
         let single = rows::single(log).is_some();
-        for at in self
-            .wires
-            .index
-            .within(self.wires.sessions, log, &self.translation, times)
-        {
+        for at in self.wires.index.within(log, &self.translation, times) {
             let Some(wire) = self.wire(at) else { continue };
             if !self.allows(wire, log) {
                 continue;
@@ -416,7 +431,13 @@ impl<'a> View<'a> {
         if self.has_rows() {
             learnt.overheads = self.overheads(pairings, &clock, coarse, &learnt);
         }
-        let (mut chosen, _) = self.choose(pairings, &clock, coarse, &learnt);
+        let (mut chosen, lack) = self.choose(pairings, &clock, coarse, &learnt);
+        // Times alone say something only where it is known how few of the log's sessions are not on the wire.
+        let by_times = !chosen.iter().flatten().any(Verdict::is_clear);
+        if by_times {
+            learnt.share = lack.beside_chance();
+            (chosen, _) = self.choose(pairings, &clock, coarse, &learnt);
+        }
         // Wrong pairs of a rough clock fall away under a better one, which then knows better still.
         let mut fitted = None;
         let mut constraints = Vec::new();
@@ -430,7 +451,12 @@ impl<'a> View<'a> {
             clock = Clock::from_line(self.id, self.origin, coarse, clock.resolution, &line);
             learnt.slack = line.slack;
             learnt.order = self.order(pairings, &chosen, &learnt.order);
-            let (better, share) = self.choose(pairings, &clock, coarse, &learnt);
+            let (better, lack) = self.choose(pairings, &clock, coarse, &learnt);
+            let share = if by_times {
+                lack.beside_chance()
+            } else {
+                lack.share
+            };
             // What is chosen has to go by what it teaches itself.
             let settled = nearly_same(&better, &chosen) && share >= learnt.share * SAME_SHARE;
             learnt.share = share;
@@ -475,16 +501,20 @@ impl<'a> View<'a> {
         chosen: &[Option<Verdict>],
         coarse: Span,
     ) -> (Vec<(u64, Constraint)>, f64) {
+        let claimed: Vec<_> = claimed_pairs(pairings, chosen).collect();
+        let constraints = self.wires.threads.map(claimed.len(), |at| {
+            let &(row, pairing, verdict) = claimed.get(at)?;
+            let constraint = pairing.constraint(self, row, coarse)?;
+            let line = self.log(row)?.events.first()?.line.line;
+            Some((line, constraint, 1.0 / (1.0 + verdict.margin.exp())))
+        });
         let mut doubt = 0.0;
-        let constraints = claimed_pairs(pairings, chosen)
-            .filter_map(|(row, pairing, verdict)| {
-                let constraint = pairing.constraint(self, row, coarse)?;
-                doubt += 1.0 / (1.0 + verdict.margin.exp());
-                let line = self.log(row)?.events.first()?.line.line;
-                Some((line, constraint))
-            })
-            .collect();
-        (constraints, doubt)
+        let constraints = constraints.into_iter().flatten();
+        let constraints = constraints.map(|(line, constraint, wrong)| {
+            doubt += wrong;
+            (line, constraint)
+        });
+        (constraints.collect(), doubt)
     }
 
     /// Where the lines that were claimed lie on the wire.
@@ -508,38 +538,41 @@ impl<'a> View<'a> {
         clock: &Clock,
         coarse: Span,
         learnt: &Learnt,
-    ) -> (Vec<Option<Verdict>>, f64) {
+    ) -> (Vec<Option<Verdict>>, Lack) {
         let offset_at = |at: Nanos| clock.offset_at(at) - coarse;
         let known = self.known(clock, &offset_at, learnt);
-        let mut edges = Vec::new();
-        for (row, found) in pairings.iter().enumerate() {
-            for pairing in found {
-                if let Some(score) = pairing.score(self, row, &known) {
-                    edges.push(Edge {
-                        row,
-                        column: (pairing.wire, pairing.place),
-                        score,
-                        places: pairing.places(self, row),
-                    });
-                }
-            }
-        }
-        let share = self.share(&edges, clock);
+        let threads = self.wires.threads;
+        let edges = threads.gather(pairings.len(), |rows| {
+            let found = rows.filter_map(|row| Some((row, pairings.get(row)?)));
+            let pairs = found.flat_map(|(row, found)| found.iter().map(move |pair| (row, pair)));
+            let edges = pairs.filter_map(|(row, pairing)| {
+                let score = pairing.score(self, row, &known)?;
+                Some(Edge {
+                    row,
+                    column: (pairing.wire, pairing.place),
+                    score,
+                    places: pairing.places(self, row),
+                })
+            });
+            edges.collect()
+        });
+        let edges = Edges::new(edges);
+        let lack = self.lack(&edges, clock);
         let mut verdicts: Vec<Option<Verdict>> = vec![None; self.mine.len()];
-        for choice in component::choose(edges, learnt.order.lines()) {
+        for choice in component::choose(&edges, learnt.order.lines(), threads) {
             if let (Some(slot), Some(&log)) =
                 (verdicts.get_mut(choice.row), self.mine.get(choice.row))
             {
                 *slot = Some(Verdict::of(log, choice));
             }
         }
-        (verdicts, share)
+        (verdicts, lack)
     }
 
     pub(super) fn known<'k>(
         &'k self,
         clock: &Clock,
-        offset_at: &'k dyn Fn(Nanos) -> Span,
+        offset_at: &'k (dyn Fn(Nanos) -> Span + Sync),
         learnt: &'k Learnt,
     ) -> Known<'k> {
         Known {
@@ -556,14 +589,12 @@ impl<'a> View<'a> {
 
     /// The share of the log's sessions in the capture's time that are not on the wire, as far as can be told: those without any partner
     /// that their time and kind allow. One of them and one of the others is supposed on top, so that few sessions prove little.
-    fn share(&self, edges: &[Edge<'_>], clock: &Clock) -> f64 {
+    fn lack(&self, edges: &Edges<'_>, clock: &Clock) -> Lack {
         let mut has: Vec<bool> = vec![false; self.mine.len()];
-        let mut columns: BTreeSet<Column> = BTreeSet::new();
-        for edge in edges {
-            if let Some(has) = has.get_mut(edge.row) {
+        for row in edges.rows() {
+            if let Some(has) = has.get_mut(row) {
                 *has = true;
             }
-            columns.insert(edge.column);
         }
         let with = has.iter().filter(|has| **has).count();
         let covered = has
@@ -575,10 +606,13 @@ impl<'a> View<'a> {
                 *has || self.log(row).is_some_and(missed)
             })
             .count();
-        let alone = covered - with.min(columns.len());
+        let alone = covered - with.min(edges.columns());
         #[expect(clippy::cast_precision_loss, reason = "counts of sessions")]
-        let share = (alone as f64 + 1.0) / (covered as f64 + 2.0);
-        share
+        let (alone, covered, pairs) = (alone as f64, covered as f64, edges.rows().count() as f64);
+        Lack {
+            share: (alone + 1.0) / (covered + 2.0),
+            crowd: (pairs / covered.max(1.0) - 1.0).max(0.0),
+        }
     }
 
     /// How much is explained of what the capture should show: sessions in its time, with clients and protocols that it knows.

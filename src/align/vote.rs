@@ -1,6 +1,10 @@
 //! The coarse offset of a log's clock: every possible pair votes for the offsets at which its times agree.
 
+use std::cmp::Reverse;
+
 use crate::model::{LogSession, Span};
+
+use super::sweep::Key;
 
 /// Seconds around the coarse offset within which the true one is looked for.
 pub(super) const REACH: f64 = 3.0;
@@ -59,7 +63,7 @@ fn deepest(offsets: &[Vec<(f64, f64)>]) -> Option<f64> {
             ends.push((hi, -weight));
         }
     }
-    ends.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(b.1.total_cmp(&a.1)));
+    ends.sort_unstable_by_key(|&(at, weight)| (Key::of(at), Reverse(Key::of(weight))));
     let mut level = 0.0;
     let mut best: Option<(f64, f64)> = None;
     for pair in ends.windows(2) {

@@ -5,6 +5,7 @@ use crate::model::{LogSession, LogSource, Nanos, Span, WireSession};
 use super::evidence::Evidence;
 use super::join::settle_all;
 use super::moment;
+use super::threads::Threads;
 use super::view::{Settled, View, Wires};
 
 /// Candidates that are told of at most.
@@ -44,7 +45,7 @@ pub fn why(
     origin: Nanos,
     asked: Asked,
 ) -> Vec<Candidate> {
-    let wires = Wires::new(wires, origin);
+    let wires = Wires::new(wires, origin, Threads::default());
     let mut found = Vec::new();
     for (view, settled) in settle_all(&wires, sources, logs) {
         let Some(settled) = settled else { continue };

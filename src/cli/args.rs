@@ -1,5 +1,6 @@
 //! What can be typed.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
@@ -162,6 +163,10 @@ pub(super) struct Args {
     /// Segments with a wrong checksum: believed, or passed over as by the host that gets them
     #[arg(long, value_enum, default_value = "keep")]
     pub(super) bad_checksums: Checksums,
+
+    /// Threads that join sessions [default: one for each processor]; what comes out does not depend on it
+    #[arg(long, value_name = "N")]
+    pub(super) threads: Option<NonZeroUsize>,
 
     /// Colour the text: on a terminal, always, or never; NO_COLOR is heeded too
     #[arg(long, value_enum, default_value = "auto")]

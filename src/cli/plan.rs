@@ -12,7 +12,7 @@ use crate::log::{Chosen, GivenZone, OwnFormat};
 use crate::model::{Nanos, Span};
 use crate::pipeline::{
     BadChecksums, BodyRules, ClockRule, EncodingRule, LogInput, LogPlace, Logs, Options,
-    PacketRules, TableAddress, ZoneRule,
+    PacketRules, TableAddress, Threads, ZoneRule,
 };
 use crate::report::Selection;
 
@@ -78,6 +78,7 @@ pub(super) fn options(args: &Args) -> Result<Options> {
         },
         limits: args.bounds.limits(),
         most_unpacked: args.bounds.most_unpacked(),
+        threads: args.threads.map(Threads::from).unwrap_or_default(),
         selection: Selection {
             ids: args.sessions.clone(),
             since: args.since.as_deref().map(moment).transpose()?,

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::align::Said;
-use crate::model::{Endpoint, Finding, Proto, Severity};
+use crate::model::{Endpoint, Evidence, Finding, Proto, Role, Severity};
 
 use super::View;
 use super::group::{Group, Words, counted, listed, server};
 use super::login_refused::is_refused;
 use super::message_too_large::is_too_large;
 use super::registry::Rule;
-use super::view::place;
+use super::view::{Case, place};
 
 pub(super) const RULE: Rule = Rule {
     code: "command-rejected",
@@ -74,11 +74,35 @@ fn find(view: View<'_>) -> Vec<Finding> {
             *count += 1;
             what.insert(format!("{verb} {code}"));
         }
+        let (hidden, line) = counted_only(&case, proto);
+        if hidden > 0 {
+            let rejected = clients.entry(client).or_default();
+            for _ in 0..hidden {
+                rejected.group.add(&case, None, line);
+            }
+            rejected.servers.extend(case.server());
+            let (count, what) = rejected.kinds.entry(Kind::Unknown).or_default();
+            *count += hidden;
+            what.insert("by the log's count".to_owned());
+        }
     }
     clients
         .into_iter()
         .map(|(client, rejected)| tell(client, rejected))
         .collect()
+}
+
+/// Unknown commands that the log only counts, beyond those that are seen, and where it does so.
+fn counted_only(case: &Case<'_>, proto: Option<Proto>) -> (u64, Option<Evidence>) {
+    let Some(log) = case.log.filter(|log| log.role == Role::Server) else {
+        return (0, None);
+    };
+    let told = u64::from(log.unknown);
+    let unknown = |said: Said<'_>| proto.and_then(|proto| kind(proto, said)) == Some(Kind::Unknown);
+    let seen = case.exchanges(unknown).count();
+    let line = log.events.last().map(|event| Evidence::Line(event.line));
+    let seen = u64::try_from(seen).unwrap_or(u64::MAX);
+    (told.saturating_sub(seen), line)
 }
 
 fn tell(client: IpAddr, rejected: Rejected) -> Finding {
@@ -155,7 +179,7 @@ fn kind(proto: Proto, said: Said<'_>) -> Option<Kind> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Scene, exchange, wire};
+    use super::super::testing::{Scene, exchange, logged, wire};
     use super::*;
 
     #[test]
@@ -182,5 +206,20 @@ mod tests {
             "{}",
             found[0].message
         );
+    }
+
+    #[test]
+    fn what_the_log_only_counts_is_added_to_what_is_seen() {
+        for (seen, expected) in [(0, 2), (1, 2), (2, 2), (3, 3)] {
+            let mut log = logged(0, 4);
+            log.unknown = 2;
+            let mut smtp = wire(25, 0, "SF", "ShAdDaFf");
+            for _ in 0..seen {
+                smtp.exchanges.push(exchange(0, "XYZZY", "500 what", 1));
+            }
+            let mut scene = Scene::default();
+            scene.add_both(smtp, log);
+            assert_eq!(scene.find(find)[0].count, expected);
+        }
     }
 }

@@ -99,7 +99,10 @@ fn why(view: View<'_>, endpoint: Endpoint) -> (String, String) {
     }
     if !ports.is_empty() {
         return (
-            format!("not a dead host: its port {} answers", listed(ports)),
+            match ports.as_slice() {
+                [port] => format!("not a dead host: its port {port} answers"),
+                _ => format!("not a dead host: its ports {} answer", listed(ports)),
+            },
             format!(
                 "look for a filter that drops port {} on the way or on the host: one that refuses would answer",
                 endpoint.port

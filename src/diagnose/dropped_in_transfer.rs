@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Endpoint, Evidence, Finding, PacketNo, Severity, Side, WireSession};
+use crate::model::{
+    Endpoint, Evidence, Finding, LogSession, PacketNo, Severity, Side, WireSession,
+};
 
 use super::View;
 use super::group::{Group, Words, counted, listed, server};
@@ -48,28 +50,63 @@ fn find(view: View<'_>) -> Vec<Finding> {
         }
         *logged += u64::from(seen.is_none());
     }
-    groups
+    let told = groups
         .into_iter()
-        .map(|((endpoint, side, end), (group, logged))| {
-            let who = match side {
-                Side::Client => format!("the client ({})", listed(&group.clients)),
-                Side::Server => "the server".to_owned(),
-            };
-            let how = match end {
-                End::Closed => "closed",
-                End::Reset => "reset",
-            };
-            let by_log = if logged > 0 {
-                format!("; of {logged} inside TLS the log says so")
-            } else {
-                String::new()
-            };
-            let message = format!(
-                "{} with {} broke off in the middle: {who} {how} the connection{by_log}",
-                counted(group.count, "transfer"),
-                server(endpoint)
-            );
-            group.finding(Words {
+        .map(|((endpoint, side, end), (group, logged))| tell(endpoint, side, end, group, logged));
+    told.chain(by_log_alone(view)).collect()
+}
+
+/// What the log alone knows of: its server was sent a message that broke off, and no packet of that was seen.
+fn by_log_alone(view: View<'_>) -> Option<Finding> {
+    let mut group = Group::default();
+    for case in view.cases().filter(|case| case.wire.is_none()) {
+        let unseen = |log: &&LogSession| {
+            !view.wires.iter().any(|wire| {
+                let client = wire.conversation.client;
+                Some(client.ip) == log.peer && Some(client.port) == log.peer_port
+            })
+        };
+        if let Some(line) = case.log.filter(unseen).and_then(|log| log.cut) {
+            group.add(&case, None, Some(Evidence::Line(line)));
+        }
+    }
+    (group.count > 0).then(|| {
+        let message = format!(
+            "{} with a server in the log broke off in the middle: the connection of {} was gone",
+            counted(group.count, "transfer"),
+            listed(&group.clients)
+        );
+        group.finding(Words {
+            code: RULE.code,
+            severity: Severity::Error,
+            endpoint: None,
+            message,
+            not: Some("not refused: the server was still reading".into()),
+            next: "a capture would show who ended it, and how; see the client's own log of that moment".into(),
+        })
+    })
+}
+
+fn tell(endpoint: Endpoint, side: Side, end: End, group: Group, logged: u64) -> Finding {
+    let who = match side {
+        Side::Client => format!("the client ({})", listed(&group.clients)),
+        Side::Server => "the server".to_owned(),
+    };
+    let how = match end {
+        End::Closed => "closed",
+        End::Reset => "reset",
+    };
+    let by_log = if logged > 0 {
+        format!("; {logged} of them by the log's word")
+    } else {
+        String::new()
+    };
+    let message = format!(
+        "{} with {} broke off in the middle: {who} {how} the connection{by_log}",
+        counted(group.count, "transfer"),
+        server(endpoint)
+    );
+    group.finding(Words {
                 code: RULE.code,
                 severity: Severity::Error,
                 endpoint: Some(endpoint),
@@ -77,8 +114,6 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 not: Some("not a hole in the capture: every octet up to the end is there".into()),
                 next: "look for a crash, a time limit or a size limit of the side that ended it; a reset may also come from a box between".into(),
             })
-        })
-        .collect()
 }
 
 /// The packet by which a side ended the connection.
@@ -122,8 +157,20 @@ mod tests {
             assert!(
                 found
                     .iter()
-                    .all(|one| one.message.ends_with("of 1 inside TLS the log says so"))
+                    .all(|one| { one.message.ends_with("1 of them by the log's word") })
             );
         }
+    }
+
+    #[test]
+    fn the_log_alone_tells_of_it_too() {
+        let mut log = logged(0, 3);
+        log.cut = Some(log.events[0].line);
+        let mut scene = Scene::default();
+        scene.add_logged(log);
+        scene.add_logged(logged(5, 9));
+        let found = scene.find(find);
+        assert_eq!((found.len(), found[0].count), (1, 1));
+        assert!(found[0].message.contains("a server in the log"));
     }
 }

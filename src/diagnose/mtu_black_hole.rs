@@ -14,7 +14,7 @@ pub(super) const RULE: Rule = Rule {
     about: "large packets vanish on the way while small ones pass",
     decided: "By sender and receiver: segments of 512 octets or more that were sent three times or more and never acknowledged, over a second \
               at least, while smaller ones of the same connection were acknowledged, none as large ever was between the two, and the receiver acknowledged anew what it had (so that a \
-              smaller one behind arrived) or later connections of the two came about. ICMP errors that say packet too big are named; without one the way drops them too.",
+              smaller one behind arrived) or later connections of the two came about, or an ICMP error said that they are too big. Such errors are named; without one the way drops them too.",
     example: "no segment of more than 536 octets gets from 192.0.2.10 to 198.51.100.25: one of 1448 was sent 5 times in 1 connection and never acknowledged",
     find,
 };
@@ -40,7 +40,10 @@ fn find(view: View<'_>) -> Vec<Finding> {
             let way = ways.entry(ends(wire, side)).or_default();
             let seen = wire.passage.of(side);
             way.passed = way.passed.max(seen.passed);
-            let alive = |stuck: &Repeated| stuck.duplicates > 0 || goes_on(view, wire, stuck);
+            let told = too_big(wire);
+            let alive = |stuck: &Repeated| {
+                told.is_some() || stuck.duplicates > 0 || goes_on(view, wire, stuck)
+            };
             let large = seen.stuck.filter(|stuck| is_stuck(stuck, seen.passed));
             let Some(stuck) = large.filter(alive) else {
                 continue;
@@ -53,7 +56,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
             if way.stuck.is_none_or(|least| stuck.length < least.length) {
                 way.stuck = Some(stuck);
             }
-            way.told = way.told.or_else(|| too_big(wire));
+            way.told = way.told.or(told);
         }
     }
     ways.into_iter()
@@ -180,5 +183,26 @@ mod tests {
         scene.add(dead);
         scene.add(stuck(20, 400, 320));
         assert!(scene.find(find).is_empty());
+    }
+
+    #[test]
+    fn a_router_that_says_so_is_enough() {
+        for (said, expected) in [(true, 1), (false, 0)] {
+            let mut unheeded = stuck(0, 1448, 320);
+            if let Some(stuck) = &mut unheeded.passage.of_mut(Side::Client).stuck {
+                stuck.duplicates = 0;
+            }
+            if said {
+                unheeded.icmp_errors.push(crate::model::IcmpError {
+                    at: at(1),
+                    packet: PacketNo(10),
+                    by: [192, 0, 2, 1].into(),
+                    reason: IcmpReason::TooBig(1100),
+                });
+            }
+            let mut scene = Scene::default();
+            scene.add(unheeded);
+            assert_eq!(scene.find(find).len(), expected);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::align::Said;
-use crate::model::{Endpoint, Exchange, Finding, Severity, Side, Span};
+use crate::model::{Endpoint, Exchange, Finding, Nanos, Severity, Side, Span};
 
 use super::View;
 use super::group::{Group, Words, counted, server};
@@ -15,7 +15,7 @@ use super::view::place;
 pub(super) const RULE: Rule = Rule {
     code: "slow-server",
     about: "the server itself takes long to answer, by command, with percentiles",
-    decided: "Response times less the round trip of the handshake, in sessions without retransmissions and holes. Three or more replies to one \
+    decided: "Response times less the round trip of the handshake, in sessions without retransmissions and holes, from the request or the reply before it, whichever came later. Three or more replies to one \
               command, a fifth of them at least, that took a second or more. Left out are logins, which servers delay on purpose (see slow-login), commands that wait by \
               design (IDLE), replies that tell of a timeout, and transfers. And connections in which the server's receive window was closed for a second or more in all.",
     example: "198.51.100.25 port 25 took a second or more for 4 of 4 replies to RCPT: median 2.0 s, 95th percentile 2.0 s; the round trip takes 0.2 ms",
@@ -67,8 +67,15 @@ fn thinking(view: View<'_>) -> Vec<Finding> {
     let mut by_command: BTreeMap<(Endpoint, String), Replies> = BTreeMap::new();
     for (case, wire) in view.on_wire().filter(|(_, wire)| is_smooth(wire)) {
         let trip = round_trip(wire).unwrap_or(Span::ZERO);
+        let mut ends: Vec<Nanos> = case
+            .joined
+            .exchanges
+            .iter()
+            .filter_map(|one| one.end)
+            .collect();
+        ends.sort_unstable();
         for exchange in &case.joined.exchanges {
-            let Some(taken) = exchange.response_time().filter(|_| counts(exchange)) else {
+            let Some(taken) = taken(exchange, &ends).filter(|_| counts(exchange)) else {
                 continue;
             };
             let key = (wire.conversation.server, named(exchange));
@@ -87,6 +94,16 @@ fn thinking(view: View<'_>) -> Vec<Finding> {
         .filter(|(_, replies)| replies.slow >= TIMES && replies.slow * OF >= replies.thought.len())
         .map(|((endpoint, verb), replies)| tell(endpoint, &verb, replies))
         .collect()
+}
+
+/// How long the server took: what is asked before the last of its replies (`ends`, in order) is not begun before that.
+fn taken(exchange: &Exchange, ends: &[Nanos]) -> Option<Span> {
+    let (asked, answered) = (exchange.asked?, exchange.answered?);
+    let before = ends.partition_point(|end| *end <= answered);
+    // Its own end is among them where it is but a moment.
+    let own = usize::from(exchange.end == Some(answered));
+    let last = before.checked_sub(1 + own).and_then(|at| ends.get(at));
+    Some(answered.since(last.map_or(asked, |last| asked.max(*last))))
 }
 
 fn tell(endpoint: Endpoint, verb: &str, mut replies: Replies) -> Finding {
@@ -140,7 +157,7 @@ fn counts(exchange: &Exchange) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Scene, exchange, wire};
+    use super::super::testing::{Scene, at, exchange, wire};
     use super::*;
 
     fn scene(millis: i64, retransmissions: u64) -> Scene {
@@ -182,5 +199,26 @@ mod tests {
             scene.add(shut);
             assert_eq!(scene.find(find).len(), expected);
         }
+    }
+
+    #[test]
+    fn what_was_asked_before_the_greeting_or_the_reply_before_waits_for_these() {
+        let mut scene = Scene::default();
+        for second in [0, 20, 40] {
+            let mut early = wire(25, second, "SF", "ShADadFf");
+            let mut greeting = exchange(second, "", "220 ready", 0);
+            (greeting.asked, greeting.start) = (None, None);
+            greeting.end = Some(at(second + 5));
+            greeting.answered = greeting.end;
+            early.exchanges.push(greeting);
+            early
+                .exchanges
+                .push(exchange(second, "EHLO x", "250 ok", 5001));
+            early
+                .exchanges
+                .push(exchange(second, "MAIL x", "250 ok", 5002));
+            scene.add(early);
+        }
+        assert!(scene.find(find).is_empty());
     }
 }

@@ -35,18 +35,33 @@ pub(super) struct Case<'a> {
     pub(super) wire: Option<&'a WireSession>,
     /// The first of the log sessions that are it.
     pub(super) log: Option<&'a LogSession>,
+    began: Option<Nanos>,
 }
 
 impl<'a> View<'a> {
     /// All conversations.
     pub(super) fn cases(self) -> impl Iterator<Item = Case<'a>> {
         let all = self.alignment.sessions.iter().enumerate();
-        all.map(move |(number, joined)| Case {
-            number,
-            joined,
-            wire: joined.wire.and_then(|wire| self.wires.get(wire)),
-            log: joined.logs.first().and_then(|&log| self.logs.get(log)),
+        all.map(move |(number, joined)| {
+            let wire = joined.wire.and_then(|wire| self.wires.get(wire));
+            let log = joined.logs.first().and_then(|&log| self.logs.get(log));
+            let began = wire.map(|wire| wire.start);
+            Case {
+                number,
+                joined,
+                wire,
+                log,
+                began: began.or_else(|| log.and_then(|log| self.logged_at(log))),
+            }
         })
+    }
+
+    /// When a session of a log began: on the capture's clock where that is known, else as the log has it.
+    fn logged_at(self, log: &LogSession) -> Option<Nanos> {
+        let (first, _) = log.stamps()?;
+        let mut clocks = self.alignment.clocks.iter();
+        let clock = clocks.find(|clock| clock.log == log.log);
+        Some(clock.map_or(Nanos(first.at.0), |clock| clock.to_capture(first.at)))
     }
 
     /// Conversations that the capture saw.
@@ -115,9 +130,9 @@ impl<'a> Case<'a> {
         self.wire.map(|wire| wire.conversation.server)
     }
 
-    /// Moment of the first packet.
-    pub(super) fn start(&self) -> Option<Nanos> {
-        self.wire.map(|wire| wire.start)
+    /// Moment of the first packet, or else of the first line.
+    pub(super) const fn start(&self) -> Option<Nanos> {
+        self.began
     }
 
     /// The user or greeting name, as either side has it.

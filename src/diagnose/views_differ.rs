@@ -104,7 +104,7 @@ fn tell(what: What, group: Group, words: &[String]) -> Finding {
             counted(group.count, "command")
         ),
         What::Address => format!(
-            "the log knows the client of {} by another address: {words}",
+            "the log knows clients of {} by another address than the wire: {words}",
             counted(sessions, "session")
         ),
     };
@@ -178,7 +178,7 @@ fn address(wire: &WireSession, log: &LogSession) -> Option<Difference> {
     let (seen, told) = (wire.conversation.client.ip, log.peer?);
     (!wire.named_clients().any(|client| client == told)).then(|| Difference {
         what: What::Address,
-        words: format!("{told} in the log, {seen} on the wire"),
+        words: format!("{seen} as {told}"),
         at: None,
         places: [
             log.events.first().map(|event| Evidence::Line(event.line)),

@@ -104,7 +104,7 @@ impl Default for Limits {
         Self {
             connections: 1_000_000,
             half_open: 500_000,
-            unanswered: 100_000,
+            unanswered: 20_000,
             held_per_direction: 4 << 20,
             held_in_all: 512 << 20,
         }

@@ -11,12 +11,13 @@ use super::key::FlowKey;
 use super::tcp::Arrival;
 
 /// A SYN that nobody answered yet, or whose answer nobody acknowledged yet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct HalfOpen {
     pub(super) client: Endpoint,
     pub(super) server: Endpoint,
     pub(super) syn: Greeting,
-    pub(super) answer: Option<Greeting>,
+    /// On its own, so that those without one take half as much.
+    pub(super) answer: Option<Box<Greeting>>,
 }
 
 /// A SYN or its answer, and its repetitions.
@@ -146,7 +147,7 @@ impl HalfOpen {
                     && arrival.at.since(self.syn.first) <= silence
                     && segment.ack == self.syn.seq.plus(1);
                 let answer = Greeting::of(Flags(Flags::SYN.0 | Flags::ACK.0), arrival, segment);
-                self.answer = answer.filter(|_| fits);
+                self.answer = answer.filter(|_| fits).map(Box::new);
                 self.answer.is_some()
             }
             Some(answer) => source == self.server && answer.repeated(arrival, segment, silence),
@@ -155,7 +156,7 @@ impl HalfOpen {
 
     /// Time of its last packet.
     pub(super) fn last(&self) -> Nanos {
-        let answered = self.answer.map(|answer| answer.last);
+        let answered = self.answer.as_ref().map(|answer| answer.last);
         answered.map_or(self.syn.last, |at| at.max(self.syn.last))
     }
 
@@ -166,7 +167,7 @@ impl HalfOpen {
 
     /// What was sent, in turn: by whom, how, and the segment itself.
     pub(super) fn greetings(&self) -> impl Iterator<Item = (Side, Greeting, Segment<'static>)> {
-        let answer = self.answer.map(|answer| {
+        let answer = self.answer.as_deref().map(|&answer| {
             let segment = answer.segment(self.server, self.client);
             (Side::Server, answer, segment)
         });

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use hashbrown::HashMap;
 
-use crate::link::{Datagram, EspCarrier, UdpDatagram, Upper};
+use crate::link::{Checksum, Datagram, EspCarrier, UdpDatagram, Upper};
 use crate::model::{Amount, Nanos, PacketNo, PassedOver, Unread};
 
 /// Pairs of ends told of; what more there are is counted together.
@@ -37,15 +37,22 @@ impl PassedOverTable {
                 Upper::Esp { length, .. } | Upper::Other { length, .. } => length,
                 Upper::Tcp(segment) => segment.length,
                 Upper::Udp(udp) => udp.length,
-                Upper::Icmp(message) => u32::try_from(message.len()).unwrap_or(u32::MAX),
+                Upper::Icmp(message) => u32::try_from(message.bytes.len()).unwrap_or(u32::MAX),
             };
-            self.count(Unread::Ah(spi.0), ends, octets, (at, packet));
+            self.count(
+                Unread::Ah(spi.0),
+                ends,
+                octets,
+                (at, packet),
+                Checksum::Untested,
+            );
         }
     }
 
     /// Counts a datagram that nobody reads; TCP is never among them.
     pub fn push(&mut self, at: Nanos, packet: PacketNo, datagram: &Datagram<'_>) {
         let mut ends = [(datagram.source, None), (datagram.destination, None)];
+        let mut checksum = Checksum::Untested;
         let (what, octets) = match datagram.upper {
             Upper::Tcp(_) => return,
             Upper::Esp {
@@ -56,18 +63,20 @@ impl PassedOverTable {
                 EspCarrier::Ip => (Unread::Esp(spi.0), length),
                 EspCarrier::Udp => (Unread::EspInUdp(spi.0), length),
             },
-            Upper::Icmp(message) => (
-                Unread::Icmp,
-                u32::try_from(message.len()).unwrap_or(u32::MAX),
-            ),
+            Upper::Icmp(message) => {
+                checksum = message.checksum;
+                let octets = u32::try_from(message.bytes.len()).unwrap_or(u32::MAX);
+                (Unread::Icmp, octets)
+            }
             Upper::Other { number, length } => (Unread::IpProtocol(number), length),
             Upper::Udp(udp) => {
                 ends[0].1 = Some(udp.source_port);
                 ends[1].1 = Some(udp.destination_port);
+                checksum = udp.checksum;
                 (kind(&udp), udp.length)
             }
         };
-        self.count(what, ends, octets, (at, packet));
+        self.count(what, ends, octets, (at, packet), checksum);
     }
 
     /// All of it in the order of first packets, and what was beyond the bound.
@@ -77,7 +86,14 @@ impl PassedOverTable {
         (all, self.beyond)
     }
 
-    fn count(&mut self, what: Unread, ends: [End; 2], octets: u32, when: (Nanos, PacketNo)) {
+    fn count(
+        &mut self,
+        what: Unread,
+        ends: [End; 2],
+        octets: u32,
+        when: (Nanos, PacketNo),
+        checksum: Checksum,
+    ) {
         let [source, destination] = ends;
         let directed = what.spi().is_some();
         let (one, other) = if directed || source <= destination {
@@ -106,12 +122,14 @@ impl PassedOverTable {
                 first: when.0,
                 last: when.0,
                 first_packet: when.1,
+                bad_checksums: 0,
             }),
         };
         // Once one packet has told what it is, all of them are.
         if known.what == Unread::Udp {
             known.what = what;
         }
+        known.bad_checksums += u64::from(checksum == Checksum::Bad);
         known.first = known.first.min(when.0);
         known.last = known.last.max(when.0);
         if known.source == source {
@@ -167,6 +185,7 @@ mod tests {
             destination_port,
             payload,
             length: u32::try_from(payload.len()).unwrap(),
+            checksum: Checksum::Bad,
         })
     }
 
@@ -214,6 +233,7 @@ mod tests {
         ]);
         assert_eq!((told.len(), told[0].what), (1, Unread::WireGuard));
         assert_eq!((told[0].sent.packets, told[0].back.octets), (2, 148));
+        assert_eq!(told[0].bad_checksums, 3);
     }
 
     #[test]

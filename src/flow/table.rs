@@ -171,7 +171,7 @@ impl FlowTable {
         if self.stays_half_open(&key, source, arrival, segment) {
             return true;
         }
-        let known = self.current(&key, segment, at, out);
+        let known = self.current(&key, source, segment, at, out);
         let id = if let Some(id) = known {
             id
         } else {
@@ -214,8 +214,10 @@ impl FlowTable {
             },
         );
         self.held = self.held - before + flow.tcp.held_octets();
+        self.overruns.held += flow.tcp.take_overruns();
         if self.held > self.limits.held_in_all {
             self.overruns.held += 1;
+            flow.tcp.note_partial();
             self.held -= flow.tcp.held_octets();
             flow.tcp.flush(&self.limits, &mut |event| {
                 out(id, FlowEvent::Stream(event));
@@ -264,7 +266,12 @@ impl FlowTable {
             && let Some((key, oldest)) = self.half.pop()
         {
             self.overruns.half_open += 1;
-            self.close_half(key, oldest, out);
+            if let Some(id) = self.list_half(key, &oldest, out) {
+                if let Some(flow) = self.flows.get_mut(id) {
+                    flow.tcp.note_partial();
+                }
+                self.close(id, out);
+            }
         }
         self.half.insert(key, half);
         if self.orphans.awaits(&key) {
@@ -275,14 +282,14 @@ impl FlowTable {
     /// Makes a connection out of a half-open one, which more is known of now.
     fn promote(&mut self, key: &FlowKey, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) {
         if let Some(half) = self.half.remove(key) {
-            self.open_half(*key, half, out);
+            self.open_half(*key, &half, out);
         }
     }
 
     fn open_half(
         &mut self,
         key: FlowKey,
-        half: HalfOpen,
+        half: &HalfOpen,
         out: &mut dyn FnMut(FlowId, FlowEvent<'_>),
     ) -> FlowId {
         let (client, server) = (half.client, half.server);
@@ -309,22 +316,33 @@ impl FlowTable {
     fn close_half(
         &mut self,
         key: FlowKey,
-        half: HalfOpen,
+        half: &HalfOpen,
         out: &mut dyn FnMut(FlowId, FlowEvent<'_>),
     ) {
+        if let Some(id) = self.list_half(key, half, out) {
+            self.close(id, out);
+        }
+    }
+
+    /// Makes a connection out of one that was never opened and is over, unless there are too many.
+    fn list_half(
+        &mut self,
+        key: FlowKey,
+        half: &HalfOpen,
+        out: &mut dyn FnMut(FlowId, FlowEvent<'_>),
+    ) -> Option<FlowId> {
         self.unanswered += 1;
         if self.unanswered > self.limits.unanswered {
             self.overruns.unlisted += 1;
-            return;
+            return None;
         }
-        let id = self.open_half(key, half, out);
-        self.close(id, out);
+        Some(self.open_half(key, half, out))
     }
 
     /// The capture is over: closes all connections, oldest first.
     pub fn finish(&mut self, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) {
         while let Some((key, half)) = self.half.pop() {
-            self.close_half(key, half, out);
+            self.close_half(key, &half, out);
         }
         while let Some(turn) = self.rounds.pop_front() {
             self.close(turn.id, out);
@@ -335,6 +353,7 @@ impl FlowTable {
     fn current(
         &mut self,
         key: &FlowKey,
+        source: Endpoint,
         segment: &Segment<'_>,
         at: Nanos,
         out: &mut dyn FnMut(FlowId, FlowEvent<'_>),
@@ -343,7 +362,7 @@ impl FlowTable {
         let id = *self.by_key.get(key)?;
         let tcp = &self.flows.get(id)?.tcp;
         let silent = at.since(tcp.last()) > silence(tcp.phase());
-        if silent || tcp.succeeded_by(segment, at) {
+        if silent || tcp.succeeded_by(source, segment, at) {
             self.close(id, out);
             return None;
         }
@@ -393,7 +412,7 @@ impl FlowTable {
     /// Looks at two connections; closes those that have fallen silent.
     fn sweep(&mut self, now: Nanos, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) {
         if let Some((key, half)) = self.half.pop_silent(now, silence(Phase::Opening)) {
-            self.close_half(key, half, out);
+            self.close_half(key, &half, out);
         }
         // Turns of connections that are closed are taken out as they come up; none is passed over while they are many.
         let crowded = self.rounds.len() > 2 * self.flows.len() + 64;
@@ -405,10 +424,13 @@ impl FlowTable {
                 self.rounds.push_back(turn);
                 continue;
             }
-            let Some(flow) = self.flows.get(turn.id) else {
+            let Some(flow) = self.flows.get_mut(turn.id) else {
                 continue;
             };
             let last = flow.tcp.last();
+            if now.since(last) > SHORTEST_SILENCE {
+                flow.tcp.rest();
+            }
             if now.since(last) > silence(flow.tcp.phase()) {
                 self.close(turn.id, out);
             } else {
@@ -437,6 +459,9 @@ impl FlowTable {
             .map_or(0, |(_, _, at)| at);
         if let Some(turn) = self.rounds.remove(worst) {
             self.overruns.connections += 1;
+            if let Some(flow) = self.flows.get_mut(turn.id) {
+                flow.tcp.note_partial();
+            }
             self.close(turn.id, out);
         }
     }

@@ -5,14 +5,15 @@ use std::collections::VecDeque;
 use hashbrown::HashMap;
 use slotmap::{SlotMap, new_key_type};
 
-use crate::link::{Datagram, Quote, UdpDatagram};
+use crate::link::{Checksum, Datagram, Quote, UdpDatagram};
 use crate::model::{
     Conversation, Counts, Endpoint, Handshake, IcmpError, Nanos, PacketNo, Passage, Side, Span,
     Transport,
 };
 
-use super::Connection;
 use super::key::FlowKey;
+use super::tcp::is_power_of_ten;
+use super::{BadChecksums, Connection};
 
 new_key_type! {
     /// Name of a conversation over UDP while it is open; never used again for another.
@@ -53,6 +54,7 @@ pub struct UdpTable {
     open: SlotMap<UdpId, Open>,
     /// Every open conversation once; looked through in turn for those that have fallen silent.
     rounds: VecDeque<UdpId>,
+    checksums: BadChecksums,
     closed_early: u64,
 }
 
@@ -63,13 +65,20 @@ struct Open {
 }
 
 impl UdpTable {
-    /// Takes a datagram that `udp` is in; `is_server` says which port is the server's.
+    /// The same table, but with `choice` for datagrams whose checksum is wrong.
+    #[must_use]
+    pub fn with_bad_checksums(mut self, choice: BadChecksums) -> Self {
+        self.checksums = choice;
+        self
+    }
+
+    /// Takes a datagram that `udp` is in; `from_server` says whether the server sent it, should it be the first.
     pub fn push(
         &mut self,
         (at, packet): (Nanos, PacketNo),
         datagram: &Datagram<'_>,
         udp: &UdpDatagram<'_>,
-        is_server: impl Fn(u16) -> bool,
+        from_server: impl Fn(&UdpDatagram<'_>) -> bool,
         out: &mut dyn FnMut(UdpId, UdpEvent<'_>),
     ) {
         let source = Endpoint {
@@ -86,8 +95,7 @@ impl UdpTable {
             if self.open.len() >= MAX_OPEN {
                 self.make_room(out);
             }
-            let from_server = is_server(udp.source_port) && !is_server(udp.destination_port);
-            let (client, server) = if from_server {
+            let (client, server) = if from_server(udp) {
                 (destination, source)
             } else {
                 (source, destination)
@@ -105,13 +113,21 @@ impl UdpTable {
         };
         record.end = record.end.max(at);
         let counts = record.counts.of_mut(side);
-        if counts.packets == 0 {
-            record.history.push(match side {
-                Side::Client => 'D',
-                Side::Server => 'd',
-            });
-        }
         counts.packets += 1;
+        let bad = udp.checksum == Checksum::Bad;
+        if bad {
+            counts.bad_checksums += 1;
+            if is_power_of_ten(counts.bad_checksums) {
+                record.history.push(letter(side, 'c'));
+            }
+        }
+        if bad && self.checksums == BadChecksums::Drop {
+            return;
+        }
+        let data = letter(side, 'd');
+        if !record.history.contains(data) {
+            record.history.push(data);
+        }
         counts.bytes += u64::from(udp.length);
         out(
             id,
@@ -235,12 +251,30 @@ impl UdpTable {
     }
 }
 
+/// A letter of Zeek's `history`: upper case for the client.
+const fn letter(side: Side, letter: char) -> char {
+    match side {
+        Side::Client => letter.to_ascii_uppercase(),
+        Side::Server => letter,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::link::Upper;
 
     fn push(table: &mut UdpTable, second: i64, from_client: bool, closed: &mut Vec<Connection>) {
+        pushed(table, second, from_client, Checksum::Good, closed);
+    }
+
+    fn pushed(
+        table: &mut UdpTable,
+        second: i64,
+        from_client: bool,
+        checksum: Checksum,
+        closed: &mut Vec<Connection>,
+    ) {
         let (source, destination, ports) = if from_client {
             ([192, 0, 2, 10], [198, 51, 100, 53], (5000, 53))
         } else {
@@ -251,6 +285,7 @@ mod tests {
             destination_port: ports.1,
             payload: b"x",
             length: 1,
+            checksum,
         };
         let datagram = Datagram {
             source: source.into(),
@@ -261,11 +296,17 @@ mod tests {
             upper: Upper::Udp(udp),
         };
         let at = (Nanos(0) + Span::seconds(second), PacketNo(1));
-        table.push(at, &datagram, &udp, |port| port == 53, &mut |_, event| {
-            if let UdpEvent::Closed(record) = event {
-                closed.push(*record);
-            }
-        });
+        table.push(
+            at,
+            &datagram,
+            &udp,
+            |udp| udp.source_port == 53,
+            &mut |_, event| {
+                if let UdpEvent::Closed(record) = event {
+                    closed.push(*record);
+                }
+            },
+        );
     }
 
     #[test]
@@ -290,6 +331,31 @@ mod tests {
         });
         assert_eq!((closed.len(), closed[1].conn_state), (2, "SHR"));
         assert_eq!(closed[1].conversation.server.port, 53);
+    }
+
+    #[test]
+    fn a_bad_checksum_is_counted_and_dropped_only_on_request() {
+        for (choice, history, bytes, state) in [
+            (BadChecksums::Keep, "CDd", [1, 1], "SF"),
+            (BadChecksums::Drop, "Cd", [0, 1], "SF"),
+        ] {
+            let mut table = UdpTable::default().with_bad_checksums(choice);
+            let mut closed = Vec::new();
+            pushed(&mut table, 0, true, Checksum::Bad, &mut closed);
+            push(&mut table, 1, false, &mut closed);
+            table.finish(&mut |_, event| {
+                if let UdpEvent::Closed(record) = event {
+                    closed.push(*record);
+                }
+            });
+            let [client, server] = closed[0].counts.0;
+            assert_eq!(
+                (closed[0].history.as_str(), closed[0].conn_state),
+                (history, state)
+            );
+            assert_eq!([client.bytes, server.bytes], bytes);
+            assert_eq!((client.bad_checksums, server.bad_checksums), (1, 0));
+        }
     }
 
     #[test]

@@ -21,6 +21,11 @@ pub(super) fn is_right(
     Some(folded(all) == u16::MAX)
 }
 
+/// The same of a message that is summed up without addresses (ICMP, RFC 792).
+pub(super) fn is_right_alone(message: &[u8]) -> bool {
+    folded(sum(message)) == u16::MAX
+}
+
 /// The sum of the 16-bit words of `bytes` in the machine's own order, not yet folded; no segment is long enough to overflow it.
 fn sum(bytes: &[u8]) -> u64 {
     let (blocks, rest) = bytes.as_chunks::<32>();

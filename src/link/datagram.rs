@@ -44,8 +44,8 @@ pub enum Upper<'p> {
         /// In what it came.
         carrier: EspCarrier,
     },
-    /// ICMP or `ICMPv6`, from its type octet on.
-    Icmp(&'p [u8]),
+    /// ICMP or `ICMPv6`.
+    Icmp(IcmpMessage<'p>),
     /// Anything else.
     Other {
         /// Number in the IP header (IANA protocol numbers).
@@ -59,6 +59,15 @@ pub enum Upper<'p> {
     Udp(UdpDatagram<'p>),
 }
 
+/// A message of ICMP (RFC 792) or `ICMPv6` (RFC 4443).
+#[derive(Clone, Copy, Debug)]
+pub struct IcmpMessage<'p> {
+    /// From its type octet on, as captured.
+    pub bytes: &'p [u8],
+    /// Whether the checksum is right.
+    pub checksum: Checksum,
+}
+
 /// A UDP datagram (RFC 768).
 #[derive(Clone, Copy, Debug)]
 pub struct UdpDatagram<'p> {
@@ -70,6 +79,8 @@ pub struct UdpDatagram<'p> {
     pub payload: &'p [u8],
     /// Octets of payload on the wire.
     pub length: u32,
+    /// Whether the checksum is right; over IPv4 there may be none.
+    pub checksum: Checksum,
 }
 
 /// A TCP segment (RFC 9293 §3.1).

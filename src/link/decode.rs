@@ -179,7 +179,13 @@ fn carried<'p>(packet: &IpPacket<'p>, tunnels: usize) -> Result<Carried<'p>, Pas
     let length = u32::try_from(packet.length).unwrap_or(u32::MAX);
     let upper = match packet.number {
         ESP => esp(packet.payload, length, EspCarrier::Ip)?,
-        1 | 58 => Upper::Icmp(packet.payload),
+        1 | 58 => Upper::Icmp(transport::icmp(
+            packet.source,
+            packet.destination,
+            packet.number,
+            packet.payload,
+            packet.length,
+        )),
         6 => Upper::Tcp(transport::segment(
             packet.source,
             packet.destination,
@@ -187,7 +193,12 @@ fn carried<'p>(packet: &IpPacket<'p>, tunnels: usize) -> Result<Carried<'p>, Pas
             packet.length,
         )?),
         17 => {
-            let udp = transport::udp(packet.payload, packet.length)?;
+            let udp = transport::udp(
+                packet.source,
+                packet.destination,
+                packet.payload,
+                packet.length,
+            )?;
             if let Some(inner) = tunnel::in_udp(&udp) {
                 return deeper(inner, tunnels);
             }

@@ -25,7 +25,7 @@ pub fn quote(datagram: &Datagram<'_>) -> Option<Quote> {
     let Upper::Icmp(message) = datagram.upper else {
         return None;
     };
-    let (head, quoted) = message.split_at_checked(HEADER)?;
+    let (head, quoted) = message.bytes.split_at_checked(HEADER)?;
     let &[kind, code, _, _, a, b, c, d] = head else {
         return None;
     };
@@ -96,6 +96,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::link::{Checksum, IcmpMessage};
 
     fn error(message: &[u8]) -> Datagram<'_> {
         Datagram {
@@ -104,7 +105,10 @@ mod tests {
             ttl: 64,
             id: None,
             authenticated: None,
-            upper: Upper::Icmp(message),
+            upper: Upper::Icmp(IcmpMessage {
+                bytes: message,
+                checksum: Checksum::Untested,
+            }),
         }
     }
 

@@ -19,8 +19,8 @@ mod wireless;
 
 pub use arp::{Neighbourly, neighbourly};
 pub use datagram::{
-    Checksum, Datagram, EspCarrier, Flags, Passed, Segment, SeqNo, Spi, TcpOptions, UdpDatagram,
-    Upper,
+    Checksum, Datagram, EspCarrier, Flags, IcmpMessage, Passed, Segment, SeqNo, Spi, TcpOptions,
+    UdpDatagram, Upper,
 };
 pub use decode::LinkDecoder;
 pub use fingerprint::{Fingerprint, fingerprint};

@@ -5,10 +5,12 @@ use std::net::IpAddr;
 use etherparse::{TcpOptionElement, TcpSlice, UdpHeaderSlice};
 
 use super::checksum;
-use super::{Checksum, Flags, Passed, Segment, SeqNo, TcpOptions, UdpDatagram};
+use super::{Checksum, Flags, IcmpMessage, Passed, Segment, SeqNo, TcpOptions, UdpDatagram};
 
-/// Protocol number of TCP (IANA).
+/// Protocol numbers (IANA).
+const ICMP: u8 = 1;
 const TCP: u8 = 6;
+const UDP: u8 = 17;
 
 /// Reads a TCP segment from `captured`, the payload of a datagram from `source` to `destination`.
 ///
@@ -32,6 +34,7 @@ pub(super) fn segment(
     let header = tcp.header_slice();
     let on_wire = length.checked_sub(header.len()).ok_or(Passed::Malformed)?;
     let payload = tcp.payload().get(..on_wire).unwrap_or(tcp.payload());
+    let whole = Some(tcp.slice()).filter(|whole| whole.len() == length);
     Ok(Segment {
         source_port: tcp.source_port(),
         destination_port: tcp.destination_port(),
@@ -43,12 +46,17 @@ pub(super) fn segment(
         options: options(&tcp),
         payload,
         length: u32::try_from(on_wire).map_err(|_| Passed::Malformed)?,
-        checksum: tested(source, destination, &tcp, length),
+        checksum: tested(source, destination, TCP, whole),
     })
 }
 
 /// Reads a UDP datagram from `captured`; `length` as for [`segment`].
-pub(super) fn udp(captured: &[u8], length: usize) -> Result<UdpDatagram<'_>, Passed> {
+pub(super) fn udp(
+    source: IpAddr,
+    destination: IpAddr,
+    captured: &[u8],
+    length: usize,
+) -> Result<UdpDatagram<'_>, Passed> {
     let header = UdpHeaderSlice::from_slice(captured).map_err(|_| Passed::Truncated)?;
     let rest = captured.get(header.slice().len()..).unwrap_or_default();
     // Zero means: as long as the packet (RFC 2675, and offload).
@@ -62,7 +70,38 @@ pub(super) fn udp(captured: &[u8], length: usize) -> Result<UdpDatagram<'_>, Pas
         destination_port: header.destination_port(),
         payload: rest.get(..on_wire).unwrap_or(rest),
         length: u32::try_from(on_wire).unwrap_or(u32::MAX),
+        checksum: match (header.checksum(), source) {
+            // None was made (RFC 768); over IPv6 that is not allowed (RFC 8200 §8.1).
+            (0, IpAddr::V4(_)) => Checksum::Untested,
+            (0, IpAddr::V6(_)) => Checksum::Bad,
+            _ => tested(
+                source,
+                destination,
+                UDP,
+                captured.get(..claimed.min(length)),
+            ),
+        },
     })
+}
+
+/// Reads a message of ICMP, or with another protocol `number` of `ICMPv6`, from `captured`; `length` as for [`segment`].
+pub(super) fn icmp(
+    source: IpAddr,
+    destination: IpAddr,
+    number: u8,
+    captured: &[u8],
+    length: usize,
+) -> IcmpMessage<'_> {
+    let whole = captured.get(..length);
+    let checksum = match whole {
+        Some(whole) if number == ICMP && checksum::is_right_alone(whole) => Checksum::Good,
+        Some(_) if number == ICMP => Checksum::Bad,
+        _ => tested(source, destination, number, whole),
+    };
+    IcmpMessage {
+        bytes: captured,
+        checksum,
+    }
 }
 
 /// The options that matter; what follows a damaged one is not read.
@@ -79,11 +118,9 @@ fn options(tcp: &TcpSlice<'_>) -> TcpOptions {
     options
 }
 
-fn tested(source: IpAddr, destination: IpAddr, tcp: &TcpSlice<'_>, length: usize) -> Checksum {
-    if tcp.slice().len() != length {
-        return Checksum::Untested;
-    }
-    match checksum::is_right(source, destination, TCP, tcp.slice()) {
+/// Tests the checksum of what was captured `whole`.
+fn tested(source: IpAddr, destination: IpAddr, number: u8, whole: Option<&[u8]>) -> Checksum {
+    match whole.and_then(|whole| checksum::is_right(source, destination, number, whole)) {
         Some(true) => Checksum::Good,
         Some(false) => Checksum::Bad,
         None => Checksum::Untested,
@@ -176,6 +213,77 @@ mod tests {
             Passed::Malformed
         );
         assert_eq!(segment(FROM, TO, b"", 0).unwrap_err(), Passed::Malformed);
+    }
+
+    /// A datagram from port 40000 to 53 and its checksum, taken from etherparse.
+    fn asked(from: IpAddr, to: IpAddr) -> Vec<u8> {
+        let (IpAddr::V6(source), IpAddr::V6(destination)) = (from, to) else {
+            let mut bytes = Vec::new();
+            etherparse::PacketBuilder::ipv4([192, 0, 2, 10], [198, 51, 100, 25], 64)
+                .udp(40_000, 53)
+                .write(&mut bytes, b"abc")
+                .unwrap();
+            return bytes.split_off(20);
+        };
+        let mut bytes = Vec::new();
+        etherparse::PacketBuilder::ipv6(source.octets(), destination.octets(), 64)
+            .udp(40_000, 53)
+            .write(&mut bytes, b"abc")
+            .unwrap();
+        bytes.split_off(40)
+    }
+
+    #[test]
+    fn checksums_of_udp_are_tested_where_there_are_any() {
+        let six: [IpAddr; 2] = [
+            "2001:db8::1".parse().unwrap(),
+            "2001:db8::2".parse().unwrap(),
+        ];
+        for (from, to, without) in [
+            (FROM, TO, Checksum::Untested),
+            (six[0], six[1], Checksum::Bad),
+        ] {
+            let mut bytes = asked(from, to);
+            // Padding behind it is no part of it.
+            bytes.extend([9; 4]);
+            let length = bytes.len();
+            let tested = |bytes: &[u8]| udp(from, to, bytes, length).unwrap().checksum;
+            assert_eq!(tested(&bytes), Checksum::Good);
+            assert_eq!(tested(&bytes[..10]), Checksum::Untested, "cut");
+            bytes[8] ^= 1;
+            assert_eq!(tested(&bytes), Checksum::Bad);
+            bytes[6..8].fill(0);
+            assert_eq!(tested(&bytes), without, "none");
+        }
+    }
+
+    #[test]
+    fn checksums_of_icmp_are_tested_in_both_versions() {
+        let mut four = Vec::new();
+        etherparse::PacketBuilder::ipv4([192, 0, 2, 10], [198, 51, 100, 25], 64)
+            .icmpv4_echo_request(1, 2)
+            .write(&mut four, b"abc")
+            .unwrap();
+        let six: [std::net::Ipv6Addr; 2] = [
+            "2001:db8::1".parse().unwrap(),
+            "2001:db8::2".parse().unwrap(),
+        ];
+        let mut message = Vec::new();
+        etherparse::PacketBuilder::ipv6(six[0].octets(), six[1].octets(), 64)
+            .icmpv6_echo_request(1, 2)
+            .write(&mut message, b"abc")
+            .unwrap();
+        for (from, to, number, mut bytes) in [
+            (FROM, TO, ICMP, four.split_off(20)),
+            (six[0].into(), six[1].into(), 58, message.split_off(40)),
+        ] {
+            let length = bytes.len();
+            let tested = |bytes: &[u8]| icmp(from, to, number, bytes, length).checksum;
+            assert_eq!(tested(&bytes), Checksum::Good, "{number}");
+            assert_eq!(tested(&bytes[..9]), Checksum::Untested, "{number}");
+            bytes[4] ^= 1;
+            assert_eq!(tested(&bytes), Checksum::Bad, "{number}");
+        }
     }
 
     proptest! {

@@ -245,6 +245,7 @@ fn geneve(payload: &[u8]) -> Option<Under<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::link::Checksum;
 
     #[test]
     fn gre_with_and_without_options_holds_its_packet() {
@@ -268,6 +269,7 @@ mod tests {
             destination_port: port,
             payload,
             length: u32::try_from(payload.len()).unwrap(),
+            checksum: Checksum::Untested,
         })
     }
 

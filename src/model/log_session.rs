@@ -199,6 +199,8 @@ pub struct LogSession {
     pub octets: Option<LoggedOctets>,
     /// Sizes that must be found among what passed.
     pub sizes: Vec<LoggedSize>,
+    /// Commands that the log counts as unknown, whether it has their words or not.
+    pub unknown: u32,
     /// How it ended.
     pub ending: Ending,
     /// The line that says that the connection was gone in the middle of a message.
@@ -339,6 +341,7 @@ impl LogSession {
             deliveries: Vec::new(),
             octets: None,
             sizes: Vec::new(),
+            unknown: 0,
             ending: Ending::default(),
             cut: None,
             duration: None,

@@ -62,5 +62,5 @@ pub use time::{LogTime, Nanos, Span, Stamp};
 pub use verb::Verb;
 pub use wire_session::{
     Certificate, Counts, Decryption, Direction, Handshake, Overlap, PacketNo, ServerName,
-    TlsSummary, TlsVersion, WireSession,
+    TlsSummary, TlsVersion, Versions, WireSession,
 };

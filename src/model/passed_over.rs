@@ -57,6 +57,8 @@ pub struct PassedOver {
     pub last: Nanos,
     /// Number of the first packet.
     pub first_packet: PacketNo,
+    /// Packets whose checksum is wrong (UDP, ICMP).
+    pub bad_checksums: u64,
 }
 
 impl Amount {

@@ -123,7 +123,7 @@ pub struct Direction {
 
 /// Two copies of the same octets of a stream that differ: a defect on the way, or an attempt to show the
 /// receiver and an observer different things.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Overlap {
     /// Whose stream.
     pub side: Side,
@@ -133,6 +133,35 @@ pub struct Overlap {
     pub other: PacketNo,
     /// Octets compared that are not the same in both.
     pub octets: u64,
+    /// Where they begin to differ; `None` where the first copy is not remembered as it was.
+    pub versions: Option<Versions>,
+}
+
+/// What two copies say from the first octet on that is not the same, each at most [`Versions::SHOWN`] octets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Versions {
+    /// The copy that was kept.
+    pub kept: Box<[u8]>,
+    /// The other.
+    pub other: Box<[u8]>,
+}
+
+impl Versions {
+    /// Most octets of each.
+    pub const SHOWN: usize = 48;
+
+    /// What `kept` and `other` say where they begin to differ, if they do.
+    pub fn of(kept: &[u8], other: &[u8]) -> Option<Self> {
+        let differs = kept.iter().zip(other).position(|(one, two)| one != two)?;
+        let shown = |octets: &[u8]| {
+            let rest = octets.get(differs..).unwrap_or_default();
+            Box::from(rest.get(..Self::SHOWN).unwrap_or(rest))
+        };
+        Some(Self {
+            kept: shown(kept),
+            other: shown(other),
+        })
+    }
 }
 
 /// The three-way handshake (RFC 9293 §3.5) as the capture shows it.

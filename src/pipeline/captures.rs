@@ -4,16 +4,16 @@ use slotmap::SecondaryMap;
 
 use crate::capture::{Merged, Reader};
 use crate::flow::{
-    Connection, FlowEvent, FlowId, FlowTable, Neighbours, PassedOverTable, UdpEvent, UdpId,
-    UdpTable,
+    BadChecksums, Connection, FlowEvent, FlowId, FlowTable, Neighbours, PassedOverTable, UdpEvent,
+    UdpId, UdpTable,
 };
 use crate::input::{Front, Window};
-use crate::link::{LinkDecoder, Passed, Upper, neighbourly, quote};
+use crate::link::{Checksum, LinkDecoder, Passed, UdpDatagram, Upper, neighbourly, quote};
 use crate::model::{
     CaptureSource, DamageLog, IcmpError, Nanos, Neighbour, PassedOver, Proto, Transport,
     WireSession,
 };
-use crate::protocol::dns::{self, DnsDialogue, is_server_port};
+use crate::protocol::dns::{self, DnsDialogue, is_from_server, is_server_port};
 use crate::protocol::tls::Secrets;
 use crate::protocol::{Dialogue, Driver};
 
@@ -134,6 +134,9 @@ struct Followed {
     readers: Readers,
     neighbours: Neighbours,
     passed_over: PassedOverTable,
+    checksums: BadChecksums,
+    /// ICMP errors with a wrong checksum.
+    bad_icmp: u64,
     /// ICMP errors about nothing known.
     unquoted: u64,
 }
@@ -159,7 +162,9 @@ impl Followed {
         Self {
             link: LinkDecoder::default(),
             table: FlowTable::new(options.limits).with_bad_checksums(options.bad_checksums),
-            udp: UdpTable::default(),
+            udp: UdpTable::default().with_bad_checksums(options.bad_checksums),
+            checksums: options.bad_checksums,
+            bad_icmp: 0,
             readers: Readers {
                 owners,
                 secrets: secrets.clone(),
@@ -202,8 +207,14 @@ impl Followed {
             .authenticated(record.time, number, &datagram);
         let readers = &mut self.readers;
         match &datagram.upper {
-            Upper::Icmp(_) => {
+            Upper::Icmp(message) => {
                 if let Some(quote) = quote(&datagram) {
+                    if message.checksum == Checksum::Bad {
+                        self.bad_icmp += 1;
+                        if self.checksums == BadChecksums::Drop {
+                            return None;
+                        }
+                    }
                     let error = IcmpError {
                         at: record.time,
                         packet: number,
@@ -226,8 +237,11 @@ impl Followed {
                 if is_server_port(udp.source_port) || is_server_port(udp.destination_port) =>
             {
                 let when = (record.time, number);
+                let from_server = |udp: &UdpDatagram<'_>| {
+                    is_from_server((udp.source_port, udp.destination_port), udp.payload)
+                };
                 self.udp
-                    .push(when, &datagram, udp, is_server_port, &mut |id, event| {
+                    .push(when, &datagram, udp, from_server, &mut |id, event| {
                         readers.take_udp(id, event);
                     });
                 // Only now: what came before may have closed an older conversation of the same ends.
@@ -296,6 +310,7 @@ impl Followed {
                 self.unquoted + self.table.unclaimed(),
                 "ICMP errors about conversations that are not in the capture",
             ),
+            (self.bad_icmp, "ICMP errors with a wrong checksum"),
             (
                 self.neighbours.dropped(),
                 "addresses heard of by ARP and not remembered, as there were too many",

@@ -19,6 +19,7 @@ mod progress;
 mod run;
 mod zones;
 
+pub use crate::align::Threads;
 pub use crate::flow::{BadChecksums, Limits};
 pub use crate::input::MostUnpacked;
 pub use crate::input::{AddressError, TableAddress};

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use encoding_rs::Encoding;
 
+use crate::align::Threads;
 use crate::capture::Turn;
 use crate::flow::{BadChecksums, Limits};
 use crate::input::{MostUnpacked, Stop, TableAddress};
@@ -49,6 +50,8 @@ pub struct Options {
     pub bad_checksums: BadChecksums,
     /// Bounds of the connection table.
     pub limits: Limits,
+    /// How many threads join sessions; what comes out does not depend on it.
+    pub threads: Threads,
     /// Bound of what comes out of compressed inputs.
     pub most_unpacked: MostUnpacked,
     /// What to show.

@@ -86,7 +86,13 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
     failures.extend(told.failures);
     progress.begin("aligning");
     let origin = wires.origin.unwrap_or_default();
-    let alignment = align(&wires.sessions, &told.sources, &mut told.sessions, origin);
+    let alignment = align(
+        &wires.sessions,
+        &told.sources,
+        &mut told.sessions,
+        origin,
+        options.threads,
+    );
     progress.clear();
     let mut sources = told.sources;
     let capture_zone = zones::infer(&mut wires.sources, &mut sources, &alignment.clocks);

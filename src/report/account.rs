@@ -102,6 +102,13 @@ pub(super) fn session_id(index: usize) -> String {
     format!("s{}", index + 1)
 }
 
+impl Selection {
+    /// Whether one of `ends` is asked for.
+    fn has_host(&self, ends: impl IntoIterator<Item = IpAddr>) -> bool {
+        self.hosts.is_empty() || ends.into_iter().any(|ip| self.hosts.contains(&ip))
+    }
+}
+
 impl Account {
     /// The sessions that are selected, in order, numbered among all.
     pub(super) fn shown(&self) -> impl Iterator<Item = Shown<'_>> {
@@ -155,6 +162,19 @@ impl Account {
         })
     }
 
+    /// What was seen and not read, as far as it is selected: it is in no session.
+    pub(super) fn shown_passed_over(&self) -> impl Iterator<Item = &PassedOver> {
+        let selection = &self.selection;
+        let any = selection.ids.is_empty();
+        self.passed_over.iter().filter(move |passed| {
+            let (first, last) = (self.utc(passed.first), self.utc(passed.last));
+            let ends = [passed.source.0, passed.destination.0];
+            any && selection.since.is_none_or(|since| last >= since)
+                && selection.until.is_none_or(|until| first <= until)
+                && selection.has_host(ends)
+        })
+    }
+
     fn selected(&self, shown: &Shown<'_>) -> bool {
         let selection = &self.selection;
         if selection.takes_all() {
@@ -169,11 +189,7 @@ impl Account {
             && selection
                 .until
                 .is_none_or(|until| start.is_some_and(|start| start <= until))
-            && (selection.hosts.is_empty()
-                || hosts
-                    .iter()
-                    .flatten()
-                    .any(|ip| selection.hosts.contains(ip)))
+            && selection.has_host(hosts.into_iter().flatten())
     }
 
     /// First and last moment, in UTC as far as the zones are known.

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::model::{Amount, PassedOver, Unread};
 
 use super::Account;
+use super::jsonl::is_zero;
 
 /// Ends named of each kind.
 const NAMED: usize = 5;
@@ -36,6 +37,8 @@ pub(super) struct PassedOverRecord {
     packets_to_client: u64,
     bytes_to_server: u64,
     bytes_to_client: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    bad_checksums: u64,
 }
 
 pub(super) fn record(account: &Account, passed: &PassedOver) -> PassedOverRecord {
@@ -59,29 +62,37 @@ pub(super) fn record(account: &Account, passed: &PassedOver) -> PassedOverRecord
         packets_to_client: passed.back.packets,
         bytes_to_server: passed.sent.octets,
         bytes_to_client: passed.back.octets,
+        bad_checksums: passed.bad_checksums,
     }
 }
 
 /// Writes one line for each kind, and a few of its ends where nothing else tells of them.
 pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
-    if account.passed_over.is_empty() {
+    if account.shown_passed_over().next().is_none() {
         return Ok(());
     }
     writeln!(out, "\nNot read")?;
     let mut kinds: BTreeMap<(&str, &str), Vec<&PassedOver>> = BTreeMap::new();
-    for passed in &account.passed_over {
+    for passed in account.shown_passed_over() {
         let kind = (passed.what.name(), passed.what.words());
         kinds.entry(kind).or_default().push(passed);
     }
     for ((name, why), mut all) in kinds {
         let mut sum = Amount::default();
+        let mut bad = 0;
         for passed in &all {
             sum += passed.sent;
             sum += passed.back;
+            bad += passed.bad_checksums;
         }
+        let bad = if bad > 0 {
+            format!(", {bad} with a wrong checksum")
+        } else {
+            String::new()
+        };
         writeln!(
             out,
-            "  {name}: {why}; {} packets, {} bytes, {} {}",
+            "  {name}: {why}; {} packets{bad}, {} bytes, {} {}",
             sum.packets,
             sum.octets,
             all.len(),
@@ -122,4 +133,69 @@ fn write_association(
         super::summary::to_seconds(account.utc(passed.first)),
         super::summary::to_seconds(account.utc(passed.last)),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Nanos, PacketNo};
+    use crate::report::Selection;
+
+    #[test]
+    fn only_what_is_selected_is_told() {
+        let passed = |last, second| PassedOver {
+            what: Unread::Udp,
+            source: ([192, 0, 2, last].into(), Some(9)),
+            destination: ([192, 0, 2, 99].into(), Some(9)),
+            sent: Amount {
+                packets: 1,
+                octets: 10,
+            },
+            back: Amount::default(),
+            first: Nanos(second),
+            last: Nanos(second),
+            first_packet: PacketNo(1),
+            bad_checksums: 1,
+        };
+        let mut account = Account {
+            passed_over: vec![passed(1, 5), passed(2, 7)],
+            ..Account::default()
+        };
+        let mut told = |selection| {
+            account.selection = selection;
+            let mut text = Vec::new();
+            write(&account, &mut text).unwrap();
+            String::from_utf8(text).unwrap()
+        };
+        let all = told(Selection::default());
+        assert!(
+            all.contains("2 packets, 2 with a wrong checksum, 20 bytes"),
+            "{all}"
+        );
+        for selection in [
+            Selection {
+                hosts: vec![[192, 0, 2, 1].into()],
+                ..Selection::default()
+            },
+            Selection {
+                since: Some(Nanos(6)),
+                ..Selection::default()
+            },
+            Selection {
+                until: Some(Nanos(6)),
+                ..Selection::default()
+            },
+        ] {
+            let some = told(selection);
+            assert!(
+                some.contains("1 packets, 1 with a wrong checksum, 10 bytes"),
+                "{some}"
+            );
+        }
+        let none = Selection {
+            ids: vec!["s1".to_owned()],
+            ..Selection::default()
+        };
+        assert_eq!(told(none), "", "it is in no session");
+    }
 }

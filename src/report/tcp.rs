@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use crate::model::{Conversation, Counts, Direction, Side, Span, WireSession};
+use crate::model::{Conversation, Counts, Direction, Overlap, Side, Span, WireSession};
 
 use super::jsonl::is_zero;
 
@@ -75,6 +75,10 @@ struct OverlapRecord {
     kept_packet: u64,
     other_packet: u64,
     bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    other: Option<String>,
 }
 
 #[expect(
@@ -97,7 +101,10 @@ pub(super) fn tcp_record(wire: &WireSession) -> TcpRecord {
         overlaps: wire
             .overlaps
             .iter()
-            .map(|overlap| OverlapRecord {
+            .map(|overlap| (overlap, versions(wire, overlap)))
+            .map(|(overlap, [kept, other])| OverlapRecord {
+                kept,
+                other,
                 from: match overlap.side {
                     Side::Client => "client",
                     Side::Server => "server",
@@ -108,6 +115,32 @@ pub(super) fn tcp_record(wire: &WireSession) -> TcpRecord {
             })
             .collect(),
     }
+}
+
+/// What both copies say, with all but printable characters written out. What may hold a secret is not shown: what a client
+/// says that logs in, or whose words are not read, and cookies.
+fn versions(wire: &WireSession, overlap: &Overlap) -> [Option<String>; 2] {
+    let logs_in = || {
+        let mut exchanges = wire.exchanges.iter();
+        exchanges.any(|exchange| exchange.verb.is_login() || exchange.request.contains("***"))
+    };
+    let read = ["smtp", "pop3", "imap", "nntp", "ftp", "dns"].contains(&wire.proto.0);
+    let Some(versions) = overlap
+        .versions
+        .as_ref()
+        .filter(|_| overlap.side == Side::Server || read && !logs_in())
+    else {
+        return [None, None];
+    };
+    let both = [&*versions.kept, &*versions.other];
+    let cookie = |octets: &[u8]| {
+        let text = octets.to_ascii_lowercase();
+        memchr::memmem::find(&text, b"cookie").is_some()
+    };
+    if both.iter().any(|octets| cookie(octets)) {
+        return [None, None];
+    }
+    both.map(|octets| Some(octets.escape_ascii().to_string()))
 }
 
 fn way(sent: &Direction) -> Way {
@@ -202,8 +235,12 @@ pub(super) fn tcp_words(wire: &WireSession) -> Vec<String> {
         }
     }
     for overlap in &wire.overlaps {
+        let said = match versions(wire, overlap) {
+            [Some(kept), Some(other)] => format!(": “{kept}” was kept, “{other}” was not"),
+            _ => String::new(),
+        };
         words.push(format!(
-            "packets {} and {} carry different bytes for the same {} of the stream",
+            "packets {} and {} carry different bytes for the same {} of the stream{said}",
             overlap.kept.0, overlap.other.0, overlap.octets
         ));
     }
@@ -213,7 +250,9 @@ pub(super) fn tcp_words(wire: &WireSession) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Endpoint, Transport};
+    use crate::model::{
+        Endpoint, Exchange, Nanos, PacketNo, Proto, Seen, Transport, Verb, Versions,
+    };
 
     /// A connection in which each side sent ten packets, some with a wrong checksum.
     fn words(bad: [u64; 2]) -> Option<String> {
@@ -232,6 +271,40 @@ mod tests {
             transport: Transport::Tcp,
         };
         checksum_words(std::iter::once((conversation, counts)))
+    }
+
+    #[test]
+    fn both_versions_are_shown_but_not_where_a_secret_may_be() {
+        let end = |port| Endpoint {
+            ip: [192, 0, 2, 1].into(),
+            port,
+        };
+        let conversation = Conversation {
+            client: end(40_000),
+            server: end(25),
+            transport: Transport::Tcp,
+        };
+        let mut wire = WireSession::new(conversation, Proto("smtp"), Nanos(0));
+        let overlap = |side| Overlap {
+            side,
+            kept: PacketNo(5),
+            other: PacketNo(7),
+            octets: 9,
+            versions: Versions::of(b"MAIL\r\n", b"MA\x1b[31m"),
+        };
+        wire.overlaps = vec![overlap(Side::Client)];
+        let told = tcp_words(&wire).join("; ");
+        let expected = "packets 5 and 7 carry different bytes for the same 9 of the stream: \
+                        “IL\\r\\n” was kept, “\\x1b[31m” was not";
+        assert_eq!(told, expected);
+        wire.exchanges = vec![Exchange::new(
+            Verb::new("AUTH"),
+            "AUTH PLAIN ***".to_owned(),
+            Seen::Wire,
+        )];
+        assert!(!tcp_words(&wire).join("; ").contains("kept"));
+        wire.overlaps = vec![overlap(Side::Server)];
+        assert!(tcp_words(&wire).join("; ").contains("was kept"));
     }
 
     #[test]

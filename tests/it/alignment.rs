@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use bothends::align::{Standing, align};
+use bothends::align::{Standing, Threads, align};
 use bothends::model::{
     Conversation, Encryption, Endpoint, Event, Exchange, LineRef, LogCommand, LogEvent, LogId,
     LogSession, LogSource, LogTime, Nanos, Proto, Seen, Span, Stamp, Transport, Verb, WireSession,
@@ -12,7 +12,7 @@ const SERVER: Endpoint = Endpoint {
     ip: IpAddr::V4(Ipv4Addr::new(198, 51, 100, 25)),
     port: 25,
 };
-const ORIGIN: Nanos = Nanos::new(1_795_490_000, 0);
+pub(crate) const ORIGIN: Nanos = Nanos::new(1_795_490_000, 0);
 
 /// A small generator (Knuth's MMIX numbers), so that the cases are the same everywhere.
 struct Chance(u64);
@@ -115,12 +115,17 @@ fn log(wire: &WireSession, line: &mut u64, offset: Span) -> LogSession {
     session
 }
 
-fn source() -> LogSource {
+pub(crate) fn source() -> LogSource {
     LogSource::new(LogId(0), "smtp.log", "made")
 }
 
 /// `count` sessions over `seconds`, and their log in the same order.
-fn made(seed: u64, count: u16, seconds: u64, offset: Span) -> (Vec<WireSession>, Vec<LogSession>) {
+pub(crate) fn made(
+    seed: u64,
+    count: u16,
+    seconds: u64,
+    offset: Span,
+) -> (Vec<WireSession>, Vec<LogSession>) {
     let mut chance = Chance(seed);
     let mut line = 0;
     let wires: Vec<WireSession> = (0..count)
@@ -142,7 +147,13 @@ fn sessions_without_ports_are_joined_rightly_under_an_unknown_clock() {
     let mut joined_in_all = 0;
     for seed in 1..=8 {
         let (wires, logs) = made(seed, 60, 60, offset);
-        let alignment = align(&wires, &[source()], &mut logs.clone(), ORIGIN);
+        let alignment = align(
+            &wires,
+            &[source()],
+            &mut logs.clone(),
+            ORIGIN,
+            Threads::default(),
+        );
 
         let clock = alignment.clocks.first().unwrap();
         let error = (clock.offset - offset).abs();
@@ -184,7 +195,13 @@ fn a_log_whose_sessions_were_not_captured_is_not_joined() {
     for log in &mut logs {
         log.peer = Some(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9)));
     }
-    let alignment = align(&wires, &[source()], &mut logs.clone(), ORIGIN);
+    let alignment = align(
+        &wires,
+        &[source()],
+        &mut logs.clone(),
+        ORIGIN,
+        Threads::default(),
+    );
     assert!(alignment.clocks.is_empty());
     assert!(
         alignment
@@ -221,7 +238,13 @@ fn a_clock_that_was_set_is_followed() {
         Span::millis(400),
     ] {
         let (wires, logs, offset) = set_half_way(by);
-        let alignment = align(&wires, &[source()], &mut logs.clone(), ORIGIN);
+        let alignment = align(
+            &wires,
+            &[source()],
+            &mut logs.clone(),
+            ORIGIN,
+            Threads::default(),
+        );
         let clock = alignment.clocks.first().unwrap();
         assert!(
             (clock.offset - offset).abs() <= clock.bound,
@@ -250,7 +273,13 @@ fn an_offset_that_is_given_is_used() {
     let (wires, logs) = made(5, 60, 60, offset);
     let mut source = source();
     source.offset = Some(offset);
-    let right = align(&wires, &[source.clone()], &mut logs.clone(), ORIGIN);
+    let right = align(
+        &wires,
+        &[source.clone()],
+        &mut logs.clone(),
+        ORIGIN,
+        Threads::default(),
+    );
     assert_eq!(right.clocks.first().unwrap().offset, offset);
     let both = |alignment: &bothends::align::Alignment| {
         let matched = alignment
@@ -262,7 +291,13 @@ fn an_offset_that_is_given_is_used() {
     assert!(both(&right) >= 50);
     source.offset = Some(Span::seconds(7200));
     assert_eq!(
-        both(&align(&wires, &[source], &mut logs.clone(), ORIGIN)),
+        both(&align(
+            &wires,
+            &[source],
+            &mut logs.clone(),
+            ORIGIN,
+            Threads::default()
+        )),
         0
     );
 }
@@ -272,7 +307,13 @@ fn a_log_of_another_day_is_not_joined() {
     let (wires, _) = made(1, 200, 200, Span::ZERO);
     let (others, logs) = made(2, 200, 200, Span::seconds(100_000));
     assert_eq!(others.len(), logs.len());
-    let alignment = align(&wires, &[source()], &mut logs.clone(), ORIGIN);
+    let alignment = align(
+        &wires,
+        &[source()],
+        &mut logs.clone(),
+        ORIGIN,
+        Threads::default(),
+    );
     assert!(alignment.clocks.is_empty(), "{:?}", alignment.clocks);
 }
 
@@ -293,7 +334,13 @@ fn no_bound_leaves_out_what_a_small_step_made_of_the_clock() {
             .enumerate()
             .map(|(n, wire)| log(wire, &mut line, if n < 20 { offset } else { after }))
             .collect();
-        let alignment = align(&wires, &[source()], &mut logs.clone(), ORIGIN);
+        let alignment = align(
+            &wires,
+            &[source()],
+            &mut logs.clone(),
+            ORIGIN,
+            Threads::default(),
+        );
         let Some(clock) = alignment.clocks.first() else {
             continue;
         };
@@ -332,7 +379,13 @@ fn no_clock_is_told_where_hardly_anything_is_joined() {
             .step_by(2)
             .map(|wire| log(wire, &mut line, Span::millis(400)))
             .collect();
-        let alignment = align(&wires, &[source()], &mut logs.clone(), ORIGIN);
+        let alignment = align(
+            &wires,
+            &[source()],
+            &mut logs.clone(),
+            ORIGIN,
+            Threads::default(),
+        );
         let joined = alignment
             .sessions
             .iter()
@@ -416,7 +469,7 @@ fn rows_in_one_heap_go_where_the_wire_shows_them() {
     logs[6].events.extend_from_slice(later);
     logs[7].events = [early, &late].concat();
 
-    let alignment = align(&wires, &[source()], &mut logs, ORIGIN);
+    let alignment = align(&wires, &[source()], &mut logs, ORIGIN, Threads::default());
     for (at, number) in [(6, first), (7, first + 1)] {
         let joined = &alignment.sessions[at];
         let lines: Vec<u64> = joined

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use bothends::diagnose::registry::RULES;
+use bothends::model::Side;
 use bothends::pipeline::{LogInput, LogPlace, Options, Progress, Show, run};
+use bothends::report::Account;
 
 fn conditions() -> impl Iterator<Item = (String, std::path::PathBuf)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/conditions");
@@ -19,20 +21,38 @@ fn conditions() -> impl Iterator<Item = (String, std::path::PathBuf)> {
         .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), path))
 }
 
-/// Codes of warnings and errors found in one condition, and of all.
-fn found(path: &Path) -> (BTreeSet<String>, BTreeSet<String>) {
+/// Which witnesses are heard.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    Both,
+    Log,
+    Wire,
+}
+
+fn account(path: &Path, heard: Heard) -> Account {
     let mut logs: Vec<_> = std::fs::read_dir(path)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
         // Error logs hold no sessions.
-        .filter(|path| !path.to_str().unwrap().contains("error"))
+        .filter(|path| {
+            !path
+                .file_name()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .contains("error")
+        })
         .collect();
     logs.sort();
     let options = Options {
-        captures: vec![path.join("wire.pcapng")],
+        captures: match heard {
+            Heard::Both | Heard::Wire => vec![path.join("wire.pcapng")],
+            Heard::Log => Vec::new(),
+        },
         logs: logs
             .into_iter()
+            .filter(|_| heard != Heard::Wire)
             .map(LogPlace::Files)
             .map(|place| LogInput {
                 place,
@@ -41,7 +61,12 @@ fn found(path: &Path) -> (BTreeSet<String>, BTreeSet<String>) {
             .collect(),
         ..Options::default()
     };
-    let account = run(&options, &mut Progress::new(Show::Never)).account;
+    run(&options, &mut Progress::new(Show::Never)).account
+}
+
+/// Codes of warnings and errors found in one condition, and of all.
+fn found(path: &Path, heard: Heard) -> (BTreeSet<String>, BTreeSet<String>) {
+    let account = account(path, heard);
     let codes = |all: bool| {
         account
             .findings
@@ -79,7 +104,51 @@ fn every_code_has_a_condition_in_which_it_fires() {
 #[test]
 fn nothing_is_found_where_nothing_is_wrong() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/conditions");
-    assert_eq!(found(&root.join("clean")).1, BTreeSet::new());
+    assert_eq!(found(&root.join("clean"), Heard::Both).1, BTreeSet::new());
+}
+
+/// What one side alone tells of a condition, and what it cannot.
+#[test]
+fn either_side_alone_gives_what_it_can_and_says_what_the_other_would_add() {
+    for (name, heard, tells, cannot) in [
+        (
+            "bad-order",
+            Heard::Log,
+            "command-rejected",
+            "connection-reset",
+        ),
+        (
+            "delivered-unknown-tls",
+            Heard::Wire,
+            "retransmission-storm",
+            "delivered-unknown",
+        ),
+        (
+            "drop-in-tls",
+            Heard::Log,
+            "dropped-in-transfer",
+            "connection-reset",
+        ),
+        (
+            "drop-in-tls",
+            Heard::Wire,
+            "one-witness",
+            "dropped-in-transfer",
+        ),
+        ("guessing", Heard::Log, "login-refused", "client-retry-loop"),
+        ("idle-timeout", Heard::Log, "timeout-idle", "slow-server"),
+        ("oversize", Heard::Log, "message-too-large", "slow-server"),
+        ("server-error", Heard::Log, "server-error", "slow-server"),
+        ("slow-server", Heard::Wire, "slow-server", "log-incomplete"),
+        ("status-changed", Heard::Wire, "one-witness", "views-differ"),
+    ] {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/conditions");
+        let (_, all) = found(&root.join(name), heard);
+        for code in [tells, "one-witness"] {
+            assert!(all.contains(code), "{name}: {code} is not in {all:?}");
+        }
+        assert!(!all.contains(cannot), "{name}: {cannot}");
+    }
 }
 
 #[test]
@@ -87,7 +156,7 @@ fn each_condition_gives_its_findings_and_no_other() {
     let mut wrong = Vec::new();
     for (name, path) in conditions() {
         let fires = expected(&path);
-        let (loud, all) = found(&path);
+        let (loud, all) = found(&path, Heard::Both);
         let missing: Vec<_> = fires.difference(&all).collect();
         let more: Vec<_> = loud.difference(&fires).collect();
         if !missing.is_empty() || !more.is_empty() {
@@ -112,6 +181,48 @@ fn the_table_of_findings_in_the_documentation_is_that_of_the_program() {
             text.contains(&row),
             "{} differs: bothends findings --markdown",
             rule.code
+        );
+    }
+}
+
+/// How the sessions of a condition ended: as it was made.
+#[test]
+fn who_ended_it_is_told_as_it_was_made() {
+    for (name, expected) in [
+        ("delivered-unknown", "timeout by server reply-unheard"),
+        ("delivered-unknown-tls", "timeout by server reply-unheard"),
+        ("drop-in-data", "closed by client request-cut"),
+        ("drop-in-data", "reset by client request-cut"),
+        ("drop-in-data", "reset by server reply-cut"),
+        ("drop-in-tls", "closed by client request-cut"),
+        ("idle-timeout", "timeout by server"),
+        ("reset-forged", "reset-in-middle by client request-cut"),
+        ("reset-middlebox", "reset-in-middle by server"),
+        ("server-resets", "reset by server"),
+        ("tls-old", "tls-alert by server"),
+        ("tls-expired", "tls-alert by client"),
+    ] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("captures/conditions")
+            .join(name);
+        let told: BTreeSet<String> = account(&path, Heard::Both)
+            .endings
+            .iter()
+            .flatten()
+            .map(|ended| {
+                let by = ended.by.map_or("nobody", |side| match side {
+                    Side::Client => "client",
+                    Side::Server => "server",
+                });
+                let transfer = ended.transfer.map_or("", |transfer| transfer.name());
+                format!("{} by {by} {transfer}", ended.how.name())
+                    .trim_end()
+                    .to_owned()
+            })
+            .collect();
+        assert!(
+            told.contains(expected),
+            "{name}: {expected} is not in {told:?}"
         );
     }
 }

@@ -41,5 +41,6 @@ mod real_logs;
 mod rooms;
 mod rotated;
 mod samples;
+mod threads;
 mod tls;
 mod traces;

@@ -447,12 +447,13 @@ mod tests {
         }
 
         #[test]
-        fn changed_bytes_never_give_more_packets(at in 0usize..300, value in any::<u8>()) {
+        fn a_changed_byte_gives_one_more_packet_at_most(at in 0usize..300, value in any::<u8>()) {
             let mut file = whole();
             let at = at % file.len();
             file[at] = value;
             let (packets, _) = read(&file);
-            prop_assert!(packets.len() <= 3);
+            // Another block may have become a simple packet: its type is one octet away.
+            prop_assert!(packets.len() <= 4);
         }
     }
 }

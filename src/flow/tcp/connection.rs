@@ -4,7 +4,9 @@
 //! little for them, so that events come in causal order; if they never come, they are a hole, declared first.
 
 use crate::link::{Checksum, Flags, Segment, SeqNo};
-use crate::model::{Conversation, Counts, Handshake, Nanos, Overlap, PacketNo, Side, Span};
+use crate::model::{
+    Conversation, Counts, Endpoint, Handshake, Nanos, Overlap, PacketNo, Side, Span,
+};
 
 use super::super::{BadChecksums, Connection, Limits, StreamEvent};
 use super::history::{History, Letter};
@@ -68,6 +70,8 @@ pub(in super::super) struct TcpConnection {
     waiting: Queue,
     /// Segments with an old timestamp, which the receiver drops unless it acknowledges them (PAWS, RFC 7323 §5).
     doubted: Queue,
+    /// Times that too much was held in one direction.
+    overruns: u64,
     /// Whose old timestamps mean nothing, as the receiver took segments that have them.
     stamps_rewritten: [bool; 2],
 }
@@ -96,6 +100,7 @@ impl TcpConnection {
             start: Start::Open,
             waiting: Queue::default(),
             doubted: Queue::default(),
+            overruns: 0,
             stamps_rewritten: [false; 2],
         }
     }
@@ -137,13 +142,20 @@ impl TcpConnection {
     }
 
     /// Whether `segment` opens another connection between the same two endpoints.
-    pub(in super::super) fn succeeded_by(&self, segment: &Segment<'_>, at: Nanos) -> bool {
+    pub(in super::super) fn succeeded_by(
+        &self,
+        source: Endpoint,
+        segment: &Segment<'_>,
+        at: Nanos,
+    ) -> bool {
         let opens = segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK);
         if !opens || self.first_syn == Some(segment.seq) {
             return false;
         }
         match self.phase() {
             Phase::Closed => true,
+            // Both sides open at once (RFC 9293 §3.5).
+            Phase::Opening if source == self.conversation.server => false,
             // The answer to this SYN was captured before it.
             Phase::Opening => self.handshake.syn_ack.is_none() || !self.awaits(segment.seq),
             // A stray SYN does not end a live connection; one after a silence does.
@@ -212,6 +224,21 @@ impl TcpConnection {
             });
         }
         self.release(arrival.at, limits, out);
+    }
+
+    /// Notes that it is not followed as it should be, as a bound was hit.
+    pub(in super::super) fn note_partial(&mut self) {
+        self.history.note(Side::Client, Letter::Partial);
+    }
+
+    /// How often too much was held in one direction since this was last asked.
+    pub(in super::super) fn take_overruns(&mut self) -> u64 {
+        std::mem::take(&mut self.overruns)
+    }
+
+    /// It has fallen silent: copies of what was said are not to be expected.
+    pub(in super::super) fn rest(&mut self) {
+        self.streams.iter_mut().for_each(Stream::forget);
     }
 
     /// Counts SYNs or answers that are sent again and not given one by one.
@@ -423,6 +450,7 @@ impl TcpConnection {
         if stream.held_octets() > limits.held_per_direction {
             let holes = stream.give_up_all(arrival.at, &mut tally, out);
             self.history.note(side, Letter::Partial);
+            self.overruns += 1;
             self.note_gaps(side, holes);
         }
     }

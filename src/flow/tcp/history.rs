@@ -127,7 +127,7 @@ impl History {
         *count = count.saturating_add(1);
         let told = match again {
             Again::Never => *count == 1,
-            Again::Tenfold => is_power_of_ten(*count),
+            Again::Tenfold => is_power_of_ten(u64::from(*count)),
             Again::OtherNumber => true,
         };
         if told && self.letters.len() < LONGEST {
@@ -143,7 +143,8 @@ impl History {
     }
 }
 
-const fn is_power_of_ten(mut n: u32) -> bool {
+/// Whether the `n`-th time is told of what is told with powers of ten.
+pub(in super::super) const fn is_power_of_ten(mut n: u64) -> bool {
     while n.is_multiple_of(10) && n > 1 {
         n /= 10;
     }

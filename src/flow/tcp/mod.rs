@@ -11,3 +11,4 @@ mod stream;
 mod waiting;
 
 pub(super) use connection::{Arrival, Phase, TcpConnection};
+pub(super) use history::is_power_of_ten;

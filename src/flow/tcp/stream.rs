@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use smallvec::SmallVec;
 
 use crate::link::SeqNo;
-use crate::model::{Direction, Nanos, Overlap, PacketNo, Side, Span};
+use crate::model::{Direction, Nanos, Overlap, PacketNo, Side, Span, Versions};
 
 use super::super::StreamEvent;
-use super::recent::Recent;
+use super::recent::{Difference, Recent};
 
 /// Farther from the stream than the largest window (RFC 7323 §2.3) nothing belongs to it.
 const REACH: i64 = 1 << 30;
@@ -137,6 +137,11 @@ impl Stream {
         }
     }
 
+    /// Gives back the memory that only serves to tell copies apart.
+    pub(super) fn forget(&mut self) {
+        self.recent.forget();
+    }
+
     fn is_untouched(&self) -> bool {
         self.position == 0 && self.held.is_empty() && self.fin.is_none()
     }
@@ -193,9 +198,9 @@ impl Stream {
         let from = self.position + ahead;
         let length = i64::try_from(octets.bytes.len()).unwrap_or(REACH);
         if from < self.position
-            && let Some((kept, octets_of_both)) = self.recent.differs(from, octets.bytes)
+            && let Some(difference) = self.recent.differs(from, octets.bytes)
         {
-            self.note_overlap(kept, octets.packet, octets_of_both, tally);
+            self.note_overlap(difference, octets.packet, tally);
         }
         if from + length + i64::from(octets.cut) <= self.position {
             return Taken::Repeated;
@@ -226,14 +231,15 @@ impl Stream {
         later.next().map(|(_, held)| held.at)
     }
 
-    fn note_overlap(&self, kept: PacketNo, other: PacketNo, octets: u64, tally: &mut Tally<'_>) {
-        tally.counts.conflicting += octets;
+    fn note_overlap(&self, difference: Difference, other: PacketNo, tally: &mut Tally<'_>) {
+        tally.counts.conflicting += difference.octets;
         if tally.overlaps.len() < MAX_OVERLAPS {
             tally.overlaps.push(Overlap {
                 side: self.side,
-                kept,
+                kept: difference.packet,
                 other,
-                octets,
+                octets: difference.octets,
+                versions: difference.versions,
             });
         }
     }
@@ -350,7 +356,7 @@ impl Stream {
         let mut at = from.max(self.position);
         let end = from + i64::try_from(octets.bytes.len()).unwrap_or(0);
         let mut new = SmallVec::<[(i64, i64); 4]>::new();
-        let mut differing = SmallVec::<[(PacketNo, u64); 4]>::new();
+        let mut differing = Vec::new();
         let first = self
             .held
             .range(..=at)
@@ -365,16 +371,22 @@ impl Stream {
                 new.push((at, start));
             }
             let both = (at.max(start), end.min(stop));
-            if part(octets.bytes, from, both) != part(&held.bytes, start, both) {
-                differing.push((held.packet, u64::try_from(both.1 - both.0).unwrap_or(0)));
+            let own = part(&held.bytes, start, both).unwrap_or_default();
+            let other = part(octets.bytes, from, both).unwrap_or_default();
+            if own != other {
+                differing.push(Difference {
+                    packet: held.packet,
+                    octets: u64::try_from(both.1 - both.0).unwrap_or(0),
+                    versions: Versions::of(own, other),
+                });
             }
             at = stop;
         }
         if at < end {
             new.push((at, end));
         }
-        for (kept, octets_of_both) in differing {
-            self.note_overlap(kept, octets.packet, octets_of_both, tally);
+        for difference in differing {
+            self.note_overlap(difference, octets.packet, tally);
         }
         for &(start, stop) in &new {
             if let Some(bytes) = part(octets.bytes, from, (start, stop)) {

@@ -213,6 +213,8 @@ impl Serving {
                 (verb, tally)
             })
             .collect();
+        let unknown = counts.iter().find(|count| count.word == "unknown");
+        self.transcript.session.unknown = unknown.map_or(0, |count| count.total);
         if self.counted("QUIT") && self.transcript.session.ending == Ending::Unknown {
             self.transcript.session.ending = Ending::Quit;
         }

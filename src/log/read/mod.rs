@@ -205,8 +205,13 @@ impl Reader {
         let converted = as_lines(bytes);
         let bytes = converted.as_deref().unwrap_or(bytes);
         let mut at = 0;
-        for piece in bytes.chunks(STRIDE) {
+        for (number, piece) in bytes.chunks(STRIDE).enumerate() {
             self.take(piece);
+            if number == 0 {
+                // As many will come of each of the others: a list that grows is copied again and again.
+                let others = bytes.len() / STRIDE;
+                self.sessions.reserve(self.sessions.len() * others);
+            }
             at += u64::try_from(piece.len()).unwrap_or(u64::MAX);
             progress(at);
         }

@@ -7,17 +7,18 @@ pub(super) fn order<T, K: Ord>(things: &mut [T], key: impl Fn(&T) -> K) {
     }
     let mut sources: Vec<(K, usize)> = things.iter().map(key).zip(0..).collect();
     sources.sort_unstable();
-    let sources: Vec<usize> = sources.into_iter().map(|(_, at)| at).collect();
-    for (at, &source) in sources.iter().enumerate() {
-        // What stood at a place already filled was moved to where that place's own came from.
-        let mut source = source;
-        while source < at {
-            match sources.get(source) {
-                Some(&next) => source = next,
-                None => break,
+    let mut sources: Vec<usize> = sources.into_iter().map(|(_, at)| at).collect();
+    // Each ring of places that give one another their things is gone round once.
+    for start in 0..sources.len() {
+        let mut at = start;
+        while let Some(source) = sources.get_mut(at) {
+            let from = std::mem::replace(source, at);
+            if from == start || from == at {
+                break;
             }
+            things.swap(at, from);
+            at = from;
         }
-        things.swap(at, source);
     }
 }
 

@@ -12,6 +12,16 @@ pub fn is_server_port(port: u16) -> bool {
     [53, 5353, 5355].contains(&port)
 }
 
+/// Whether a datagram that begins a conversation comes from its name server: by the ports, and between two servers by what
+/// it is. On multicast ports, where answers come unasked, the first sender is the client.
+pub fn is_from_server(ports: (u16, u16), payload: &[u8]) -> bool {
+    const RESPONSE: u8 = 0x80;
+    match ports {
+        (53, 53) => payload.get(2).is_some_and(|flags| flags & RESPONSE != 0),
+        (from, to) => is_server_port(from) && !is_server_port(to),
+    }
+}
+
 /// What a client and a name server said to each other.
 #[derive(Debug, Default)]
 pub struct DnsDialogue {
@@ -220,6 +230,16 @@ mod tests {
             (Side::Server, 1, refused),
         ]);
         assert_eq!(outcomes(&dialogue), [(1, LookupOutcome::Refused)]);
+    }
+
+    #[test]
+    fn between_two_name_servers_the_one_that_answers_is_the_server() {
+        let (question, answer) = ([0, 7, 1, 0], [0, 7, 0x81, 0x80]);
+        assert!(!is_from_server((53, 53), &question));
+        assert!(is_from_server((53, 53), &answer));
+        assert!(!is_from_server((5353, 5353), &answer), "an announcement");
+        assert!(is_from_server((53, 40_000), &answer));
+        assert!(!is_from_server((40_000, 53), &question));
     }
 
     proptest! {

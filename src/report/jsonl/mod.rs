@@ -39,7 +39,7 @@ pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
             exchanges += 1;
         }
     }
-    for passed in &account.passed_over {
+    for passed in account.shown_passed_over() {
         line(out, &passed_over::record(account, passed))?;
     }
     let mut findings = 0u64;

@@ -253,3 +253,45 @@ fn names_that_rsyslog_has_cut_are_told_by_their_lines() {
     assert_eq!((told.sessions.len(), told.sessions[0].events.len()), (1, 3));
     assert_eq!(told.sessions[0].ending, Ending::Lost);
 }
+
+/// A session is given as soon as nothing more can be told of its messages, under whatever id: a log that is followed does not grow.
+#[test]
+fn a_session_is_complete_when_its_messages_are_gone() {
+    let steps = [
+        ("smtpd[1]: connect from a.example[192.0.2.10]", 0),
+        ("smtpd[1]: AAAAAAAAAAA: client=a.example[192.0.2.10]", 0),
+        (
+            "smtpd[1]: disconnect from a.example[192.0.2.10] ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5",
+            0,
+        ),
+        ("cleanup[2]: BBBBBBBBBBB: message-id=<x@y>", 0),
+        (
+            "smtp[3]: AAAAAAAAAAA: to=<b@c>, relay=127.0.0.1[127.0.0.1]:10024, status=sent (250 2.0.0 Ok: queued as BBBBBBBBBBB)",
+            0,
+        ),
+        ("qmgr[4]: AAAAAAAAAAA: removed", 0),
+        (
+            "local[5]: BBBBBBBBBBB: to=<b@c>, relay=local, status=sent (delivered to mailbox)",
+            0,
+        ),
+        ("qmgr[4]: BBBBBBBBBBB: removed", 1),
+        ("smtpd[1]: connect from a.example[192.0.2.10]", 1),
+        (
+            "smtpd[1]: disconnect from a.example[192.0.2.10] ehlo=1 quit=1 commands=2",
+            2,
+        ),
+    ];
+    let head = Head {
+        lines: &[],
+        year: 2026,
+    };
+    let mut builder = (ENTRY.open)(LogId(0), &head);
+    let mut out = Vec::new();
+    for ((text, complete), number) in steps.iter().zip(1..) {
+        let line = format!("Nov 24 03:29:09 mail postfix/{text}");
+        let bytes = line.as_bytes();
+        builder.line(Line { number, bytes }, &mut out);
+        assert_eq!(out.len(), *complete, "{text}");
+    }
+    assert_eq!(out[0].deliveries.len(), 2);
+}

@@ -1,0 +1,110 @@
+//! Work on many items by several threads, with a result that does not depend on how many there are.
+
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+/// How many threads may work at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Threads(NonZeroUsize);
+
+impl Default for Threads {
+    /// As many as the machine has processors for this program.
+    fn default() -> Self {
+        Self(thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
+    }
+}
+
+impl From<NonZeroUsize> for Threads {
+    fn from(count: NonZeroUsize) -> Self {
+        Self(count)
+    }
+}
+
+/// Items that are too few to be worth a thread.
+const FEW: usize = 64;
+/// Blocks that each thread takes one after the other, so that none waits long for the last.
+const BLOCKS: usize = 8;
+
+impl Threads {
+    /// What `work` gives for each item of `0..count`, in their order.
+    pub(super) fn map<R: Send>(self, count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
+        self.gather(count, |range| range.map(&work).collect())
+    }
+
+    /// The same for a few items that each take long.
+    pub(super) fn each<R: Send>(self, count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
+        self.blocks(count, 1, |range| range.map(&work).collect())
+    }
+
+    /// What `work` gives for blocks of `0..count`, put together in their order. It must not depend on where a block ends.
+    pub(super) fn gather<R: Send>(
+        self,
+        count: usize,
+        work: impl Fn(Range<usize>) -> Vec<R> + Sync,
+    ) -> Vec<R> {
+        self.blocks(count, FEW, work)
+    }
+
+    /// The same where `least` items are worth a thread.
+    fn blocks<R: Send>(
+        self,
+        count: usize,
+        least: usize,
+        work: impl Fn(Range<usize>) -> Vec<R> + Sync,
+    ) -> Vec<R> {
+        let threads = self.0.get().min(count / least);
+        if threads < 2 {
+            return work(0..count);
+        }
+        let size = count.div_ceil(threads * BLOCKS);
+        let next = AtomicUsize::new(0);
+        let take = || {
+            let mut done = Vec::new();
+            loop {
+                let block = next.fetch_add(1, Ordering::Relaxed);
+                let from = block.saturating_mul(size);
+                if from >= count {
+                    return done;
+                }
+                done.push((block, work(from..(from + size).min(count))));
+            }
+        };
+        let mut done: Vec<(usize, Vec<R>)> = thread::scope(|scope| {
+            // A thread that cannot be had is done without.
+            let others: Vec<_> = (1..threads)
+                .filter_map(|_| thread::Builder::new().spawn_scoped(scope, take).ok())
+                .collect();
+            let mut done = take();
+            for other in others {
+                match other.join() {
+                    Ok(more) => done.extend(more),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            done
+        });
+        done.sort_unstable_by_key(|&(block, _)| block);
+        done.into_iter().flat_map(|(_, done)| done).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_is_that_of_the_items_on_any_number_of_threads() {
+        for threads in [1, 2, 3, 8] {
+            let threads = Threads(NonZeroUsize::new(threads).unwrap());
+            for count in [0, 1, FEW, 1000, 1001] {
+                let squares: Vec<usize> = (0..count).map(|n| n * n).collect();
+                assert_eq!(threads.map(count, |n| n * n), squares);
+                let pairs: Vec<usize> = (0..count).flat_map(|n| [n, n + 1]).collect();
+                let twice = |range: Range<usize>| range.flat_map(|n| [n, n + 1]).collect();
+                assert_eq!(threads.gather(count, twice), pairs);
+            }
+        }
+    }
+}
