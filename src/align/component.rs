@@ -2,6 +2,7 @@
 //! the order of the log, and for each chosen pair what the next best would have been.
 
 use super::assign::{Assignment, Pair};
+use super::jitter::Jitter;
 use super::moment::{LATE, Window};
 use super::threads::Threads;
 
@@ -44,9 +45,10 @@ pub(super) struct Choice {
 }
 
 /// Whether the lines of a log stand in the order in which they were written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lines {
-    InOrder,
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Lines<'j> {
+    /// They do, as far as is known of such lines.
+    InOrder(&'j Jitter),
     Unknown,
 }
 
@@ -77,7 +79,7 @@ impl<'a> Edges<'a> {
 }
 
 /// What was chosen of all `edges`.
-pub(super) fn choose(edges: &Edges<'_>, lines: Lines, threads: Threads) -> Vec<Choice> {
+pub(super) fn choose(edges: &Edges<'_>, lines: Lines<'_>, threads: Threads) -> Vec<Choice> {
     let groups = Groups::of(edges);
     let mut chosen = threads.gather(groups.ends.len(), |range| {
         let groups = range.filter_map(|at| groups.get(at));
@@ -88,7 +90,7 @@ pub(super) fn choose(edges: &Edges<'_>, lines: Lines, threads: Threads) -> Vec<C
 }
 
 /// What was chosen of one group.
-fn solve(edges: &[Edge<'_>], lines: Lines) -> Vec<Choice> {
+fn solve(edges: &[Edge<'_>], lines: Lines<'_>) -> Vec<Choice> {
     // Most have one row: the best of its edges, and the next best that leads elsewhere.
     let first = edges.first().map(|edge| edge.row);
     if edges.last().map(|edge| edge.row) == first {
@@ -125,12 +127,12 @@ struct Component<'a> {
     pairs: Vec<Pair>,
     /// Edges of each row.
     of_row: Vec<Vec<usize>>,
-    lines: Lines,
+    lines: Lines<'a>,
 }
 
 impl<'a> Component<'a> {
     /// From edges in order of rows.
-    fn new(edges: &'a [Edge<'a>], lines: Lines) -> Self {
+    fn new(edges: &'a [Edge<'a>], lines: Lines<'a>) -> Self {
         let mut rows: Vec<usize> = edges.iter().map(|edge| edge.row).collect();
         let mut columns: Vec<Column> = edges.iter().map(|edge| edge.column).collect();
         rows.dedup();
@@ -165,7 +167,7 @@ impl<'a> Component<'a> {
         for pair in best.assignment.pairs() {
             chosen.take(pair.row, pair.column, self.edge(pair.row, pair.column));
         }
-        if self.lines == Lines::InOrder {
+        if matches!(self.lines, Lines::InOrder(_)) {
             self.keep_order(&mut chosen);
         }
         (0..self.rows.len())
@@ -234,9 +236,10 @@ impl<'a> Component<'a> {
 
     /// What it costs that two pairs are in the wrong order.
     fn disorder(&self, one: Option<usize>, other: Option<usize>) -> f64 {
-        let (Some(one), Some(other)) = (
+        let (Some(one), Some(other), Lines::InOrder(jitter)) = (
             one.and_then(|at| self.edges.get(at)),
             other.and_then(|at| self.edges.get(at)),
+            self.lines,
         ) else {
             return 0.0;
         };
@@ -248,9 +251,11 @@ impl<'a> Component<'a> {
                 } else {
                     (other_window, window)
                 };
-                let wrong = before.lo.since(behind.hi + LATE).as_seconds_f64();
+                let wrong = before.lo.since(behind.hi).as_seconds_f64();
                 if wrong > 0.0 && line != other_line {
-                    cost += (DISORDER * wrong).min(DISORDER_MOST);
+                    let late = (wrong - LATE.as_seconds_f64()).max(0.0);
+                    let usual = jitter.cost(wrong);
+                    cost += (DISORDER * late).min(DISORDER_MOST).max(usual);
                 }
             }
         }
@@ -260,7 +265,7 @@ impl<'a> Component<'a> {
     /// What the order costs of `row` having `edge`, and of `changed` having another, against the rows around them.
     fn order_cost(&self, chosen: &Chosen, changed: &[(usize, Option<usize>)]) -> f64 {
         let mut cost = 0.0;
-        if self.lines == Lines::Unknown {
+        if matches!(self.lines, Lines::Unknown) {
             return cost;
         }
         for (at, &(row, edge)) in changed.iter().enumerate() {
@@ -480,7 +485,7 @@ mod tests {
     use super::*;
     use crate::model::{Nanos, Span};
 
-    fn choose(edges: Vec<Edge<'_>>, lines: Lines) -> Vec<Choice> {
+    fn choose(edges: Vec<Edge<'_>>, lines: Lines<'_>) -> Vec<Choice> {
         super::choose(&Edges::new(edges), lines, Threads::default())
     }
 
@@ -510,7 +515,7 @@ mod tests {
                 edge(1, 7, 5.0, &second_late),
                 edge(1, 8, 5.0, &second_early),
             ],
-            Lines::InOrder,
+            Lines::InOrder(&Jitter::default()),
         );
         let columns: Vec<usize> = chosen.iter().map(|choice| choice.column.0).collect();
         assert_eq!(columns, [8, 7]);
@@ -532,7 +537,7 @@ mod tests {
                 edge(1, 7, 5.0, &c),
                 edge(1, 8, 5.0, &d),
             ],
-            Lines::InOrder,
+            Lines::InOrder(&Jitter::default()),
         );
         assert_eq!(chosen.len(), 2);
         assert!(

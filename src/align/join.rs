@@ -14,8 +14,10 @@ use super::threads::Threads;
 use super::translation::{Own, Translation};
 use super::verdict::{Alignment, Joined, Match, Standing};
 use super::view::{Settled, Share, Verdict, View, Wires};
-use super::{missed, rows, sequence, steps};
+use super::{deal, missed, rows, sequence, steps};
 
+/// Pairs are chosen again under a clock that moved by more than this.
+const MOVED: Span = Span::millis(10);
 /// Sessions of a log on either side of one among which one like it is looked for.
 const TWINS_WITHIN: usize = 64;
 
@@ -38,12 +40,13 @@ pub fn align(
             clocks: Vec::new(),
         };
     }
+    let dealt = deal_out(wires, sources, logs, origin, threads);
     let Verdicts {
         clocks,
         mut pairs,
         mut alone,
         ends,
-    } = decide(wires, sources, logs, origin, threads);
+    } = decide(wires, sources, logs, origin, threads, &dealt);
     for end in &ends {
         end.note(&mut pairs);
     }
@@ -64,6 +67,40 @@ pub fn align(
     }
 }
 
+/// Deals out rows of which the logs do not tell whose they are. Gives the sessions that are sure now.
+fn deal_out(
+    wires: &[WireSession],
+    sources: &[LogSource],
+    logs: &mut [LogSession],
+    origin: Nanos,
+    threads: Threads,
+) -> BTreeSet<usize> {
+    let wires = Wires::new(wires, origin, threads);
+    let mixed = sources.iter().any(|source| {
+        let mine = sessions_of(source.id, logs);
+        let as_logged = (Translation::None, Own::Compared);
+        let view = View::new(&wires, logs, source.id, mine, as_logged);
+        !deal::heaps(&view).is_empty()
+    });
+    if !mixed {
+        return BTreeSet::new();
+    }
+    let all = settle_all(&wires, sources, logs);
+    let dealt: deal::Dealt = all
+        .iter()
+        .filter_map(|(view, settled)| Some(deal::deal(view, settled.as_ref()?)))
+        .flatten()
+        .collect();
+    drop(all);
+    let sure = dealt.keys().copied().collect();
+    for (at, session) in dealt {
+        if let Some(log) = logs.get_mut(at) {
+            *log = session;
+        }
+    }
+    sure
+}
+
 /// What was decided of each log session.
 #[derive(Default)]
 struct Verdicts {
@@ -81,6 +118,7 @@ fn decide(
     logs: &[LogSession],
     origin: Nanos,
     threads: Threads,
+    dealt: &BTreeSet<usize>,
 ) -> Verdicts {
     let wires = Wires::new(wires, origin, threads);
     let mut decided = Verdicts::default();
@@ -100,7 +138,8 @@ fn decide(
                 return Some(Err((log, why_alone(&view, log, &settled.clock))));
             };
             let mut found = judge(&view, row, &verdict);
-            if found.standing == Standing::Matched && is_mixed(&view, row, &verdict) {
+            let mixed = !dealt.contains(&verdict.log) && is_mixed(&view, row, &verdict);
+            if found.standing == Standing::Matched && mixed {
                 found.standing = Standing::Ambiguous;
                 found.reasons.push(MIXED.into());
             }
@@ -252,8 +291,23 @@ pub(super) fn settle_all<'a>(
     for (view, found) in views.iter().zip(&mut found) {
         found.take_if(|settled| view.own == Own::Translated && !view.bears_out(settled));
     }
-    agree(&mut found);
+    settle_together(&views, &mut found);
     views.into_iter().zip(found).collect()
+}
+
+/// Puts the clocks of one host on one offset, and chooses the pairs again of those that it moved.
+fn settle_together(views: &[View<'_>], found: &mut [Option<Settled>]) {
+    let offset = |found: &Option<Settled>| Some(found.as_ref()?.clock.offset);
+    let before: Vec<Option<Span>> = found.iter().map(offset).collect();
+    agree(found);
+    for ((view, before), found) in views.iter().zip(before).zip(found) {
+        if let (Some(before), Some(found)) = (before, found)
+            && found.clock.steps.is_empty()
+            && (before - found.clock.offset).abs() > MOVED
+        {
+            view.choose_again(found);
+        }
+    }
 }
 
 /// Drops clocks that explain no more than chance does: between a capture and a log of another day or server some offset always fits a
@@ -401,19 +455,7 @@ fn is_mixed(view: &View<'_>, row: usize, verdict: &Verdict) -> bool {
     if !log.every_command || log.peer_port.is_some() || verdict.place.is_some() || damaged(wire) {
         return false;
     }
-    let Some((first, last)) = log.stamps() else {
-        return false;
-    };
-    let alike = |other: usize| {
-        view.log(other).is_some_and(|other| {
-            let overlaps = other
-                .stamps()
-                .is_some_and(|(from, to)| from <= last && first <= to);
-            overlaps
-                && other.peer == log.peer
-                && other.names.iter().any(|name| log.names.contains(name))
-        })
-    };
+    let alike = |other: usize| view.log(other).is_some_and(|other| deal::alike(log, other));
     let near = row.saturating_sub(TWINS_WITHIN)..=row + TWINS_WITHIN;
     sequence::lay(wire, log).left_over > 1 && near.filter(|&other| other != row).any(alike)
 }

@@ -107,7 +107,7 @@ fn tls_done(wire: &WireSession) -> Option<Window> {
 }
 
 /// When the server noticed the end: after the client's last word, and hardly later than the last packet.
-fn closing(wire: &WireSession) -> Window {
+pub(super) fn closing(wire: &WireSession) -> Window {
     let asked = wire
         .exchanges
         .iter()

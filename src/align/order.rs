@@ -4,6 +4,7 @@
 use crate::model::{Nanos, Span};
 
 use super::component::Lines;
+use super::jitter::{Jitter, Placed};
 use super::moment::{LATE, Window};
 
 /// Lines looked at on either side of one.
@@ -15,6 +16,7 @@ const IN_ORDER: usize = 20;
 #[derive(Debug, Default)]
 pub(super) struct Order {
     known: Vec<(u64, Window)>,
+    jitter: Jitter,
 }
 
 /// When a line can have been written: not before the one, not after the other.
@@ -25,8 +27,16 @@ pub(super) struct Between {
 }
 
 impl Order {
-    /// From line numbers and the windows in which their events took place; empty where these are not in order.
-    pub(super) fn of(mut known: Vec<(u64, Window)>) -> Self {
+    /// From lines whose place is known; empty where these are not in order. How far the order can be trusted is told by `before`, where that is
+    /// enough: lines that were told apart by their order bear out nothing.
+    pub(super) fn of(known: &[Placed], before: &Self) -> Self {
+        let jitter = if before.jitter.is_enough() {
+            before.jitter.clone()
+        } else {
+            Jitter::learn(known)
+        };
+        let lines = known.iter().map(|known| (known.line, known.window));
+        let mut known: Vec<(u64, Window)> = lines.collect();
         known.sort_unstable_by_key(|&(line, _)| line);
         let wrong = known
             .iter()
@@ -36,13 +46,13 @@ impl Order {
         if wrong * IN_ORDER > known.len() {
             known.clear();
         }
-        Self { known }
+        Self { known, jitter }
     }
 
     /// Whether so many are known that the log can be said to be in order.
-    pub(super) fn lines(&self) -> Lines {
+    pub(super) fn lines(&self) -> Lines<'_> {
         if self.known.len() >= IN_ORDER {
-            Lines::InOrder
+            Lines::InOrder(&self.jitter)
         } else {
             Lines::Unknown
         }
@@ -110,9 +120,17 @@ mod tests {
         Window::acted(time, time + Span::millis(2))
     }
 
+    fn order(known: Vec<(u64, Window)>) -> Order {
+        let rows = known.into_iter().enumerate();
+        let known: Vec<Placed> = rows
+            .map(|(row, (line, window))| Placed { row, line, window })
+            .collect();
+        Order::of(&known, &Order::default())
+    }
+
     #[test]
     fn a_line_lies_between_its_neighbours() {
-        let order = Order::of(
+        let order = order(
             (1..=10u32)
                 .map(|n| (u64::from(2 * n), at(100 * i64::from(n))))
                 .collect(),
@@ -130,7 +148,7 @@ mod tests {
             .map(|n| (u64::from(2 * n), at(100 * i64::from(n))))
             .collect();
         known[20].1 = at(9000);
-        assert!(Order::of(known).around(45).miss(at(2250)) == 0.0);
+        assert!(order(known).around(45).miss(at(2250)) == 0.0);
     }
 
     #[test]
@@ -138,6 +156,6 @@ mod tests {
         let known = (1..=10u32)
             .map(|n| (u64::from(n), at(100 * (10 - i64::from(n)))))
             .collect();
-        assert_eq!(Order::of(known).around(5), Between::default());
+        assert_eq!(order(known).around(5), Between::default());
     }
 }

@@ -17,10 +17,11 @@ const LEAST_HEAD: u64 = 19;
 const REQUEST_SAME: f64 = 3.0;
 const BODY_FITS: f64 = 2.0;
 
-/// The command of a session that is one line; `None` when the session is more than that.
+/// The command of a session that is one line; `None` when the session is more than that, or would have been had there been more to tell.
 pub(super) fn single(log: &LogSession) -> Option<&LogCommand> {
+    let whole = log.every_command || !log.implied.is_empty() || log.octets.is_some();
     match log.events.as_slice() {
-        [event] if log.implied.is_empty() && log.octets.is_none() => match &event.what {
+        [event] if !whole => match &event.what {
             Event::Command(command) => Some(command),
             _ => None,
         },

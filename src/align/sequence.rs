@@ -178,7 +178,7 @@ fn told(log: &LogSession) -> Vec<Told<'_>> {
 }
 
 /// How like a clear exchange and a logged command are; 0: not the same.
-fn likeness(exchange: &Exchange, command: CommandRef<'_>) -> u32 {
+pub(super) fn likeness(exchange: &Exchange, command: CommandRef<'_>) -> u32 {
     if exchange.verb.is_greeting() || exchange.verb.as_str() != command.verb {
         return 0;
     }
@@ -451,7 +451,7 @@ fn worth(command: CommandRef<'_>, turns: &[Turn<'_>]) -> i32 {
 }
 
 /// Sizes of `command` that agree with what `turns` hold, and sizes that do not.
-fn agreement(command: CommandRef<'_>, turns: &[Turn<'_>]) -> (i32, i32) {
+pub(super) fn agreement(command: CommandRef<'_>, turns: &[Turn<'_>]) -> (i32, i32) {
     let damaged = turns
         .iter()
         .flat_map(|turn| [turn.asked, turn.answered])

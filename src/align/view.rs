@@ -13,6 +13,7 @@ use super::component::{self, CLEAR, Choice, Edge, Edges};
 use super::evidence::{self, Background, Evidence};
 use super::figure::Figure;
 use super::fit::{self, Constraint, Line, Slack};
+use super::jitter::Placed;
 use super::moment;
 use super::order::Order;
 use super::overhead::Overheads;
@@ -24,6 +25,8 @@ use super::vote;
 
 /// Times that clock and pairs are found anew from each other.
 const ROUNDS: usize = 6;
+/// A share of unknown sessions that is no smaller than by this is the same.
+const SAME_SHARE: f64 = 0.75;
 /// Seconds around the coarse offset in which pairs are looked for, and how many more for each second since the beginning: clocks
 /// gain or lose no more.
 const REACH: f64 = 1.5;
@@ -345,7 +348,7 @@ impl<'a> View<'a> {
         let mut learnt = Learnt::default();
         let (mut chosen, _) = self.choose(&pairings, &clock, offset, &learnt);
         for _ in 0..2 {
-            learnt.order = self.order(&pairings, &chosen);
+            learnt.order = self.order(&pairings, &chosen, &learnt.order);
             if self.has_rows() {
                 learnt.overheads = self.overheads(&pairings, &clock, offset, &learnt);
             }
@@ -447,14 +450,16 @@ impl<'a> View<'a> {
             (fitted, constraints) = (Some(line), paired);
             clock = Clock::from_line(self.id, self.origin, coarse, clock.resolution, &line);
             learnt.slack = line.slack;
-            learnt.order = self.order(pairings, &chosen);
+            learnt.order = self.order(pairings, &chosen, &learnt.order);
             let (better, lack) = self.choose(pairings, &clock, coarse, &learnt);
-            learnt.share = if by_times {
+            let share = if by_times {
                 lack.beside_chance()
             } else {
                 lack.share
             };
-            let settled = nearly_same(&better, &chosen);
+            // What is chosen has to go by what it teaches itself.
+            let settled = nearly_same(&better, &chosen) && share >= learnt.share * SAME_SHARE;
+            learnt.share = share;
             chosen = better;
             if settled {
                 break;
@@ -468,6 +473,13 @@ impl<'a> View<'a> {
             learnt,
             chosen,
         }
+    }
+
+    /// Pairs under a clock that other logs have made better known since they were chosen.
+    pub(super) fn choose_again(&self, settled: &mut Settled) {
+        let pairings = self.gather(settled.coarse);
+        (settled.chosen, _) =
+            self.choose(&pairings, &settled.clock, settled.coarse, &settled.learnt);
     }
 
     /// Constraints from log sessions that have one possible partner near the coarse offset.
@@ -506,10 +518,17 @@ impl<'a> View<'a> {
     }
 
     /// Where the lines that were claimed lie on the wire.
-    fn order(&self, pairings: &[Vec<Pairing>], chosen: &[Option<Verdict>]) -> Order {
-        let known = claimed_pairs(pairings, chosen)
-            .flat_map(|(row, pairing, _)| pairing.places(self, row).iter().copied());
-        Order::of(known.collect())
+    fn order(
+        &self,
+        pairings: &[Vec<Pairing>],
+        chosen: &[Option<Verdict>],
+        before: &Order,
+    ) -> Order {
+        let known = claimed_pairs(pairings, chosen).flat_map(|(row, pairing, _)| {
+            let places = pairing.places(self, row).iter();
+            places.map(move |&(line, window)| Placed { row, line, window })
+        });
+        Order::of(&known.collect::<Vec<_>>(), before)
     }
 
     /// The assignment of greatest total score under `clock`, and the share of the rows that cannot be on the wire.
@@ -581,7 +600,11 @@ impl<'a> View<'a> {
         let covered = has
             .iter()
             .enumerate()
-            .filter(|&(row, has)| *has || self.log(row).is_some_and(|log| self.covers(log, clock)))
+            .filter(|&(row, has)| {
+                // Clients that the capture never saw say nothing of those that it did.
+                let missed = |log| self.covers(log, clock) && self.possible(log).next().is_some();
+                *has || self.log(row).is_some_and(missed)
+            })
             .count();
         let alone = covered - with.min(edges.columns());
         #[expect(clippy::cast_precision_loss, reason = "counts of sessions")]

@@ -398,3 +398,87 @@ fn no_clock_is_told_where_hardly_anything_is_joined() {
         }
     }
 }
+
+/// Rows of a log that names neither port nor session: when two sessions of one client and name are open at once, their reader cannot but guess.
+#[test]
+fn rows_in_one_heap_go_where_the_wire_shows_them() {
+    let offset = Span::millis(4_200);
+    let mut chance = Chance(7);
+    // Two and two run side by side. All are of different clients but those of one pair.
+    let mut wires: Vec<WireSession> = (0..28u16)
+        .map(|n| {
+            let at = Span::seconds(4 * i64::from(n / 2)) + Span::millis(40 * i64::from(n % 2));
+            wire(&mut chance, ORIGIN + at, 40_000 + n)
+        })
+        .collect();
+    for (at, wire) in wires.iter_mut().enumerate() {
+        let start = wire.start;
+        let client = Ipv4Addr::new(
+            192,
+            0,
+            2,
+            if at == 7 {
+                6
+            } else {
+                u8::try_from(at).unwrap()
+            },
+        );
+        let verbs = [
+            ("EHLO", "250"),
+            ("MAIL", "250"),
+            (if at == 7 { "RSET" } else { "RCPT" }, "250"),
+            ("QUIT", "221"),
+        ];
+        let mut moment = start + Span::MILLISECOND;
+        wire.exchanges.truncate(1);
+        for (verb, code) in verbs {
+            moment = moment + Span::millis(90);
+            let request = match verb {
+                "MAIL" => format!("MAIL FROM:<{at}@example.com>"),
+                _ => verb.to_owned(),
+            };
+            wire.exchanges.push(Exchange {
+                request,
+                ..exchange(verb, code, moment)
+            });
+        }
+        (wire.start, wire.end) = (start, moment + Span::millis(2));
+        wire.conversation.client.ip = IpAddr::V4(client);
+        wire.names.push("gate.example.com".into());
+    }
+    let mut logs: Vec<LogSession> = wires
+        .iter()
+        .enumerate()
+        .map(|(at, wire)| {
+            let mut log = log(wire, &mut 0, offset);
+            log.names.push("gate.example.com".into());
+            log.events
+                .retain(|event| matches!(event.what, Event::Command(_)));
+            // The rows of both sessions of a pair take turns.
+            for (event, row) in log.events.iter_mut().zip(0u64..) {
+                event.line.line = 1 + 8 * (at as u64 / 2) + 2 * row + at as u64 % 2;
+            }
+            log
+        })
+        .collect();
+    let first = logs[6].events[0].line.line;
+    // The second half of the rows given to the wrong session.
+    let late = logs[6].events.split_off(2);
+    let later = std::mem::take(&mut logs[7].events);
+    let (early, later) = later.split_at(2);
+    logs[6].events.extend_from_slice(later);
+    logs[7].events = [early, &late].concat();
+
+    let alignment = align(&wires, &[source()], &mut logs, ORIGIN, Threads::default());
+    for (at, number) in [(6, first), (7, first + 1)] {
+        let joined = &alignment.sessions[at];
+        let lines: Vec<u64> = joined
+            .logs
+            .iter()
+            .flat_map(|&log| &logs[log].events)
+            .map(|event| event.line.line)
+            .collect();
+        let own: Vec<u64> = (0..4).map(|at| number + 2 * at).collect();
+        assert_eq!(lines, own, "{:?}", joined.verdict);
+    }
+}

@@ -378,6 +378,10 @@ impl Serving {
                 message_id: told.message_id.clone(),
             });
         }
+        // A row tells the name that was given before, also where the row of the greeting is not among these.
+        if let Some(name) = told.helo.as_ref().filter(|_| self.session.names.is_empty()) {
+            self.session.names.push(name.clone());
+        }
         let (line, stamp) = (told.line, told.stamp);
         let what = self.event(told);
         self.session.events.push(LogEvent { line, stamp, what });
