@@ -23,8 +23,43 @@ pub struct Clock {
     pub pairs: usize,
     /// Later jumps of the offset.
     pub steps: Vec<Step>,
+    /// Stretches for which nothing bears it out although both sides have sessions there.
+    pub unproven: Vec<Unproven>,
     /// The capture's first packet.
     pub origin: Nanos,
+}
+
+/// The beginning or the end of a log, of which nothing is joined although the capture has sessions of its servers then: the clock may have
+/// been set in between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unproven {
+    /// On which side of `from`.
+    pub side: Stretch,
+    /// The first or the last moment, on the capture's clock, at which something is joined.
+    pub from: Nanos,
+    /// Sessions of the log on that side.
+    pub logged: usize,
+    /// Sessions of its servers in the capture on that side.
+    pub seen: usize,
+}
+
+/// A side of a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stretch {
+    /// All before it.
+    Before,
+    /// All after it.
+    After,
+}
+
+impl Stretch {
+    /// As people say it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::After => "after",
+        }
+    }
 }
 
 /// A jump of a clock.
@@ -56,6 +91,7 @@ impl Clock {
             resolution,
             pairs: line.satisfied,
             steps: Vec::new(),
+            unproven: Vec::new(),
             origin,
         }
     }
@@ -101,6 +137,7 @@ mod tests {
             resolution: Span::SECOND,
             pairs: 9,
             steps: Vec::new(),
+            unproven: Vec::new(),
             origin: Nanos::new(1_000_000, 0),
         };
         let at = Nanos::new(1_010_000, 0);

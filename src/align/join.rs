@@ -14,7 +14,7 @@ use super::threads::Threads;
 use super::translation::{Own, Translation};
 use super::verdict::{Alignment, Joined, Match, Standing};
 use super::view::{Settled, Share, Verdict, View, Wires};
-use super::{deal, missed, rows, sequence, steps};
+use super::{deal, missed, rows, sequence, steps, unproven};
 
 /// Pairs are chosen again under a clock that moved by more than this.
 const MOVED: Span = Span::millis(10);
@@ -155,7 +155,11 @@ fn decide(
             }
         }
         decided.ends.extend(last_lines::find(&view, &settled));
-        decided.clocks.push(settled.clock);
+        let unproven = unproven::find(&view, &settled);
+        decided.clocks.push(Clock {
+            unproven,
+            ..settled.clock
+        });
     }
     decided
 }

@@ -30,12 +30,13 @@ mod sweep;
 mod threads;
 mod translation;
 mod turn;
+mod unproven;
 mod verdict;
 mod view;
 mod vote;
 mod why;
 
-pub use clock::{Clock, Step};
+pub use clock::{Clock, Step, Stretch, Unproven};
 pub use join::align;
 pub use path::{Nearer, Passage, Path, PathClock, compare};
 pub use sequence::{Said, untold};

@@ -124,6 +124,7 @@ pub(super) fn clock() -> Clock {
         resolution: Span::SECOND,
         pairs: 2,
         steps: Vec::new(),
+        unproven: Vec::new(),
         origin: at(0),
     }
 }

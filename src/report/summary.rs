@@ -300,7 +300,7 @@ fn write_clocks(account: &Account, out: &mut dyn Write) -> io::Result<()> {
     for source in &account.sources {
         let file = terminal(&source.file);
         match account.clock(source.id) {
-            Some(clock) => write_clock(&file, clock, out)?,
+            Some(clock) => write_clock(account, &file, clock, out)?,
             None => writeln!(
                 out,
                 "  {file}: cannot be put on the capture's clock; nothing is joined"
@@ -310,20 +310,52 @@ fn write_clocks(account: &Account, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn write_clock(file: &str, clock: &Clock, out: &mut dyn Write) -> io::Result<()> {
-    let (size, word) = if clock.offset < Span::ZERO {
-        (clock.offset.abs(), "behind")
-    } else {
-        (clock.offset, "ahead of")
-    };
+fn write_clock(
+    account: &Account,
+    file: &str,
+    clock: &Clock,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     writeln!(
         out,
-        "  {file}: {:.3} s {word} the capture's clock, ± {:.3} s; drift {:.1} ± {:.1} ppm; {} moments agree",
-        size.as_seconds_f64(),
-        clock.bound.as_seconds_f64(),
+        "  {file}: {}; drift {:.1} ± {:.1} ppm; {} moments agree",
+        offset_text(clock.offset, clock.bound),
         clock.drift_ppm,
         clock.drift_bound_ppm,
         clock.pairs
+    )?;
+    for step in &clock.steps {
+        writeln!(
+            out,
+            "    set at {}: {} from then on",
+            account.utc(step.at).to_rfc3339(),
+            offset_text(step.offset, step.bound)
+        )?;
+    }
+    for stretch in &clock.unproven {
+        writeln!(
+            out,
+            "    nothing {} {} is joined ({} sessions of the log, {} of the capture): the clock may have been set there",
+            stretch.side.name(),
+            account.utc(stretch.from).to_rfc3339(),
+            stretch.logged,
+            stretch.seen
+        )?;
+    }
+    Ok(())
+}
+
+/// `3.700 s behind the capture's clock, ± 0.041 s`.
+fn offset_text(offset: Span, bound: Span) -> String {
+    let word = if offset < Span::ZERO {
+        "behind"
+    } else {
+        "ahead of"
+    };
+    format!(
+        "{:.3} s {word} the capture's clock, ± {:.3} s",
+        offset.abs().as_seconds_f64(),
+        bound.as_seconds_f64()
     )
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use bothends::align::{Standing, Threads, align};
+use bothends::align::{Standing, Stretch, Threads, align};
 use bothends::model::{
     Conversation, Encryption, Endpoint, Event, Exchange, LineRef, LogCommand, LogEvent, LogId,
     LogSession, LogSource, LogTime, Nanos, Proto, Seen, Span, Stamp, Transport, Verb, WireSession,
@@ -481,4 +481,36 @@ fn rows_in_one_heap_go_where_the_wire_shows_them() {
         let own: Vec<u64> = (0..4).map(|at| number + 2 * at).collect();
         assert_eq!(lines, own, "{:?}", joined.verdict);
     }
+}
+
+/// Half of the log has a clock that nothing explains: the other half is joined, and that the rest is not is told.
+#[test]
+fn a_stretch_that_no_clock_explains_is_told() {
+    let (mut wires, _) = made(3, 60, 60, Span::ZERO);
+    wires.sort_by_key(|wire| wire.start);
+    let last = wires[35].start;
+    let stretches = |shift: &dyn Fn(usize) -> Span, kept: usize| {
+        let mut line = 0;
+        let mut logs: Vec<LogSession> = wires
+            .iter()
+            .take(kept)
+            .enumerate()
+            .map(|(n, wire)| log(wire, &mut line, shift(n)))
+            .collect();
+        let alignment = align(&wires, &[source()], &mut logs, ORIGIN, Threads::default());
+        alignment.clocks[0].unproven.clone()
+    };
+    let mad = |n: usize| match n {
+        0..=35 => Span::ZERO,
+        _ => Span::seconds(100 + 37 * i64::try_from(n * n % 23).unwrap()),
+    };
+    let told = stretches(&mad, 60);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0].side, Stretch::After);
+    assert!(
+        told[0].from <= last + Span::SECOND && told[0].logged >= 20,
+        "{told:?}"
+    );
+    assert_eq!(stretches(&|_| Span::ZERO, 60), [], "all of it is joined");
+    assert_eq!(stretches(&|_| Span::ZERO, 36), [], "the log ends there");
 }

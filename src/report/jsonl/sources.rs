@@ -215,6 +215,17 @@ pub(super) struct ClockRecord<'a> {
     resolution_s: f64,
     pairs: usize,
     steps: Vec<StepRecord>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unproven: Vec<UnprovenRecord>,
+}
+
+/// A stretch for which nothing bears the clock out.
+#[derive(Serialize)]
+struct UnprovenRecord {
+    side: &'static str,
+    of: String,
+    log_sessions: usize,
+    wire_sessions: usize,
 }
 
 #[derive(Serialize)]
@@ -241,6 +252,16 @@ pub(super) fn clock_record<'a>(account: &'a Account, clock: &Clock) -> ClockReco
                 at: account.utc(step.at).to_rfc3339(),
                 offset_s: rounded(step.offset.as_seconds_f64(), 1e6),
                 bound_s: rounded(step.bound.as_seconds_f64(), 1e6),
+            })
+            .collect(),
+        unproven: clock
+            .unproven
+            .iter()
+            .map(|stretch| UnprovenRecord {
+                side: stretch.side.name(),
+                of: account.utc(stretch.from).to_rfc3339(),
+                log_sessions: stretch.logged,
+                wire_sessions: stretch.seen,
             })
             .collect(),
     }
