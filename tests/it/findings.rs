@@ -226,3 +226,39 @@ fn who_ended_it_is_told_as_it_was_made() {
         );
     }
 }
+
+/// A busy server's log has a finding for each of many clients: a person sees the worst of a code, a program all.
+#[test]
+fn of_one_code_only_so_many_findings_are_shown() {
+    use std::fmt::Write as _;
+
+    let mut text = String::new();
+    for n in 0..25 {
+        let line = format!("Nov 24 03:29:{n:02} mail postfix/smtpd[{}]:", 100 + n);
+        let client = format!("unknown[192.0.2.{n}]");
+        writeln!(text, "{line} connect from {client}").unwrap();
+        writeln!(
+            text,
+            "{line} NOQUEUE: reject: RCPT from {client}: 454 4.7.1 <a@b.example>: Relay access denied; from=<x@y.example> to=<a@b.example> proto=ESMTP helo=<h.example>"
+        )
+        .unwrap();
+        writeln!(
+            text,
+            "{line} disconnect from {client} ehlo=1 mail=1 rcpt=0/1 quit=1 commands=3/4"
+        )
+        .unwrap();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("mail.log");
+    std::fs::write(&log, text).unwrap();
+    let log = log.to_str().unwrap();
+    let shown = crate::program::said(&crate::program::run(&["-l", log]));
+    assert_eq!(shown.matches("warning  command-rejected:").count(), 20);
+    assert!(shown.contains("and 5 more of command-rejected"), "{shown}");
+    let all = crate::program::records(&["-l", log]);
+    let count = all
+        .iter()
+        .filter(|record| record["code"] == "command-rejected")
+        .count();
+    assert_eq!(count, 25);
+}
