@@ -101,3 +101,24 @@ fn a_key_log_without_keys_is_told() {
     assert_eq!(output.status.code(), Some(3));
     assert!(complained(&output).contains("no TLS secrets in it"));
 }
+
+/// Keys that are updated in the middle, sessions taken up again, and suites of each kind: the requests are those of the server's log.
+#[test]
+fn updated_keys_and_resumed_sessions_are_followed() {
+    let told = records(&["-r", "captures/tls-keys/wire.pcapng"]);
+    let sessions = || told.iter().filter(|record| record["type"] == "session");
+    assert_eq!(sessions().count(), 10);
+    let resumed = sessions().filter(|session| session["tls"]["resumed"] == true);
+    assert_eq!(resumed.count(), 5);
+    let exchanges = told.iter().filter(|record| record["type"] == "exchange");
+    let read: Vec<&str> = exchanges
+        .inspect(|exchange| assert_eq!(exchange["seen"], "wire"))
+        .map(|exchange| exchange["request"].as_str().unwrap())
+        .collect();
+    let log = std::fs::read_to_string("captures/tls-keys/nginx.log").unwrap();
+    let logged: Vec<&str> = log
+        .lines()
+        .map(|line| line.split('"').nth(1).unwrap())
+        .collect();
+    assert_eq!(read, logged);
+}

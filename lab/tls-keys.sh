@@ -1,0 +1,55 @@
+#!/bin/sh
+# Makes TLS whose keys change: updates in the middle of a connection (RFC 8446 §4.6.3), sessions taken up again, and one suite of each kind of 1.2.
+#   tls-keys.sh OUT
+# Leaves OUT/{wire.pcapng, nginx.log}, the secrets inside the capture. Needs root, nginx, openssl, tcpdump and editcap; traffic stays in a namespace.
+set -eu
+mkdir -p "$1"
+OUT=$(cd "$1" && pwd)
+if [ "${INSIDE:-}" != yes ]; then
+    INSIDE=yes exec unshare --net "$0" "$OUT"
+fi
+ip link set lo up
+W=$(mktemp -d)
+trap 'rm -rf "$W"' EXIT
+cd "$W"
+openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -keyout key.pem -out cert.pem -subj /CN=www.example.com 2>/dev/null
+mkdir www
+echo hello > www/a
+echo worldworld > www/b
+cat > nginx.conf <<C
+pid $W/nginx.pid; user root; error_log $W/error.log;
+events {}
+http {
+  access_log $OUT/nginx.log;
+  server {
+    listen 127.0.0.1:443 ssl; root $W/www; keepalive_timeout 10; ssl_session_cache shared:all:1m;
+    ssl_certificate $W/cert.pem; ssl_certificate_key $W/key.pem; ssl_protocols TLSv1.2 TLSv1.3;
+  }
+}
+C
+rm -f "$OUT/nginx.log"
+nginx -c "$W/nginx.conf"
+tcpdump -i lo -U --immediate-mode -w raw.pcap tcp port 443 2>/dev/null &
+TCPDUMP=$!
+sleep 1
+
+get() { # PATH
+    printf 'GET /%s HTTP/1.1\nHost: www.example.com\n\n' "$1"
+    sleep 0.4
+}
+client() { # OPTION...
+    openssl s_client -connect 127.0.0.1:443 -crlf -keylogfile keys.log "$@" >/dev/null 2>&1
+}
+
+# K has both sides take new keys, k only the client.
+{ get a; echo K; sleep 0.3; get b; echo k; sleep 0.3; get a; } | client -tls1_3 -sess_out session
+get a | client -tls1_3 -sess_in session
+for cipher in ECDHE-RSA-AES128-SHA256 ECDHE-RSA-CHACHA20-POLY1305 AES256-SHA ECDHE-RSA-AES256-GCM-SHA384; do
+    { get a; get b; } | client -tls1_2 -cipher "$cipher" -sess_out session
+    get b | client -tls1_2 -cipher "$cipher" -sess_in session
+done
+sleep 0.5
+kill "$TCPDUMP"
+wait "$TCPDUMP" || true
+nginx -c "$W/nginx.conf" -s stop 2>/dev/null
+editcap --inject-secrets tls,keys.log -F pcapng raw.pcap "$OUT/wire.pcapng"
