@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use bothends::align::{Standing, Stretch, Threads, align};
+use bothends::align::{Alignment, Standing, Stretch, Threads, align};
 use bothends::model::{
     Conversation, Encryption, Endpoint, Event, Exchange, LineRef, LogCommand, LogEvent, LogId,
     LogSession, LogSource, LogTime, Nanos, Proto, Seen, Span, Stamp, Transport, Verb, WireSession,
@@ -141,19 +141,19 @@ pub(crate) fn made(
     (wires, logs)
 }
 
+/// The two sides put together, the log's clock unknown.
+fn joined(wires: &[WireSession], logs: &[LogSession]) -> Alignment {
+    let mut logs = logs.to_vec();
+    align(wires, &[source()], &mut logs, ORIGIN, Threads::default())
+}
+
 #[test]
 fn sessions_without_ports_are_joined_rightly_under_an_unknown_clock() {
     let offset = Span::millis(-37_420);
     let mut joined_in_all = 0;
     for seed in 1..=8 {
         let (wires, logs) = made(seed, 60, 60, offset);
-        let alignment = align(
-            &wires,
-            &[source()],
-            &mut logs.clone(),
-            ORIGIN,
-            Threads::default(),
-        );
+        let alignment = joined(&wires, &logs);
 
         let clock = alignment.clocks.first().unwrap();
         let error = (clock.offset - offset).abs();
@@ -195,13 +195,7 @@ fn a_log_whose_sessions_were_not_captured_is_not_joined() {
     for log in &mut logs {
         log.peer = Some(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9)));
     }
-    let alignment = align(
-        &wires,
-        &[source()],
-        &mut logs.clone(),
-        ORIGIN,
-        Threads::default(),
-    );
+    let alignment = joined(&wires, &logs);
     assert!(alignment.clocks.is_empty());
     assert!(
         alignment
@@ -238,13 +232,7 @@ fn a_clock_that_was_set_is_followed() {
         Span::millis(400),
     ] {
         let (wires, logs, offset) = set_half_way(by);
-        let alignment = align(
-            &wires,
-            &[source()],
-            &mut logs.clone(),
-            ORIGIN,
-            Threads::default(),
-        );
+        let alignment = joined(&wires, &logs);
         let clock = alignment.clocks.first().unwrap();
         assert!(
             (clock.offset - offset).abs() <= clock.bound,
@@ -307,13 +295,7 @@ fn a_log_of_another_day_is_not_joined() {
     let (wires, _) = made(1, 200, 200, Span::ZERO);
     let (others, logs) = made(2, 200, 200, Span::seconds(100_000));
     assert_eq!(others.len(), logs.len());
-    let alignment = align(
-        &wires,
-        &[source()],
-        &mut logs.clone(),
-        ORIGIN,
-        Threads::default(),
-    );
+    let alignment = joined(&wires, &logs);
     assert!(alignment.clocks.is_empty(), "{:?}", alignment.clocks);
 }
 
@@ -334,13 +316,7 @@ fn no_bound_leaves_out_what_a_small_step_made_of_the_clock() {
             .enumerate()
             .map(|(n, wire)| log(wire, &mut line, if n < 20 { offset } else { after }))
             .collect();
-        let alignment = align(
-            &wires,
-            &[source()],
-            &mut logs.clone(),
-            ORIGIN,
-            Threads::default(),
-        );
+        let alignment = joined(&wires, &logs);
         let Some(clock) = alignment.clocks.first() else {
             continue;
         };
@@ -379,13 +355,7 @@ fn no_clock_is_told_where_hardly_anything_is_joined() {
             .step_by(2)
             .map(|wire| log(wire, &mut line, Span::millis(400)))
             .collect();
-        let alignment = align(
-            &wires,
-            &[source()],
-            &mut logs.clone(),
-            ORIGIN,
-            Threads::default(),
-        );
+        let alignment = joined(&wires, &logs);
         let joined = alignment
             .sessions
             .iter()
