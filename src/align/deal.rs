@@ -65,14 +65,21 @@ pub(super) fn alike(one: &LogSession, other: &LogSession) -> bool {
 pub(super) fn heaps(view: &View<'_>) -> Vec<Vec<usize>> {
     /// Sessions further on in the log among which one like it is looked for.
     const WITHIN: usize = 64;
+    let open = |row: usize| {
+        let gone = view
+            .mine
+            .get(row)
+            .is_none_or(|&log| view.wires.before.is_gone(log));
+        view.log(row).filter(|_| !gone)
+    };
     let mut heaps: Vec<Vec<usize>> = Vec::new();
     let mut heap_of: BTreeMap<usize, usize> = BTreeMap::new();
     for row in 0..view.mine.len() {
-        let Some(log) = view.log(row).filter(|log| may_be_mixed(log)) else {
+        let Some(log) = open(row).filter(|log| may_be_mixed(log)) else {
             continue;
         };
         let like = (row + 1..row + WITHIN)
-            .filter(|&other| view.log(other).is_some_and(|other| alike(log, other)));
+            .filter(|&other| open(other).is_some_and(|other| alike(log, other)));
         for other in like {
             let heap = *heap_of.entry(row).or_insert_with(|| {
                 heaps.push(vec![row]);
@@ -209,8 +216,8 @@ impl<'a> Heap<'a> {
             .map(|verdict| verdict.wire)
             .collect();
         let mut wires: BTreeSet<usize> = BTreeSet::new();
-        for log in &sessions {
-            let near = view.gather_row(log, settled.coarse).into_iter();
+        for &row in heap {
+            let near = view.gather_row(row, settled.coarse).into_iter();
             wires.extend(near.map(|pairing| pairing.wire));
         }
         let dialogues: Vec<Dialogue<'_>> = wires

@@ -120,7 +120,7 @@ fn candidates(
     for coarse in offsets {
         let offset_at = |at: Nanos| -> Span { clock.offset_at(at) - coarse };
         let known = ends.known(clock, &offset_at, &settled.learnt);
-        for pairing in ends.gather_row(log, coarse) {
+        for pairing in ends.gather_row(row, coarse) {
             let bonus = match taken.get(&pairing.wire) {
                 None => 0.0,
                 Some(Taken::Begun(other))
