@@ -60,6 +60,19 @@ pub struct FlowTable {
     overruns: Overruns,
 }
 
+/// A connection that is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GoingOn {
+    /// Its ends.
+    pub conversation: Conversation,
+    /// Its first packet.
+    pub start: Nanos,
+    /// Its last packet so far.
+    pub last: Nanos,
+    /// Whether both sides were heard.
+    pub answered: bool,
+}
+
 #[derive(Debug)]
 struct Flow {
     key: FlowKey,
@@ -407,6 +420,23 @@ impl FlowTable {
         });
         out(id, FlowEvent::Opened(conversation));
         id
+    }
+
+    /// It is `now`, and no packet says so: closes all that have fallen silent.
+    pub fn pass_time(&mut self, now: Nanos, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) {
+        for _ in 0..self.rounds.len().div_ceil(2).max(self.half.len()) {
+            self.sweep(now, out);
+        }
+    }
+
+    /// The connections that are open and more than an attempt, in no order.
+    pub fn going_on(&self) -> impl Iterator<Item = GoingOn> {
+        self.flows.values().map(|flow| GoingOn {
+            conversation: *flow.tcp.conversation(),
+            start: flow.tcp.start(),
+            last: flow.tcp.last(),
+            answered: flow.tcp.phase() != Phase::Opening,
+        })
     }
 
     /// Looks at two connections; closes those that have fallen silent.
