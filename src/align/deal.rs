@@ -50,6 +50,11 @@ pub(super) fn may_be_mixed(log: &LogSession) -> bool {
     log.every_command && log.peer_port.is_none() && rows::single(log).is_none()
 }
 
+/// Whether the log may have taken lines of either session for the other's.
+pub fn share_lines(one: &LogSession, other: &LogSession) -> bool {
+    one.log == other.log && may_be_mixed(one) && may_be_mixed(other) && alike(one, other)
+}
+
 /// Whether the rows of two sessions may be in one heap: one client of one name, at the same time.
 pub(super) fn alike(one: &LogSession, other: &LogSession) -> bool {
     let (Some(mine), Some(theirs)) = (one.stamps(), other.stamps()) else {

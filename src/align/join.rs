@@ -86,6 +86,12 @@ pub fn align_on(
     for pair in &mut pairs {
         pair.0.log = moved(pair.0.log).unwrap_or(usize::MAX);
     }
+    let mut places = places.clone();
+    for (end, owner) in ends.iter().filter_map(LastLine::absorbed) {
+        if let Some(place) = places.get_mut(end) {
+            *place = moved(owner);
+        }
+    }
     alone.retain_mut(|(log, _)| moved(*log).map(|at| *log = at).is_some());
     let mut of_wire: BTreeMap<usize, Vec<(Verdict, Arc<Match>)>> = BTreeMap::new();
     for (verdict, found) in pairs {
@@ -308,7 +314,8 @@ pub(super) fn settle_all<'a>(
         }
     }
     for ((view, source), found) in views.iter().zip(sources).zip(&mut found) {
-        if source.offset.is_none() && view.translation != Translation::Any {
+        let first = wires.before.unknown.contains(&view.id);
+        if source.offset.is_none() && view.translation != Translation::Any && !first {
             *found = steps::follow(view, found.take());
         }
     }
@@ -320,7 +327,8 @@ pub(super) fn settle_all<'a>(
         .collect();
     for ((view, source), found) in views.iter().zip(sources).zip(&mut found) {
         for clock in stepped.iter().filter(|clock| clock.log != view.id) {
-            if source.offset.is_none() && view.translation != Translation::Any {
+            let first = wires.before.unknown.contains(&view.id);
+            if source.offset.is_none() && view.translation != Translation::Any && !first {
                 *found = steps::follow_like(view, found.take(), clock);
             }
         }

@@ -164,6 +164,11 @@ impl LastLine {
             .is_some_and(|(wire, told)| octets_fit(wire, told) == Some(true))
     }
 
+    /// The line and the session that it ends, where it is no session of its own.
+    pub(super) fn absorbed(&self) -> Option<(usize, usize)> {
+        Some((self.verdict.log, self.owner?))
+    }
+
     /// Adds what the line said to the reasons of the session that it ends, or makes it one of its own.
     pub(super) fn note(&self, pairs: &mut Vec<(Verdict, Match)>) {
         let owned = pairs

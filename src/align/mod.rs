@@ -42,6 +42,7 @@ mod why;
 
 pub use before::{Before, LogFate, WireFate};
 pub use clock::{Clock, Step, Stretch, Unproven};
+pub use deal::share_lines;
 pub use join::{Onward, align, align_on};
 pub use path::{Nearer, Passage, Path, PathClock, compare};
 pub use sequence::{Said, untold};

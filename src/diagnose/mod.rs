@@ -59,5 +59,5 @@ mod view;
 mod views_differ;
 
 pub use ended::endings;
-pub use registry::diagnose;
+pub use registry::{diagnose, diagnose_captures, diagnose_part};
 pub use view::View;

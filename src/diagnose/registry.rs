@@ -72,9 +72,34 @@ pub static RULES: &[Rule] = &[
     views_differ::RULE,
 ];
 
+/// Rules that go by what is in none of a run's sessions, or by all of them: a part of a run does not tell.
+const OF_A_WHOLE_RUN: &[&str] = &[
+    capture_incomplete::RULE.code,
+    host_dead::RULE.code,
+    log_incomplete::RULE.code,
+    not_captured::RULE.code,
+    one_witness::RULE.code,
+];
+
 /// Everything that the rules find and no cause among it tells already, worst first, then most frequent, then first.
 pub fn diagnose(view: View<'_>) -> Vec<Finding> {
-    let found = RULES.iter().flat_map(|rule| (rule.find)(view)).collect();
+    ordered(RULES.iter().flat_map(|rule| (rule.find)(view)).collect())
+}
+
+/// The same in a part of a run that goes on, by the rules that need no more.
+pub fn diagnose_part(view: View<'_>) -> Vec<Finding> {
+    let rules = RULES
+        .iter()
+        .filter(|rule| !OF_A_WHOLE_RUN.contains(&rule.code));
+    ordered(rules.flat_map(|rule| (rule.find)(view)).collect())
+}
+
+/// What the captures themselves lack.
+pub fn diagnose_captures(view: View<'_>) -> Vec<Finding> {
+    ordered((capture_incomplete::RULE.find)(view))
+}
+
+fn ordered(found: Vec<Finding>) -> Vec<Finding> {
     let mut findings = fold(found);
     findings.sort_by(|one, other| {
         (
