@@ -8,7 +8,7 @@ use crate::model::{
 
 use super::super::hidden_clock;
 use super::super::syslog::{self, Envelope, Syslog};
-use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
+use super::super::{Builder, Due, Entry, Head, Line, Parsed, Sureness};
 use super::line::{Client, Said, said};
 use super::messages::{About, Messages, about};
 use super::outgoing::Outgoing;
@@ -226,6 +226,11 @@ impl Builder for Postfix {
         } else {
             self.other(line, stamp, daemon, &envelope, out)
         }
+    }
+
+    fn settle(&mut self, due: &Due<'_>, out: &mut Vec<LogSession>) {
+        self.waiting
+            .settle_before(due.before, &mut self.messages, out);
     }
 
     fn finish(&mut self, out: &mut Vec<LogSession>) {

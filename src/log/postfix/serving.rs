@@ -44,6 +44,12 @@ impl Serving {
         }
     }
 
+    /// The stamp of its last line.
+    pub(super) fn last(&self) -> Option<Stamp> {
+        let events = &self.transcript.session.events;
+        events.last().map(|event| event.stamp)
+    }
+
     /// What another process knew of the connection before this one had it.
     pub(super) fn inherit(&mut self, mut before: LogSession) {
         let session = &mut self.transcript.session;
