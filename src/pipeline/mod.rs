@@ -11,10 +11,12 @@ mod follow;
 mod keys;
 mod logs;
 mod meter;
+mod onward;
 mod options;
 mod output;
 mod owners;
 mod packets;
+mod passing;
 mod progress;
 mod run;
 mod zones;
@@ -26,6 +28,7 @@ pub use crate::input::{AddressError, TableAddress};
 pub use bodies::BodyRules;
 pub use error::PipelineError;
 pub use meter::Meter;
+pub use onward::run_onward;
 pub use options::{
     ClockRule, EncodingRule, LogInput, LogPlace, Logs, Options, PacketRules, Tell, ZoneRule,
 };

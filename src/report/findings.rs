@@ -6,7 +6,6 @@ use std::io::{self, Write};
 use crate::model::{Evidence, Finding};
 
 use super::Account;
-use super::account::session_id;
 use super::escape::terminal;
 
 /// Findings shown of one code, the worst of them.
@@ -16,13 +15,17 @@ const PLACES: usize = 4;
 
 /// Writes what was found, if anything.
 pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
-    let mut findings = account.found().peekable();
-    if findings.peek().is_none() {
+    if account.found().next().is_none() {
         return Ok(());
     }
     writeln!(out, "\nFindings")?;
+    write_all(account, out)
+}
+
+/// Writes all, of each code the worst.
+pub(super) fn write_all(account: &Account, out: &mut dyn Write) -> io::Result<()> {
     let mut of_code: BTreeMap<&str, usize> = BTreeMap::new();
-    for finding in findings {
+    for finding in account.found() {
         let count = of_code.entry(finding.code).or_default();
         *count += 1;
         if *count <= OF_CODE {
@@ -32,6 +35,19 @@ pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
     for (code, count) in of_code.iter().filter(|(_, count)| **count > OF_CODE) {
         let more = count - OF_CODE;
         writeln!(out, "  and {more} more of {code}: --json has them all")?;
+    }
+    Ok(())
+}
+
+/// Writes how many of each code were given in the parts of a run.
+pub(super) fn write_counts(account: &Account, out: &mut dyn Write) -> io::Result<()> {
+    let given = &account.part.before.findings;
+    if given.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nFindings given above")?;
+    for (code, (worst, count)) in given {
+        writeln!(out, "  {:<8} {code}: {count}", worst.name())?;
     }
     Ok(())
 }
@@ -51,7 +67,7 @@ fn write_one(account: &Account, finding: &Finding, out: &mut dyn Write) -> io::R
         .map(|place| words(account, place))
         .collect();
     if !finding.sessions.is_empty() {
-        seen.insert(0, ids(&finding.sessions));
+        seen.insert(0, ids(account, &finding.sessions));
     }
     if let (Some(first), Some(last)) = (finding.first, finding.last) {
         let [first, last] = [first, last].map(|at| account.utc(at).to_rfc3339());
@@ -72,11 +88,11 @@ fn write_one(account: &Account, finding: &Finding, out: &mut dyn Write) -> io::R
 }
 
 /// `s3, s4, s9 and 12 more`.
-fn ids(sessions: &[usize]) -> String {
+fn ids(account: &Account, sessions: &[usize]) -> String {
     let named: Vec<String> = sessions
         .iter()
         .take(PLACES)
-        .map(|at| session_id(*at))
+        .map(|at| account.id(*at))
         .collect();
     match sessions.len() - named.len() {
         0 => named.join(", "),

@@ -33,6 +33,8 @@ mod live_namespace;
 mod log_formats;
 mod logging;
 mod odbc;
+#[cfg(feature = "live")]
+mod onward;
 mod own_format;
 mod packets;
 mod program;
