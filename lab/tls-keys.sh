@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes TLS whose keys change: updates in the middle of a connection (RFC 8446 §4.6.3), sessions taken up again, and one suite of each kind of 1.2.
+# Makes TLS whose keys change: updates in the middle of a connection (RFC 8446 §4.6.3), sessions taken up again, one suite of each kind of 1.2, and older ones.
 #   tls-keys.sh OUT
 # Leaves OUT/{wire.pcapng, nginx.log}, the secrets inside the capture. Needs root, nginx, openssl, tcpdump and editcap; traffic stays in a namespace.
 set -eu
@@ -23,7 +23,7 @@ http {
   access_log $OUT/nginx.log;
   server {
     listen 127.0.0.1:443 ssl; root $W/www; keepalive_timeout 10; ssl_session_cache shared:all:1m;
-    ssl_certificate $W/cert.pem; ssl_certificate_key $W/key.pem; ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_certificate $W/cert.pem; ssl_certificate_key $W/key.pem; ssl_protocols TLSv1 TLSv1.1 TLSv1.2 TLSv1.3; ssl_ciphers ALL:@SECLEVEL=0;
   }
 }
 C
@@ -47,6 +47,10 @@ get a | client -tls1_3 -sess_in session
 for cipher in ECDHE-RSA-AES128-SHA256 ECDHE-RSA-CHACHA20-POLY1305 AES256-SHA ECDHE-RSA-AES256-GCM-SHA384; do
     { get a; get b; } | client -tls1_2 -cipher "$cipher" -sess_out session
     get b | client -tls1_2 -cipher "$cipher" -sess_in session
+done
+# What old servers speak: each version, and a cipher of another kind.
+for suite in tls1:AES128-SHA tls1:CAMELLIA256-SHA tls1_1:ECDHE-RSA-AES256-SHA tls1_2:ECDHE-RSA-CAMELLIA128-SHA256; do
+    { get a; get b; } | client "-${suite%%:*}" -cipher "${suite#*:}:@SECLEVEL=0"
 done
 sleep 0.5
 kill "$TCPDUMP"

@@ -107,7 +107,7 @@ fn a_key_log_without_keys_is_told() {
 fn updated_keys_and_resumed_sessions_are_followed() {
     let told = records(&["-r", "captures/tls-keys/wire.pcapng"]);
     let sessions = || told.iter().filter(|record| record["type"] == "session");
-    assert_eq!(sessions().count(), 10);
+    assert_eq!(sessions().count(), 14);
     let resumed = sessions().filter(|session| session["tls"]["resumed"] == true);
     assert_eq!(resumed.count(), 5);
     let exchanges = told.iter().filter(|record| record["type"] == "exchange");

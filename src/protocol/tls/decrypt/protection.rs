@@ -7,9 +7,13 @@ use aes::{Aes128, Aes256};
 use aes_gcm::aead::array::Array;
 use aes_gcm::aead::array::typenum::{U8, U12, U16, Unsigned};
 use aes_gcm::{AeadCore, AeadInOut, Aes128Gcm, Aes256Gcm, KeyInit};
-use cbc::cipher::{BlockModeDecrypt, KeyIvInit, block_padding::NoPadding};
+use camellia::{Camellia128, Camellia256};
+use cbc::Decryptor;
+use cbc::cipher::block_padding::NoPadding;
+use cbc::cipher::{BlockCipherDecrypt, BlockModeDecrypt, KeyIvInit};
 use ccm::Ccm;
 use chacha20poly1305::ChaCha20Poly1305;
+use des::TdesEde3;
 use hmac::{Hmac, Mac};
 use sha1::Sha1;
 use sha2::{Sha256, Sha384};
@@ -18,8 +22,6 @@ use super::super::record::Header;
 use super::schedule::Keys;
 use super::suite::{Cipher, Hash, Suite};
 
-/// Octets of a block of AES.
-const BLOCK: usize = 16;
 /// Octets of an AEAD's nonce.
 const NONCE: usize = 12;
 
@@ -105,29 +107,29 @@ impl<A: AeadInOut + AeadCore<NonceSize = U12>> Aead for A {
 
 /// A block cipher with its MAC.
 pub(super) struct Cbc {
+    pub(super) cipher: Cipher,
+    /// Octets of its block.
+    pub(super) block: usize,
     pub(super) key: Vec<u8>,
     pub(super) mac_key: Vec<u8>,
     pub(super) mac: Hash,
     pub(super) order: MacOrder,
     /// The last block that passed: the vector of the next record in TLS 1.0.
-    pub(super) chained: Option<[u8; BLOCK]>,
+    pub(super) chained: Option<Vec<u8>>,
 }
 
 impl Protection {
     /// `None` where the keys do not fit the suite.
     pub(super) fn new(suite: Suite, keys: Keys, order: MacOrder) -> Option<Self> {
-        if suite.cipher.is_cbc() {
-            let chained = suite.version.0 < 0x0302;
+        if let Some(block) = suite.cipher.chained_block() {
             return Some(Self::Cbc(Cbc {
+                cipher: suite.cipher,
+                block,
                 key: keys.key,
                 mac_key: keys.mac,
                 mac: suite.mac,
                 order,
-                chained: if chained {
-                    Some(keys.iv.try_into().ok()?)
-                } else {
-                    None
-                },
+                chained: (suite.version.0 < 0x0302).then_some(keys.iv),
             }));
         }
         let nonce = match (suite.is_1_3(), suite.cipher) {
@@ -170,9 +172,9 @@ impl Protection {
             chained: Some(chained),
             ..
         }) = self
-            && let Some(last) = body.last_chunk::<BLOCK>()
+            && let Some(last) = body.rchunks_exact(chained.len().max(1)).next()
         {
-            *chained = *last;
+            chained.copy_from_slice(last);
         }
     }
 }
@@ -222,7 +224,11 @@ fn aead(cipher: Cipher, key: &[u8]) -> Option<Box<dyn Aead>> {
         Cipher::Aes256Ccm8 => new::<Ccm<Aes256, U8, U12>>(key),
         Cipher::Aes256Gcm => new::<Aes256Gcm>(key),
         Cipher::ChaCha20Poly1305 => new::<ChaCha20Poly1305>(key),
-        Cipher::Aes128Cbc | Cipher::Aes256Cbc => None,
+        Cipher::Aes128Cbc
+        | Cipher::Aes256Cbc
+        | Cipher::Camellia128Cbc
+        | Cipher::Camellia256Cbc
+        | Cipher::TripleDesCbc => None,
     }
 }
 
@@ -287,21 +293,18 @@ impl Cbc {
     /// Decrypts whole blocks into `out`, without the vector.
     fn decrypt(&self, sealed: &[u8], out: &mut Vec<u8>) -> Option<()> {
         let (vector, blocks) = match &self.chained {
-            Some(vector) => (vector, sealed),
-            None => sealed.split_first_chunk::<BLOCK>()?,
+            Some(vector) => (vector.as_slice(), sealed),
+            None => sealed.split_at_checked(self.block)?,
         };
         out.extend_from_slice(blocks);
-        match self.key.len() {
-            16 => cbc::Decryptor::<Aes128>::new_from_slices(&self.key, vector)
-                .ok()?
-                .decrypt_padded::<NoPadding>(out)
-                .ok()?,
-            _ => cbc::Decryptor::<Aes256>::new_from_slices(&self.key, vector)
-                .ok()?
-                .decrypt_padded::<NoPadding>(out)
-                .ok()?,
-        };
-        Some(())
+        match self.cipher {
+            Cipher::Aes128Cbc => unchain::<Aes128>(&self.key, vector, out),
+            Cipher::Aes256Cbc => unchain::<Aes256>(&self.key, vector, out),
+            Cipher::Camellia128Cbc => unchain::<Camellia128>(&self.key, vector, out),
+            Cipher::Camellia256Cbc => unchain::<Camellia256>(&self.key, vector, out),
+            Cipher::TripleDesCbc => unchain::<TdesEde3>(&self.key, vector, out),
+            _ => None,
+        }
     }
 
     fn mac_octets(&self) -> usize {
@@ -319,6 +322,17 @@ impl Cbc {
             Hash::Md5AndSha1 | Hash::Sha256 => verify::<Hmac<Sha256>>(&self.mac_key, parts, tag),
         }
     }
+}
+
+/// Decrypts `blocks` in place; `None` where they are not whole, or the key or the vector is of another size.
+fn unchain<C: BlockCipherDecrypt + KeyInit>(
+    key: &[u8],
+    vector: &[u8],
+    blocks: &mut [u8],
+) -> Option<()> {
+    let cipher = Decryptor::<C>::new_from_slices(key, vector).ok()?;
+    cipher.decrypt_padded::<NoPadding>(blocks).ok()?;
+    Some(())
 }
 
 fn verify<M: Mac + hmac::KeyInit>(key: &[u8], parts: &[&[u8]], tag: &[u8]) -> Option<()> {
