@@ -17,6 +17,7 @@ use des::TdesEde3;
 use hmac::{Hmac, Mac};
 use sha1::Sha1;
 use sha2::{Sha256, Sha384};
+use smallvec::SmallVec;
 
 use super::super::record::Header;
 use super::schedule::Keys;
@@ -114,8 +115,19 @@ pub(super) struct Cbc {
     pub(super) mac_key: Vec<u8>,
     pub(super) mac: Hash,
     pub(super) order: MacOrder,
-    /// The last block that passed: the vector of the next record in TLS 1.0.
-    pub(super) chained: Option<Vec<u8>>,
+    pub(super) vector: Vector,
+}
+
+/// Where the vector of a record's first block is from.
+pub(super) enum Vector {
+    /// Sent at the head of each record (from TLS 1.1).
+    Sent,
+    /// The keys gave it, for the first record (TLS 1.0).
+    Given(SmallVec<[u8; 16]>),
+    /// The last block of the record before (TLS 1.0).
+    Chained(SmallVec<[u8; 16]>),
+    /// The record before is missing (TLS 1.0).
+    Lost,
 }
 
 impl Protection {
@@ -129,7 +141,10 @@ impl Protection {
                 mac_key: keys.mac,
                 mac: suite.mac,
                 order,
-                chained: (suite.version.0 < 0x0302).then_some(keys.iv),
+                vector: match suite.version.0 {
+                    ..0x0302 => Vector::Given(SmallVec::from_vec(keys.iv)),
+                    _ => Vector::Sent,
+                },
             }));
         }
         let nonce = match (suite.is_1_3(), suite.cipher) {
@@ -166,15 +181,19 @@ impl Protection {
         }
     }
 
+    /// Octets of the stream are missing.
+    pub(super) fn gap(&mut self) {
+        if let Self::Cbc(cbc) = self
+            && let Vector::Chained(_) = cbc.vector
+        {
+            cbc.vector = Vector::Lost;
+        }
+    }
+
     /// A record has passed, opened or not.
     pub(super) fn passed(&mut self, body: &[u8]) {
-        if let Self::Cbc(Cbc {
-            chained: Some(chained),
-            ..
-        }) = self
-            && let Some(last) = body.rchunks_exact(chained.len().max(1)).next()
-        {
-            chained.copy_from_slice(last);
+        if let Self::Cbc(cbc) = self {
+            cbc.passed(body);
         }
     }
 }
@@ -255,6 +274,26 @@ impl Cbc {
         opened.is_some()
     }
 
+    /// The next record's vector is the last block of this one, which a MAC may follow.
+    fn passed(&mut self, body: &[u8]) {
+        let after = match self.order {
+            MacOrder::EncryptThenMac => self.mac_octets(),
+            MacOrder::MacThenEncrypt => 0,
+        };
+        let Some(sealed) = body
+            .len()
+            .checked_sub(after)
+            .and_then(|end| body.get(..end))
+        else {
+            return;
+        };
+        if !matches!(self.vector, Vector::Sent)
+            && let Some(last) = sealed.rchunks_exact(self.block).next()
+        {
+            self.vector = Vector::Chained(SmallVec::from_slice(last));
+        }
+    }
+
     /// The MAC is over the ciphertext.
     fn open_after_mac(
         &self,
@@ -266,7 +305,7 @@ impl Cbc {
         let (sealed, tag) = body.split_at_checked(body.len().checked_sub(self.mac_octets())?)?;
         let head = pseudo_header(number, header, sealed.len());
         self.verify(&[&head, sealed], tag)?;
-        self.decrypt(sealed, out)?;
+        self.decrypt(number, sealed, out)?;
         let text = unpadded(out)?;
         out.truncate(text);
         Some(())
@@ -280,7 +319,7 @@ impl Cbc {
         body: &[u8],
         out: &mut Vec<u8>,
     ) -> Option<()> {
-        self.decrypt(body, out)?;
+        self.decrypt(number, body, out)?;
         let text = unpadded(out)?.checked_sub(self.mac_octets())?;
         let head = pseudo_header(number, header, text);
         let (text, rest) = out.split_at_checked(text)?;
@@ -290,11 +329,15 @@ impl Cbc {
         Some(())
     }
 
-    /// Decrypts whole blocks into `out`, without the vector.
-    fn decrypt(&self, sealed: &[u8], out: &mut Vec<u8>) -> Option<()> {
-        let (vector, blocks) = match &self.chained {
-            Some(vector) => (vector.as_slice(), sealed),
-            None => sealed.split_at_checked(self.block)?,
+    /// Decrypts the whole blocks of a record into `out`, without the vector.
+    fn decrypt(&self, number: u64, sealed: &[u8], out: &mut Vec<u8>) -> Option<()> {
+        let (vector, blocks) = match (&self.vector, number) {
+            (Vector::Sent, _) => sealed.split_at_checked(self.block)?,
+            (Vector::Given(vector), 0) | (Vector::Chained(vector), _) => {
+                (vector.as_slice(), sealed)
+            }
+            // A MAC over the ciphertext would not tell that the first block is rubbish.
+            (Vector::Given(_) | Vector::Lost, _) => return None,
         };
         out.extend_from_slice(blocks);
         match self.cipher {

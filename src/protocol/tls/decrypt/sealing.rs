@@ -11,7 +11,7 @@ use sha1::Sha1;
 use sha2::{Sha256, Sha384};
 
 use super::super::record::Header;
-use super::protection::{Cbc, MacOrder, NonceRule, Protection, pseudo_header};
+use super::protection::{Cbc, MacOrder, NonceRule, Protection, Vector, pseudo_header};
 use super::schedule;
 use super::secrets::{RANDOM, Secret};
 use super::suite::{Cipher, Hash, Suite};
@@ -122,9 +122,9 @@ fn seal_cbc(cbc: &Cbc, number: u64, header: Header, plain: &[u8]) -> Vec<u8> {
         let head = pseudo_header(number, header, text.len());
         mac(cbc.mac, &cbc.mac_key, &[&head[..], text].concat())
     };
-    let (vector, sent) = match &cbc.chained {
-        Some(chained) => (chained.clone(), vec![]),
-        None => {
+    let (vector, sent) = match &cbc.vector {
+        Vector::Given(vector) | Vector::Chained(vector) => (vector.to_vec(), vec![]),
+        Vector::Sent | Vector::Lost => {
             let vector = vec![number.to_le_bytes()[0] ^ 0x55; cbc.block];
             (vector.clone(), vector)
         }

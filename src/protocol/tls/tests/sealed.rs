@@ -211,6 +211,8 @@ static ALL: LazyLock<Vec<Sealed>> = LazyLock::new(|| {
         for cipher in [0x002f, 0x0035, 0x000a, 0x0084] {
             let name = format!("{version:04x} {cipher:04x}");
             all.push((name, sealed_1_2(version, cipher, false)));
+            let name = format!("{version:04x} {cipher:04x}, encrypt then MAC");
+            all.push((name, sealed_1_2(version, cipher, true)));
         }
     }
     all
