@@ -56,7 +56,7 @@ pub(super) enum NonceRule {
 }
 
 /// An AEAD cipher with its key.
-pub(super) trait Aead {
+pub(super) trait Aead: Send {
     /// Opens `sealed` into `out`; `false`, and nothing in `out`, where it does not authenticate.
     fn open(&self, nonce: [u8; NONCE], aad: &[u8], sealed: &[u8], out: &mut Vec<u8>) -> bool;
     /// Octets of the tag.
@@ -66,7 +66,7 @@ pub(super) trait Aead {
     fn seal(&self, nonce: [u8; NONCE], aad: &[u8], plain: &[u8]) -> Vec<u8>;
 }
 
-impl<A: AeadInOut + AeadCore<NonceSize = U12>> Aead for A {
+impl<A: AeadInOut + AeadCore<NonceSize = U12> + Send> Aead for A {
     fn open(&self, nonce: [u8; NONCE], aad: &[u8], sealed: &[u8], out: &mut Vec<u8>) -> bool {
         out.clear();
         let Some((text, tag)) = sealed
@@ -230,7 +230,7 @@ impl NonceRule {
 }
 
 fn aead(cipher: Cipher, key: &[u8]) -> Option<Box<dyn Aead>> {
-    fn new<A: AeadInOut + AeadCore<NonceSize = U12> + KeyInit + 'static>(
+    fn new<A: AeadInOut + AeadCore<NonceSize = U12> + KeyInit + Send + 'static>(
         key: &[u8],
     ) -> Option<Box<dyn Aead>> {
         Some(Box::new(A::new_from_slice(key).ok()?))
