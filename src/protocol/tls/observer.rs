@@ -45,6 +45,10 @@ struct Shown {
     changed: bool,
     /// It sent something that is not TLS.
     foreign: bool,
+    /// It sent an alert behind the handshake, which is mostly a farewell.
+    alerted: bool,
+    /// It went on in the clear after that.
+    bare: bool,
 }
 
 /// Reads the pieces of both directions.
@@ -173,7 +177,10 @@ impl Reader {
                 if let Some(revealer) = &mut self.revealer {
                     revealer.stray(side, start.at, octets);
                 }
-                if self.is_past_handshake() {
+                let shown = self.shown.of_mut(side);
+                if shown.alerted && !self.holes {
+                    shown.bare = true;
+                } else if self.is_past_handshake() {
                     self.collector.stray(side, &facts, octets, &mut out.bursts);
                 } else {
                     self.shown.of_mut(side).foreign |= !self.holes;
@@ -213,6 +220,9 @@ impl Reader {
             .is_some_and(|revealer| revealer.is_protected(side, header.kind));
         if protected {
             self.protected(side, header, &facts, body, out);
+        }
+        if header.kind == Header::ALERT {
+            self.shown.of_mut(side).alerted |= self.is_past_handshake();
         }
         match (header.kind, body) {
             (Header::APPLICATION_DATA, _) => self.application_data(side, facts, out),
@@ -407,6 +417,10 @@ impl Reader {
         }
         if let Some(note) = self.verdict(refused, out) {
             out.notes.push(note);
+        }
+        if [Side::Client, Side::Server].map(|side| self.shown.of(side).bare) != [false, false] {
+            out.notes
+                .push("what was said in the clear after TLS was closed is not read".to_owned());
         }
     }
 
