@@ -131,6 +131,17 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_read_may_be_the_answer() {
+        let mut broken = message(7, true, 0);
+        broken.truncate(13);
+        let dialogue = said(&[
+            (Side::Client, 1, message(7, false, 0)),
+            (Side::Server, 2, broken),
+        ]);
+        assert_eq!(outcomes(&dialogue), [(1, LookupOutcome::Unknown)]);
+    }
+
+    #[test]
     fn a_question_that_passes_behind_its_answer_is_no_new_one_unless_it_is_answered_too() {
         let (ask, answer) = (message(7, false, 0), message(7, true, 0));
         let empty = (1, LookupOutcome::Empty);
