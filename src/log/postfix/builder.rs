@@ -6,6 +6,7 @@ use crate::model::{
     ClockStep, LineRef, LogId, LogSession, Marks, Shown, Shows, Span, Stamp, Zone, as_text,
 };
 
+use super::super::by_host;
 use super::super::hidden_clock;
 use super::super::syslog::{self, Envelope, Syslog};
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
@@ -33,7 +34,7 @@ pub(in super::super) const ENTRY: Entry = Entry {
         users: Shown::Always,
     },
     probe,
-    open: |id, head| Box::new(Postfix::new(id, head)),
+    open: |id, head| by_host::open(id, head, |id, head| Box::new(Postfix::new(id, head))),
 };
 
 /// Processes that may be serving at once; more are not believed.

@@ -7,6 +7,7 @@ use crate::model::{
     Shows, Side, Span, Stamp, Verb, Zone, from_wire,
 };
 
+use super::super::by_host;
 use super::super::fates::Fates;
 use super::super::hidden_clock;
 use super::super::syslog::{self, Envelope, Syslog};
@@ -30,7 +31,7 @@ pub(in super::super) const ENTRY: Entry = Entry {
         users: Shown::Always,
     },
     probe,
-    open: |id, head| Box::new(Sendmail::new(id, head)),
+    open: |id, head| by_host::open(id, head, |id, head| Box::new(Sendmail::new(id, head))),
 };
 
 /// Processes that may be serving at once.
