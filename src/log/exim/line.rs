@@ -135,8 +135,8 @@ pub(super) fn ends(text: &str) -> Ends<'_> {
 /// `SMTP protocol error in "AUTH LOGIN" H=…`, `SMTP syntax error in "…" H=…`: what stands behind the client's words, which
 /// are quoted as they came and may look like anything.
 fn behind_quoted(text: &str) -> &str {
-    let quotes = ["SMTP protocol error in \"", "SMTP syntax error in \""];
-    let quoted = quotes.iter().find_map(|start| text.strip_prefix(start));
+    let starts = ["SMTP protocol error in \"", "SMTP syntax error in \""];
+    let quoted = starts.iter().find_map(|start| text.strip_prefix(start));
     let behind = quoted.and_then(|rest| rest.get(rest.rfind("\" H=")?..));
     behind.unwrap_or(text)
 }

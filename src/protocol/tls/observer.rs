@@ -45,10 +45,19 @@ struct Shown {
     changed: bool,
     /// It sent something that is not TLS.
     foreign: bool,
-    /// It sent an alert behind the handshake, which is mostly a farewell.
-    alerted: bool,
+    farewell: Farewell,
+}
+
+/// How a side takes its leave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Farewell {
+    /// It has not.
+    #[default]
+    None,
+    /// It sent an alert behind the handshake, which mostly is one.
+    Alert,
     /// It went on in the clear after that.
-    bare: bool,
+    Bare,
 }
 
 /// Reads the pieces of both directions.
@@ -178,8 +187,8 @@ impl Reader {
                     revealer.stray(side, start.at, octets);
                 }
                 let shown = self.shown.of_mut(side);
-                if shown.alerted && !self.holes {
-                    shown.bare = true;
+                if shown.farewell != Farewell::None && !self.holes {
+                    shown.farewell = Farewell::Bare;
                 } else if self.is_past_handshake() {
                     self.collector.stray(side, &facts, octets, &mut out.bursts);
                 } else {
@@ -221,8 +230,8 @@ impl Reader {
         if protected {
             self.protected(side, header, &facts, body, out);
         }
-        if header.kind == Header::ALERT {
-            self.shown.of_mut(side).alerted |= self.is_past_handshake();
+        if header.kind == Header::ALERT && self.is_past_handshake() {
+            self.shown.of_mut(side).farewell = Farewell::Alert;
         }
         match (header.kind, body) {
             (Header::APPLICATION_DATA, _) => self.application_data(side, facts, out),
@@ -418,7 +427,8 @@ impl Reader {
         if let Some(note) = self.verdict(refused, out) {
             out.notes.push(note);
         }
-        if [Side::Client, Side::Server].map(|side| self.shown.of(side).bare) != [false, false] {
+        let bare = |&side: &Side| self.shown.of(side).farewell == Farewell::Bare;
+        if [Side::Client, Side::Server].iter().any(bare) {
             out.notes
                 .push("what was said in the clear after TLS was closed is not read".to_owned());
         }
