@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::model::{Endpoint, Evidence, Finding, Nanos, Severity, Side, Span, WireSession};
 
 use super::View;
-use super::group::{Group, Words, counted, listed, server};
+use super::group::{Group, Words, counted, server};
 use super::registry::Rule;
 
 pub(super) const RULE: Rule = Rule {
@@ -77,7 +77,7 @@ fn is_late(wire: &WireSession) -> bool {
 }
 
 fn tell(endpoint: Endpoint, group: Group, kept: usize, syns: u64, late: u64) -> Finding {
-    let clients = listed(&group.clients);
+    let clients = group.sources();
     let also = if late > 0 {
         format!(", {} late", counted(late, "connection"))
     } else {

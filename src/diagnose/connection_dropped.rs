@@ -41,13 +41,13 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 "{} never answered {} of {}: {}, waited for up to {:.1} s",
                 server(endpoint),
                 counted(group.count, "connection"),
-                listed(&group.clients),
+                group.sources(),
                 counted(syns, "SYN"),
                 waited.as_seconds_f64()
             );
             let (not, next) = why(view, endpoint);
             let log = group.time().map_or_else(String::new, |(from, last)| {
-                told(view, endpoint, proto, &group.clients, (from, last + waited))
+                told(view, endpoint, proto, &group, (from, last + waited))
             });
             group.finding(Words {
                 code: RULE.code,

@@ -31,13 +31,13 @@ fn find(view: View<'_>) -> Vec<Finding> {
         .map(|(endpoint, (group, proto))| {
             let (not, next) = why(view, endpoint, &group);
             let log = group.time().map_or_else(String::new, |time| {
-                told(view, endpoint, proto, &group.clients, time)
+                told(view, endpoint, proto, &group, time)
             });
             let message = format!(
                 "{} refused {} of {}: it answered SYN with RST",
                 server(endpoint),
                 counted(group.count, "connection"),
-                listed(&group.clients)
+                group.sources()
             );
             group.finding(Words {
                 code: RULE.code,
@@ -84,7 +84,7 @@ fn why(view: View<'_>, endpoint: Endpoint, group: &Group) -> (String, String) {
                 port,
             })
         })
-        .filter(|client| !group.clients.contains(client))
+        .filter(|client| !group.is_of(*client))
         .collect::<BTreeSet<_>>()
         .into_iter()
         .collect();

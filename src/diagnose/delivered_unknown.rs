@@ -215,7 +215,7 @@ fn tell(endpoint: Endpoint, unknown: Unknown) -> Finding {
         "{} took {} of {}{which} and its reply never arrived: the client does not know, and {then}{fate}",
         server(endpoint),
         counted(group.count, "message"),
-        listed(&group.clients),
+        group.sources(),
     );
     group.finding(Words {
         code: RULE.code,

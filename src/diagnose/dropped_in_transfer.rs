@@ -7,7 +7,7 @@ use crate::model::{
 };
 
 use super::View;
-use super::group::{Group, Words, counted, listed, server};
+use super::group::{Group, Words, counted, server};
 use super::registry::Rule;
 use super::view::{End, ended_by, place};
 
@@ -74,7 +74,7 @@ fn by_log_alone(view: View<'_>) -> Option<Finding> {
         let message = format!(
             "{} with a server in the log broke off in the middle: the connection of {} was gone",
             counted(group.count, "transfer"),
-            listed(&group.clients)
+            group.sources()
         );
         group.finding(Words {
             code: RULE.code,
@@ -89,7 +89,7 @@ fn by_log_alone(view: View<'_>) -> Option<Finding> {
 
 fn tell(endpoint: Endpoint, side: Side, end: End, group: Group, logged: u64) -> Finding {
     let who = match side {
-        Side::Client => format!("the client ({})", listed(&group.clients)),
+        Side::Client => format!("the client ({})", group.sources()),
         Side::Server => "the server".to_owned(),
     };
     let how = match end {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::model::{Evidence, Finding, IcmpReason, Neighbour, Severity};
+use crate::model::{Affected, Evidence, Finding, IcmpReason, Neighbour, Severity};
 
 use super::View;
 use super::group::{Group, Words, counted, listed};
@@ -43,7 +43,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
         let message = format!(
             "{host} is dead: {by} says host unreachable to {} of {}{}",
             counted(group.count, "connection"),
-            listed(&group.clients),
+            group.sources(),
             named(view, host)
         );
         group.finding(Words {
@@ -94,6 +94,10 @@ fn unanswered(view: View<'_>, neighbour: &Neighbour) -> Finding {
         code: RULE.code,
         severity: Severity::Error,
         sessions: Vec::new(),
+        clients: vec![Affected {
+            ip: *by,
+            count: *asked,
+        }],
         endpoint: None,
         count: *asked,
         first: Some(*first),

@@ -38,6 +38,7 @@ mod reset_in_middle;
 mod reset_signs;
 mod retransmission_storm;
 mod rhythm;
+mod rollup;
 mod server_error;
 mod server_log;
 mod sessions_held;
@@ -60,4 +61,5 @@ mod views_differ;
 
 pub use ended::endings;
 pub use registry::diagnose;
+pub use rollup::roll_up;
 pub use view::View;

@@ -1,24 +1,21 @@
 //! Whether the log of a server that a client did not reach has anything of it.
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
-
 use crate::align::Clock;
 use crate::model::{Endpoint, LogId, LogSession, Nanos, Proto, Role, Span};
 
 use super::View;
-use super::group::listed;
+use super::group::{Group, listed};
 
 /// Time by which a line may come late.
 const LATE: Span = Span::SECOND;
 
-/// What the logs of `endpoint`'s server say of `clients` between two moments, to follow a sentence; nothing where none of them is
+/// What the logs of `endpoint`'s server say of the clients of `group` between two moments, to follow a sentence; nothing where none of them is
 /// known to be its log and to cover that time.
 pub(super) fn told(
     view: View<'_>,
     endpoint: Endpoint,
     proto: Proto,
-    clients: &BTreeSet<IpAddr>,
+    group: &Group,
     (from, to): (Nanos, Nanos),
 ) -> String {
     let silent: Vec<&str> = view
@@ -27,7 +24,7 @@ pub(super) fn told(
         .iter()
         .filter(|clock| is_of(view, clock.log, endpoint, proto))
         .filter(|clock| covers(view, clock, from, to))
-        .filter(|clock| !names(view, clock, clients, (from, to)))
+        .filter(|clock| !names(view, clock, group, (from, to)))
         .filter_map(|clock| view.sources.iter().find(|source| source.id == clock.log))
         .map(|source| source.file.as_str())
         .collect();
@@ -37,7 +34,7 @@ pub(super) fn told(
     format!(
         "; {}, which the server wrote at that time, has no line of {}: they did not reach its program",
         listed(&silent),
-        listed(clients),
+        group.sources(),
     )
 }
 
@@ -70,12 +67,7 @@ fn covers(view: View<'_>, clock: &Clock, from: Nanos, to: Nanos) -> bool {
 }
 
 /// Whether a session of one of the clients that is in no capture, or whose client the log does not tell, lies in a stretch.
-fn names(
-    view: View<'_>,
-    clock: &Clock,
-    clients: &BTreeSet<IpAddr>,
-    (from, to): (Nanos, Nanos),
-) -> bool {
+fn names(view: View<'_>, clock: &Clock, group: &Group, (from, to): (Nanos, Nanos)) -> bool {
     let slack = bounds(clock);
     let within = |log: &LogSession| {
         log.stamps().is_some_and(|(first, last)| {
@@ -86,7 +78,7 @@ fn names(
         case.log.is_some_and(|log| {
             log.log == clock.log
                 && log.role == Role::Server
-                && log.peer.is_none_or(|peer| clients.contains(&peer))
+                && log.peer.is_none_or(|peer| group.is_of(peer))
                 && within(log)
         })
     })

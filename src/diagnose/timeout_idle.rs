@@ -7,7 +7,7 @@ use crate::model::{
 };
 
 use super::View;
-use super::group::{Group, Words, counted, listed, server};
+use super::group::{Group, Words, counted, server};
 use super::registry::Rule;
 use super::view::{Case, End, ended_by, place};
 
@@ -48,7 +48,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
             let message = format!(
                 "{who} closed {} of {} for silence{after}",
                 counted(group.count, "connection"),
-                listed(&group.clients)
+                group.sources()
             );
             group.finding(Words {
                 code: RULE.code,

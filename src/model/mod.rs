@@ -40,7 +40,7 @@ pub use ended::{Ended, How, Transfer};
 pub use endpoint::{Conversation, Endpoint, Side, Transport};
 pub use exchange::{Burst, BurstPart, Exchange, LineRef};
 pub use fault::{Fault, FaultCode};
-pub use finding::{Evidence, Finding, Severity};
+pub use finding::{Affected, Evidence, Finding, Severity};
 pub use forwarded::{Forwarded, ForwardedBy};
 pub use icmp::{IcmpError, IcmpReason};
 pub use keylog::{KeySource, Keylog};

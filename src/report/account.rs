@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use super::path::OtherSide;
 use crate::align::{Alignment, Clock, Joined, untold};
+use crate::diagnose::roll_up;
 use crate::model::{
     CaptureSource, Encryption, Ended, Exchange, Finding, KeySource, LineRef, LogId, LogSession,
     LogSource, Lookup, Nanos, Neighbour, PassedOver, Proto, Role, Seen, Span, WireSession,
@@ -32,7 +33,7 @@ pub struct Account {
     pub alignment: Alignment,
     /// East of UTC: taken off all times of the capture's clock when they are shown.
     pub capture_zone: Span,
-    /// What a person should know, worst first.
+    /// What a person should know, each by itself, worst first.
     pub findings: Vec<Finding>,
     /// How each session ended, in the order of the alignment's.
     pub endings: Vec<Option<Box<Ended>>>,
@@ -147,19 +148,19 @@ impl Account {
         })
     }
 
-    /// Findings about sessions that are selected, and about none in particular.
-    pub(super) fn found(&self) -> impl Iterator<Item = &Finding> {
+    /// Findings about sessions that are selected, and about none in particular; many of a kind as one.
+    pub(super) fn found(&self) -> Vec<Cow<'_, Finding>> {
         let takes_all = self.selection.takes_all();
         let shown: BTreeSet<usize> = if takes_all {
             BTreeSet::new()
         } else {
             self.shown().map(|shown| shown.number - 1).collect()
         };
-        self.findings.iter().filter(move |finding| {
+        roll_up(self.findings.iter().filter(|finding| {
             takes_all
                 || finding.sessions.is_empty()
                 || finding.sessions.iter().any(|at| shown.contains(at))
-        })
+        }))
     }
 
     /// What was seen and not read, as far as it is selected: it is in no session.
