@@ -46,7 +46,7 @@ pub use icmp::{IcmpError, IcmpReason};
 pub use keylog::{KeySource, Keylog};
 pub use log_session::{
     Ending, Event, Extent, LogCommand, LogEvent, LogId, LogPart, LogSession, LogSource,
-    LoggedMessage, LoggedOctets, LoggedSize, LoggedTls, Role, Zone,
+    LoggedFetch, LoggedMessage, LoggedOctets, LoggedSize, LoggedTls, Role, Zone,
 };
 pub use lookup::{LedBy, Lookup, LookupOutcome, RecordType};
 pub use mail::{MailMessage, MailRecipient};
