@@ -11,7 +11,7 @@ use super::group::{Group, Words, counted, listed, server};
 use super::login_refused::is_refused;
 use super::message_too_large::is_too_large;
 use super::registry::Rule;
-use super::view::{Case, place};
+use super::view::{Case, place, speaks_of};
 
 pub(super) const RULE: Rule = Rule {
     code: "command-rejected",
@@ -190,9 +190,7 @@ fn kind(proto: Proto, said: Said<'_>) -> Option<Kind> {
         ("imap", "BAD") | ("smtp" | "nntp" | "lmtp", "500" | "501" | "502" | "504") => {
             Some(Kind::Unknown)
         }
-        ("pop3", "-ERR") if said.reply.to_ascii_lowercase().contains("unknown") => {
-            Some(Kind::Unknown)
-        }
+        ("pop3", "-ERR") if speaks_of(said.reply, &["unknown"]) => Some(Kind::Unknown),
         ("smtp" | "nntp" | "lmtp", "503") => Some(Kind::OutOfOrder),
         ("imap", "NO")
         | ("pop3", "-ERR")

@@ -100,6 +100,11 @@ impl Group {
         self.clients.contains_key(&client)
     }
 
+    /// Its clients, by address.
+    pub(super) fn ips(&self) -> impl Iterator<Item = IpAddr> {
+        self.clients.keys().copied()
+    }
+
     /// Its clients in words, the most frequent first.
     pub(super) fn sources(&self) -> String {
         listed(self.clients().iter().map(|source| source.ip))

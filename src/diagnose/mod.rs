@@ -33,6 +33,7 @@ mod mx_without_address;
 mod not_captured;
 mod one_witness;
 mod polling_too_often;
+mod reached;
 pub mod registry;
 mod reset_in_middle;
 mod reset_signs;
@@ -49,6 +50,7 @@ mod slow_greeting;
 mod slow_login;
 mod slow_network;
 mod slow_server;
+mod spans;
 mod talk_before_greeting;
 #[cfg(test)]
 mod testing;

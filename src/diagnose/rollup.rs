@@ -98,25 +98,26 @@ fn message(
     clients: &[Affected],
 ) -> String {
     let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-    let mut text = format!(
-        "{} more of this kind, {}",
-        findings.len(),
-        counted(count, "time")
-    );
-    if !sessions.is_empty() {
-        text += &format!(" in {}", counted(number(sessions.len()), "session"));
-    }
-    if !clients.is_empty() {
+    let within = if sessions.is_empty() {
+        String::new()
+    } else {
+        format!(" in {}", counted(number(sessions.len()), "session"))
+    };
+    let by = if clients.is_empty() {
+        String::new()
+    } else {
         let most = clients
             .iter()
             .map(|one| format!("{} {}", one.ip, counted(one.count, "time")));
-        text += &format!(
-            " of {}: {}",
-            counted(number(clients.len()), "client"),
-            listed(most)
-        );
-    }
-    format!("{text}; the worst of them: {}", worst.message)
+        let all = counted(number(clients.len()), "client");
+        format!(" of {all}: {}", listed(most))
+    };
+    format!(
+        "{} more of this kind, {}{within}{by}; the worst of them: {}",
+        findings.len(),
+        counted(count, "time"),
+        worst.message
+    )
 }
 
 /// All clients, the most frequent first.
