@@ -10,10 +10,12 @@ use super::component::{CLAIM, CLEAR};
 use super::evidence::{Evidence, damaged};
 use super::last_lines::{self, LastLine};
 use super::pairing::Pairing;
+use super::settled::{Settled, Verdict};
+use super::share::Share;
 use super::threads::Threads;
 use super::translation::{Own, Translation};
 use super::verdict::{Alignment, Joined, Match, Standing};
-use super::view::{Settled, Share, Verdict, View, Wires};
+use super::view::{View, Wires};
 use super::{deal, missed, rows, sequence, steps, unproven};
 
 /// Pairs are chosen again under a clock that moved by more than this.

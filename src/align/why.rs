@@ -5,8 +5,9 @@ use crate::model::{LogSession, LogSource, Nanos, Span, WireSession};
 use super::evidence::Evidence;
 use super::join::settle_all;
 use super::moment;
+use super::settled::Settled;
 use super::threads::Threads;
-use super::view::{Settled, View, Wires};
+use super::view::{View, Wires};
 
 /// Candidates that are told of at most.
 const MOST: usize = 12;

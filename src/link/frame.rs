@@ -20,10 +20,21 @@ pub(super) enum Under<'p> {
     Mpls(&'p [u8]),
     /// A PPP frame from its protocol field on.
     Ppp(&'p [u8]),
+    /// The header of a `PPPoE` session, and its frame (RFC 2516).
+    Pppoe(&'p [u8]),
     /// Several frames in one of 802.11 (A-MSDU).
     Several(&'p [u8]),
     /// An 802.11 frame.
     Wireless(&'p [u8]),
+}
+
+/// Where a frame inside a packet ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ends {
+    /// With the octets at hand.
+    Here,
+    /// With the packet, of which not all may have been captured.
+    WithPacket,
 }
 
 /// Ethernet type numbers (IANA `ieee-802-numbers`).
@@ -78,6 +89,7 @@ pub(super) fn descend(under: Under<'_>) -> Result<Under<'_>, Passed> {
         Under::Ethertype(number, rest) => payload_of(number, rest),
         Under::Mpls(packet) => mpls(packet),
         Under::Ppp(frame) => ppp(frame),
+        Under::Pppoe(packet) => Ok(Under::Ppp(pppoe(packet)?.0)),
         Under::Wireless(frame) => match wireless::data_of(frame)? {
             Data::One(packet) => logical_link(packet),
             Data::Several(frames) => Ok(Under::Several(frames)),
@@ -171,7 +183,7 @@ fn payload_of(number: u16, packet: &[u8]) -> Result<Under<'_>, Passed> {
         ethertype::IPV4 | ethertype::IPV6 => Ok(Under::Ip(packet)),
         ethertype::VLAN | ethertype::QINQ | ethertype::QINQ_OLD => ethertype_at(packet, 2, 4),
         ethertype::MPLS | ethertype::MPLS_UP => mpls(packet),
-        ethertype::PPPOE => Ok(Under::Ppp(rest(packet, 6)?)),
+        ethertype::PPPOE => Ok(Under::Pppoe(packet)),
         // Priority and the service's number, then the customer's frame.
         ethertype::BACKBONE => Ok(Under::Ethernet(rest(packet, 4)?)),
         ethertype::MACSEC => macsec(packet),
@@ -265,6 +277,17 @@ fn ppp(frame: &[u8]) -> Result<Under<'_>, Passed> {
         0xfb | 0xfd | 0x53 | 0x55 => Err(Passed::Protected),
         _ => Err(Passed::NotIp),
     }
+}
+
+/// The frame of a `PPPoE` session (RFC 2516 §4), and whether it ends before what was captured does: the rest is padding of the link, whatever the
+/// headers in the frame say. There are routers that count it into the length of IP.
+pub(super) fn pppoe(packet: &[u8]) -> Result<(&[u8], Ends), Passed> {
+    let length = usize::from(u16_at(packet, 4)?);
+    let frame = rest(packet, 6)?;
+    Ok(match frame.split_at_checked(length) {
+        Some((frame, [_, ..])) => (frame, Ends::Here),
+        _ => (frame, Ends::WithPacket),
+    })
 }
 
 /// A four-octet address family in some host's order; IPv6 has a different number in every BSD.

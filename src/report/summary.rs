@@ -131,6 +131,7 @@ fn losses(capture: &CaptureSource) -> Vec<String> {
             capture.duplicates,
             "packets left out as duplicates of one just before",
         ),
+        (capture.skipped, "records that are no packets, passed over"),
     ];
     let told = counts.iter().filter(|(count, _)| *count > 0);
     told.map(|(count, words)| format!("{count} {words}"))

@@ -535,6 +535,19 @@ fn a_keep_alive_is_no_data_and_no_retransmission() {
 }
 
 #[test]
+fn what_is_sent_again_with_more_behind_it_is_sent_again_once() {
+    let (text, record) = record(&begun(&[
+        (C, A, 105, 514, b"MAIL"),
+        (C, A, 105, 514, b"MAIL FROM"),
+        (C, A, 114, 514, b":<>\n"),
+        (C, A, 110, 514, b"FROM:<>\n"),
+    ]));
+    assert!(text.ends_with("<250 ok\n>MAIL> FROM>:<>\n"), "{text}");
+    let sent = record.counts.of(C);
+    assert_eq!((sent.retransmissions, sent.bytes), (2, 18));
+}
+
+#[test]
 fn an_octet_that_the_capture_lost_is_read_from_what_looks_like_a_keep_alive() {
     let (text, one) = record(&usual(&[
         DIALOGUE[0],

@@ -443,6 +443,7 @@ impl TcpConnection {
                     tally.counts.retransmissions += 1;
                     tally.counts.needless += u64::from(meta.judged.needless);
                 }
+                Taken::Extended => tally.counts.retransmissions += 1,
                 Taken::Foreign => tally.counts.foreign += 1,
                 Taken::New => {}
             }

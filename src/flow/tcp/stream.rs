@@ -73,9 +73,11 @@ struct Held {
 pub(super) enum Taken {
     /// Too far off to belong to this stream.
     Foreign,
-    /// At least one octet was new.
+    /// All octets were new, or those that were filled a hole.
     #[default]
     New,
+    /// The first octets had come before, the rest is new: they were sent again in a longer segment.
+    Extended,
     /// Every octet had come before.
     Repeated,
 }
@@ -235,24 +237,34 @@ impl Stream {
         if from + length + i64::from(octets.cut) <= self.position {
             return Taken::Repeated;
         }
+        let begins = if from < self.position {
+            Taken::Extended
+        } else {
+            Taken::New
+        };
         if from <= self.position && self.held.is_empty() {
             // The common case: nothing waits, nothing is copied.
             let fresh = usize::try_from(self.position - from).unwrap_or(usize::MAX);
             self.pass(octets, fresh, tally, out);
             self.end(out);
-            return Taken::New;
+            return begins;
         }
         let overtaken = self.overtaken(from);
-        let new = self.hold(from, octets, tally);
-        if let (true, Some(since)) = (new, overtaken) {
-            if octets.at.since(since) < tally.round_trip {
-                tally.counts.out_of_order += 1;
-            } else {
-                tally.counts.refilled += 1;
+        let at = octets.at;
+        let taken = match (self.hold(from, octets, tally), overtaken) {
+            (false, _) => Taken::Repeated,
+            (true, None) => begins,
+            (true, Some(since)) => {
+                if at.since(since) < tally.round_trip {
+                    tally.counts.out_of_order += 1;
+                } else {
+                    tally.counts.refilled += 1;
+                }
+                Taken::New
             }
-        }
+        };
         self.drain(tally, out);
-        if new { Taken::New } else { Taken::Repeated }
+        taken
     }
 
     /// Since when octets are held that come after `from`; `None` when there are none.
