@@ -3,6 +3,7 @@
 use crate::model::Finding;
 
 use super::chain::fold;
+use super::rollup::sort;
 use super::{
     View, backlog_full, bare_lf, capture_incomplete, client_retry_loop, command_rejected,
     connection_dropped, connection_refused, connection_rejected, connection_reset, delayed_ack,
@@ -76,22 +77,7 @@ pub static RULES: &[Rule] = &[
 pub fn diagnose(view: View<'_>) -> Vec<Finding> {
     let found = RULES.iter().flat_map(|rule| (rule.find)(view)).collect();
     let mut findings = fold(found);
-    findings.sort_by(|one, other| {
-        (
-            other.severity,
-            other.count,
-            one.first,
-            one.code,
-            &one.message,
-        )
-            .cmp(&(
-                one.severity,
-                one.count,
-                other.first,
-                other.code,
-                &other.message,
-            ))
-    });
+    sort(&mut findings);
     findings
 }
 
