@@ -209,6 +209,8 @@ const fn name(args: &Args) -> &'static str {
 
 fn color(args: &Args) -> ColorChoice {
     match args.color {
+        // JSON has no colour to be taken out of it.
+        _ if args.json => ColorChoice::AlwaysAnsi,
         Color::Always => ColorChoice::Always,
         Color::Auto => AutoStream::choice(&io::stdout()),
         Color::Never => ColorChoice::Never,

@@ -3,6 +3,7 @@
 use crate::model::Finding;
 
 use super::chain::fold;
+use super::rollup::sort;
 use super::{
     View, backlog_full, bare_lf, capture_incomplete, client_retry_loop, command_rejected,
     connection_dropped, connection_refused, connection_rejected, connection_reset, delayed_ack,
@@ -101,22 +102,7 @@ pub fn diagnose_captures(view: View<'_>) -> Vec<Finding> {
 
 fn ordered(found: Vec<Finding>) -> Vec<Finding> {
     let mut findings = fold(found);
-    findings.sort_by(|one, other| {
-        (
-            other.severity,
-            other.count,
-            one.first,
-            one.code,
-            &one.message,
-        )
-            .cmp(&(
-                one.severity,
-                one.count,
-                other.first,
-                other.code,
-                &other.message,
-            ))
-    });
+    sort(&mut findings);
     findings
 }
 

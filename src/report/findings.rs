@@ -1,6 +1,5 @@
 //! Findings for a person, worst first.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use crate::model::{Evidence, Finding};
@@ -8,33 +7,22 @@ use crate::model::{Evidence, Finding};
 use super::Account;
 use super::escape::terminal;
 
-/// Findings shown of one code, the worst of them.
-const OF_CODE: usize = 20;
 /// Places named for one finding.
 const PLACES: usize = 4;
 
 /// Writes what was found, if anything.
 pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
-    if account.found().next().is_none() {
+    if account.found().is_empty() {
         return Ok(());
     }
     writeln!(out, "\nFindings")?;
     write_all(account, out)
 }
 
-/// Writes all, of each code the worst.
+/// Writes all, without a heading.
 pub(super) fn write_all(account: &Account, out: &mut dyn Write) -> io::Result<()> {
-    let mut of_code: BTreeMap<&str, usize> = BTreeMap::new();
-    for finding in account.found() {
-        let count = of_code.entry(finding.code).or_default();
-        *count += 1;
-        if *count <= OF_CODE {
-            write_one(account, finding, out)?;
-        }
-    }
-    for (code, count) in of_code.iter().filter(|(_, count)| **count > OF_CODE) {
-        let more = count - OF_CODE;
-        writeln!(out, "  and {more} more of {code}: --json has them all")?;
+    for finding in &account.found() {
+        write_one(account, finding, out)?;
     }
     Ok(())
 }

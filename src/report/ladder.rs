@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use crate::align::Standing;
-use crate::model::{Exchange, LineRef, MailMessage, Nanos, Seen, Side};
+use crate::model::{Encryption, Exchange, LineRef, MailMessage, Nanos, Seen, Side};
 
 use super::Account;
 use super::account::{End, Shown};
@@ -66,10 +66,12 @@ pub(super) fn write_line(
 /// `s1  smtp with STARTTLS  192.0.2.10:41104 → 198.51.100.25:25  2026-11-24 03:29:10.538528  seen by both`.
 fn title(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Result<()> {
     let (source, destination) = shown.ends();
-    let protection = match shown.encryption().name() {
-        "none" => "",
-        "implicit" => " over TLS",
-        _ => " with STARTTLS",
+    let told_of_tls = shown.log.is_some_and(|log| log.tls.is_some());
+    let protection = match shown.encryption() {
+        Some(Encryption::Implicit) => " over TLS",
+        Some(Encryption::StartTls) => " with STARTTLS",
+        None if told_of_tls => " with TLS",
+        Some(Encryption::None) | None => "",
     };
     let (start, _) = account.times(shown);
     write!(

@@ -88,7 +88,7 @@ fn passed_over(account: &Account, out: &mut dyn Write) -> io::Result<()> {
 fn findings(account: &Account, out: &mut dyn Write) -> io::Result<u64> {
     let mut findings = 0;
     for finding in account.found() {
-        line(out, &finding_record(account, finding))?;
+        line(out, &finding_record(account, &finding))?;
         findings += 1;
     }
     Ok(findings)
