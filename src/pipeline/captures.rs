@@ -102,7 +102,7 @@ pub(super) fn read(
     Ok(finish(packets, followed, options, progress))
 }
 
-/// Reads all captures as one, and does `beside` meanwhile, which takes the sessions as they are over.
+/// Reads all captures as one, until it `is_stopped`, and does `beside` meanwhile, which takes the sessions as they are over.
 ///
 /// # Errors
 /// When the filter is not understood, or bodies cannot be written.
@@ -112,6 +112,7 @@ pub(super) fn read_beside<R: Send>(
     options: &Options,
     keys: &mut Keys,
     progress: &mut Progress,
+    is_stopped: impl Fn() -> bool,
     beside: impl FnOnce(&Passing) -> R + Send,
 ) -> Result<(Wires, R), PipelineError> {
     let (mut packets, followed) = begin(opened, output, options, keys)?;
@@ -123,7 +124,7 @@ pub(super) fn read_beside<R: Send>(
         });
         while let Some(used) = packets.next(progress) {
             keys.catch_up(packets.merged(), used.from, packets.name(used.from));
-            let Some(mut followed) = passing.with_room() else {
+            let Some(mut followed) = passing.with_room().filter(|_| !is_stopped()) else {
                 break;
             };
             let passed = followed.packet(used, packets.bytes());

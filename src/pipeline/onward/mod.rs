@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use crate::align::{Alignment, Clock};
 use crate::diagnose::{View, diagnose_captures, diagnose_part, endings};
+use crate::input::Front;
 use crate::model::{CaptureSource, LogId, LogSource, LostPackets, Nanos, Severity, Span};
 use crate::report::{Account, Part, Tallies};
 
@@ -33,7 +34,7 @@ use part::Given;
 use repeats::Repeats;
 
 /// Time between two looks at the logs.
-const PAUSE: Duration = Duration::from_millis(200);
+const PAUSE: Duration = Duration::from_millis(500);
 /// Least time between two joins; it is longer where they take long.
 const JOINS: Duration = Duration::from_secs(1);
 /// So many times as long as a join took the next one waits.
@@ -72,6 +73,9 @@ pub fn run_onward(
         Place::Begin
     };
     let mut joiner = Joiner::new(options, Logs::start(options, from), give);
+    // What waits for packets is told of the wish to stop itself.
+    let whole = fronts.iter().all(|front| matches!(front, Front::Whole(_)));
+    let ends_by_itself = whole && !listens(options);
     let opened = captures::open(&mut fronts, &mut failures);
     #[cfg(feature = "live")]
     let opened = match super::run::with_live(opened, options) {
@@ -81,9 +85,15 @@ pub fn run_onward(
     let (mut wires, done) = if opened.is_empty() {
         (Wires::default(), joiner.work(None))
     } else {
-        let read = captures::read_beside(opened, output, options, &mut keys, progress, |passing| {
-            joiner.work(Some(passing))
-        });
+        let read = captures::read_beside(
+            opened,
+            output,
+            options,
+            &mut keys,
+            progress,
+            || ends_by_itself && options.stop.is_set(),
+            |passing| joiner.work(Some(passing)),
+        );
         match read {
             Ok(read) => read,
             Err(error) => return Ok(refused(error)),
