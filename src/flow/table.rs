@@ -6,12 +6,15 @@ use hashbrown::HashMap;
 use slotmap::{SlotMap, new_key_type};
 
 use crate::link::{Checksum, Datagram, Flags, Quote, Segment, Upper};
-use crate::model::{Conversation, Endpoint, IcmpError, Nanos, PacketNo, Side, Span, Transport};
+use crate::model::{
+    Conversation, Endpoint, IcmpError, Nanos, PacketNo, Side, Span, Transport, Unlisted,
+};
 
 use super::half_open::{HalfOpen, HalfOpens};
 use super::key::FlowKey;
 use super::orphans::Orphans;
 use super::tcp::{Arrival, Phase, TcpConnection};
+use super::unlisted::UnlistedByServer;
 use super::{BadChecksums, Connection, Limits, StreamEvent};
 
 new_key_type! {
@@ -53,6 +56,9 @@ pub struct FlowTable {
     half: HalfOpens,
     /// Connections over that were never opened.
     unanswered: usize,
+    unlisted: UnlistedByServer,
+    /// Time of the latest packet.
+    latest: Nanos,
     orphans: Orphans,
     /// Every open connection once; looked through in turn for those that have fallen silent.
     rounds: VecDeque<Turn>,
@@ -112,6 +118,8 @@ impl FlowTable {
             flows: SlotMap::with_key(),
             half: HalfOpens::default(),
             unanswered: 0,
+            unlisted: UnlistedByServer::default(),
+            latest: Nanos(i64::MIN),
             orphans: Orphans::default(),
             rounds: VecDeque::new(),
             held: 0,
@@ -136,6 +144,11 @@ impl FlowTable {
         self.flows.len() + self.half.len()
     }
 
+    /// Attempts to connect that nobody answered and that are not listed, by server.
+    pub fn unlisted(&self) -> Vec<Unlisted> {
+        self.unlisted.told()
+    }
+
     /// ICMP errors about connections that never came.
     pub fn unclaimed(&self) -> u64 {
         self.orphans.unclaimed()
@@ -149,6 +162,7 @@ impl FlowTable {
         datagram: &Datagram<'_>,
         out: &mut dyn FnMut(FlowId, FlowEvent<'_>),
     ) -> bool {
+        self.latest = self.latest.max(at);
         self.sweep(at, out);
         let Upper::Tcp(segment) = &datagram.upper else {
             return false;
@@ -334,6 +348,7 @@ impl FlowTable {
         self.unanswered += 1;
         if self.unanswered > self.limits.unanswered {
             self.overruns.unlisted += 1;
+            self.unlisted.count(half, self.latest);
             return None;
         }
         Some(self.open_half(key, half, out))

@@ -28,6 +28,7 @@ mod secret;
 mod shows;
 mod text;
 mod time;
+mod unlisted;
 mod verb;
 mod wire_session;
 
@@ -59,6 +60,7 @@ pub use secret::{masked_line, masked_request};
 pub use shows::{ClockStep, Marks, Shown, Shows};
 pub use text::{as_text, from_wire};
 pub use time::{LogTime, Nanos, Span, Stamp};
+pub use unlisted::Unlisted;
 pub use verb::Verb;
 pub use wire_session::{
     Certificate, Counts, Decryption, Direction, Handshake, Overlap, PacketNo, ServerName,

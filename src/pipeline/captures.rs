@@ -10,7 +10,7 @@ use crate::flow::{
 use crate::input::{Front, Window};
 use crate::link::{Checksum, LinkDecoder, Passed, UdpDatagram, Upper, neighbourly, quote};
 use crate::model::{
-    CaptureSource, DamageLog, IcmpError, Nanos, Neighbour, PassedOver, Proto, Transport,
+    CaptureSource, DamageLog, IcmpError, Nanos, Neighbour, PassedOver, Proto, Transport, Unlisted,
     WireSession,
 };
 use crate::protocol::dns::{self, DnsDialogue, is_from_server, is_question, is_server_port};
@@ -30,6 +30,8 @@ pub(super) struct Wires {
     pub(super) sources: Vec<CaptureSource>,
     /// In the order of their first packets.
     pub(super) sessions: Vec<WireSession>,
+    /// Attempts to connect that nobody answered and that are not listed.
+    pub(super) unlisted: Vec<Unlisted>,
     /// Addresses that nobody answered for.
     pub(super) neighbours: Vec<Neighbour>,
     /// Time of the first packet.
@@ -330,6 +332,7 @@ impl Followed {
             wires.unwritten = failure;
         }
         wires.sessions = sessions;
+        wires.unlisted = self.table.unlisted();
         wires.neighbours = self.neighbours.unanswered();
         wires.passed_over = passed_over;
         wires.overruns = told;
