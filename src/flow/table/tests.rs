@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use proptest::prelude::*;
 
 use super::*;
-use crate::link::{Checksum, SeqNo, TcpOptions};
+use crate::link::{SeqNo, TcpOptions};
+use crate::model::Span;
 
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10));
 const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 25));
