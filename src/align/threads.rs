@@ -34,7 +34,7 @@ impl Threads {
     }
 
     /// The same for a few items that each take long.
-    pub(super) fn each<R: Send>(self, count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
+    pub fn each<R: Send>(self, count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
         self.blocks(count, 1, |range| range.map(&work).collect())
     }
 

@@ -50,7 +50,7 @@ pub struct Options {
     pub bad_checksums: BadChecksums,
     /// Bounds of the connection table.
     pub limits: Limits,
-    /// How many threads join sessions; what comes out does not depend on it.
+    /// How many threads join sessions and look for findings; what comes out does not depend on it.
     pub threads: Threads,
     /// Bound of what comes out of compressed inputs.
     pub most_unpacked: MostUnpacked,
