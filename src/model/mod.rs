@@ -33,7 +33,7 @@ mod wire_session;
 
 pub use body::{BodyKind, BodyNo, StoredBody};
 pub use capture_source::{CaptureSource, CaptureZone, LostPackets};
-pub use commands::{CommandRef, Commands, CommandsBuilder};
+pub use commands::{CommandRef, Commands, CommandsBuilder, PackedCommand};
 pub use damage::{Damage, DamageLog};
 pub use delivery::Delivery;
 pub use ended::{Ended, How, Transfer};

@@ -139,7 +139,7 @@ mod tests {
         else {
             panic!("{events:?}");
         };
-        assert_eq!(get.request, "GET /?token=*** HTTP/1.1");
+        assert_eq!(get.get().request, "GET /?token=*** HTTP/1.1");
         assert!(why.contains("silent too long"), "{why}");
         assert_eq!(told.sessions[1].peer, "2001:db8::31".parse().ok());
     }

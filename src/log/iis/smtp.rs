@@ -409,10 +409,7 @@ impl Serving {
             .events
             .iter()
             .rev()
-            .find_map(|event| match &event.what {
-                Event::Command(command) => command.response_bytes,
-                _ => None,
-            });
+            .find_map(|event| event.command()?.response_bytes);
         match told.command.request_bytes {
             Some(6) => Ending::Quit,
             Some(_) => Ending::Lost,
@@ -465,20 +462,13 @@ nothing of the kind
         let sent = &sessions[0];
         assert_eq!((sent.events.len(), sent.ending), (5, Ending::Quit));
         assert_eq!(sent.duration, Some(Span::millis(4219)));
-        let commands: Vec<_> = sent
-            .events
-            .iter()
-            .filter_map(|event| match &event.what {
-                Event::Command(command) => Some(command),
-                _ => None,
-            })
-            .collect();
+        let commands: Vec<_> = sent.events.iter().filter_map(LogEvent::command).collect();
         assert_eq!(commands[1].request, "MAIL FROM: <a@b>");
         assert_eq!(
             (commands[1].request_bytes, commands[1].response_bytes),
             (Some(19), Some(30))
         );
-        assert!(commands[3].verb.is_body());
+        assert!(commands[3].is_body());
         assert_eq!(commands[4].code, None);
         assert_eq!(sessions[1].ending, Ending::Lost);
     }

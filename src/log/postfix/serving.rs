@@ -84,7 +84,7 @@ impl Serving {
         }
         let what = match self.take(said) {
             Event::Command(command) if self.verbose => {
-                Event::Note(command.response.unwrap_or_default())
+                Event::Note(command.get().response.unwrap_or_default().to_owned())
             }
             what => what,
         };
