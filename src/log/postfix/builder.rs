@@ -62,7 +62,7 @@ struct Postfix {
     /// Where long queue ids, which are in UTC, show it.
     shown: Option<Span>,
     /// By process id, while it serves.
-    open: HashMap<String, Serving, foldhash::fast::RandomState>,
+    open: HashMap<String, Box<Serving>, foldhash::fast::RandomState>,
     waiting: Waiting,
     messages: Messages,
     outgoing: Outgoing,
@@ -142,7 +142,7 @@ impl Postfix {
         if self.open.len() >= MAX_OPEN {
             return;
         }
-        let mut serving = Serving::new(self.id, client, service);
+        let mut serving = Box::new(Serving::new(self.id, client, service));
         if let Some(before) = self.screen.passed(stamp, client) {
             serving.inherit(before);
         }
@@ -229,7 +229,7 @@ impl Builder for Postfix {
     }
 
     fn finish(&mut self, out: &mut Vec<LogSession>) {
-        let mut all: Vec<Serving> = self.waiting.drain().collect();
+        let mut all: Vec<Box<Serving>> = self.waiting.drain().collect();
         all.extend(self.open.drain().map(|(_, serving)| serving));
         out.extend(super::super::parallel::map(all, |serving| {
             serving.into_session(&self.messages)

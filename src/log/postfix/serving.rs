@@ -226,6 +226,11 @@ impl Serving {
             .any(|(of, tally)| of.as_str() == verb && tally.accepted > 0)
     }
 
+    /// Whether no message came, as its tally says: of queue ids that were given to it nothing more will be told.
+    pub(super) fn took_in_nothing(&self) -> bool {
+        !self.tally.is_empty() && !self.counted("DATA") && !self.counted("BDAT")
+    }
+
     /// The messages that it brought.
     pub(super) fn messages(&self) -> impl Iterator<Item = MessageNo> {
         self.told.iter().filter_map(|step| match step {
