@@ -3,6 +3,7 @@
 //! One row is one command, written when it was answered. Nothing names the session: rows belong together by the client's address,
 //! the name that it gave in HELO, and the order that the protocol demands, up to the QUIT row.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::model::{
@@ -35,6 +36,8 @@ pub(super) const SHOWS: Shows = Shows {
 
 /// The server drops clients that are silent for ten minutes.
 const SILENCE: Span = Span::seconds(660);
+/// How often those are looked for.
+const SWEPT_EVERY: Span = Span::seconds(60);
 /// Sessions that may be open at once.
 const MAX_OPEN: usize = 50_000;
 /// A `DATA` row counts the message; whether the verb and the final dot are in it differs.
@@ -53,10 +56,17 @@ fn is_smtp(row: &Row<'_>) -> bool {
 struct IisSmtp {
     id: LogId,
     w3c: W3c,
-    open: Vec<Serving>,
+    /// By their two ends.
+    open: BTreeMap<Ends, Vec<Serving>>,
+    count: usize,
+    /// When those that are silent for too long were last looked for.
+    swept: LogTime,
     /// Sessions whose QUIT row came in this second: which of two alike it ended may yet turn out otherwise.
     closed: Vec<Serving>,
 }
+
+/// Address of the client, and of the server.
+type Ends = (Option<IpAddr>, Option<IpAddr>);
 
 /// A session whose QUIT row has not come.
 struct Serving {
@@ -82,7 +92,9 @@ impl IisSmtp {
         Self {
             id,
             w3c: W3c::default(),
-            open: Vec::new(),
+            open: BTreeMap::new(),
+            count: 0,
+            swept: LogTime(i64::MIN),
             closed: Vec::new(),
         }
     }
@@ -129,7 +141,8 @@ impl Builder for IisSmtp {
     }
 
     fn finish(&mut self, out: &mut Vec<LogSession>) {
-        let all = self.closed.drain(..).chain(self.open.drain(..));
+        let open = std::mem::take(&mut self.open).into_values().flatten();
+        let all = self.closed.drain(..).chain(open);
         out.extend(all.map(|serving| serving.session));
     }
 
@@ -223,27 +236,32 @@ fn address(text: &str) -> Option<IpAddr> {
 impl IisSmtp {
     fn take(&mut self, told: Told, out: &mut Vec<LogSession>) {
         self.expire(told.stamp.at, out);
-        let at = self.find(&told).unwrap_or_else(|| {
+        let ends = (told.peer, told.local);
+        let alike = self.open.entry(ends).or_default();
+        let at = find(alike, &told).unwrap_or_else(|| {
             let mut session = LogSession::new(self.id, Proto("smtp"));
             session.lag = LogSession::WINDOWS_LAG;
             session.peer = told.peer;
             session.local = told.local;
             session.every_command = true;
-            self.open.push(Serving {
+            alike.push(Serving {
                 session,
                 helo: None,
                 step: Step::Greeted,
                 first: told.stamp.at,
                 last: told.stamp.at,
             });
-            self.open.len() - 1
+            self.count += 1;
+            alike.len() - 1
         });
         let over = told.command.verb.as_str() == "QUIT";
-        if let Some(serving) = self.open.get_mut(at) {
+        if let Some(serving) = alike.get_mut(at) {
             serving.take(told);
         }
         if over {
-            self.close(at);
+            let ended = alike.remove(at);
+            self.count -= 1;
+            self.close(ended);
         }
     }
 
@@ -251,8 +269,7 @@ impl IisSmtp {
     ///
     /// Of two alike, one that ended no later and lasted longer began first: where the rows were dealt out otherwise, they are
     /// exchanged.
-    fn close(&mut self, at: usize) {
-        let mut ended = self.open.remove(at);
+    fn close(&mut self, mut ended: Serving) {
         for other in &mut self.closed {
             let alike = other.session.peer == ended.session.peer
                 && other.session.local == ended.session.local
@@ -266,18 +283,6 @@ impl IisSmtp {
         self.closed.push(ended);
     }
 
-    /// The open session that a row belongs to: of those that it fits, the one that spoke last.
-    fn find(&self, told: &Told) -> Option<usize> {
-        let fitting = self
-            .open
-            .iter()
-            .enumerate()
-            .filter(|(_, serving)| serving.fits(told));
-        fitting
-            .max_by_key(|(at, serving)| (serving.likeness(told), serving.last, *at))
-            .map(|(at, _)| at)
-    }
-
     fn expire(&mut self, now: LogTime, out: &mut Vec<LogSession>) {
         if self
             .closed
@@ -286,24 +291,48 @@ impl IisSmtp {
         {
             out.extend(self.closed.drain(..).map(|serving| serving.session));
         }
-        let full = self.open.len() >= MAX_OPEN;
-        let is_over = |serving: &Serving| now.since(serving.last) > SILENCE;
-        if !full && !self.open.first().is_some_and(is_over) {
-            return;
+        if now.since(self.swept) > SWEPT_EVERY {
+            self.swept = now;
+            self.sweep(now, SILENCE, out);
         }
-        let (over, open): (Vec<_>, Vec<_>) = self.open.drain(..).partition(is_over);
-        self.open = open;
-        out.extend(over.into_iter().map(|serving| serving.session));
-        if self.open.len() >= MAX_OPEN {
-            out.push(self.open.remove(0).session);
+        // Too many at once: those that are silent longest go first.
+        let mut silence = SILENCE;
+        while self.count >= MAX_OPEN {
+            silence = match silence.0 / 2 {
+                0 => Span(i64::MIN),
+                half => Span(half),
+            };
+            self.sweep(now, silence, out);
         }
     }
+
+    /// Gives the sessions that were silent for longer.
+    fn sweep(&mut self, now: LogTime, silence: Span, out: &mut Vec<LogSession>) {
+        self.open.retain(|_, alike| {
+            let over = alike.extract_if(.., |serving| now.since(serving.last) > silence);
+            let before = out.len();
+            out.extend(over.map(|serving| serving.session));
+            self.count -= out.len() - before;
+            !alike.is_empty()
+        });
+    }
+}
+
+/// The session that a row belongs to: of those that it fits, the one that spoke last.
+fn find(open: &[Serving], told: &Told) -> Option<usize> {
+    let fitting = open
+        .iter()
+        .enumerate()
+        .filter(|(_, serving)| serving.fits(told));
+    fitting
+        .max_by_key(|(at, serving)| (serving.likeness(told), serving.last, *at))
+        .map(|(at, _)| at)
 }
 
 impl Serving {
     /// Whether a row can be the next of this session.
     fn fits(&self, told: &Told) -> bool {
-        if told.peer != self.session.peer || told.local != self.session.local {
+        if told.stamp.at.since(self.last) > SILENCE {
             return false;
         }
         if told.is_hello() {
