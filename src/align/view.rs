@@ -19,9 +19,9 @@ use super::order::Order;
 use super::overhead::Overheads;
 use super::pairing::{Known, Pairing};
 use super::rows::{self, Slot};
-use super::threads::Threads;
 use super::translation::{Own, Translation};
 use super::vote;
+use crate::model::Threads;
 
 /// Times that clock and pairs are found anew from each other.
 const ROUNDS: usize = 6;

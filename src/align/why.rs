@@ -5,8 +5,8 @@ use crate::model::{LogSession, LogSource, Nanos, Span, WireSession};
 use super::evidence::Evidence;
 use super::join::settle_all;
 use super::moment;
-use super::threads::Threads;
 use super::view::{Settled, View, Wires};
+use crate::model::Threads;
 
 /// Candidates that are told of at most.
 const MOST: usize = 12;

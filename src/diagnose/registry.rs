@@ -1,7 +1,6 @@
 //! The list of rules: one row each.
 
-use crate::align::Threads;
-use crate::model::Finding;
+use crate::model::{Finding, Threads};
 
 use super::chain::fold;
 use super::{

@@ -4,7 +4,7 @@
 
 use crate::model::{LogTime, Span, Stamp, as_text};
 
-use super::stamp::{self, Stamped};
+use super::stamp::{self, Stamped, Yearless};
 use super::{Head, Sureness};
 
 /// A line taken out of its envelope.
@@ -19,19 +19,30 @@ pub(super) struct Envelope<'a> {
     pub(super) text: &'a str,
 }
 
+/// A line taken out of its envelope, of which the lines before tell the year.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Undated<'a> {
+    when: When,
+    pub(super) program: &'a str,
+    pub(super) pid: &'a str,
+    pub(super) text: &'a str,
+}
+
+/// What a stamp tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    Whole { stamp: Stamp, zone: Option<Span> },
+    Yearless(Yearless),
+}
+
 /// Opens envelopes of one file; keeps count of the years that RFC 3164 leaves out.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Syslog {
     year: i32,
     month: Option<u32>,
-    /// The day of the line before, as it was written, and its midnight: most lines are of the same.
-    day: Option<([u8; DAY], LogTime)>,
+    /// Month and day of the line before, and its midnight: most lines are of the same.
+    day: Option<(u32, u32, LogTime)>,
 }
-
-/// Octets of `Nov 24 `.
-const DAY: usize = 7;
-const NANOS_OF_DAY: i64 = 86_400_000_000_000;
-const LEAP: i64 = 1_000_000_000;
 
 impl Syslog {
     /// For a file whose lines are of about `year`.
@@ -45,12 +56,90 @@ impl Syslog {
 
     /// The envelope around a line; `None` when it has none.
     pub(super) fn open<'a>(&mut self, line: &'a str) -> Option<Envelope<'a>> {
+        self.date(Undated::read(line)?)
+    }
+
+    /// The envelope of the line that is next.
+    pub(super) fn date<'a>(&mut self, line: Undated<'a>) -> Option<Envelope<'a>> {
+        let (stamp, zone) = self.stamp(line.when)?;
+        Some(Envelope {
+            stamp,
+            zone,
+            program: line.program,
+            pid: line.pid,
+            text: line.text,
+        })
+    }
+
+    /// The stamp at the start of a line that need not be in an envelope.
+    pub(super) fn stamped<'a>(&mut self, line: &'a str) -> Option<Stamped<'a>> {
+        let (when, rest) = When::read(line)?;
+        let (stamp, zone) = self.stamp(when)?;
+        Some(Stamped { stamp, zone, rest })
+    }
+
+    fn stamp(&mut self, when: When) -> Option<(Stamp, Option<Span>)> {
+        match when {
+            When::Whole { stamp, zone } => Some((stamp, zone)),
+            When::Yearless(stamp) => Some((self.within(stamp)?, None)),
+        }
+    }
+
+    fn within(&mut self, stamp: Yearless) -> Option<Stamp> {
+        // Within a day there is neither another year nor another month.
+        if let Some((month, day, midnight)) = self.day
+            && (month, day) == (stamp.month, stamp.day)
+        {
+            return Some(Stamp {
+                at: midnight + stamp.clock,
+                resolution: stamp.resolution,
+            });
+        }
+        let dated = self.in_its_year(stamp)?;
+        self.day = Some((stamp.month, stamp.day, dated.at - stamp.clock));
+        Some(dated)
+    }
+
+    fn in_its_year(&mut self, stamp: Yearless) -> Option<Stamp> {
+        let first = stamp
+            .within(self.year)
+            .or_else(|| stamp.within(self.year.saturating_add(1)))?;
+        let step = self
+            .month
+            .map_or(0, |before| stamp::years_between(before, stamp.month));
+        if step == 1 {
+            self.year = self.year.saturating_add(1);
+        }
+        if step != -1 {
+            self.month = Some(stamp.month);
+        }
+        match step {
+            0 => Some(first),
+            1 => stamp.within(self.year),
+            _ => stamp.within(self.year.saturating_sub(1)),
+        }
+    }
+}
+
+impl When {
+    fn read(text: &str) -> Option<(Self, &str)> {
+        if let Some((stamp, rest)) = Yearless::read(text) {
+            return Some((Self::Yearless(stamp), rest));
+        }
+        let Stamped { stamp, zone, rest } = stamp::iso(text)?;
+        Some((Self::Whole { stamp, zone }, rest))
+    }
+}
+
+impl<'a> Undated<'a> {
+    /// The envelope around a line; `None` when it has none.
+    pub(super) fn read(line: &'a str) -> Option<Self> {
         let (line, wire) = without_priority(line);
         if wire && let Some(rest) = line.strip_prefix("1 ") {
             return rfc5424(rest);
         }
-        let stamped = self.stamped(line)?;
-        let rest = stamped.rest.trim_start_matches(' ');
+        let (when, rest) = When::read(line)?;
+        let rest = rest.trim_start_matches(' ');
         let (first, behind) = word(rest)?;
         // A program that writes to the wire itself may leave its host out.
         let rest = if first.ends_with("]:") { rest } else { behind };
@@ -59,9 +148,8 @@ impl Syslog {
         if let Some((program, pid)) = tag.strip_suffix("]:").and_then(|tag| tag.split_once('['))
             && !pid.contains(']')
         {
-            return Some(Envelope {
-                stamp: stamped.stamp,
-                zone: stamped.zone,
+            return Some(Self {
+                when,
                 program,
                 pid,
                 text,
@@ -77,73 +165,12 @@ impl Syslog {
             Some((program, pid)) => (program, pid.strip_suffix(']').unwrap_or(pid)),
             None => (tag, ""),
         };
-        if program.contains(' ') {
-            return None;
-        }
-        Some(Envelope {
-            stamp: stamped.stamp,
-            zone: stamped.zone,
+        (!program.contains(' ')).then_some(Self {
+            when,
             program,
             pid,
             text,
         })
-    }
-
-    /// The stamp at the start of a line that need not be in an envelope.
-    pub(super) fn stamped<'a>(&mut self, line: &'a str) -> Option<Stamped<'a>> {
-        if let Some(stamped) = self.same_day(line) {
-            return Some(stamped);
-        }
-        let stamped = stamp::iso(line);
-        if stamped.is_some() {
-            return stamped;
-        }
-        let stamped = self.rfc3164(line)?;
-        let day = line.as_bytes().first_chunk().copied();
-        let at = stamped.stamp.at.0;
-        let into_day = at.rem_euclid(NANOS_OF_DAY);
-        // A leap second is the first of the next day.
-        self.day = day
-            .filter(|day: &[u8; DAY]| day.ends_with(b" ") && into_day >= LEAP)
-            .map(|day| (day, LogTime(at - into_day)));
-        Some(stamped)
-    }
-
-    /// A line of the same day as the one before, which has neither another year nor another month.
-    fn same_day<'a>(&self, line: &'a str) -> Option<Stamped<'a>> {
-        let (day, midnight) = self.day?;
-        let rest = line
-            .as_bytes()
-            .starts_with(&day)
-            .then(|| line.get(DAY..))??;
-        let (clock, resolution, rest) = stamp::clock(rest)?;
-        Some(Stamped {
-            stamp: Stamp {
-                at: midnight + clock,
-                resolution,
-            },
-            zone: None,
-            rest,
-        })
-    }
-
-    fn rfc3164<'a>(&mut self, line: &'a str) -> Option<Stamped<'a>> {
-        let (first, month) = stamp::without_year(line, self.year)
-            .or_else(|| stamp::without_year(line, self.year.saturating_add(1)))?;
-        let step = self
-            .month
-            .map_or(0, |before| stamp::years_between(before, month));
-        if step == 1 {
-            self.year = self.year.saturating_add(1);
-        }
-        if step != -1 {
-            self.month = Some(month);
-        }
-        match step {
-            0 => Some(first),
-            1 => Some(stamp::without_year(line, self.year)?.0),
-            _ => Some(stamp::without_year(line, self.year.saturating_sub(1))?.0),
-        }
     }
 }
 
@@ -171,7 +198,7 @@ fn without_priority(line: &str) -> (&str, bool) {
 }
 
 /// Behind the version: stamp, host, program, process id, message id, structured data, text.
-fn rfc5424(rest: &str) -> Option<Envelope<'_>> {
+fn rfc5424(rest: &str) -> Option<Undated<'_>> {
     let stamped = stamp::iso(rest)?;
     let (_host, rest) = word(stamped.rest.trim_start_matches(' '))?;
     let (program, rest) = word(rest)?;
@@ -182,9 +209,11 @@ fn rfc5424(rest: &str) -> Option<Envelope<'_>> {
         None => after_structured_data(rest)?,
     };
     let text = text.trim_start_matches('\u{feff}');
-    Some(Envelope {
-        stamp: stamped.stamp,
-        zone: stamped.zone,
+    Some(Undated {
+        when: When::Whole {
+            stamp: stamped.stamp,
+            zone: stamped.zone,
+        },
         program,
         pid: if pid == "-" { "" } else { pid },
         // rsyslog keeps the blank that stood behind the tag.

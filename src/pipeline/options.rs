@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use encoding_rs::Encoding;
 
-use crate::align::Threads;
 use crate::capture::Turn;
 use crate::flow::{BadChecksums, Limits};
 use crate::input::{MostUnpacked, Stop, TableAddress};
 use crate::log::{Chosen, GivenZone, OwnFormat};
 use crate::model::Span;
+use crate::model::Threads;
 use crate::report::Selection;
 
 use super::{BodyRules, Meter};

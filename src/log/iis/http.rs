@@ -46,7 +46,7 @@ fn probe(head: &Head<'_>) -> Sureness {
 }
 
 /// Other services of IIS write the same columns.
-fn is_http(row: &Row<'_>) -> bool {
+fn is_http(row: &Row<'_, '_>) -> bool {
     let site = row.get("s-sitename").unwrap_or_default();
     let version = row.get("cs-version").unwrap_or("HTTP");
     let is_other = ["SMTPSVC", "NNTPSVC", "FTPSVC"]
@@ -101,7 +101,7 @@ impl Builder for IisHttp {
 }
 
 /// The request of a row; `None` when it has none.
-fn event(row: &Row<'_>) -> Option<Event> {
+fn event(row: &Row<'_, '_>) -> Option<Event> {
     let mut request = format!("{} {}", row.get("cs-method")?, row.get("cs-uri-stem")?);
     for (before, field) in [('?', "cs-uri-query"), (' ', "cs-version")] {
         if let Some(value) = row.get(field) {
@@ -125,7 +125,7 @@ pub(super) fn address(text: &str) -> Option<IpAddr> {
     text.split('%').next()?.parse().ok()
 }
 
-pub(super) fn port(row: &Row<'_>, field: &str) -> Option<u16> {
+pub(super) fn port(row: &Row<'_, '_>, field: &str) -> Option<u16> {
     row.get(field)?.parse().ok().filter(|port| *port != 0)
 }
 

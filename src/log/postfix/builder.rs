@@ -4,10 +4,12 @@ use std::collections::HashMap;
 
 use crate::model::{
     ClockStep, LineRef, LogId, LogSession, Marks, Shown, Shows, Span, Stamp, Zone, as_text,
+    from_wire,
 };
 
 use super::super::hidden_clock;
-use super::super::syslog::{self, Envelope, Syslog};
+use super::super::read::{Apart, Pieces, Sink};
+use super::super::syslog::{self, Envelope, Syslog, Undated};
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
 use super::line::{Client, Said, said};
 use super::messages::{About, Messages, about};
@@ -40,17 +42,58 @@ pub(in super::super) const ENTRY: Entry = Entry {
 const MAX_OPEN: usize = 100_000;
 
 fn probe(head: &Head<'_>) -> Sureness {
-    syslog::share(head, |envelope| daemon(envelope).is_some())
+    syslog::share(head, |envelope| daemon(envelope.program).is_some())
 }
 
 /// `smtpd` of `postfix/smtpd`, `smtps/smtpd` of `postfix-in/smtps/smtpd`; empty where rsyslog has cut the name at the slash.
-fn daemon<'a>(envelope: &Envelope<'a>) -> Option<&'a str> {
-    let (syslog_name, daemon) = envelope
-        .program
-        .split_once('/')
-        .unwrap_or((envelope.program, ""));
+fn daemon(program: &str) -> Option<&str> {
+    let (syslog_name, daemon) = program.split_once('/').unwrap_or((program, ""));
     let is_whole = !daemon.is_empty() || syslog_name == "postfix";
     (syslog_name.starts_with("postfix") && is_whole).then_some(daemon)
+}
+
+/// A line by itself.
+#[expect(clippy::large_enum_variant, reason = "nearly all are of the largest")]
+pub(super) enum Row<'a> {
+    /// It is in no envelope.
+    Bare,
+    /// It is not in UTF-8.
+    Foreign(&'a [u8]),
+    Told(Undated<'a>, Told<'a>),
+}
+
+/// What a line tells, as far as its program says what it is.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Told<'a> {
+    /// A line of another program.
+    Aside,
+    /// Of `smtpd` under the name of its service.
+    Served(&'a str, Said<'a>),
+    /// Of another daemon, about a message or not.
+    Done(&'a str, Option<(&'a str, About<'a>)>),
+    /// Which daemon it is of was cut off: it is told by the processes known.
+    Cut,
+}
+
+impl<'a> Row<'a> {
+    fn read(line: &'a str) -> Self {
+        Undated::read(line).map_or(Self::Bare, |line| {
+            Self::Told(line, Told::read(line.program, line.text))
+        })
+    }
+}
+
+impl<'a> Told<'a> {
+    fn read(program: &'a str, text: &'a str) -> Self {
+        let Some(daemon) = daemon(program) else {
+            return Self::Aside;
+        };
+        match daemon.rsplit_once('/').unwrap_or(("", daemon)) {
+            (_, "") => Self::Cut,
+            (service, "smtpd") => Self::Served(service, said(text)),
+            (_, daemon) => Self::Done(daemon, about(text)),
+        }
+    }
 }
 
 /// Puts the lines of one log together.
@@ -112,10 +155,10 @@ impl Postfix {
         line: LineRef,
         stamp: Stamp,
         service: &str,
+        said: Said<'_>,
         envelope: &Envelope<'_>,
         out: &mut Vec<LogSession>,
     ) -> Parsed {
-        let said = said(envelope.text);
         if let Said::Connect(client) = said {
             self.connect(stamp, service, envelope.pid, client, out);
         }
@@ -158,6 +201,7 @@ impl Postfix {
         line: LineRef,
         stamp: Stamp,
         daemon: &str,
+        told: Option<&(&str, About<'_>)>,
         envelope: &Envelope<'_>,
         out: &mut Vec<LogSession>,
     ) -> Parsed {
@@ -165,8 +209,7 @@ impl Postfix {
         {
             return Parsed::Event(stamp);
         }
-        let told = about(envelope.text);
-        if let Some((id, about)) = &told {
+        if let Some((id, about)) = told {
             for waited in self.messages.take(line, id, about) {
                 self.waiting.removed(waited, &mut self.messages, out);
             }
@@ -174,7 +217,7 @@ impl Postfix {
         if !matches!(daemon, "smtp" | "lmtp" | "") {
             return Parsed::Aside(Some(stamp));
         }
-        let part = match &told {
+        let part = match told {
             Some((id, About::Delivered(delivered))) => {
                 let from = self.messages.sender(id);
                 self.outgoing
@@ -193,10 +236,23 @@ impl Postfix {
     }
 }
 
-impl Builder for Postfix {
-    fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
-        let text = as_text(line.bytes);
-        let Some(envelope) = self.syslog.open(&text) else {
+impl Apart for Postfix {
+    type Known = ();
+    type Row<'a> = Row<'a>;
+
+    fn known(&self) {}
+
+    fn read<'a>((): &mut (), line: &'a [u8]) -> Row<'a> {
+        std::str::from_utf8(line).map_or(Row::Foreign(line), Row::read)
+    }
+
+    fn take(&mut self, row: Row<'_>, number: u64, out: &mut Vec<LogSession>) -> Parsed {
+        let (line, told) = match row {
+            Row::Bare => return Parsed::Failed,
+            Row::Foreign(line) => return self.take(Row::read(&from_wire(line)), number, out),
+            Row::Told(line, told) => (line, told),
+        };
+        let Some(envelope) = self.syslog.date(line) else {
             return Parsed::Failed;
         };
         self.stated = self.stated.or(envelope.zone);
@@ -206,26 +262,36 @@ impl Builder for Postfix {
             at: envelope.stamp.at - east.unwrap_or_default(),
             ..envelope.stamp
         };
-        let Some(daemon) = daemon(&envelope) else {
-            return Parsed::Aside(Some(stamp));
-        };
         let line = LineRef {
             log: self.id,
-            line: line.number,
+            line: number,
         };
-        let (service, daemon) = daemon.rsplit_once('/').unwrap_or(("", daemon));
-        let serves = match daemon {
-            "smtpd" => true,
-            "" => {
-                envelope.text.starts_with("connect from ") || self.open.contains_key(envelope.pid)
+        match told {
+            Told::Aside => Parsed::Aside(Some(stamp)),
+            Told::Served(service, said) => self.smtpd(line, stamp, service, said, &envelope, out),
+            Told::Done(daemon, told) => {
+                self.other(line, stamp, daemon, told.as_ref(), &envelope, out)
             }
-            _ => false,
-        };
-        if serves {
-            self.smtpd(line, stamp, service, &envelope, out)
-        } else {
-            self.other(line, stamp, daemon, &envelope, out)
+            Told::Cut => {
+                let text = envelope.text;
+                if text.starts_with("connect from ") || self.open.contains_key(envelope.pid) {
+                    self.smtpd(line, stamp, "", said(text), &envelope, out)
+                } else {
+                    self.other(line, stamp, "", about(text).as_ref(), &envelope, out)
+                }
+            }
         }
+    }
+}
+
+impl Builder for Postfix {
+    fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
+        self.take(Self::read(&mut (), line.bytes), line.number, out)
+    }
+
+    fn pieces(&mut self, pieces: Pieces<'_>, sink: &mut dyn Sink) -> bool {
+        pieces.give(self, sink);
+        true
     }
 
     fn finish(&mut self, out: &mut Vec<LogSession>) {
