@@ -16,8 +16,9 @@ use super::jitter::{Jitter, Placed};
 use super::moment::{self, Window};
 use super::rows;
 use super::sequence;
+use super::settled::{Settled, Verdict};
 use super::turn::{Turn, turns};
-use super::view::{Settled, Verdict, View};
+use super::view::View;
 
 /// Sessions, wire sessions and rows of one heap; larger ones are left as they are.
 const SESSIONS: usize = 4;

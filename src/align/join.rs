@@ -10,9 +10,11 @@ use super::component::{CLAIM, CLEAR};
 use super::evidence::{Evidence, damaged};
 use super::last_lines::{self, LastLine};
 use super::pairing::Pairing;
+use super::settled::{Settled, Verdict};
+use super::share::Share;
 use super::translation::{Own, Translation};
 use super::verdict::{Alignment, Joined, Match, Standing};
-use super::view::{Settled, Share, Verdict, View, Wires};
+use super::view::{View, Wires};
 use super::{deal, missed, rows, sequence, steps, unproven};
 use crate::model::Threads;
 

@@ -8,8 +8,9 @@ use crate::model::{Event, Extent, LogSession, Nanos, Span};
 use super::component::{self, Edge, Edges};
 use super::evidence::{Evidence, octets_fit};
 use super::pairing::Pairing;
+use super::settled::{Settled, Verdict};
 use super::verdict::{Match, Standing};
-use super::view::{Settled, Verdict, View};
+use super::view::View;
 
 /// Worth of a wire session that is known to be one of those that the line may have ended.
 const ONE_OF_THEM: f64 = 3.0;

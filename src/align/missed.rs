@@ -7,7 +7,8 @@ use crate::model::Span;
 
 use super::fit::{self, Constraint};
 use super::pairing::Pairing;
-use super::view::{Settled, View};
+use super::settled::Settled;
+use super::view::View;
 
 /// So many pairs that miss on one side are no accident...
 const MANY: usize = 5;

@@ -140,12 +140,7 @@ fn clear(
     if exchange.verb.as_str() != command.verb || codes.is_some_and(|(seen, told)| seen != told) {
         return false;
     }
-    // Some logs leave out the version at the end of a request line.
-    let same = exchange
-        .request
-        .strip_prefix(command.request)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with(" HTTP/"));
-    if !same && !command.request.contains("***") {
+    if !is_same(&exchange.request, command.request) && !command.request.contains("***") {
         return false;
     }
     // No more can have passed than was sent; less where the client left.
@@ -164,6 +159,17 @@ fn clear(
     evidence.score += REQUEST_SAME;
     evidence.because(|| format!("the request {} in both", command.request));
     true
+}
+
+/// Whether a request that was seen is the one that is told. Some logs leave out the version at its end, and some write
+/// that of HTTP/2 as `2.0`.
+fn is_same(seen: &str, told: &str) -> bool {
+    let told = match told.strip_suffix(".0") {
+        Some(short) if short.ends_with(" HTTP/2") || short.ends_with(" HTTP/3") => short,
+        _ => told,
+    };
+    let rest = seen.strip_prefix(told);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" HTTP/"))
 }
 
 /// Several lines of one connection as one session, in order.
@@ -199,6 +205,17 @@ mod tests {
             body_octets: Some(body),
             ..LogCommand::default()
         }
+    }
+
+    #[test]
+    fn a_request_is_the_same_whatever_a_log_makes_of_its_version() {
+        for told in ["GET /a", "GET /a HTTP/2", "GET /a HTTP/2.0"] {
+            assert!(is_same("GET /a HTTP/2", told), "{told}");
+        }
+        for told in ["GET /", "GET /a HTTP/1.0", "GET /a HTTP/2.0 x", "GET /a.0"] {
+            assert!(!is_same("GET /a HTTP/2", told), "{told}");
+        }
+        assert!(is_same("GET /a.0 HTTP/1.1", "GET /a.0 HTTP/1.1"));
     }
 
     #[test]

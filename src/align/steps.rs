@@ -11,7 +11,8 @@ use crate::model::{LogSession, Nanos, Span};
 use super::clock::{Clock, Step};
 use super::component::Column;
 use super::fit::{self, Constraint};
-use super::view::{Settled, Verdict, View};
+use super::settled::{Settled, Verdict};
+use super::view::View;
 use super::vote;
 
 /// Sessions without which a stretch of a log has no clock of its own.

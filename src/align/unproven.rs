@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use crate::model::{Endpoint, Nanos};
 
 use super::clock::{Stretch, Unproven};
-use super::view::{Settled, View};
+use super::settled::Settled;
+use super::view::View;
 
 /// Sessions on either side from which on it is no chance that none is joined: where half are, one in a thousand such stretches.
 const ENOUGH: usize = 10;

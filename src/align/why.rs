@@ -5,7 +5,8 @@ use crate::model::{LogSession, LogSource, Nanos, Span, WireSession};
 use super::evidence::Evidence;
 use super::join::settle_all;
 use super::moment;
-use super::view::{Settled, View, Wires};
+use super::settled::Settled;
+use super::view::{View, Wires};
 use crate::model::Threads;
 
 /// Candidates that are told of at most.

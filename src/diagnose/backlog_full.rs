@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use crate::model::{Endpoint, Evidence, Finding, Nanos, Severity, Side, Span, WireSession};
 
 use super::View;
-use super::group::{Group, Words, counted, listed, server};
+use super::group::{Group, Words, counted, server};
 use super::registry::Rule;
+use super::spans::Spans;
+use super::view::Case;
 
 pub(super) const RULE: Rule = Rule {
     code: "backlog-full",
@@ -29,30 +31,57 @@ fn find(view: View<'_>) -> Vec<Finding> {
             .or_default()
             .push((wire.start, wire.end));
     }
-    let mut found = Vec::new();
-    for (endpoint, stood) in kept {
-        let (mut group, mut turned_away, mut late) = (Group::default(), 0u64, 0u64);
-        for (case, wire) in view
-            .on_wire()
-            .filter(|(_, wire)| wire.conversation.server == endpoint)
-        {
-            let within = stood
-                .iter()
-                .any(|&(from, to)| wire.start > from && wire.start < to);
-            let answered_late = is_late(wire);
-            if within && (is_unanswered(wire) || answered_late) {
-                turned_away += u64::from(wire.handshake.syns);
-                late += u64::from(answered_late);
-                group.add(&case, None, Some(Evidence::Packet(wire.first_packet)));
-            } else if is_kept(wire) {
-                group.add(&case, None, Some(Evidence::Packet(wire.first_packet)));
-            }
-        }
-        if turned_away > 0 {
-            found.push(tell(endpoint, group, stood.len(), turned_away, late));
+    let mut listeners: BTreeMap<Endpoint, Listener> = kept
+        .into_iter()
+        .map(|(endpoint, stood)| (endpoint, Listener::of(stood)))
+        .collect();
+    if listeners.is_empty() {
+        return Vec::new();
+    }
+    for (case, wire) in view.on_wire() {
+        if let Some(listener) = listeners.get_mut(&wire.conversation.server) {
+            listener.look_at(&case, wire);
         }
     }
-    found
+    listeners
+        .into_iter()
+        .filter(|(_, listener)| listener.turned_away > 0)
+        .map(|(endpoint, listener)| tell(endpoint, listener))
+        .collect()
+}
+
+/// A server that does not pick up its connections.
+struct Listener {
+    group: Group,
+    /// When connections stood that it did not pick up.
+    stood: Spans,
+    /// SYNs turned away meanwhile, and connections that were taken late.
+    turned_away: u64,
+    late: u64,
+}
+
+impl Listener {
+    fn of(stood: Vec<(Nanos, Nanos)>) -> Self {
+        Self {
+            group: Group::default(),
+            stood: Spans::of(stood),
+            turned_away: 0,
+            late: 0,
+        }
+    }
+
+    fn look_at(&mut self, case: &Case<'_>, wire: &WireSession) {
+        let late = is_late(wire);
+        let turned_away = self.stood.cover(wire.start) && (is_unanswered(wire) || late);
+        if turned_away {
+            self.turned_away += u64::from(wire.handshake.syns);
+            self.late += u64::from(late);
+        }
+        if turned_away || is_kept(wire) {
+            let place = Evidence::Packet(wire.first_packet);
+            self.group.add(case, None, Some(place));
+        }
+    }
 }
 
 /// Taken by the host and never picked up by the server.
@@ -76,8 +105,15 @@ fn is_late(wire: &WireSession) -> bool {
     handshake.syns > 1 && taken.is_some_and(|taken| taken >= AGAIN)
 }
 
-fn tell(endpoint: Endpoint, group: Group, kept: usize, syns: u64, late: u64) -> Finding {
-    let clients = listed(&group.clients);
+fn tell(endpoint: Endpoint, listener: Listener) -> Finding {
+    let Listener {
+        group,
+        stood,
+        turned_away,
+        late,
+    } = listener;
+    let kept = stood.len();
+    let clients = group.sources();
     let also = if late > 0 {
         format!(", {} late", counted(late, "connection"))
     } else {
@@ -86,7 +122,7 @@ fn tell(endpoint: Endpoint, group: Group, kept: usize, syns: u64, late: u64) -> 
     let message = format!(
         "{} does not pick up its connections: {kept} taken and never spoken to, meanwhile {} of {clients} not answered at once{also}",
         server(endpoint),
-        counted(syns, "SYN"),
+        counted(turned_away, "SYN"),
     );
     group.finding(Words {
         code: "backlog-full",

@@ -10,7 +10,8 @@ pub(super) const RULE: Rule = Rule {
     code: "capture-incomplete",
     about: "drops, snap length, holes, late start",
     decided: "Packets that the capturing machine says it lost, packets cut by the snap length, holes that were acknowledged and that nothing \
-              filled, and connections whose beginning is not there.",
+              filled, connections whose beginning is not there, and connections of which one side acknowledges octets of the other, from whom there \
+              is no packet.",
     example: "the capture lacks packets: 12 holes of 14,480 octets in 9 sessions; 3 connections began before it",
     find,
 };
@@ -19,6 +20,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
     let dropped: u64 = view.captures.iter().map(|source| source.lost.total()).sum();
     let cut: u64 = view.captures.iter().map(|source| source.truncated).sum();
     let (mut gaps, mut octets, mut passed, mut late) = (0u64, 0u64, 0u64, 0u64);
+    let (mut one_sided, mut elsewhere) = (0u64, 0u64);
     let mut holed = Group::default();
     for (case, wire) in view.on_wire() {
         let here: u64 = wire.counts.0.iter().map(|direction| direction.gaps).sum();
@@ -39,6 +41,11 @@ fn find(view: View<'_>) -> Vec<Finding> {
             holed.add(&case, None, Some(Evidence::Packet(wire.first_packet)));
         }
         late += u64::from(began_before(wire));
+        if is_one_sided(wire) {
+            one_sided += 1;
+        } else {
+            elsewhere += here;
+        }
     }
     let mut parts = Vec::new();
     if dropped > 0 {
@@ -66,17 +73,34 @@ fn find(view: View<'_>) -> Vec<Finding> {
     if late > 0 {
         parts.push(format!("{} began before it", counted(late, "connection")));
     }
+    if one_sided > 0 {
+        let connections = counted(one_sided, "connection");
+        parts.push(format!(
+            "{connections} of which one direction alone was captured"
+        ));
+    }
     if parts.is_empty() {
         return Vec::new();
     }
     let only_late = dropped + cut + gaps == 0;
+    let next = if one_sided > 0 && dropped + cut + elsewhere == 0 {
+        "capture where both directions pass: both ports of a mirror, all links of a route that differs by direction"
+    } else {
+        "capture with a larger buffer, whole packets (snap length 0) and a filter, or nearer to the server"
+    };
     vec![holed.finding(Words {
         code: RULE.code,
-        severity: if only_late { Severity::Info } else { Severity::Warning },
+        severity: if only_late {
+            Severity::Info
+        } else {
+            Severity::Warning
+        },
         endpoint: None,
         message: format!("the capture lacks packets: {}", parts.join("; ")),
-        not: (passed > 0).then(|| "not loss on the network: the other side acknowledged what the capture lacks".into()),
-        next: "capture with a larger buffer, whole packets (snap length 0) and a filter, or nearer to the server".into(),
+        not: (passed > 0).then(|| {
+            "not loss on the network: the other side acknowledged what the capture lacks".into()
+        }),
+        next: next.into(),
     })]
 }
 
@@ -90,6 +114,13 @@ fn is_keep_alive(wire: &WireSession, holes: u64) -> bool {
         .map(|direction| direction.missing)
         .sum();
     holes == 1 && missing == 1 && began_before(wire)
+}
+
+/// Whether there is no packet of one side, though the other acknowledges what it said.
+fn is_one_sided(wire: &WireSession) -> bool {
+    let mut sides = wire.counts.0.iter();
+    wire.conversation.transport == Transport::Tcp
+        && sides.any(|sent| sent.packets == 0 && sent.lost_in_capture > 0)
 }
 
 /// Whether the beginning of a connection is missing; only TCP has one that can be told.
@@ -117,6 +148,33 @@ mod tests {
             scene.find(find)[0]
                 .message
                 .contains("2 holes of 99 octets in 1 session")
+        );
+    }
+
+    #[test]
+    fn a_direction_that_is_not_there_at_all_is_named() {
+        let mut scene = Scene::default();
+        let mut one = wire(25, 0, "SH", "SADgF");
+        let [client, server] = &mut one.counts.0;
+        (client.packets, client.bytes) = (9, 99);
+        (server.gaps, server.missing, server.lost_in_capture) = (1, 40, 40);
+        // An attempt that nobody answered is none.
+        scene.add(wire(25, 1, "S0", "S"));
+        scene.add(one.clone());
+        let found = scene.find(find);
+        assert!(
+            found[0]
+                .message
+                .ends_with("; 1 connection of which one direction alone was captured")
+        );
+        assert!(found[0].next.contains("both directions"));
+        let [_, server] = &mut one.counts.0;
+        server.packets = 1;
+        scene.add(one);
+        let found = scene.find(find);
+        assert!(
+            found[0].next.contains("buffer"),
+            "a hole of another kind as well"
         );
     }
 

@@ -11,13 +11,13 @@ use super::group::{Group, Words, counted, listed, server};
 use super::login_refused::is_refused;
 use super::message_too_large::is_too_large;
 use super::registry::Rule;
-use super::view::{Case, place};
+use super::view::{Case, place, speaks_of};
 
 pub(super) const RULE: Rule = Rule {
     code: "command-rejected",
     about: "commands unknown, out of order or refused, by client",
     decided: "Replies 500 to 504 of SMTP and NNTP, BAD of IMAP, and -ERR of POP3 to what is not known, told as unknown or out of order; \
-              replies 550 to 556 and 552 of SMTP, NO of IMAP and other -ERR of POP3 as refused; 450 to 454 of SMTP as put off. One finding for each client. Logins are told as login-refused, messages that are too large as \
+              replies 550 to 556 and 552 of SMTP, NO of IMAP and other -ERR of POP3 as refused; 450 to 454 of SMTP as put off. One finding for each client, and one for all that fail at the same commands of the same servers. Logins are told as login-refused, messages that are too large as \
               message-too-large.",
     example: "3 commands of 192.0.2.10 rejected by 198.51.100.25 port 25: 1 out of order (DATA 503), 2 not allowed (RCPT 550)",
     find,
@@ -43,11 +43,40 @@ impl Kind {
     }
 }
 
+/// What was not accepted, by kind: how often, and which commands by which reply.
+type Kinds = BTreeMap<Kind, (u64, BTreeSet<String>)>;
+
 #[derive(Default)]
 struct Rejected {
     group: Group,
     servers: BTreeSet<Endpoint>,
-    kinds: BTreeMap<Kind, (u64, BTreeSet<String>)>,
+    kinds: Kinds,
+}
+
+impl Rejected {
+    fn note(&mut self, kind: Kind, count: u64, what: String) {
+        let (all, commands) = self.kinds.entry(kind).or_default();
+        *all += count;
+        commands.insert(what);
+    }
+
+    /// Another client's, who failed at the same.
+    fn absorb(&mut self, other: Self) {
+        self.group.absorb(other.group);
+        self.servers.extend(other.servers);
+        for (kind, (count, commands)) in other.kinds {
+            let (all, also) = self.kinds.entry(kind).or_default();
+            *all += count;
+            also.extend(commands);
+        }
+    }
+
+    /// At which servers and at what a client failed: who has it in common with others is told with them.
+    fn habit(&self) -> (BTreeSet<Endpoint>, Vec<(Kind, BTreeSet<String>)>) {
+        let kinds = self.kinds.iter();
+        let kinds = kinds.map(|(kind, (_, commands))| (*kind, commands.clone()));
+        (self.servers.clone(), kinds.collect())
+    }
 }
 
 fn find(view: View<'_>) -> Vec<Finding> {
@@ -68,11 +97,9 @@ fn find(view: View<'_>) -> Vec<Finding> {
             let rejected = clients.entry(client).or_default();
             rejected.group.add(&case, exchange.start, place(&exchange));
             rejected.servers.extend(case.server());
-            let (count, what) = rejected.kinds.entry(kind).or_default();
             let verb = exchange.verb.as_str();
             let code = exchange.code.as_deref().unwrap_or_default();
-            *count += 1;
-            what.insert(format!("{verb} {code}"));
+            rejected.note(kind, 1, format!("{verb} {code}"));
         }
         let (hidden, line) = counted_only(&case, proto);
         if hidden > 0 {
@@ -81,15 +108,15 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 rejected.group.add(&case, None, line);
             }
             rejected.servers.extend(case.server());
-            let (count, what) = rejected.kinds.entry(Kind::Unknown).or_default();
-            *count += hidden;
-            what.insert("by the log's count".to_owned());
+            rejected.note(Kind::Unknown, hidden, "by the log's count".to_owned());
         }
     }
-    clients
-        .into_iter()
-        .map(|(client, rejected)| tell(client, rejected))
-        .collect()
+    let mut alike: BTreeMap<_, Rejected> = BTreeMap::new();
+    for rejected in clients.into_values() {
+        let same = alike.entry(rejected.habit()).or_default();
+        same.absorb(rejected);
+    }
+    alike.into_values().map(tell).collect()
 }
 
 /// Unknown commands that the log only counts, beyond those that are seen, and where it does so.
@@ -105,7 +132,7 @@ fn counted_only(case: &Case<'_>, proto: Option<Proto>) -> (u64, Option<Evidence>
     (told.saturating_sub(seen), line)
 }
 
-fn tell(client: IpAddr, rejected: Rejected) -> Finding {
+fn tell(rejected: Rejected) -> Finding {
     let Rejected {
         group,
         servers,
@@ -121,8 +148,9 @@ fn tell(client: IpAddr, rejected: Rejected) -> Finding {
         .map(|(kind, (count, what))| format!("{count} {} ({})", kind.words(), listed(what)))
         .collect();
     let message = format!(
-        "{} of {client} rejected{by}: {}",
+        "{} of {} rejected{by}: {}",
         counted(group.count, "command"),
+        group.sources(),
         parts.join(", ")
     );
     let most = kinds
@@ -162,9 +190,7 @@ fn kind(proto: Proto, said: Said<'_>) -> Option<Kind> {
         ("imap", "BAD") | ("smtp" | "nntp" | "lmtp", "500" | "501" | "502" | "504") => {
             Some(Kind::Unknown)
         }
-        ("pop3", "-ERR") if said.reply.to_ascii_lowercase().contains("unknown") => {
-            Some(Kind::Unknown)
-        }
+        ("pop3", "-ERR") if speaks_of(said.reply, &["unknown"]) => Some(Kind::Unknown),
         ("smtp" | "nntp" | "lmtp", "503") => Some(Kind::OutOfOrder),
         ("imap", "NO")
         | ("pop3", "-ERR")
@@ -206,6 +232,32 @@ mod tests {
             "{}",
             found[0].message
         );
+    }
+
+    #[test]
+    fn clients_that_fail_at_the_same_are_one_finding_the_most_frequent_first() {
+        let mut scene = Scene::default();
+        for (client, request, times) in [
+            (1, "RCPT", 1),
+            (2, "RCPT", 3),
+            (3, "RCPT", 2),
+            (4, "DATA", 1),
+        ] {
+            let mut smtp = wire(25, 0, "SF", "ShAdDaFf");
+            smtp.conversation.client.ip = [192, 0, 2, client].into();
+            for _ in 0..times {
+                smtp.exchanges
+                    .push(exchange(0, request, "503 5.5.1 Error", 1));
+            }
+            scene.add(smtp);
+        }
+        let found = scene.find(find);
+        assert_eq!(found.len(), 2);
+        assert_eq!(
+            found[1].message,
+            "6 commands of 192.0.2.2, 192.0.2.3, 192.0.2.1 rejected by 198.51.100.25 port 25: 6 out of order (RCPT 503)"
+        );
+        assert_eq!((found[1].count, found[1].clients[0].count), (6, 3));
     }
 
     #[test]

@@ -6,8 +6,9 @@ use crate::model::{Endpoint, Evidence, Finding, Proto, Severity, Span, WireSessi
 
 use super::View;
 use super::group::{Group, Words, counted, listed, server};
+use super::reached::Reached;
 use super::registry::Rule;
-use super::server_log::told;
+use super::server_log::ServerLogs;
 
 pub(super) const RULE: Rule = Rule {
     code: "connection-dropped",
@@ -34,6 +35,10 @@ fn find(view: View<'_>) -> Vec<Finding> {
         *syns += u64::from(wire.handshake.syns);
         *waited = (*waited).max(wire.end.since(wire.start));
     }
+    if groups.is_empty() {
+        return Vec::new();
+    }
+    let (reached, logs) = (Reached::of(view), ServerLogs::of(view));
     groups
         .into_iter()
         .map(|(endpoint, (group, syns, waited, proto))| {
@@ -41,13 +46,13 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 "{} never answered {} of {}: {}, waited for up to {:.1} s",
                 server(endpoint),
                 counted(group.count, "connection"),
-                listed(&group.clients),
+                group.sources(),
                 counted(syns, "SYN"),
                 waited.as_seconds_f64()
             );
-            let (not, next) = why(view, endpoint);
+            let (not, next) = why(&reached, endpoint);
             let log = group.time().map_or_else(String::new, |(from, last)| {
-                told(view, endpoint, proto, &group.clients, (from, last + waited))
+                logs.told(endpoint, proto, &group, (from, last + waited))
             });
             group.finding(Words {
                 code: RULE.code,
@@ -72,14 +77,10 @@ fn unanswered(view: View<'_>, wire: &WireSession) -> bool {
 }
 
 /// What it is not, and what to look at.
-fn why(view: View<'_>, endpoint: Endpoint) -> (String, String) {
-    let ungreeted = view.wires.iter().filter(|wire| {
-        let silent = wire.counts.0.iter().all(|direction| direction.bytes == 0);
-        wire.conversation.server == endpoint && wire.history.contains('h') && silent
-    });
-    let ungreeted = ungreeted.count();
-    let served = view.served(endpoint);
-    let ports = view.open_ports(endpoint.ip);
+fn why(reached: &Reached, endpoint: Endpoint) -> (String, String) {
+    let ungreeted = reached.ungreeted(endpoint);
+    let served = reached.served(endpoint);
+    let ports = reached.open_ports(endpoint.ip);
     if ungreeted > 0 {
         return (
             format!(

@@ -7,8 +7,9 @@ use crate::model::{Endpoint, Evidence, Finding, Proto, Severity, WireSession};
 
 use super::View;
 use super::group::{Group, Words, counted, listed, server};
+use super::reached::Reached;
 use super::registry::Rule;
-use super::server_log::told;
+use super::server_log::ServerLogs;
 
 pub(super) const RULE: Rule = Rule {
     code: "connection-refused",
@@ -26,18 +27,22 @@ fn find(view: View<'_>) -> Vec<Finding> {
         let (group, _) = groups.entry(wire.conversation.server).or_insert_with(fresh);
         group.add(&case, None, Some(Evidence::Packet(wire.first_packet)));
     }
+    if groups.is_empty() {
+        return Vec::new();
+    }
+    let (reached, logs) = (Reached::of(view), ServerLogs::of(view));
     groups
         .into_iter()
         .map(|(endpoint, (group, proto))| {
-            let (not, next) = why(view, endpoint, &group);
-            let log = group.time().map_or_else(String::new, |time| {
-                told(view, endpoint, proto, &group.clients, time)
-            });
+            let (not, next) = why(&reached, endpoint, &group);
+            let log = group
+                .time()
+                .map_or_else(String::new, |time| logs.told(endpoint, proto, &group, time));
             let message = format!(
                 "{} refused {} of {}: it answered SYN with RST",
                 server(endpoint),
                 counted(group.count, "connection"),
-                listed(&group.clients)
+                group.sources()
             );
             group.finding(Words {
                 code: RULE.code,
@@ -52,9 +57,9 @@ fn find(view: View<'_>) -> Vec<Finding> {
 }
 
 /// What it is not, and what to look at.
-fn why(view: View<'_>, endpoint: Endpoint, group: &Group) -> (String, String) {
-    let served = view.served(endpoint);
-    let others = view.open_ports(endpoint.ip);
+fn why(reached: &Reached, endpoint: Endpoint, group: &Group) -> (String, String) {
+    let served = reached.served(endpoint);
+    let others = reached.open_ports(endpoint.ip);
     if !served.is_empty() {
         return (
             format!(
@@ -79,12 +84,12 @@ fn why(view: View<'_>, endpoint: Endpoint, group: &Group) -> (String, String) {
     let through: Vec<IpAddr> = others
         .iter()
         .flat_map(|&port| {
-            view.served(Endpoint {
+            reached.served(Endpoint {
                 ip: endpoint.ip,
                 port,
             })
         })
-        .filter(|client| !group.clients.contains(client))
+        .filter(|client| !group.is_of(*client))
         .collect::<BTreeSet<_>>()
         .into_iter()
         .collect();

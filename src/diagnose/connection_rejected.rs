@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::model::{Endpoint, Evidence, Finding, IcmpReason, Severity};
 
 use super::View;
-use super::group::{Group, Words, counted, listed, server};
+use super::group::{Group, Words, counted, server};
 use super::registry::Rule;
 use super::view::established;
 
@@ -47,7 +47,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 "{}: {by} rejected {} of {}: {reason}",
                 server(endpoint),
                 counted(group.count, "connection"),
-                listed(&group.clients)
+                group.sources()
             );
             group.finding(Words {
                 code: RULE.code,

@@ -73,7 +73,7 @@ fn tell(side: Side, owed: bool, resets: Resets) -> Finding {
         servers,
         verbs,
     } = resets;
-    let clients = listed(&group.clients);
+    let clients = group.sources();
     let named = listed(servers.iter().map(|one| server(*one)));
     let connections = counted(group.count, "connection");
     let unanswered = if owed {

@@ -1,6 +1,7 @@
 //! Messages that a server took and whose sender does not know it.
 
-use std::collections::BTreeMap;
+use std::cell::LazyCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     Endpoint, Evidence, Exchange, Finding, LineRef, Nanos, Seen, Severity, Side, WireSession,
@@ -33,6 +34,7 @@ struct Unknown {
 }
 
 fn find(view: View<'_>) -> Vec<Finding> {
+    let brought = LazyCell::new(|| brought(view));
     let mut groups: BTreeMap<Endpoint, Unknown> = BTreeMap::new();
     for (case, wire) in view.on_wire() {
         let Some(unheard) = unheard_reply(&case, wire) else {
@@ -43,7 +45,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
         if let Some(line) = unheard.line {
             unknown.group.show(Evidence::Line(line));
         }
-        unknown.again += copies(view, &case);
+        unknown.again += copies(&brought, &case);
         unknown.ids.extend(ids(&case).map(str::to_owned));
         unknown.fates.extend(fates(&case));
     }
@@ -179,14 +181,26 @@ fn fates(case: &Case<'_>) -> Vec<String> {
     .collect()
 }
 
+/// Which sessions brought a message, by Message-ID.
+type Brought<'a> = BTreeMap<&'a str, BTreeSet<usize>>;
+
+fn brought(view: View<'_>) -> Brought<'_> {
+    let mut brought = Brought::new();
+    for case in view.cases() {
+        for id in ids(&case) {
+            brought.entry(id).or_default().insert(case.number);
+        }
+    }
+    brought
+}
+
 /// Messages of the same Message-ID that other sessions brought.
-fn copies(view: View<'_>, case: &Case<'_>) -> u64 {
-    let Some(id) = ids(case).last() else {
-        return 0;
-    };
-    let others = view.cases().filter(|other| other.number != case.number);
-    let again = others.filter(|other| ids(other).any(|one| one == id));
-    u64::try_from(again.count()).unwrap_or(u64::MAX)
+fn copies(brought: &Brought<'_>, case: &Case<'_>) -> u64 {
+    let sessions = ids(case).last().and_then(|id| brought.get(id));
+    let others = sessions.map_or(0, |all| {
+        all.iter().filter(|one| **one != case.number).count()
+    });
+    u64::try_from(others).unwrap_or(u64::MAX)
 }
 
 fn tell(endpoint: Endpoint, unknown: Unknown) -> Finding {
@@ -215,7 +229,7 @@ fn tell(endpoint: Endpoint, unknown: Unknown) -> Finding {
         "{} took {} of {}{which} and its reply never arrived: the client does not know, and {then}{fate}",
         server(endpoint),
         counted(group.count, "message"),
-        listed(&group.clients),
+        group.sources(),
     );
     group.finding(Words {
         code: RULE.code,

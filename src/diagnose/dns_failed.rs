@@ -154,16 +154,16 @@ fn tell(
         tries,
         told,
     } = failed;
-    let went_on = group
-        .clients
+    let clients = group.clients();
+    let went_on = clients
         .iter()
-        .any(|client| last.get(client).copied() > group.last());
+        .any(|client| last.get(&client.ip).copied() > group.last());
     let then = if went_on {
         ""
     } else {
         "; no connection followed"
     };
-    let cannot = if group.clients.len() == 1 {
+    let cannot = if clients.len() == 1 {
         "cannot look up"
     } else {
         "cannot look up the name"
@@ -175,7 +175,7 @@ fn tell(
     };
     let message = format!(
         "{} {cannot} {name}: {} {} to {}{icmp}{then}",
-        listed(&group.clients),
+        group.sources(),
         words(outcome),
         listed(&servers),
         counted(tries, "question")

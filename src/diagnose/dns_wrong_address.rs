@@ -51,7 +51,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
     groups
         .into_iter()
         .map(|((name, asked, endpoint), group)| {
-            let clients = super::group::listed(&group.clients);
+            let clients = group.sources();
             let message = format!(
                 "{name} is {} by {asked}, and {} of {clients} to {} failed",
                 endpoint.ip,

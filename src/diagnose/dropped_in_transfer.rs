@@ -1,13 +1,14 @@
 //! Conversations that ended in the middle of a message or page.
 
-use std::collections::BTreeMap;
+use std::cell::LazyCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     Endpoint, Evidence, Finding, LogSession, PacketNo, Severity, Side, WireSession,
 };
 
 use super::View;
-use super::group::{Group, Words, counted, listed, server};
+use super::group::{Group, Words, counted, server};
 use super::registry::Rule;
 use super::view::{End, ended_by, place};
 
@@ -58,15 +59,20 @@ fn find(view: View<'_>) -> Vec<Finding> {
 
 /// What the log alone knows of: its server was sent a message that broke off, and no packet of that was seen.
 fn by_log_alone(view: View<'_>) -> Option<Finding> {
+    let seen = LazyCell::new(|| -> BTreeSet<Endpoint> {
+        view.wires
+            .iter()
+            .map(|wire| wire.conversation.client)
+            .collect()
+    });
+    let unseen = |log: &LogSession| {
+        let client = log.peer.zip(log.peer_port);
+        !client.is_some_and(|(ip, port)| seen.contains(&Endpoint { ip, port }))
+    };
     let mut group = Group::default();
     for case in view.cases().filter(|case| case.wire.is_none()) {
-        let unseen = |log: &&LogSession| {
-            !view.wires.iter().any(|wire| {
-                let client = wire.conversation.client;
-                Some(client.ip) == log.peer && Some(client.port) == log.peer_port
-            })
-        };
-        if let Some(line) = case.log.filter(unseen).and_then(|log| log.cut) {
+        let cut = case.log.and_then(|log| Some((log, log.cut?)));
+        if let Some((_, line)) = cut.filter(|(log, _)| unseen(log)) {
             group.add(&case, None, Some(Evidence::Line(line)));
         }
     }
@@ -74,7 +80,7 @@ fn by_log_alone(view: View<'_>) -> Option<Finding> {
         let message = format!(
             "{} with a server in the log broke off in the middle: the connection of {} was gone",
             counted(group.count, "transfer"),
-            listed(&group.clients)
+            group.sources()
         );
         group.finding(Words {
             code: RULE.code,
@@ -89,7 +95,7 @@ fn by_log_alone(view: View<'_>) -> Option<Finding> {
 
 fn tell(endpoint: Endpoint, side: Side, end: End, group: Group, logged: u64) -> Finding {
     let who = match side {
-        Side::Client => format!("the client ({})", listed(&group.clients)),
+        Side::Client => format!("the client ({})", group.sources()),
         Side::Server => "the server".to_owned(),
     };
     let how = match end {

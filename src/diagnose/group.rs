@@ -1,14 +1,15 @@
 //! The same thing in many sessions is one finding.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::model::{Endpoint, Evidence, Finding, Nanos, Severity, Side};
+use crate::model::{Affected, Endpoint, Evidence, Finding, Nanos, Severity, Side};
 
 use super::view::Case;
 
 /// Places named in a finding.
-const PLACES: usize = 8;
+pub(super) const PLACES: usize = 8;
 /// Names or addresses listed in a sentence.
 const LISTED: usize = 4;
 
@@ -16,7 +17,7 @@ const LISTED: usize = 4;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Group {
     sessions: BTreeSet<usize>,
-    pub(super) clients: BTreeSet<IpAddr>,
+    clients: BTreeMap<IpAddr, u64>,
     pub(super) count: u64,
     first: Option<Nanos>,
     last: Option<Nanos>,
@@ -45,7 +46,9 @@ impl Group {
     /// One more occurrence.
     pub(super) fn add(&mut self, case: &Case<'_>, at: Option<Nanos>, place: Option<Evidence>) {
         self.sessions.insert(case.number);
-        self.clients.extend(case.client());
+        if let Some(client) = case.client() {
+            *self.clients.entry(client).or_default() += 1;
+        }
         self.count += 1;
         if let Some(at) = at.or(case.start()) {
             self.first = Some(self.first.map_or(at, |first| first.min(at)));
@@ -67,6 +70,44 @@ impl Group {
         if self.evidence.len() < PLACES && !self.evidence.contains(&place) {
             self.evidence.push(place);
         }
+    }
+
+    /// Another group's occurrences beside its own.
+    pub(super) fn absorb(&mut self, other: Self) {
+        self.sessions.extend(other.sessions);
+        for (client, count) in other.clients {
+            *self.clients.entry(client).or_default() += count;
+        }
+        self.count += other.count;
+        let first = [self.first, other.first].into_iter().flatten().min();
+        (self.first, self.last) = (first, self.last.max(other.last));
+        other
+            .evidence
+            .into_iter()
+            .for_each(|place| self.show(place));
+    }
+
+    /// Its clients, the most frequent first.
+    pub(super) fn clients(&self) -> Vec<Affected> {
+        let all = self.clients.iter();
+        let mut sources: Vec<Affected> = all.map(|(&ip, &count)| Affected { ip, count }).collect();
+        sources.sort_by_key(|source| (Reverse(source.count), source.ip));
+        sources
+    }
+
+    /// Whether `client` is one of them.
+    pub(super) fn is_of(&self, client: IpAddr) -> bool {
+        self.clients.contains_key(&client)
+    }
+
+    /// Its clients, by address.
+    pub(super) fn ips(&self) -> impl Iterator<Item = IpAddr> {
+        self.clients.keys().copied()
+    }
+
+    /// Its clients in words, the most frequent first.
+    pub(super) fn sources(&self) -> String {
+        listed(self.clients().iter().map(|source| source.ip))
     }
 
     /// From the first moment to the last.
@@ -93,9 +134,11 @@ impl Group {
             not,
             next,
         } = words;
+        let clients = self.clients();
         Finding {
             code,
             severity,
+            clients,
             sessions: self.sessions.into_iter().collect(),
             endpoint,
             count: self.count,

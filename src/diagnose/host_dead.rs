@@ -1,9 +1,10 @@
 //! Addresses where nobody is at home.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::model::{Evidence, Finding, IcmpReason, Neighbour, Severity};
+use crate::model::{Affected, Evidence, Finding, IcmpReason, Neighbour, Severity, WireSession};
 
 use super::View;
 use super::group::{Group, Words, counted, listed};
@@ -19,6 +20,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn find(view: View<'_>) -> Vec<Finding> {
+    let (alive, names) = (LazyCell::new(|| alive(view)), LazyCell::new(|| names(view)));
     let mut groups: BTreeMap<(IpAddr, IpAddr), Group> = BTreeMap::new();
     for (case, wire) in view.on_wire() {
         let host = wire.conversation.server.ip;
@@ -26,7 +28,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
             .icmp_errors
             .iter()
             .find(|error| error.reason == IcmpReason::HostUnreachable);
-        if let Some(error) = said.filter(|_| !alive(view, host)) {
+        if let Some(error) = said.filter(|_| !alive.contains(&host)) {
             let group = groups.entry((host, error.by)).or_default();
             group.add(&case, Some(error.at), Some(Evidence::Packet(error.packet)));
         }
@@ -34,17 +36,17 @@ fn find(view: View<'_>) -> Vec<Finding> {
     let silent = view
         .neighbours
         .iter()
-        .filter(|neighbour| neighbour.asked >= ASKED && !alive(view, neighbour.wanted))
+        .filter(|neighbour| neighbour.asked >= ASKED && !alive.contains(&neighbour.wanted))
         // Told already, by the router that asked.
         .filter(|neighbour| !groups.keys().any(|(host, _)| *host == neighbour.wanted))
-        .map(|neighbour| unanswered(view, neighbour));
+        .map(|neighbour| unanswered(&names, neighbour));
     let mut findings: Vec<Finding> = silent.collect();
     let told = groups.into_iter().map(|((host, by), group)| {
         let message = format!(
             "{host} is dead: {by} says host unreachable to {} of {}{}",
             counted(group.count, "connection"),
-            listed(&group.clients),
-            named(view, host)
+            group.sources(),
+            named(&names, host)
         );
         group.finding(Words {
             code: RULE.code,
@@ -64,15 +66,22 @@ fn find(view: View<'_>) -> Vec<Finding> {
 /// Questions by ARP from which on silence means that nobody is there: Linux asks three times.
 const ASKED: u64 = 3;
 
-/// The names by which clients were led to an address.
-fn named(view: View<'_>, host: IpAddr) -> String {
-    let led: BTreeSet<&str> = view
-        .wires
-        .iter()
-        .flat_map(|wire| &wire.lookups)
-        .filter(|lookup| lookup.addresses.contains(&host))
-        .map(|lookup| lookup.name.as_str())
-        .collect();
+/// The names by which clients were led to addresses.
+type Names<'a> = BTreeMap<IpAddr, BTreeSet<&'a str>>;
+
+fn names(view: View<'_>) -> Names<'_> {
+    let mut names = Names::new();
+    for lookup in view.wires.iter().flat_map(|wire| &wire.lookups) {
+        for address in &lookup.addresses {
+            names.entry(*address).or_default().insert(&lookup.name);
+        }
+    }
+    names
+}
+
+/// The names of an address, to follow a sentence.
+fn named(names: &Names<'_>, host: IpAddr) -> String {
+    let led = names.get(&host).into_iter().flatten().collect::<Vec<_>>();
     if led.is_empty() {
         String::new()
     } else {
@@ -81,7 +90,7 @@ fn named(view: View<'_>, host: IpAddr) -> String {
 }
 
 /// An address that nobody on its link answers for.
-fn unanswered(view: View<'_>, neighbour: &Neighbour) -> Finding {
+fn unanswered(names: &Names<'_>, neighbour: &Neighbour) -> Finding {
     let Neighbour {
         wanted,
         by,
@@ -94,13 +103,17 @@ fn unanswered(view: View<'_>, neighbour: &Neighbour) -> Finding {
         code: RULE.code,
         severity: Severity::Error,
         sessions: Vec::new(),
+        clients: vec![Affected {
+            ip: *by,
+            count: *asked,
+        }],
         endpoint: None,
         count: *asked,
         first: Some(*first),
         last: Some(*last),
         message: format!(
             "{wanted} is dead: {by} asked for it on its link {asked} times in a row and nobody answered{}",
-            named(view, *wanted)
+            named(names, *wanted)
         ),
         not: Some("not a filter: a host answers ARP whatever it filters".into()),
         evidence: vec![Evidence::Packet(*packet)],
@@ -108,13 +121,17 @@ fn unanswered(view: View<'_>, neighbour: &Neighbour) -> Finding {
     }
 }
 
-/// Whether the capture has any packet from `host`.
-fn alive(view: View<'_>, host: IpAddr) -> bool {
-    view.wires.iter().any(|wire| {
-        let [from_client, from_server] = &wire.counts.0;
-        (wire.conversation.server.ip == host && from_server.packets > 0)
-            || (wire.conversation.client.ip == host && from_client.packets > 0)
-    })
+/// Hosts of which the capture has a packet.
+fn alive(view: View<'_>) -> BTreeSet<IpAddr> {
+    let heard = |wire: &WireSession| {
+        let conversation = wire.conversation;
+        [conversation.client.ip, conversation.server.ip]
+            .into_iter()
+            .zip(wire.counts.0)
+            .filter(|(_, sent)| sent.packets > 0)
+            .map(|(host, _)| host)
+    };
+    view.wires.iter().flat_map(heard).collect()
 }
 
 #[cfg(test)]

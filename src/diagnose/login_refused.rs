@@ -10,7 +10,7 @@ use super::View;
 use super::group::{Group, Words, counted, listed};
 use super::registry::Rule;
 use super::shares::percentile;
-use super::view::{Case, place};
+use super::view::{Case, place, speaks_of};
 
 pub(super) const RULE: Rule = Rule {
     code: "login-refused",
@@ -182,10 +182,9 @@ pub(super) fn refusals(case: &Case<'_>) -> Vec<(Option<Nanos>, Option<Evidence>)
     if !seen.is_empty() {
         return seen;
     }
-    let told = case.notes().filter(|(text, _)| {
-        let text = text.to_ascii_lowercase();
-        text.contains("auth failed") || text.contains("authentication failed")
-    });
+    let told = case
+        .notes()
+        .filter(|(text, _)| speaks_of(text, &["auth failed", "authentication failed"]));
     told.take(1).map(|(_, line)| (None, Some(line))).collect()
 }
 

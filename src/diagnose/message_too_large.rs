@@ -97,7 +97,7 @@ fn tell(refused: Refused) -> Finding {
     let message = format!(
         "{who} refused {} of {} as too large{size}{vain}",
         counted(group.count, "message"),
-        listed(&group.clients),
+        group.sources(),
     );
     group.finding(Words {
         code: RULE.code,

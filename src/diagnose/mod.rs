@@ -33,11 +33,13 @@ mod mx_without_address;
 mod not_captured;
 mod one_witness;
 mod polling_too_often;
+mod reached;
 pub mod registry;
 mod reset_in_middle;
 mod reset_signs;
 mod retransmission_storm;
 mod rhythm;
+mod rollup;
 mod server_error;
 mod server_log;
 mod sessions_held;
@@ -48,6 +50,7 @@ mod slow_greeting;
 mod slow_login;
 mod slow_network;
 mod slow_server;
+mod spans;
 mod talk_before_greeting;
 #[cfg(test)]
 mod testing;
@@ -60,4 +63,5 @@ mod views_differ;
 
 pub use ended::endings;
 pub use registry::diagnose;
+pub use rollup::roll_up;
 pub use view::View;

@@ -1,9 +1,10 @@
 //! Ways that swallow large packets without a word.
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::model::{Evidence, Finding, IcmpReason, Repeated, Severity, Side, WireSession};
+use crate::model::{Evidence, Finding, IcmpReason, Nanos, Repeated, Severity, Side, WireSession};
 
 use super::View;
 use super::group::{Group, Words, counted};
@@ -34,6 +35,7 @@ struct Way {
 }
 
 fn find(view: View<'_>) -> Vec<Finding> {
+    let last = LazyCell::new(|| last_made(view));
     let mut ways: BTreeMap<(IpAddr, IpAddr), Way> = BTreeMap::new();
     for (case, wire) in view.on_wire() {
         for side in [Side::Client, Side::Server] {
@@ -42,7 +44,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
             way.passed = way.passed.max(seen.passed);
             let told = too_big(wire);
             let alive = |stuck: &Repeated| {
-                told.is_some() || stuck.duplicates > 0 || goes_on(view, wire, stuck)
+                told.is_some() || stuck.duplicates > 0 || goes_on(&last, wire, stuck)
             };
             let large = seen.stuck.filter(|stuck| is_stuck(stuck, seen.passed));
             let Some(stuck) = large.filter(alive) else {
@@ -81,12 +83,26 @@ fn is_stuck(stuck: &Repeated, passed: u32) -> bool {
         && passed < stuck.length
 }
 
+/// When the last connection of a client and a server came about.
+type Last = BTreeMap<(IpAddr, IpAddr), Nanos>;
+
+fn last_made(view: View<'_>) -> Last {
+    let mut last = Last::new();
+    for wire in view
+        .wires
+        .iter()
+        .filter(|wire| wire.handshake.ack.is_some())
+    {
+        let at = last.entry(ends(wire, Side::Client)).or_insert(wire.start);
+        *at = wire.start.max(*at);
+    }
+    last
+}
+
 /// Whether a later connection of the two hosts came about, so that small packets pass still.
-fn goes_on(view: View<'_>, wire: &WireSession, stuck: &Repeated) -> bool {
-    let hosts = |one: &WireSession| (one.conversation.client.ip, one.conversation.server.ip);
-    view.wires.iter().any(|other| {
-        hosts(other) == hosts(wire) && other.start > stuck.first && other.handshake.ack.is_some()
-    })
+fn goes_on(last: &Last, wire: &WireSession, stuck: &Repeated) -> bool {
+    last.get(&ends(wire, Side::Client))
+        .is_some_and(|start| *start > stuck.first)
 }
 
 /// Who said that packets are too big, and what the next link takes.

@@ -66,7 +66,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 "{domain} has mail exchangers without an address: {}, by {} of {}; mail to it cannot be sent",
                 listed(&names),
                 counted(group.count, "question"),
-                listed(&group.clients),
+                group.sources(),
             );
             group.finding(Words {
                 code: RULE.code,

@@ -10,6 +10,7 @@ use crate::model::{
 use super::View;
 use super::group::{Group, Words, counted, listed};
 use super::registry::Rule;
+use super::spans::Spans;
 use super::unmatched::pairs;
 
 pub(super) const RULE: Rule = Rule {
@@ -66,7 +67,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
 }
 
 /// Conversations on the wire that are in no log, as far as is known: each may be one that a log tells of.
-struct Unjoined(BTreeMap<Proto, Vec<(Nanos, Nanos)>>);
+struct Unjoined(BTreeMap<Proto, Spans>);
 
 impl Unjoined {
     /// Time by which the two views of a session may differ beside the clock's bound.
@@ -82,21 +83,17 @@ impl Unjoined {
                     .push((wire.start, wire.end));
             }
         }
-        Self(spans)
+        let spans = spans.into_iter();
+        Self(spans.map(|(proto, all)| (proto, Spans::of(all))).collect())
     }
 
     /// Whether a session of `proto` between two moments may be one of them. Its address tells nothing: it may be translated.
     fn may_be(&self, proto: Proto, first: Nanos, last: Nanos) -> bool {
         let (from, to) = (first - Self::AROUND, last + Self::AROUND);
-        let overlaps = |spans: &Vec<(Nanos, Nanos)>| {
-            spans
-                .iter()
-                .any(|(start, end)| *start <= to && *end >= from)
-        };
         [proto, Proto::UNKNOWN]
             .iter()
             .filter_map(|one| self.0.get(one))
-            .any(overlaps)
+            .any(|spans| spans.meet(from, to))
     }
 }
 

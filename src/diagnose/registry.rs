@@ -3,6 +3,7 @@
 use crate::model::{Finding, Threads};
 
 use super::chain::fold;
+use super::rollup::sort;
 use super::{
     View, backlog_full, bare_lf, capture_incomplete, client_retry_loop, command_rejected,
     connection_dropped, connection_refused, connection_rejected, connection_reset, delayed_ack,
@@ -84,22 +85,7 @@ pub fn diagnose(view: View<'_>, threads: Threads) -> Vec<Finding> {
     });
     let found = found.into_iter().flatten().collect();
     let mut findings = fold(found);
-    findings.sort_by(|one, other| {
-        (
-            other.severity,
-            other.count,
-            one.first,
-            one.code,
-            &one.message,
-        )
-            .cmp(&(
-                one.severity,
-                one.count,
-                other.first,
-                other.code,
-                &other.message,
-            ))
-    });
+    sort(&mut findings);
     findings
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::model::{Endpoint, Evidence, Finding, Reset, Severity, Side, WireSession};
 
 use super::View;
-use super::group::{Group, Words, counted, listed, server};
+use super::group::{Group, Words, counted, server};
 use super::registry::Rule;
 use super::reset_signs::{Signs, signs};
 
@@ -87,7 +87,7 @@ fn tell(endpoint: Endpoint, forged: Forged) -> Finding {
     let message = format!(
         "{} of {} with {} {} reset by neither side{} ({}){when}",
         counted(sessions, "connection"),
-        listed(&group.clients),
+        group.sources(),
         server(endpoint),
         if sessions == 1 { "was" } else { "were" },
         if certain { "" } else { ", as is suspected" },

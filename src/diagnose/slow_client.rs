@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::model::{Finding, Nanos, Severity, Side, Span, WireSession};
 
 use super::View;
-use super::group::{Group, Words, counted, listed, server};
+use super::group::{Group, Words, counted, server};
 use super::registry::Rule;
 use super::shares::stopped_reading;
 use super::view::Case;
@@ -60,7 +60,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
             .map(|(endpoint, (group, closed))| {
                 let message = format!(
                     "{} stopped reading from {}: its receive window was closed for {:.1} s in {}",
-                    listed(&group.clients),
+                    group.sources(),
                     server(endpoint),
                     closed.as_seconds_f64(),
                     counted(group.count, "connection")

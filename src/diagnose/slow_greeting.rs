@@ -1,6 +1,8 @@
 //! Servers that make clients wait for their greeting.
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use crate::model::{Endpoint, Finding, Nanos, Severity, Span, WireSession};
 
@@ -38,6 +40,7 @@ struct Greetings {
 }
 
 fn find(view: View<'_>) -> Vec<Finding> {
+    let asked = LazyCell::new(|| by_client(view));
     let mut servers: BTreeMap<Endpoint, Greetings> = BTreeMap::new();
     for (case, wire) in view.on_wire() {
         let Some(greeting) = wire.exchanges.first().filter(|one| one.verb.is_greeting()) else {
@@ -57,7 +60,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
         if waited >= LATE && wire.counts.0.iter().all(|one| one.retransmissions == 0) {
             greetings.late.push(waited);
             greetings.group.add(&case, Some(taken), place(greeting));
-            if let Some((words, part)) = meanwhile(view, wire, (taken, greeted)) {
+            if let Some((words, part)) = meanwhile(&asked, wire, (taken, greeted)) {
                 greetings.group.include(&part);
                 greetings.meanwhile.push(words);
             }
@@ -69,18 +72,32 @@ fn find(view: View<'_>) -> Vec<Finding> {
         .collect()
 }
 
+/// Conversations by who began them, in order.
+type Asked<'a> = BTreeMap<IpAddr, Vec<(Case<'a>, &'a WireSession)>>;
+
+fn by_client(view: View<'_>) -> Asked<'_> {
+    let mut asked = Asked::new();
+    for (case, wire) in view.on_wire() {
+        let of = asked.entry(wire.conversation.client.ip).or_default();
+        of.push((case, wire));
+    }
+    asked
+}
+
 /// What the server asked others while the client waited, in words and where.
 fn meanwhile<'a>(
-    view: View<'a>,
+    asked: &Asked<'a>,
     wire: &WireSession,
     (from, to): (Nanos, Nanos),
 ) -> Option<(String, Case<'a>)> {
     let (client, server) = (wire.conversation.client.ip, wire.conversation.server.ip);
     let during = |at: Nanos| at >= from && at <= to;
     let how = |answered: bool| if answered { "" } else { " without an answer" };
-    view.on_wire()
-        .filter(|(_, other)| other.conversation.client.ip == server)
-        .find_map(|(case, other)| {
+    let others = asked.get(&server).map(Vec::as_slice).unwrap_or_default();
+    others
+        .iter()
+        .filter(|(_, other)| other.start <= to)
+        .find_map(|&(case, other)| {
             let ident = other.conversation.server.ip == client
                 && other.conversation.server.port == 113
                 && during(other.start);

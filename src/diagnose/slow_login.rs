@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::model::{Endpoint, Exchange, Finding, Nanos, Severity, Span};
 
 use super::View;
-use super::group::{Group, Words, counted, listed, server};
+use super::group::{Group, Words, counted, server};
 use super::login_refused::{is_accepted, refusals};
 use super::registry::Rule;
 use super::shares::{is_smooth, percentile, round_trip};
@@ -99,7 +99,7 @@ fn tell(endpoint: Endpoint, mut logins: Logins) -> Finding {
         "{} took a second or more for {slow} of {} of {}: median of these {:.1} s{why}",
         server(endpoint),
         counted(logins.all, "login"),
-        listed(&logins.group.clients),
+        logins.group.sources(),
         percentile(&mut logins.slow, 50).as_seconds_f64(),
     );
     logins.group.finding(Words {

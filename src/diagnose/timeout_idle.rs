@@ -7,9 +7,9 @@ use crate::model::{
 };
 
 use super::View;
-use super::group::{Group, Words, counted, listed, server};
+use super::group::{Group, Words, counted, server};
 use super::registry::Rule;
-use super::view::{Case, End, ended_by, place};
+use super::view::{Case, End, ended_by, place, speaks_of};
 
 pub(super) const RULE: Rule = Rule {
     code: "timeout-idle",
@@ -48,7 +48,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
             let message = format!(
                 "{who} closed {} of {} for silence{after}",
                 counted(group.count, "connection"),
-                listed(&group.clients)
+                group.sources()
             );
             group.finding(Words {
                 code: RULE.code,
@@ -118,15 +118,16 @@ pub(super) fn said_timeout(case: &Case<'_>) -> Option<SaidTimeout> {
         });
     }
     let mut remarks = case.wire.iter().flat_map(|wire| &wire.notes);
-    let remark = remarks.find(|note| is_timeout(note));
+    // `a reply without a command, in packet 24: 421 4.4.2 Error: timeout exceeded`
+    let remark = remarks.find_map(|note| {
+        let (_, said) = note.split_once(": ")?;
+        is_timeout(said).then_some(said)
+    });
     let log = case.log.filter(|log| log.ending == Ending::Timeout);
     if remark.is_none() && log.is_none() {
         return None;
     }
-    let told = case.notes().filter(|(text, _)| {
-        let text = text.to_ascii_lowercase();
-        SILENT.iter().any(|word| text.contains(word))
-    });
+    let told = case.notes().filter(|(text, _)| speaks_of(text, &SILENT));
     let (words, place) = told.last().unzip();
     let line = log.and_then(|log| log.events.last());
     Some(SaidTimeout {
@@ -134,14 +135,7 @@ pub(super) fn said_timeout(case: &Case<'_>) -> Option<SaidTimeout> {
             Some(Role::Client) => Side::Client,
             Some(Role::Server) | None => Side::Server,
         },
-        // `a reply without a command, in packet 24: 421 4.4.2 Error: timeout exceeded`
-        words: remark
-            .map(|note| {
-                note.split_once(": ")
-                    .map_or(note.as_str(), |(_, said)| said)
-            })
-            .or(words)
-            .map(str::to_owned),
+        words: remark.or(words).map(str::to_owned),
         place: place.or(line.map(|event| Evidence::Line(event.line))),
         seen: match (remark, log) {
             (Some(_), None) => Seen::Wire,
@@ -156,13 +150,11 @@ fn says_timeout(exchange: &crate::model::Exchange) -> bool {
 }
 
 fn is_timeout(text: &str) -> bool {
-    // Most replies are looked at no further.
-    if !["421", "400 ", "* "].iter().any(|hint| text.contains(hint)) {
-        return false;
-    }
-    let text = text.to_ascii_lowercase();
-    let ends = text.contains("421") || text.contains("* bye") || text.contains("400 ");
-    ends && SILENT.iter().any(|word| text.contains(word))
+    let starts = |word: &str| {
+        let head = text.as_bytes().get(..word.len());
+        head.is_some_and(|head| head.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    ["421", "400 ", "* bye"].into_iter().any(starts) && speaks_of(text, &SILENT)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::model::{Encryption, Endpoint, Evidence, Finding, Severity, WireSession};
 
 use super::View;
-use super::group::{Group, Words, counted, listed, server};
+use super::group::{Group, Words, counted, server};
 use super::registry::Rule;
 
 pub(super) const RULE: Rule = Rule {
@@ -37,7 +37,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 "TLS with {} failed in {} of {}: {why}",
                 server(endpoint),
                 counted(group.count, "connection"),
-                listed(&group.clients)
+                group.sources()
             );
             group.finding(Words {
                 code: RULE.code,

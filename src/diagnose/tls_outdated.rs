@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::model::{Endpoint, Evidence, Finding, Severity, TlsVersion};
 
 use super::View;
-use super::group::{Group, Words, counted, listed, server};
+use super::group::{Group, Words, counted, server};
 use super::registry::Rule;
 
 pub(super) const RULE: Rule = Rule {
@@ -52,7 +52,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 "{} speaks {version} in {} of {}: {why}",
                 server(endpoint),
                 counted(group.count, "connection"),
-                listed(&group.clients),
+                group.sources(),
             );
             group.finding(Words {
                 code: RULE.code,

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use crate::align::{Alignment, Joined, Said, untold};
+use crate::align::{Alignment, Clock, Joined, Said, untold};
 use crate::model::{
     CaptureSource, Endpoint, Event, Evidence, Exchange, LogSession, LogSource, Nanos, Neighbour,
     Side, WireSession,
@@ -35,33 +35,20 @@ pub(super) struct Case<'a> {
     pub(super) wire: Option<&'a WireSession>,
     /// The first of the log sessions that are it.
     pub(super) log: Option<&'a LogSession>,
-    began: Option<Nanos>,
+    clocks: &'a [Clock],
 }
 
 impl<'a> View<'a> {
     /// All conversations.
     pub(super) fn cases(self) -> impl Iterator<Item = Case<'a>> {
         let all = self.alignment.sessions.iter().enumerate();
-        all.map(move |(number, joined)| {
-            let wire = joined.wire.and_then(|wire| self.wires.get(wire));
-            let log = joined.logs.first().and_then(|&log| self.logs.get(log));
-            let began = wire.map(|wire| wire.start);
-            Case {
-                number,
-                joined,
-                wire,
-                log,
-                began: began.or_else(|| log.and_then(|log| self.logged_at(log))),
-            }
+        all.map(move |(number, joined)| Case {
+            number,
+            joined,
+            wire: joined.wire.and_then(|wire| self.wires.get(wire)),
+            log: joined.logs.first().and_then(|&log| self.logs.get(log)),
+            clocks: &self.alignment.clocks,
         })
-    }
-
-    /// When a session of a log began: on the capture's clock where that is known, else as the log has it.
-    fn logged_at(self, log: &LogSession) -> Option<Nanos> {
-        let (first, _) = log.stamps()?;
-        let mut clocks = self.alignment.clocks.iter();
-        let clock = clocks.find(|clock| clock.log == log.log);
-        Some(clock.map_or(Nanos(first.at.0), |clock| clock.to_capture(first.at)))
     }
 
     /// Conversations that the capture saw.
@@ -73,32 +60,6 @@ impl<'a> View<'a> {
     /// The last moment of any capture.
     pub(super) fn end(self) -> Option<Nanos> {
         self.captures.iter().filter_map(|source| source.last).max()
-    }
-
-    /// Ports of `host` that took connections.
-    pub(super) fn open_ports(self, host: IpAddr) -> Vec<u16> {
-        let mut ports: Vec<u16> = self
-            .wires
-            .iter()
-            .filter(|wire| wire.conversation.server.ip == host && established(wire))
-            .map(|wire| wire.conversation.server.port)
-            .collect();
-        ports.sort_unstable();
-        ports.dedup();
-        ports
-    }
-
-    /// Clients to whom `server` answered.
-    pub(super) fn served(self, server: Endpoint) -> Vec<IpAddr> {
-        let mut clients: Vec<IpAddr> = self
-            .wires
-            .iter()
-            .filter(|wire| wire.conversation.server == server && established(wire))
-            .map(|wire| wire.conversation.client.ip)
-            .collect();
-        clients.sort_unstable();
-        clients.dedup();
-        clients
     }
 }
 
@@ -130,9 +91,15 @@ impl<'a> Case<'a> {
         self.wire.map(|wire| wire.conversation.server)
     }
 
-    /// Moment of the first packet, or else of the first line.
-    pub(super) const fn start(&self) -> Option<Nanos> {
-        self.began
+    /// Moment of the first packet, or else of the first line: on the capture's clock where that is known, else as the log has it.
+    pub(super) fn start(&self) -> Option<Nanos> {
+        if let Some(wire) = self.wire {
+            return Some(wire.start);
+        }
+        let log = self.log?;
+        let (first, _) = log.stamps()?;
+        let clock = self.clocks.iter().find(|clock| clock.log == log.log);
+        Some(clock.map_or(Nanos(first.at.0), |clock| clock.to_capture(first.at)))
     }
 
     /// The user or greeting name, as either side has it.
@@ -153,6 +120,16 @@ impl<'a> Case<'a> {
             _ => None,
         })
     }
+}
+
+/// Whether `text` has one of `words`, which are in small letters, however it is written.
+pub(super) fn speaks_of(text: &str, words: &[&str]) -> bool {
+    let text = text.as_bytes();
+    words.iter().any(|word| {
+        let word = word.as_bytes();
+        text.windows(word.len())
+            .any(|part| part.eq_ignore_ascii_case(word))
+    })
 }
 
 /// Where an exchange is to be seen: its reply, else its request, else its log line.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use hashbrown::HashMap;
 use slotmap::{SlotMap, new_key_type};
 
-use crate::link::{Datagram, Flags, Quote, Segment, Upper};
+use crate::link::{Checksum, Datagram, Flags, Quote, Segment, Upper};
 use crate::model::{Conversation, Endpoint, IcmpError, Nanos, PacketNo, Side, Span, Transport};
 
 use super::half_open::{HalfOpen, HalfOpens};
@@ -362,7 +362,9 @@ impl FlowTable {
         let id = *self.by_key.get(key)?;
         let tcp = &self.flows.get(id)?.tcp;
         let silent = at.since(tcp.last()) > silence(tcp.phase());
-        if silent || tcp.succeeded_by(source, segment, at) {
+        // What the host drops begins no other connection there.
+        let heard = self.checksums == BadChecksums::Keep || segment.checksum != Checksum::Bad;
+        if silent || heard && tcp.succeeded_by(source, segment, at) {
             self.close(id, out);
             return None;
         }

@@ -4,7 +4,7 @@ use crate::capture::Record;
 use crate::model::Nanos;
 
 use super::fragments::Fragments;
-use super::frame::{Under, descend, outermost};
+use super::frame::{Ends, Under, descend, outermost, pppoe};
 use super::ip::{self, IpPacket};
 use super::{Datagram, EspCarrier, Passed, Spi, UdpDatagram, Upper, transport, tunnel, wireless};
 
@@ -146,6 +146,7 @@ fn read<'p>(
     wanted: &mut Wanted<'_>,
 ) -> Result<Reached<'p>, Passed> {
     let mut tunnels = 0;
+    let mut ends = Ends::WithPacket;
     for _ in 0..DEPTH {
         let bytes = match under {
             Under::Ip(bytes) => bytes,
@@ -154,12 +155,24 @@ fn read<'p>(
                 under = Under::LogicalLink(wireless::subframe(frames, wanted.n)?);
                 continue;
             }
+            Under::Pppoe(packet) => {
+                let frame;
+                (frame, ends) = pppoe(packet)?;
+                under = Under::Ppp(frame);
+                continue;
+            }
             other => {
                 under = descend(other)?;
                 continue;
             }
         };
-        let packet = ip::read(bytes, bytes.len() + beyond)?;
+        let mut packet = match ends {
+            Ends::Here => ip::read(bytes, bytes.len())?,
+            Ends::WithPacket => ip::read(bytes, bytes.len() + beyond)?,
+        };
+        if ends == Ends::Here {
+            packet.length = packet.length.min(packet.payload.len());
+        }
         if let Some(piece) = packet.piece {
             return Ok(Reached::Fragment(packet, piece));
         }
@@ -290,6 +303,30 @@ mod tests {
         assert_eq!(payload_of(&packet, 60).unwrap(), b"");
     }
 
+    /// A router that took the padding for data: its IP header counts it, the header of `PPPoE` does not.
+    #[test]
+    fn padding_behind_a_session_of_pppoe_is_no_data() {
+        let ip = &sent(b"ok")[14..];
+        let framed = |ip: &[u8], beside: usize| {
+            let length = u16::try_from(ip.len() + 2 - beside).unwrap().to_be_bytes();
+            let session = [&[0x88, 0x64, 0x11, 0, 0, 7][..], &length, &[0, 0x21], ip];
+            [&[0; 12][..], &session.concat()].concat()
+        };
+        let plain = framed(ip, 0);
+        assert_eq!(payload_of(&plain, plain.len()).unwrap(), b"ok");
+        let cut = &plain[..plain.len() - 1];
+        assert_eq!(payload_of(cut, plain.len()).unwrap(), b"o");
+        let mut padded = [ip, &[0; 6]].concat();
+        padded[3] += 6;
+        let padded = framed(&padded, 6);
+        let mut decoder = LinkDecoder::default();
+        let record = record(LinkType::ETHERNET, padded.len());
+        match decoder.decode(&record, &padded).unwrap().upper {
+            Upper::Tcp(segment) => assert_eq!((segment.payload, segment.length), (&b"ok"[..], 2)),
+            other => panic!("no TCP: {other:?}"),
+        }
+    }
+
     #[test]
     fn a_length_left_zero_by_offload_is_taken_from_the_capture() {
         let mut packet = sent(b"MAIL FROM:<a@b>\r\n");
@@ -365,7 +402,7 @@ mod tests {
         fn a_packet_cut_anywhere_is_read_or_said_to_be_cut(cut in 0usize..71) {
             let packet = sent(b"MAIL FROM:<a@b>\r\n");
             match payload_of(&packet[..cut], packet.len()) {
-                Ok(payload) => prop_assert_eq!(&payload[..], &packet[54..cut]),
+                Ok(payload) => prop_assert_eq!(&payload[..], packet.get(54..cut).unwrap_or_default()),
                 Err(passed) => prop_assert_eq!(passed, Passed::Truncated),
             }
         }

@@ -20,10 +20,21 @@ pub(super) enum Under<'p> {
     Mpls(&'p [u8]),
     /// A PPP frame from its protocol field on.
     Ppp(&'p [u8]),
+    /// The header of a `PPPoE` session, and its frame (RFC 2516).
+    Pppoe(&'p [u8]),
     /// Several frames in one of 802.11 (A-MSDU).
     Several(&'p [u8]),
     /// An 802.11 frame.
     Wireless(&'p [u8]),
+}
+
+/// Where a frame inside a packet ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ends {
+    /// With the octets at hand.
+    Here,
+    /// With the packet, of which not all may have been captured.
+    WithPacket,
 }
 
 /// Ethernet type numbers (IANA `ieee-802-numbers`).
@@ -61,6 +72,11 @@ pub(super) fn outermost(link_type: LinkType, packet: &[u8]) -> Result<Under<'_>,
         LinkType(6) => token_ring(packet),
         LinkType(10) => fddi(packet),
         LinkType(105) => Ok(Under::Wireless(packet)),
+        // Cisco's HDLC: address, control, an Ethernet type.
+        LinkType(104) => ethertype_at(packet, 2, 4),
+        LinkType(239) => netfilter_log(packet),
+        // IP over InfiniBand behind a global routing header (RFC 4391 §6).
+        LinkType(242) => ethertype_at(packet, 40, 44),
         LinkType(127) => Ok(Under::Wireless(wireless::under_radiotap(packet)?)),
         _ => Err(Passed::UnknownLinkType),
     }
@@ -73,6 +89,7 @@ pub(super) fn descend(under: Under<'_>) -> Result<Under<'_>, Passed> {
         Under::Ethertype(number, rest) => payload_of(number, rest),
         Under::Mpls(packet) => mpls(packet),
         Under::Ppp(frame) => ppp(frame),
+        Under::Pppoe(packet) => Ok(Under::Ppp(pppoe(packet)?.0)),
         Under::Wireless(frame) => match wireless::data_of(frame)? {
             Data::One(packet) => logical_link(packet),
             Data::Several(frames) => Ok(Under::Several(frames)),
@@ -108,6 +125,39 @@ fn token_ring(frame: &[u8]) -> Result<Under<'_>, Passed> {
     logical_link(rest(frame, 14 + route)?)
 }
 
+/// Linux's NFLOG: family, version and group, then attributes, each with its length and its kind in the byte order of the host
+/// (`linux/netfilter/nfnetlink_log.h`). One is the packet, from its IP header on.
+fn netfilter_log(packet: &[u8]) -> Result<Under<'_>, Passed> {
+    const PAYLOAD: u16 = 9;
+    const ATTRIBUTES: usize = 64;
+    match packet.first() {
+        Some(2 | 10) => {}
+        Some(_) => return Err(Passed::NotIp),
+        None => return Err(Passed::Truncated),
+    }
+    let all = rest(packet, 4)?;
+    // Of two readings of a length the shorter is the one that was meant.
+    let swapped = u16_at(all, 0)? > u16_at(all, 0)?.swap_bytes();
+    let field = |bytes, at| {
+        let number = u16_at(bytes, at)?;
+        Ok(if swapped { number.swap_bytes() } else { number })
+    };
+    let mut at = 0;
+    for _ in 0..ATTRIBUTES {
+        let attribute = rest(all, at)?;
+        let length = usize::from(field(attribute, 0)?);
+        if length < 4 {
+            return Err(Passed::Malformed);
+        }
+        if field(attribute, 2)? & 0x7fff == PAYLOAD {
+            let end = length.min(attribute.len());
+            return Ok(Under::Ip(attribute.get(4..end).unwrap_or_default()));
+        }
+        at += length.next_multiple_of(4);
+    }
+    Err(Passed::NotIp)
+}
+
 /// ANSI X3.139: control of the frame, two addresses.
 fn fddi(frame: &[u8]) -> Result<Under<'_>, Passed> {
     match frame.first() {
@@ -133,7 +183,7 @@ fn payload_of(number: u16, packet: &[u8]) -> Result<Under<'_>, Passed> {
         ethertype::IPV4 | ethertype::IPV6 => Ok(Under::Ip(packet)),
         ethertype::VLAN | ethertype::QINQ | ethertype::QINQ_OLD => ethertype_at(packet, 2, 4),
         ethertype::MPLS | ethertype::MPLS_UP => mpls(packet),
-        ethertype::PPPOE => Ok(Under::Ppp(rest(packet, 6)?)),
+        ethertype::PPPOE => Ok(Under::Pppoe(packet)),
         // Priority and the service's number, then the customer's frame.
         ethertype::BACKBONE => Ok(Under::Ethernet(rest(packet, 4)?)),
         ethertype::MACSEC => macsec(packet),
@@ -229,6 +279,17 @@ fn ppp(frame: &[u8]) -> Result<Under<'_>, Passed> {
     }
 }
 
+/// The frame of a `PPPoE` session (RFC 2516 §4), and whether it ends before what was captured does: the rest is padding of the link, whatever the
+/// headers in the frame say. There are routers that count it into the length of IP.
+pub(super) fn pppoe(packet: &[u8]) -> Result<(&[u8], Ends), Passed> {
+    let length = usize::from(u16_at(packet, 4)?);
+    let frame = rest(packet, 6)?;
+    Ok(match frame.split_at_checked(length) {
+        Some((frame, [_, ..])) => (frame, Ends::Here),
+        _ => (frame, Ends::WithPacket),
+    })
+}
+
 /// A four-octet address family in some host's order; IPv6 has a different number in every BSD.
 fn loopback(packet: &[u8]) -> Result<Under<'_>, Passed> {
     let family: [u8; 4] = *packet.first_chunk().ok_or(Passed::Truncated)?;
@@ -311,6 +372,20 @@ mod tests {
                     IP,
                 ]),
             ),
+            (LinkType(104), join(&[&[0x0f, 0, 8, 0], IP])),
+            (
+                LinkType(239),
+                join(&[
+                    &[2, 0, 0, 5, 7, 0, 10, 0, b'i', b'n', 0, 0],
+                    &[8, 0, 9, 0],
+                    IP,
+                ]),
+            ),
+            (
+                LinkType(239),
+                join(&[&[2, 0, 0, 5, 0, 8, 0, 9], IP, &[0, 5, 0, 10, 0]]),
+            ),
+            (LinkType(242), join(&[&[0; 40], &[8, 0, 0, 0], IP])),
             (
                 LinkType(10),
                 join(&[&[0x57], &[0; 12], &[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], IP]),

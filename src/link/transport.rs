@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use etherparse::{TcpOptionElement, TcpSlice, UdpHeaderSlice};
+use etherparse::err::tcp::HeaderSliceError;
+use etherparse::{TcpOptionElement, TcpOptionsIterator, TcpSlice, UdpHeaderSlice};
 
 use super::checksum;
 use super::{Checksum, Flags, IcmpMessage, Passed, Segment, SeqNo, TcpOptions, UdpDatagram};
@@ -17,7 +18,7 @@ const UDP: u8 = 17;
 /// `length` is how many octets that payload had on the wire, as the IP header says.
 ///
 /// # Errors
-/// [`Passed::Truncated`] when the header was not captured whole, [`Passed::Malformed`] when it
+/// [`Passed::Truncated`] when the fixed part of the header was not captured whole, [`Passed::Malformed`] when it
 /// contradicts itself.
 pub(super) fn segment(
     source: IpAddr,
@@ -25,12 +26,13 @@ pub(super) fn segment(
     captured: &[u8],
     length: usize,
 ) -> Result<Segment<'_>, Passed> {
-    let tcp = TcpSlice::from_slice(captured).map_err(|error| match error {
-        etherparse::err::tcp::HeaderSliceError::Len(_) if captured.len() < length => {
-            Passed::Truncated
+    let tcp = match TcpSlice::from_slice(captured) {
+        Ok(tcp) => tcp,
+        Err(HeaderSliceError::Len(_)) if captured.len() < length => {
+            return cut_in_options(captured, length);
         }
-        _ => Passed::Malformed,
-    })?;
+        Err(_) => return Err(Passed::Malformed),
+    };
     let header = tcp.header_slice();
     let on_wire = length.checked_sub(header.len()).ok_or(Passed::Malformed)?;
     let payload = tcp.payload().get(..on_wire).unwrap_or(tcp.payload());
@@ -43,10 +45,53 @@ pub(super) fn segment(
         flags: Flags(header.get(13).copied().unwrap_or(0)),
         window: tcp.window_size(),
         urgent: tcp.urgent_pointer(),
-        options: options(&tcp),
+        options: options(tcp.options_iterator()),
         payload,
         length: u32::try_from(on_wire).map_err(|_| Passed::Malformed)?,
         checksum: tested(source, destination, TCP, whole),
+    })
+}
+
+/// A segment of which the fixed part of the header was captured and not all of the options, as old snap lengths leave a SYN: what is
+/// needed to follow its connection is there.
+fn cut_in_options(captured: &[u8], length: usize) -> Result<Segment<'_>, Passed> {
+    let (fixed, rest) = captured.split_first_chunk().ok_or(Passed::Truncated)?;
+    let [
+        s0,
+        s1,
+        d0,
+        d1,
+        n0,
+        n1,
+        n2,
+        n3,
+        a0,
+        a1,
+        a2,
+        a3,
+        offset,
+        flags,
+        w0,
+        w1,
+        _,
+        _,
+        u0,
+        u1,
+    ] = *fixed;
+    let header = usize::from(offset >> 4) * 4;
+    let on_wire = length.checked_sub(header).ok_or(Passed::Malformed)?;
+    Ok(Segment {
+        source_port: u16::from_be_bytes([s0, s1]),
+        destination_port: u16::from_be_bytes([d0, d1]),
+        seq: SeqNo(u32::from_be_bytes([n0, n1, n2, n3])),
+        ack: SeqNo(u32::from_be_bytes([a0, a1, a2, a3])),
+        flags: Flags(flags),
+        window: u16::from_be_bytes([w0, w1]),
+        urgent: u16::from_be_bytes([u0, u1]),
+        options: options(TcpOptionsIterator::from_slice(rest)),
+        payload: &[],
+        length: u32::try_from(on_wire).map_err(|_| Passed::Malformed)?,
+        checksum: Checksum::Untested,
     })
 }
 
@@ -104,10 +149,10 @@ pub(super) fn icmp(
     }
 }
 
-/// The options that matter; what follows a damaged one is not read.
-fn options(tcp: &TcpSlice<'_>) -> TcpOptions {
+/// The options that matter; what follows a damaged one, or one that is cut, is not read.
+fn options(all: TcpOptionsIterator<'_>) -> TcpOptions {
     let mut options = TcpOptions::default();
-    for option in tcp.options_iterator().map_while(Result::ok) {
+    for option in all.map_while(Result::ok) {
         match option {
             TcpOptionElement::MaximumSegmentSize(mss) => options.mss = Some(mss),
             TcpOptionElement::WindowScale(shift) => options.window_scale = Some(shift),
@@ -200,9 +245,32 @@ mod tests {
             (&b"EHL"[..], 8, Checksum::Untested)
         );
         assert_eq!(
-            segment(FROM, TO, &bytes[..12], whole).unwrap_err(),
+            segment(FROM, TO, &bytes[..19], whole).unwrap_err(),
             Passed::Truncated
         );
+    }
+
+    #[test]
+    fn a_snap_length_within_the_options_leaves_what_is_before_it() {
+        let bytes = sent(b"EHLO x\r\n");
+        let whole = segment(FROM, TO, &bytes, bytes.len()).unwrap();
+        // The maximum segment size takes four octets, the scale of the window three.
+        for (kept, scale) in [(24, None), (26, None), (27, Some(7)), (30, Some(7))] {
+            let cut = segment(FROM, TO, &bytes[..kept], bytes.len()).unwrap();
+            let expected = TcpOptions {
+                window_scale: scale,
+                timestamps: None,
+                ..whole.options
+            };
+            assert_eq!(cut.options, expected, "{kept}");
+            assert_eq!((cut.source_port, cut.destination_port), (40_000, 25));
+            assert_eq!(
+                (cut.seq, cut.ack, cut.flags),
+                (whole.seq, whole.ack, whole.flags)
+            );
+            assert_eq!((cut.window, cut.urgent, cut.length), (512, 0, 8));
+            assert_eq!((cut.payload, cut.checksum), (&[][..], Checksum::Untested));
+        }
     }
 
     #[test]

@@ -78,6 +78,25 @@ impl Syslog {
         Some(Stamped { stamp, zone, rest })
     }
 
+    /// The year of a line, and the host that it names.
+    pub(super) fn host<'a>(&mut self, line: &'a str) -> Option<(i32, &'a str)> {
+        let (line, wire) = without_priority(line);
+        let line = match line.strip_prefix("1 ") {
+            Some(rest) if wire => rest,
+            _ => line,
+        };
+        // A program's own log names none: a blank between date and time tells it from RFC 3339.
+        if line.as_bytes().get(4) == Some(&b'-') && line.as_bytes().get(10) != Some(&b'T') {
+            return None;
+        }
+        let stamped = self.stamped(line)?;
+        let (host, _) = word(stamped.rest.trim_start_matches(' '))?;
+        let year = stamped.stamp.at.to_rfc3339();
+        let year = year.get(..4)?.parse().ok()?;
+        // A program that writes to the wire itself may leave its host out.
+        (!host.ends_with(':') && !host.starts_with(['[', '+', '-'])).then_some((year, host))
+    }
+
     fn stamp(&mut self, when: When) -> Option<(Stamp, Option<Span>)> {
         match when {
             When::Whole { stamp, zone } => Some((stamp, zone)),

@@ -37,6 +37,8 @@ pub struct Exchange {
     pub request_bytes: Option<u64>,
     /// Octets of the whole reply with line ends.
     pub response_bytes: Option<u64>,
+    /// Whole messages that the reply brought, where it may bring several (FETCH of IMAP).
+    pub brought: u32,
     /// Who saw it.
     pub seen: Seen,
     /// Where the log tells it.
@@ -121,6 +123,7 @@ impl Exchange {
             code: None,
             request_bytes: None,
             response_bytes: None,
+            brought: 0,
             seen,
             line: None,
             packets: [None, None],
@@ -131,8 +134,10 @@ impl Exchange {
         }
     }
 
-    /// From the last byte of the request to the first of the reply, where both were seen.
+    /// From the last byte of the request to the first of the reply, where both were seen; of a reply that began before
+    /// the request was whole there is no such time.
     pub fn response_time(&self) -> Option<super::Span> {
-        Some(self.answered?.since(self.asked?))
+        let taken = self.answered?.since(self.asked?);
+        (taken >= super::Span::ZERO).then_some(taken)
     }
 }

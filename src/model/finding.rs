@@ -1,5 +1,7 @@
 //! Something that a person should know.
 
+use std::net::IpAddr;
+
 use super::{Endpoint, LineRef, Nanos, PacketNo};
 
 /// How much it matters.
@@ -24,6 +26,15 @@ pub enum Evidence {
     Time(Nanos),
 }
 
+/// A client that a finding is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Affected {
+    /// Its address, as the witness that tells of it has it.
+    pub ip: IpAddr,
+    /// How often it happened to it.
+    pub count: u64,
+}
+
 /// Something that a person should know, once for all sessions that show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -33,6 +44,8 @@ pub struct Finding {
     pub severity: Severity,
     /// The sessions that show it, as indices into the account's, in order.
     pub sessions: Vec<usize>,
+    /// Clients that it is of, the most frequent first; none where it is not about clients.
+    pub clients: Vec<Affected>,
     /// The server it is about, where it is about one.
     pub endpoint: Option<Endpoint>,
     /// How often it happened.

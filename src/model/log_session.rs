@@ -199,6 +199,8 @@ pub struct LogSession {
     pub octets: Option<LoggedOctets>,
     /// Sizes that must be found among what passed.
     pub sizes: Vec<LoggedSize>,
+    /// Messages that the client fetched whole, where the log counts them.
+    pub fetched: Option<LoggedFetch>,
     /// Commands that the log counts as unknown, whether it has their words or not.
     pub unknown: u32,
     /// How it ended.
@@ -242,6 +244,17 @@ pub struct LoggedOctets {
     pub sent: u64,
     /// Octets of the last request that the server may have left uncounted.
     pub unread: u64,
+}
+
+/// Messages that a client fetched, as a log counts them at the end of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LoggedFetch {
+    /// How many were sent whole; a message that was sent twice counts twice.
+    pub messages: u32,
+    /// Octets of them together.
+    pub octets: u64,
+    /// How many were deleted or removed.
+    pub deleted: u32,
 }
 
 /// Octets that some requests or replies of a session have together.
@@ -360,6 +373,7 @@ impl LogSession {
             deliveries: Vec::new(),
             octets: None,
             sizes: Vec::new(),
+            fetched: None,
             unknown: 0,
             ending: Ending::default(),
             cut: None,

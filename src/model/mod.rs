@@ -41,13 +41,13 @@ pub use ended::{Ended, How, Transfer};
 pub use endpoint::{Conversation, Endpoint, Side, Transport};
 pub use exchange::{Burst, BurstPart, Exchange, LineRef};
 pub use fault::{Fault, FaultCode};
-pub use finding::{Evidence, Finding, Severity};
+pub use finding::{Affected, Evidence, Finding, Severity};
 pub use forwarded::{Forwarded, ForwardedBy};
 pub use icmp::{IcmpError, IcmpReason};
 pub use keylog::{KeySource, Keylog};
 pub use log_session::{
     Ending, Event, Extent, LogCommand, LogEvent, LogId, LogPart, LogSession, LogSource,
-    LoggedMessage, LoggedOctets, LoggedSize, LoggedTls, Role, Zone,
+    LoggedFetch, LoggedMessage, LoggedOctets, LoggedSize, LoggedTls, Role, Zone,
 };
 pub use lookup::{LedBy, Lookup, LookupOutcome, RecordType};
 pub use mail::{MailMessage, MailRecipient};

@@ -80,7 +80,7 @@ pub struct Direction {
     pub packets: u64,
     /// Octets of payload, each counted once however often it was sent.
     pub bytes: u64,
-    /// Segments that carried payload already seen, keep-alives and window probes apart.
+    /// Segments that carried payload already seen, alone or with new payload behind it; keep-alives and window probes apart.
     pub retransmissions: u64,
     /// Of these, segments that the other side had acknowledged before: sent again for nothing.
     pub needless: u64,

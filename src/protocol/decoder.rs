@@ -75,7 +75,7 @@ pub enum Step {
 }
 
 /// Reads one connection of one protocol.
-pub trait Decoder {
+pub trait Decoder: Send {
     /// Takes the next event of the stream and adds what it completes to `out`.
     ///
     /// After a gap it must find its feet again and go on.

@@ -6,10 +6,13 @@ use super::record::remark;
 use super::registry::{self, PROTOCOLS};
 use super::runs::infer;
 use super::tls::{self, Inside, Opener, Secrets, Tls};
-use super::undecided::{Kept, Undecided};
+use super::undecided::Undecided;
 use super::{Decoder, Dialogue, Entry, Opening, Step, Verdict};
 use crate::flow::StreamEvent;
 use crate::model::{Encryption, Proto, Side};
+
+/// Most times that what is spoken changes: each is a proxy within a proxy.
+const MAX_HAND_OVERS: u32 = 8;
 
 /// Reads one connection from its first byte to its last.
 ///
@@ -29,6 +32,8 @@ pub(super) struct Listener {
     decided: Option<Choice>,
     /// What was spoken before both sides agreed to speak something else.
     before: Option<Proto>,
+    /// How often they agreed on that.
+    hand_overs: u32,
 }
 
 /// Where a stream is.
@@ -117,6 +122,7 @@ impl Listener {
             decoder: None,
             decided: None,
             before: None,
+            hand_overs: 0,
         }
     }
 
@@ -250,7 +256,11 @@ impl Listener {
     }
 
     fn best_of(&self, openings: &[Opening<'_>]) -> Option<&'static Entry> {
-        judged(openings)
+        // Where nothing came behind a hole, that nothing speaks for no protocol.
+        let says =
+            |opening: &&Opening<'_>| !opening.client.is_empty() || !opening.server.is_empty();
+        let telling: Vec<Opening<'_>> = openings.iter().filter(says).copied().collect();
+        judged(&telling)
             .map(|(entry, verdict)| (verdict, self.is_at_home(entry), entry))
             .filter(|&(verdict, at_home, _)| match verdict {
                 Verdict::Certain | Verdict::Likely => true,
@@ -302,45 +312,13 @@ impl Listener {
             }
             Choice::Unknown => None,
         };
-        let Undecided {
-            sides,
-            events,
-            header,
-            ..
-        } = std::mem::take(&mut self.opening);
-        let mut read = [header.unwrap_or(0), 0];
-        let mut kept = [0, 0];
-        for event in events {
-            match event {
-                Kept::Other(event) => self.decode(event, out),
-                Kept::Data(side, at, packet, len) => {
-                    let i = side.index();
-                    let (Some(kept), Some(read), Some(bytes)) =
-                        (kept.get_mut(i), read.get_mut(i), sides.get(i))
-                    else {
-                        continue;
-                    };
-                    *kept += len;
-                    let bytes = bytes.get(*read..*kept).unwrap_or_default();
-                    *read = (*read).max(*kept);
-                    if !bytes.is_empty() {
-                        let event = StreamEvent::Data {
-                            side,
-                            at,
-                            packet,
-                            bytes,
-                        };
-                        self.decode(event, out);
-                    }
-                }
-            }
-        }
+        let begun = std::mem::take(&mut self.opening);
         // What is spoken is known: only whether anything was said is still asked for.
-        self.opening.sides = sides;
-        for side in &mut self.opening.sides {
-            side.truncate(1);
-            side.shrink_to_fit();
-        }
+        self.opening.sides = begun
+            .sides
+            .each_ref()
+            .map(|side| side.first().copied().into_iter().collect());
+        begun.replay(|event| self.event(event, out));
     }
 
     /// A decoder for the TLS that begins here, after `asked` where that asked for it.
@@ -419,12 +397,20 @@ impl Listener {
 
 impl Listener {
     /// What comes next is to be told by what is said, as if it were a new connection.
-    fn begin_anew(&mut self, port: Option<u16>, out: &Dialogue) {
+    fn begin_anew(&mut self, port: Option<u16>, out: &mut Dialogue) {
         let spoken = self.spoken(out);
         self.before.get_or_insert(spoken);
         self.port = port.unwrap_or(self.port);
-        self.decided = None;
         self.decoder = None;
+        self.hand_overs += 1;
+        if self.hand_overs > MAX_HAND_OVERS {
+            self.decided = Some(Choice::Unknown);
+            return remark(
+                &mut out.notes,
+                "a proxy within too many proxies: the rest is not read",
+            );
+        }
+        self.decided = None;
         self.opening = Undecided::without_header();
     }
 }
@@ -552,6 +538,36 @@ mod tests {
             let (_, dialogue) = crate::protocol::testing::without(25, &script, lost);
             assert_eq!(dialogue.encryption, Encryption::StartTls, "{lost}");
         }
+    }
+
+    #[test]
+    fn what_follows_a_hand_over_behind_a_hole_is_read() {
+        let script = [
+            (C, "xyz"),
+            (C, "CONNECT mx:25 HTTP/1.1\r\n\r\n"),
+            (S, "HTTP/1.1 200 OK\r\n\r\n"),
+            (S, "220 mx ESMTP\r\n"),
+            (C, "EHLO x\r\n"),
+            (S, "250 mx\r\n"),
+        ];
+        let (proto, dialogue) = crate::protocol::testing::without(4000, &script, 0);
+        assert_eq!(proto, Proto("http"));
+        let asked: Vec<&str> = dialogue.exchanges.iter().map(|e| &*e.request).collect();
+        assert!(asked.contains(&"EHLO x"), "{dialogue:?}");
+    }
+
+    #[test]
+    fn proxies_within_proxies_come_to_an_end() {
+        let asked = "CONNECT a:80 HTTP/1.1\r\n\r\n".repeat(2000);
+        let agreed = "HTTP/1.1 200 OK\r\n\r\n".repeat(2000);
+        let (proto, dialogue) = run(8080, &[(C, &asked), (S, &agreed)]);
+        assert_eq!(proto, Proto("http"));
+        let given_up = dialogue
+            .notes
+            .iter()
+            .filter(|note| note.contains("too many proxies"));
+        assert_eq!(given_up.count(), 1, "{:?}", dialogue.notes);
+        assert_eq!(dialogue.exchanges.len(), 1 + MAX_HAND_OVERS as usize);
     }
 
     #[test]

@@ -39,7 +39,7 @@ enum Next {
 }
 
 /// Makes exchanges of the units of a conversation.
-pub(super) trait Talk: Default {
+pub(super) trait Talk: Send + Default {
     /// A line came from `side`.
     fn line(&mut self, side: Side, line: Line<'_>, wire: &mut Wire, out: &mut Dialogue);
 

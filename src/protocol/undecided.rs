@@ -15,15 +15,15 @@ const MAX_EVENTS: usize = 1024;
 #[derive(Default)]
 pub(super) struct Undecided {
     pub(super) sides: [Vec<u8>; 2],
-    pub(super) events: Vec<Kept>,
+    events: Vec<Kept>,
     /// Octets of a PROXY header at the client's beginning, once it is known whether there is one.
-    pub(super) header: Option<usize>,
+    header: Option<usize>,
     /// Octets of each side before its last hole, where it has one.
     before_hole: [Option<usize>; 2],
 }
 
 /// An event kept; its bytes are the next of its side.
-pub(super) enum Kept {
+enum Kept {
     Data(Side, Nanos, PacketNo, usize),
     Other(StreamEvent<'static>),
 }
@@ -53,6 +53,38 @@ impl Undecided {
             StreamEvent::Rst { side, at } => Kept::Other(StreamEvent::Rst { side, at }),
         };
         self.events.push(kept);
+    }
+
+    /// Gives out what was kept, as it came, without a PROXY header.
+    pub(super) fn replay(self, mut take: impl FnMut(StreamEvent<'_>)) {
+        let mut given = [self.header.unwrap_or(0), 0];
+        let mut kept = [0, 0];
+        for event in self.events {
+            let (side, at, packet, len) = match event {
+                Kept::Other(event) => {
+                    take(event);
+                    continue;
+                }
+                Kept::Data(side, at, packet, len) => (side, at, packet, len),
+            };
+            let i = side.index();
+            let (Some(kept), Some(given), Some(said)) =
+                (kept.get_mut(i), given.get_mut(i), self.sides.get(i))
+            else {
+                continue;
+            };
+            *kept += len;
+            let bytes = said.get(*given..*kept).unwrap_or_default();
+            *given = (*given).max(*kept);
+            if !bytes.is_empty() {
+                take(StreamEvent::Data {
+                    side,
+                    at,
+                    packet,
+                    bytes,
+                });
+            }
+        }
     }
 
     /// What each side said, without a PROXY header.

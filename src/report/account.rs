@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use super::path::OtherSide;
 use crate::align::{Alignment, Clock, Joined, untold};
+use crate::diagnose::roll_up;
 use crate::model::{
     CaptureSource, Encryption, Ended, Exchange, Finding, KeySource, LineRef, LogId, LogSession,
     LogSource, Lookup, Nanos, Neighbour, PassedOver, Proto, Role, Seen, Span, WireSession,
@@ -32,9 +33,9 @@ pub struct Account {
     pub alignment: Alignment,
     /// East of UTC: taken off all times of the capture's clock when they are shown.
     pub capture_zone: Span,
-    /// What a person should know, worst first.
+    /// What a person should know, each by itself, worst first.
     pub findings: Vec<Finding>,
-    /// How each session ended, in the order of the alignment's.
+    /// How each session that the wire has ended, in the order of the alignment's; [`Account::ended`] has those of the logs too.
     pub endings: Vec<Option<Box<Ended>>>,
     /// Bounds that were hit, in words.
     pub overruns: Vec<String>,
@@ -71,7 +72,7 @@ impl Selection {
 }
 
 /// Numbers of sessions by protocol, protection and witness.
-pub type Totals = BTreeMap<(Proto, Encryption), [u64; 3]>;
+pub type Totals = BTreeMap<(Proto, Option<Encryption>), [u64; 3]>;
 
 /// One end of a session, as far as it is known.
 pub(super) type End = (Option<IpAddr>, Option<u16>);
@@ -85,7 +86,7 @@ pub(super) struct Shown<'a> {
     /// The log session that speaks for it, when the wire does not.
     pub(super) log: Option<&'a LogSession>,
     pub(super) led_by: Option<Led<'a>>,
-    /// How it ended, where packets tell.
+    /// How it ended, where packets tell of it.
     ended: Option<&'a Ended>,
 }
 
@@ -109,7 +110,28 @@ impl Selection {
     }
 }
 
+/// How a session ended: as the packets show it, or else as its log tells.
+fn ended<'a>(
+    on_wire: bool,
+    log: Option<&LogSession>,
+    seen: Option<&'a Ended>,
+) -> Option<Cow<'a, Ended>> {
+    match log {
+        Some(log) if !on_wire => Ended::told_by(log).map(Cow::Owned),
+        _ => seen.map(Cow::Borrowed),
+    }
+}
+
 impl Account {
+    /// How each session ended, in order, where packets or its log say so.
+    pub fn ended(&self) -> impl Iterator<Item = Option<Cow<'_, Ended>>> {
+        let all = self.alignment.sessions.iter().zip(&self.endings);
+        all.map(|(joined, seen)| {
+            let log = joined.logs.first().and_then(|&log| self.logs.get(log));
+            ended(joined.wire.is_some(), log, seen.as_deref())
+        })
+    }
+
     /// The sessions that are selected, in order, numbered among all.
     pub(super) fn shown(&self) -> impl Iterator<Item = Shown<'_>> {
         let all = self.alignment.sessions.iter().enumerate();
@@ -147,19 +169,19 @@ impl Account {
         })
     }
 
-    /// Findings about sessions that are selected, and about none in particular.
-    pub(super) fn found(&self) -> impl Iterator<Item = &Finding> {
+    /// Findings about sessions that are selected, and about none in particular; many of a kind as one.
+    pub(super) fn found(&self) -> Vec<Cow<'_, Finding>> {
         let takes_all = self.selection.takes_all();
         let shown: BTreeSet<usize> = if takes_all {
             BTreeSet::new()
         } else {
             self.shown().map(|shown| shown.number - 1).collect()
         };
-        self.findings.iter().filter(move |finding| {
+        roll_up(self.findings.iter().filter(|finding| {
             takes_all
                 || finding.sessions.is_empty()
                 || finding.sessions.iter().any(|at| shown.contains(at))
-        })
+        }))
     }
 
     /// What was seen and not read, as far as it is selected: it is in no session.
@@ -338,19 +360,16 @@ impl<'a> Shown<'a> {
         }
     }
 
-    pub(super) fn encryption(&self) -> Encryption {
+    /// How it was encrypted; most logs do not tell.
+    pub(super) fn encryption(&self) -> Option<Encryption> {
         self.wire
             .map(|wire| wire.encryption)
             .or_else(|| self.log.and_then(|log| log.encryption))
-            .unwrap_or_default()
     }
 
     /// How it ended, and who ended it.
     pub(super) fn ended(&self) -> Option<Cow<'a, Ended>> {
-        match (self.wire, self.log) {
-            (None, Some(log)) => Ended::told_by(log).map(Cow::Owned),
-            _ => self.ended.map(Cow::Borrowed),
-        }
+        ended(self.wire.is_some(), self.log, self.ended)
     }
 
     /// Commands and replies, in order.

@@ -57,7 +57,9 @@ pub(super) fn ended_words(ended: &Ended) -> String {
     let by = ended.by.map_or("a side", name);
     let mut text = match ended.how {
         How::CaptureEnded => "not before the capture did".to_owned(),
-        How::Closed if ended.seen == Seen::Log => format!("the {by} closed, by the log"),
+        How::Closed if ended.seen == Seen::Log => {
+            format!("the {by} ended it by command, by the log")
+        }
         How::Closed => format!("the {by} closed first"),
         How::Gone => format!("the {by} answered no more"),
         How::HalfClosed => format!("the {by} closed, the other side did not"),

@@ -1,6 +1,5 @@
 //! Findings for a person, worst first.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use crate::model::{Evidence, Finding};
@@ -9,29 +8,18 @@ use super::Account;
 use super::account::session_id;
 use super::escape::terminal;
 
-/// Findings shown of one code, the worst of them.
-const OF_CODE: usize = 20;
 /// Places named for one finding.
 const PLACES: usize = 4;
 
 /// Writes what was found, if anything.
 pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
-    let mut findings = account.found().peekable();
-    if findings.peek().is_none() {
+    let findings = account.found();
+    if findings.is_empty() {
         return Ok(());
     }
     writeln!(out, "\nFindings")?;
-    let mut of_code: BTreeMap<&str, usize> = BTreeMap::new();
-    for finding in findings {
-        let count = of_code.entry(finding.code).or_default();
-        *count += 1;
-        if *count <= OF_CODE {
-            write_one(account, finding, out)?;
-        }
-    }
-    for (code, count) in of_code.iter().filter(|(_, count)| **count > OF_CODE) {
-        let more = count - OF_CODE;
-        writeln!(out, "  and {more} more of {code}: --json has them all")?;
+    for finding in &findings {
+        write_one(account, finding, out)?;
     }
     Ok(())
 }

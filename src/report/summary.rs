@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 
 use crate::align::Clock;
-use crate::model::{CaptureSource, CaptureZone, KeySource, LogSource, Nanos, Span, Zone};
+use crate::model::{
+    CaptureSource, CaptureZone, Encryption, KeySource, LogSource, Nanos, Span, Zone,
+};
 
 use super::escape::terminal;
 use super::jsonl::east_of_utc;
@@ -129,6 +131,7 @@ fn losses(capture: &CaptureSource) -> Vec<String> {
             capture.duplicates,
             "packets left out as duplicates of one just before",
         ),
+        (capture.skipped, "records that are no packets, passed over"),
     ];
     let told = counts.iter().filter(|(count, _)| *count > 0);
     told.map(|(count, words)| format!("{count} {words}"))
@@ -370,10 +373,11 @@ fn write_totals(account: &Account, out: &mut dyn Write) -> io::Result<()> {
             out,
             "  {:<10} {:<20} {both:>7} {wire:>7} {log:>7}",
             proto,
-            match encryption.name() {
-                "none" => "in the clear",
-                "implicit" => "TLS from the start",
-                _ => "STARTTLS",
+            match encryption {
+                Some(Encryption::None) => "in the clear",
+                Some(Encryption::Implicit) => "TLS from the start",
+                Some(Encryption::StartTls) => "STARTTLS",
+                None => "TLS or not, not told",
             }
         )?;
     }

@@ -1,5 +1,7 @@
 //! The bundled captures, whole: what a person sees, and what a program reads.
 
+use serde_json::Value;
+
 use crate::program::{records, run, said};
 
 const POSTFIX: [&str; 4] = [
@@ -96,6 +98,56 @@ fn narrowing_shows_what_was_asked_for() {
             + only(&["--since", "2026-11-24T03:29:15.000001Z"]),
         16
     );
+}
+
+/// `--since` and `--until` take the sessions that were open at some moment between them, to the nanosecond, with their exchanges.
+#[test]
+fn a_stretch_of_time_takes_the_sessions_that_were_open_in_it() {
+    let whole = records(&POSTFIX);
+    let of_type = |records: &[Value], kind: &str| -> Vec<Value> {
+        let these = records.iter().filter(|record| record["type"] == kind);
+        these.cloned().collect()
+    };
+    let sessions = of_type(&whole, "session");
+    let text = |record: &Value, field: &str| record[field].as_str().unwrap().to_owned();
+    let [first, middle, last] = [0, 7, 15].map(|at: usize| &sessions[at]);
+    for (since, until) in [
+        (text(middle, "start"), text(middle, "end")),
+        (text(middle, "end"), text(middle, "end")),
+        (text(first, "start"), text(last, "end")),
+        (text(first, "end"), text(last, "start")),
+        (
+            "2026-11-24 03:29:16".to_owned(),
+            "2026-11-24T04:29:20+01:00".to_owned(),
+        ),
+        (
+            "2026-11-25T00:00:00Z".to_owned(),
+            "2026-11-26T00:00:00Z".to_owned(),
+        ),
+    ] {
+        let narrowed = records(&[&POSTFIX[..], &["--since", &since, "--until", &until]].concat());
+        // Text in this form is in the order of time.
+        let moment = |text: &str| match text {
+            "2026-11-24 03:29:16" => "2026-11-24T03:29:16.000000000Z".to_owned(),
+            "2026-11-24T04:29:20+01:00" => "2026-11-24T03:29:20.000000000Z".to_owned(),
+            other => other.to_owned(),
+        };
+        let mut expected = sessions.clone();
+        expected.retain(|one| {
+            text(one, "end") >= moment(&since) && text(one, "start") <= moment(&until)
+        });
+        assert!(
+            of_type(&narrowed, "session") == expected,
+            "{since} to {until}"
+        );
+        let ids: Vec<String> = expected.iter().map(|one| text(one, "id")).collect();
+        let mut exchanges = of_type(&whole, "exchange");
+        exchanges.retain(|one| ids.contains(&text(one, "session")));
+        assert!(
+            of_type(&narrowed, "exchange") == exchanges,
+            "{since} to {until}"
+        );
+    }
 }
 
 /// Behind a firewall that forwards ports the server knows itself by another address than the capture before it has.

@@ -15,6 +15,7 @@ use bothends::input::Input;
 use bothends::link::LinkDecoder;
 use bothends::model::{PacketNo, Side};
 
+use crate::program::bundled;
 use crate::traces::traces;
 
 /// Where the differences are told.
@@ -23,8 +24,18 @@ const TOLD: &str = "docs/conformance.md";
 /// Address and port.
 type End = (IpAddr, u16);
 
-/// What one direction of a connection gave: octets of payload, octets missing.
-type Sent = (u64, u64);
+/// What one direction of a connection gave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Sent {
+    /// Octets of payload.
+    octets: u64,
+    /// Octets missing.
+    missing: u64,
+    /// Segments with payload that were sent again.
+    again: u64,
+    /// Segments with payload that others overtook.
+    overtaken: u64,
+}
 
 /// A connection by its two ends in order, with what each sent.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,7 +77,12 @@ fn by_us(path: &Path) -> Vec<Seen> {
     let seen = connections(path).into_iter().map(|connection| {
         let of = |side: Side| {
             let sent = connection.counts.of(side);
-            (sent.bytes + sent.cut, sent.missing - sent.cut)
+            Sent {
+                octets: sent.bytes + sent.cut,
+                missing: sent.missing - sent.cut,
+                again: sent.retransmissions + sent.refilled,
+                overtaken: sent.out_of_order,
+            }
         };
         let conversation = connection.conversation;
         let client = (conversation.client.ip, conversation.client.port);
@@ -101,6 +117,8 @@ struct Direction {
     /// Whether a FIN came, which has a number and is no octet; or one number more was acknowledged by who had closed
     /// before.
     fin: bool,
+    again: u64,
+    overtaken: u64,
 }
 
 impl Direction {
@@ -123,7 +141,12 @@ impl Direction {
             at = at.max(to);
         }
         missing += (self.acknowledged - at - i64::from(self.fin)).max(0);
-        (octets.cast_unsigned(), missing.cast_unsigned())
+        Sent {
+            octets: octets.cast_unsigned(),
+            missing: missing.cast_unsigned(),
+            again: self.again,
+            overtaken: self.overtaken,
+        }
     }
 }
 
@@ -147,6 +170,10 @@ fn by_tshark(path: &Path) -> Option<Vec<Seen>> {
         .args(["-e", "tcp.srcport", "-e", "tcp.dstport"])
         .args(["-e", "tcp.seq_raw", "-e", "tcp.ack_raw"])
         .args(["-e", "tcp.flags", "-e", "tcp.len"])
+        .args(["-e", "tcp.analysis.retransmission"])
+        .args(["-e", "tcp.analysis.out_of_order"])
+        .args(["-e", "tcp.analysis.keep_alive"])
+        .args(["-e", "tcp.analysis.zero_window_probe"])
         .output()
         .ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -166,6 +193,10 @@ fn by_tshark(path: &Path) -> Option<Vec<Seen>> {
             ack,
             flags,
             length,
+            again,
+            overtaken,
+            keep_alive,
+            probe,
         ] = fields[..]
         else {
             panic!("{line}");
@@ -185,6 +216,11 @@ fn by_tshark(path: &Path) -> Option<Vec<Seen>> {
         let (directions, _) = streams
             .entry(stream)
             .or_insert_with(|| (BTreeMap::new(), [from.min(to), from.max(to)]));
+        if length > 0 && keep_alive.is_empty() && probe.is_empty() {
+            let own = directions.entry(from).or_default();
+            own.again += u64::from(!again.is_empty());
+            own.overtaken += u64::from(!overtaken.is_empty());
+        }
         segment(directions, (from, to), (seq, ack), flags, length);
     }
     let mut seen: Vec<Seen> = streams
@@ -246,8 +282,12 @@ fn differences(name: &str, theirs: &[Seen], ours: &[Seen]) -> Vec<Row> {
         }
         let sent = theirs.sent.iter().zip(&ours.sent);
         for ((ip, port), (theirs, ours)) in ours.ends.iter().zip(sent) {
-            for (what, theirs, ours) in [("bytes", theirs.0, ours.0), ("missing", theirs.1, ours.1)]
-            {
+            for (what, theirs, ours) in [
+                ("bytes", theirs.octets, ours.octets),
+                ("missing", theirs.missing, ours.missing),
+                ("sent again", theirs.again, ours.again),
+                ("overtaken", theirs.overtaken, ours.overtaken),
+            ] {
                 if theirs != ours {
                     let what = format!("{what} from {ip} port {port}");
                     rows.push(row(what, theirs.to_string(), ours.to_string()));
@@ -301,29 +341,69 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap().to_str().unwrap().to_owned()
 }
 
-#[test]
-fn tcp_of_the_public_traces_is_as_tshark_has_it() {
+/// How what is read of these captures, each with its name, differs from what tshark has.
+fn unlike_tshark(captures: Vec<(String, PathBuf)>) -> BTreeSet<Row> {
     const AT_ONCE: usize = 3;
-    let traces = traces();
-    if traces.is_empty() || Command::new("tshark").arg("--version").output().is_err() {
-        eprintln!("skipped: no traces, or tshark is not installed");
-        return;
-    }
-    let left: Mutex<Vec<PathBuf>> = Mutex::new(traces);
+    let left = Mutex::new(captures);
     let found: Mutex<BTreeSet<Row>> = Mutex::default();
     let next = || left.lock().unwrap().pop();
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
-                while let Some(path) = next() {
+                while let Some((name, path)) = next() {
                     let theirs = by_tshark(&path).unwrap();
-                    let rows = differences(&name(&path), &theirs, &by_us(&path));
+                    let rows = differences(&name, &theirs, &by_us(&path));
                     found.lock().unwrap().extend(rows);
                 }
             });
         }
     });
-    compare("tshark", &found.into_inner().unwrap());
+    found.into_inner().unwrap()
+}
+
+fn tshark_is_here() -> bool {
+    let here = Command::new("tshark").arg("--version").output().is_ok();
+    if !here {
+        eprintln!("skipped: tshark is not installed");
+    }
+    here
+}
+
+#[test]
+fn tcp_of_the_public_traces_is_as_tshark_has_it() {
+    let traces = traces();
+    if !traces.is_empty() && tshark_is_here() {
+        let named = traces.into_iter().map(|path| (name(&path), path));
+        compare("tshark", &unlike_tshark(named.collect()));
+    }
+}
+
+/// The captures that come with the project, each under its path there.
+fn bundled_captures() -> Vec<(String, PathBuf)> {
+    let root = bundled("");
+    let mut folders = vec![root.clone()];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.file_stem().is_some_and(|stem| stem == "wire") {
+                let name = path.strip_prefix(&root).unwrap().to_str().unwrap();
+                found.push((name.to_owned(), path));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn tcp_of_the_bundled_captures_is_as_tshark_has_it() {
+    let captures = bundled_captures();
+    assert!(captures.len() > 50);
+    if tshark_is_here() {
+        compare("Bundled captures", &unlike_tshark(captures));
+    }
 }
 
 /// What Zeek publishes of a connection in the results of its own tests (`conn.log` of its baselines).

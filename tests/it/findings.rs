@@ -196,6 +196,9 @@ fn who_ended_it_is_told_as_it_was_made() {
         ("drop-in-data", "reset by server reply-cut"),
         ("drop-in-tls", "closed by client request-cut"),
         ("idle-timeout", "timeout by server"),
+        // The capture has no packet of these: the log has their QUIT.
+        ("not-captured", "closed by client"),
+        ("not-captured", "closed by server"),
         ("reset-forged", "reset-in-middle by client request-cut"),
         ("reset-middlebox", "reset-in-middle by server"),
         ("server-resets", "reset by server"),
@@ -206,8 +209,7 @@ fn who_ended_it_is_told_as_it_was_made() {
             .join("captures/conditions")
             .join(name);
         let told: BTreeSet<String> = account(&path, Heard::Both)
-            .endings
-            .iter()
+            .ended()
             .flatten()
             .map(|ended| {
                 let by = ended.by.map_or("nobody", |side| match side {
@@ -227,38 +229,70 @@ fn who_ended_it_is_told_as_it_was_made() {
     }
 }
 
-/// A busy server's log has a finding for each of many clients: a person sees the worst of a code, a program all.
-#[test]
-fn of_one_code_only_so_many_findings_are_shown() {
-    use std::fmt::Write as _;
-
-    let mut text = String::new();
-    for n in 0..25 {
-        let line = format!("Nov 24 03:29:{n:02} mail postfix/smtpd[{}]:", 100 + n);
-        let client = format!("unknown[192.0.2.{n}]");
-        writeln!(text, "{line} connect from {client}").unwrap();
-        writeln!(
-            text,
-            "{line} NOQUEUE: reject: RCPT from {client}: 454 4.7.1 <a@b.example>: Relay access denied; from=<x@y.example> to=<a@b.example> proto=ESMTP helo=<h.example>"
-        )
-        .unwrap();
-        writeln!(
-            text,
-            "{line} disconnect from {client} ehlo=1 mail=1 rcpt=0/1 quit=1 commands=3/4"
-        )
-        .unwrap();
-    }
+/// The findings of a log of 25 clients, each of which has lines made of `lines`, by number and address.
+fn of_many_clients(lines: fn(usize, &str) -> String) -> (String, Vec<serde_json::Value>) {
+    let text: String = (0..25).map(|n| lines(n, &format!("192.0.2.{n}"))).collect();
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("mail.log");
     std::fs::write(&log, text).unwrap();
     let log = log.to_str().unwrap();
     let shown = crate::program::said(&crate::program::run(&["-l", log]));
-    assert_eq!(shown.matches("warning  command-rejected:").count(), 20);
-    assert!(shown.contains("and 5 more of command-rejected"), "{shown}");
-    let all = crate::program::records(&["-l", log]);
-    let count = all
+    (shown, crate::program::records(&["-l", log]))
+}
+
+/// A busy server's log has thousands of clients that fail at the same: they are one finding, and all of them are named in it.
+#[test]
+fn clients_that_fail_at_the_same_are_one_finding() {
+    let (shown, records) = of_many_clients(|n, ip| {
+        let line = format!("Nov 24 03:29:{n:02} mail postfix/smtpd[{}]:", 100 + n);
+        format!(
+            "{line} connect from unknown[{ip}]\n\
+             {line} NOQUEUE: reject: RCPT from unknown[{ip}]: 454 4.7.1 <a@b.example>: Relay access denied; from=<x@y.example> to=<a@b.example> proto=ESMTP helo=<h.example>\n\
+             {line} disconnect from unknown[{ip}] ehlo=1 mail=1 rcpt=0/1 quit=1 commands=3/4\n"
+        )
+    });
+    assert!(
+        shown.contains("25 commands of 192.0.2.0, 192.0.2.1, 192.0.2.2, 192.0.2.3 and 21 more rejected: 25 to be tried later (RCPT 454)"),
+        "{shown}"
+    );
+    let found: Vec<_> = records
         .iter()
         .filter(|record| record["code"] == "command-rejected")
-        .count();
-    assert_eq!(count, 25);
+        .collect();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0]["clients"].as_array().unwrap().len(), 25);
+    assert_eq!(
+        [&found[0]["first"], &found[0]["last"]].map(|at| at.as_str().unwrap()[11..19].to_owned()),
+        ["03:29:00", "03:29:24"]
+    );
+}
+
+/// Where each of many is a finding of its own, the worst are told so and the others as one.
+#[test]
+fn of_many_findings_of_a_kind_the_worst_are_told_each_by_itself() {
+    let (shown, records) = of_many_clients(|n, ip| {
+        let line = |again: usize| {
+            let second = 2 * n + again % 2;
+            format!(
+                "2026-11-24 03:29:{second:02} pop3-login: Info: Disconnected: Aborted login by logging out (auth failed, 1 attempts in 1 secs): user=<user{n}>, method=PLAIN, rip={ip}, lip=198.51.100.25, session=<{n}x{again}>"
+            )
+        };
+        let lines: Vec<String> = (0..=n).map(line).collect();
+        lines.join("\n") + "\n"
+    });
+    let logins = records
+        .iter()
+        .filter(|record| record["code"] == "login-refused" && record["severity"] == "warning");
+    let counts: Vec<u64> = logins.map(|one| one["count"].as_u64().unwrap()).collect();
+    // Clients of 1 and 2 refusals are told as information; those of 3 to 15 together are the most.
+    let worst: Vec<u64> = std::iter::once((3..=15).sum())
+        .chain((16..=25).rev())
+        .collect();
+    assert_eq!(counts, worst);
+    assert!(
+        shown.contains(
+            "13 more of this kind, 117 times in 117 sessions of 13 clients: 192.0.2.14 15 times,"
+        ),
+        "{shown}"
+    );
 }

@@ -19,8 +19,12 @@ pub(crate) struct Listening {
 impl Listening {
     /// Starts to listen and waits until it does; `None` where it may not.
     pub(crate) fn start(args: &[&str]) -> Option<Self> {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_bothends"))
-            .args(args)
+        Self::by(Command::new(env!("CARGO_BIN_EXE_bothends")).args(args))
+    }
+
+    /// The same by this command.
+    pub(crate) fn by(command: &mut Command) -> Option<Self> {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -38,7 +42,7 @@ impl Listening {
         None
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args([name, &id]).status().unwrap();
         assert!(sent.success());
@@ -97,7 +101,7 @@ impl Drop for Listening {
 }
 
 /// A mail server's side of a short dialogue, and a client's; `listener` is where they meet. Gives the client's port.
-fn converse(listener: &TcpListener) -> u16 {
+pub(crate) fn converse(listener: &TcpListener) -> u16 {
     std::thread::scope(|scope| {
         scope.spawn(|| answer(listener));
         ask(listener.local_addr().unwrap())
@@ -142,7 +146,7 @@ pub(crate) fn sessions(records: &[Value]) -> Vec<&Value> {
 }
 
 /// Somewhere to listen, and a filter for what passes there.
-fn meeting() -> (TcpListener, String) {
+pub(crate) fn meeting() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let filter = format!("tcp port {}", listener.local_addr().unwrap().port());
     (listener, filter)

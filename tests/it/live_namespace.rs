@@ -13,18 +13,19 @@ use crate::live::{Listening, answer, ask, sessions};
 use crate::program::records;
 
 /// Two namespaces and a cable between them; gone when dropped.
-struct Cable {
-    near: String,
-    far: String,
+pub(crate) struct Cable {
+    pub(crate) near: String,
+    pub(crate) far: String,
 }
 
-/// The address of the far end, and the interface at the near one.
-const FAR: &str = "192.0.2.2";
-const INTERFACE: &str = "near0";
+/// The addresses of the two ends, and the interface at the near one.
+pub(crate) const NEAR: &str = "192.0.2.1";
+pub(crate) const FAR: &str = "192.0.2.2";
+pub(crate) const INTERFACE: &str = "near0";
 
 impl Cable {
     /// Lays it; `None` where that is not allowed, or iproute2 is not there.
-    fn lay(name: &str) -> Option<Self> {
+    pub(crate) fn lay(name: &str) -> Option<Self> {
         let own = format!("bothends-{name}-{}", std::process::id());
         let cable = Self {
             near: format!("{own}-near"),
@@ -35,7 +36,7 @@ impl Cable {
             format!("netns add {near}"),
             format!("netns add {far}"),
             format!("-n {near} link add {INTERFACE} type veth peer name far0 netns {far}"),
-            format!("-n {near} addr add 192.0.2.1/24 dev {INTERFACE}"),
+            format!("-n {near} addr add {NEAR}/24 dev {INTERFACE}"),
             format!("-n {far} addr add {FAR}/24 dev far0"),
             format!("-n {near} link set {INTERFACE} up"),
             format!("-n {far} link set far0 up"),
@@ -65,7 +66,7 @@ fn ip(arguments: &str) -> bool {
 }
 
 /// Runs `work` on a thread of its own within the namespace; programs it starts are there too.
-fn within<T: Send>(namespace: &str, work: impl FnOnce() -> T + Send) -> T {
+pub(crate) fn within<T: Send>(namespace: &str, work: impl FnOnce() -> T + Send) -> T {
     let file = File::open(Path::new("/run/netns").join(namespace)).unwrap();
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {

@@ -30,8 +30,11 @@ mod hidden_clocks;
 mod live;
 #[cfg(all(feature = "live", target_os = "linux"))]
 mod live_namespace;
+#[cfg(all(feature = "live", target_os = "linux"))]
+mod live_options;
 mod log_formats;
 mod logging;
+mod made;
 mod odbc;
 mod own_format;
 mod packets;
@@ -41,6 +44,7 @@ mod real_logs;
 mod rooms;
 mod rotated;
 mod samples;
+mod segments;
 mod threads;
 mod tls;
 mod traces;

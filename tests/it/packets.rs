@@ -8,7 +8,7 @@ use bothends::input::Input;
 use bothends::model::Span;
 use serde_json::Value;
 
-use crate::program::{bundled, complained, records, run};
+use crate::program::{bundled, complained, records, run, said};
 
 const WIRE: &str = "captures/postfix/wire.pcapng";
 
@@ -144,6 +144,33 @@ fn what_is_written_tells_the_same_and_is_never_an_input() {
     let nowhere = run(&["-r", WIRE, "-w", "/nowhere/at/all"]);
     assert_eq!(nowhere.status.code(), Some(4));
     assert!(complained(&nowhere).contains("/nowhere/at/all"));
+}
+
+/// A block of pcapng that nobody but its maker reads.
+fn custom(kind: u32) -> Vec<u8> {
+    let length = 20u32.to_le_bytes();
+    let body = [[0x01, 0x7d, 0, 0], *b"mine"].concat();
+    [&kind.to_le_bytes()[..], &length, &body, &length].concat()
+}
+
+#[test]
+fn custom_blocks_are_counted_and_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bytes = std::fs::read(bundled("postfix/wire.pcapng")).unwrap();
+    // The length of the section header is its second word.
+    let begins = usize::try_from(u32::from_le_bytes(bytes[4..8].try_into().unwrap())).unwrap();
+    bytes.splice(
+        begins..begins,
+        [custom(0x0bad), custom(0x4000_0bad)].concat(),
+    );
+    bytes.extend(custom(0x8000_1234));
+    let path = folder.path().join("custom.pcapng");
+    std::fs::write(&path, bytes).unwrap();
+    let path = path.to_str().unwrap();
+    assert_eq!(source(&["-r", path])["skipped_records"], 3);
+    assert!(told(&["-r", path]) == told(&["-r", WIRE]));
+    let text = said(&run(&["-r", path]));
+    assert!(text.contains("3 records that are no packets"), "{text}");
 }
 
 #[test]

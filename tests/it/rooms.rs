@@ -26,7 +26,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("protocol", &["model", "link", "flow"]),
-    ("report", &["model", "align"]),
+    ("report", &["model", "align", "diagnose"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -228,6 +228,35 @@ mod tests {
         );
     }
 
+    /// Custom blocks (§4.10, to be copied or not), those of other programs, and those with custom options: what is in them is not read.
+    #[test]
+    fn custom_and_unknown_blocks_are_passed_over_and_counted() {
+        // A private enterprise number, and what looks like a packet block.
+        let custom = [&[0x01, 0x7d, 0, 0][..], &packet(0, 9, b"hidden")].concat();
+        let journal = b"__REALTIME_TIMESTAMP=1\n";
+        let vendor = [option(2988, b"\0\0\x7d\x01text"), option(19372, &[0; 9])].concat();
+        let plain = packet(0, 2, b"with");
+        let with_options = block(6, &[&plain[8..plain.len() - 4], &vendor].concat());
+        let file = [
+            section(),
+            block(0x0bad, &custom),
+            interface(1, &vendor),
+            block(0x4000_0bad, &custom),
+            packet(0, 1, b"one"),
+            block(9, journal),
+            block(0x8000_0001, &[]),
+            block(0x0bad, &[]),
+            with_options,
+            block(0x4000_0bad, &custom),
+        ]
+        .concat();
+        let (packets, report) = read(&file);
+        let bytes: Vec<_> = packets.iter().map(|(_, bytes)| bytes.as_slice()).collect();
+        assert_eq!(bytes, [&b"one"[..], b"with"]);
+        assert!(report.damage.is_empty(), "{}", report.damage);
+        assert_eq!((report.skipped, report.comments.len()), (6, 0));
+    }
+
     #[test]
     fn secrets_are_given_before_the_packets_that_follow_them() {
         let secrets = |kind: u32, text: &[u8]| {

@@ -458,6 +458,17 @@ fn a_reset_within_the_window_ends_and_one_outside_it_does_not() {
 }
 
 #[test]
+fn of_two_answers_to_a_syn_the_one_that_the_client_acknowledges_counts() {
+    // A SYN sent again has reached two servers behind one address: the other's answer comes late, or first.
+    let other: Sent = (V, SA, 70_000_499, 100, b"");
+    for at in [1, 2, 3] {
+        let mut sent = DIALOGUE.to_vec();
+        sent.insert(at, other);
+        assert_eq!(run(&timed(&sent), Limits::default()).text, SAID, "{at}");
+    }
+}
+
+#[test]
 fn data_on_the_syn_is_data() {
     let (text, fast) = record(&usual(&[
         (C, S, 99, 0, b"EHLO x\n"),
@@ -521,6 +532,19 @@ fn a_keep_alive_is_no_data_and_no_retransmission() {
         assert_eq!((server.keep_alives, client.keep_alive_answers), (1, 1));
         assert_eq!((server.retransmissions, server.conflicting), (0, 0));
     }
+}
+
+#[test]
+fn what_is_sent_again_with_more_behind_it_is_sent_again_once() {
+    let (text, record) = record(&begun(&[
+        (C, A, 105, 514, b"MAIL"),
+        (C, A, 105, 514, b"MAIL FROM"),
+        (C, A, 114, 514, b":<>\n"),
+        (C, A, 110, 514, b"FROM:<>\n"),
+    ]));
+    assert!(text.ends_with("<250 ok\n>MAIL> FROM>:<>\n"), "{text}");
+    let sent = record.counts.of(C);
+    assert_eq!((sent.retransmissions, sent.bytes), (2, 18));
 }
 
 #[test]

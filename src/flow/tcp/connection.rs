@@ -376,6 +376,9 @@ impl TcpConnection {
                     None => {}
                 }
             }
+            if let (false, Some(ack)) = (opens, ack) {
+                self.stream(side.other()).agree(ack);
+            }
         }
         Meta {
             seq,
@@ -440,6 +443,7 @@ impl TcpConnection {
                     tally.counts.retransmissions += 1;
                     tally.counts.needless += u64::from(meta.judged.needless);
                 }
+                Taken::Extended => tally.counts.retransmissions += 1,
                 Taken::Foreign => tally.counts.foreign += 1,
                 Taken::New => {}
             }

@@ -73,11 +73,24 @@ struct Held {
 pub(super) enum Taken {
     /// Too far off to belong to this stream.
     Foreign,
-    /// At least one octet was new.
+    /// All octets were new, or those that were filled a hole.
     #[default]
     New,
+    /// The first octets had come before, the rest is new: they were sent again in a longer segment.
+    Extended,
     /// Every octet had come before.
     Repeated,
+}
+
+/// What tells where a stream begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begins {
+    /// The first segment captured.
+    Guessed,
+    /// A SYN, and another one `before` it that said otherwise.
+    Said { before: Option<SeqNo> },
+    /// A SYN that the other side has acknowledged.
+    Agreed,
 }
 
 /// One direction of a connection.
@@ -92,7 +105,7 @@ pub(super) struct Stream {
     held_octets: usize,
     fin: Option<(i64, Nanos)>,
     ended: bool,
-    opened: bool,
+    begins: Begins,
     recent: Recent,
     /// Whether the last thing passed on was a hole: what is missing next belongs to it.
     in_hole: bool,
@@ -108,7 +121,7 @@ impl Stream {
             held_octets: 0,
             fin: None,
             ended: false,
-            opened: false,
+            begins: Begins::Guessed,
             recent: Recent::EMPTY,
             in_hole: false,
         }
@@ -121,18 +134,37 @@ impl Stream {
         }
     }
 
-    /// Makes `next` the first octet, as a SYN says, unless the stream is under way.
+    /// Makes `next` the first octet, as a SYN says, unless the stream is under way or the other side has agreed to another.
     pub(super) fn open(&mut self, next: SeqNo) {
-        if self.is_untouched() {
+        if !self.is_untouched() || self.begins == Begins::Agreed {
+            return;
+        }
+        let before = self.next.replace(next);
+        self.begins = match self.begins {
+            Begins::Said { .. } if before == Some(next) => return,
+            Begins::Said { .. } => Begins::Said { before },
+            Begins::Guessed | Begins::Agreed => Begins::Said { before: None },
+        };
+    }
+
+    /// The other side acknowledges what comes before `next`. Where two SYNs differ, as those of two servers behind one
+    /// address do, it tells which counts.
+    pub(super) fn agree(&mut self, next: SeqNo) {
+        let Begins::Said { before } = self.begins else {
+            return;
+        };
+        if !self.is_untouched() {
+            self.begins = Begins::Agreed;
+        } else if self.next == Some(next) || before == Some(next) {
             self.next = Some(next);
-            self.opened = true;
+            self.begins = Begins::Agreed;
         }
     }
 
     /// Makes `next` the first octet where it lies before the one known so far and nothing has been passed on.
     pub(super) fn begin_no_later(&mut self, next: SeqNo) {
         let later = self.ahead(next).is_some_and(|ahead| ahead < 0);
-        if later && !self.opened && self.is_untouched() {
+        if later && !self.opened() && self.is_untouched() {
             self.next = Some(next);
         }
     }
@@ -148,7 +180,7 @@ impl Stream {
 
     /// Whether a SYN told where it begins.
     pub(super) const fn opened(&self) -> bool {
-        self.opened
+        !matches!(self.begins, Begins::Guessed)
     }
 
     pub(super) const fn begun(&self) -> bool {
@@ -205,24 +237,34 @@ impl Stream {
         if from + length + i64::from(octets.cut) <= self.position {
             return Taken::Repeated;
         }
+        let begins = if from < self.position {
+            Taken::Extended
+        } else {
+            Taken::New
+        };
         if from <= self.position && self.held.is_empty() {
             // The common case: nothing waits, nothing is copied.
             let fresh = usize::try_from(self.position - from).unwrap_or(usize::MAX);
             self.pass(octets, fresh, tally, out);
             self.end(out);
-            return Taken::New;
+            return begins;
         }
         let overtaken = self.overtaken(from);
-        let new = self.hold(from, octets, tally);
-        if let (true, Some(since)) = (new, overtaken) {
-            if octets.at.since(since) < tally.round_trip {
-                tally.counts.out_of_order += 1;
-            } else {
-                tally.counts.refilled += 1;
+        let at = octets.at;
+        let taken = match (self.hold(from, octets, tally), overtaken) {
+            (false, _) => Taken::Repeated,
+            (true, None) => begins,
+            (true, Some(since)) => {
+                if at.since(since) < tally.round_trip {
+                    tally.counts.out_of_order += 1;
+                } else {
+                    tally.counts.refilled += 1;
+                }
+                Taken::New
             }
-        }
+        };
         self.drain(tally, out);
-        if new { Taken::New } else { Taken::Repeated }
+        taken
     }
 
     /// Since when octets are held that come after `from`; `None` when there are none.

@@ -31,7 +31,7 @@ pub(in super::super) const ENTRY: Entry = Entry {
     },
     probe,
     open: |id, head| {
-        let (proto, side) = spoken(head);
+        let (proto, side) = spoken(head).unwrap_or(UNTOLD);
         Box::new(Rawlog {
             id,
             proto,
@@ -48,7 +48,14 @@ pub(in super::super) const ENTRY: Entry = Entry {
 /// Octets of the client's half that are kept; of a longer one the halves are told as two.
 const MAX_HELD: usize = 32 << 20;
 
+/// Of lines that do not sound like anything: most sessions are of IMAP, and there the client may say what it likes first.
+const UNTOLD: (Proto, Side) = (Proto("imap"), Side::Client);
+
 fn probe(head: &Head<'_>) -> Sureness {
+    // Others stamp their lines so too, as all do that are run by daemontools.
+    if spoken(head).is_none() {
+        return Sureness::default();
+    }
     let fits = head
         .lines
         .iter()
@@ -122,7 +129,7 @@ impl<'a> Row<'a> {
 }
 
 /// What is spoken, and by which side, as the first lines sound.
-fn spoken(head: &Head<'_>) -> (Proto, Side) {
+fn spoken(head: &Head<'_>) -> Option<(Proto, Side)> {
     let lines: Vec<String> = head.lines.iter().map(|line| from_wire(line)).collect();
     let rows: Vec<Row<'_>> = lines.iter().filter_map(|line| Row::read(line)).collect();
     let sounds = |row: &Row<'_>| {
@@ -151,10 +158,8 @@ fn spoken(head: &Head<'_>) -> (Proto, Side) {
             },
         }
     };
-    let first = rows.iter().find_map(sounds);
-    first.map_or((Proto("imap"), Side::Client), |(proto, side)| {
-        (Proto(proto), side)
-    })
+    let (proto, side) = rows.iter().find_map(sounds)?;
+    Some((Proto(proto), side))
 }
 
 impl Rawlog {
@@ -216,7 +221,7 @@ impl Builder for Rawlog {
     }
 
     fn next_file(&mut self, head: &Head<'_>, out: &mut Vec<LogSession>) -> Follows {
-        let (proto, side) = spoken(head);
+        let (proto, side) = spoken(head).unwrap_or(UNTOLD);
         let first = (self.half, self.side);
         self.side = side;
         match (first, side) {
@@ -291,6 +296,12 @@ x795491820.809706 LOFG5 LOGOUT
             !format!("{session:?}").contains("ann@x"),
             "no text of messages"
         );
+    }
+
+    #[test]
+    fn lines_of_others_that_are_stamped_so_are_not_taken_for_it() {
+        let log = "1157519909.633171 qmail-smtpd: 421 badiprbl: ip 192.0.2.7\n";
+        assert_eq!(read(&ENTRY, log, 2026).sureness, Sureness(0));
     }
 
     #[test]

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::str::FromStr;
 
 use crate::model::{
-    ClockStep, Encryption, Event, Extent, LineRef, LogEvent, LogId, LogSession, LoggedOctets,
-    LoggedSize, Marks, Proto, Shown, Shows, Side, Span, Stamp, Zone, as_text,
+    ClockStep, Encryption, Event, Extent, LineRef, LogEvent, LogId, LogSession, LoggedFetch,
+    LoggedOctets, LoggedSize, Marks, Proto, Shown, Shows, Side, Span, Stamp, Zone, as_text,
 };
 
+use super::super::by_host;
 use super::super::hidden_clock::{is_prompt, zone};
 use super::super::syslog::Syslog;
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
@@ -31,7 +33,7 @@ pub(in super::super) const ENTRY: Entry = Entry {
         users: Shown::Always,
     },
     probe,
-    open: |id, head| Box::new(Dovecot::new(id, head)),
+    open: |id, head| by_host::open(id, head, Dovecot::new),
 };
 
 /// Sessions that may be open at once, in all and of one user.
@@ -259,6 +261,7 @@ impl Dovecot {
         session.ending = ending(words);
         session.octets = octets(words);
         session.sizes.extend(sizes(words));
+        session.fetched = fetched(words);
         if unsettled {
             out.push(session);
             self.count_end(&user, out);
@@ -394,15 +397,44 @@ fn address(text: &str) -> Option<IpAddr> {
 
 /// `… in=9729 out=1302 …`, which the mailbox process counts from the reply to the login on.
 fn octets(words: &str) -> Option<LoggedOctets> {
-    let number = |key: &str| -> Option<u64> {
-        let word = words.split(' ').find_map(|word| word.strip_prefix(key))?;
-        word.trim_end_matches(',').parse().ok()
-    };
     Some(LoggedOctets {
-        received: number("in=")?,
-        sent: number("out=")?,
+        received: number(words, "in=")?,
+        sent: number(words, "out=")?,
         // A LOGOUT is carried out before its line's end is read.
         unread: if words.contains("Logged out") { 2 } else { 0 },
+    })
+}
+
+/// The number behind `key`.
+fn number<N: FromStr>(words: &str, key: &str) -> Option<N> {
+    let word = words.split(' ').find_map(|word| word.strip_prefix(key))?;
+    word.trim_end_matches(',').parse().ok()
+}
+
+/// The two numbers behind `key`, with a slash between them.
+fn pair(words: &str, key: &str) -> Option<(u32, u64)> {
+    let word = words
+        .split([' ', ','])
+        .find_map(|word| word.strip_prefix(key))?;
+    let (count, octets) = word.split_once('/')?;
+    Some((count.parse().ok()?, octets.parse().ok()?))
+}
+
+/// `… deleted=0 expunged=0 trashed=0 … body_count=4 body_bytes=4208` of IMAP, `retr=5/4781, del=0/5` of POP3.
+fn fetched(words: &str) -> Option<LoggedFetch> {
+    if let Some((messages, octets)) = pair(words, "retr=") {
+        let (deleted, _) = pair(words, "del=")?;
+        return Some(LoggedFetch {
+            messages,
+            octets,
+            deleted,
+        });
+    }
+    let removed = |key| number::<u32>(words, key);
+    Some(LoggedFetch {
+        messages: number(words, "body_count=")?,
+        octets: number(words, "body_bytes=")?,
+        deleted: removed("deleted=")?.saturating_add(removed("expunged=")?),
     })
 }
 
@@ -420,15 +452,8 @@ fn user_command(proto: Proto, told: &Elements<'_>) -> Option<LoggedSize> {
 
 /// `top=0/0, retr=2/6441, del=0/2, size=6403`: what POP3's replies must have had.
 fn sizes(words: &str) -> Vec<LoggedSize> {
-    let pair = |key: &str| -> Option<(u32, u64)> {
-        let word = words
-            .split([' ', ','])
-            .find_map(|word| word.strip_prefix(key))?;
-        let (count, octets) = word.split_once('/')?;
-        Some((count.parse().ok()?, octets.parse().ok()?))
-    };
     let mut sizes = Vec::new();
-    if let Some((count, octets)) = pair("retr=").filter(|&(count, _)| count > 0) {
+    if let Some((count, octets)) = pair(words, "retr=").filter(|&(count, _)| count > 0) {
         sizes.push(LoggedSize {
             what: format!("{count} retrieved messages"),
             side: Side::Server,
@@ -441,7 +466,7 @@ fn sizes(words: &str) -> Vec<LoggedSize> {
     let size = words
         .split([' ', ','])
         .find_map(|word| word.strip_prefix("size="));
-    if let (Some((_, messages)), Some(octets)) = (pair("del="), size) {
+    if let (Some((_, messages)), Some(octets)) = (pair(words, "del="), size) {
         sizes.push(LoggedSize {
             what: format!("a reply to STAT with {messages} messages"),
             side: Side::Server,

@@ -17,7 +17,7 @@ const AHEAD: usize = 2;
 /// A format whose lines can be read each by itself; only what becomes of them together takes their order.
 pub(in crate::log) trait Apart: Builder {
     /// What must be known of the lines before to read one: the columns in force.
-    type Known: Clone + PartialEq + Send;
+    type Known: Clone + Default + PartialEq + Send;
     /// A line that was read.
     type Row<'a>: Send;
 

@@ -29,6 +29,8 @@ pub(super) struct Imap {
     said: Body,
     /// Messages among that, where bodies are wanted.
     fetched: Vec<BodyNo>,
+    /// How many messages there are among it.
+    brought: u32,
     /// The server's line goes on after a literal.
     in_line: bool,
     greeted: bool,
@@ -123,6 +125,7 @@ impl Talk for Imap {
             for number in self.fetched.drain(..) {
                 keep_body(&mut first.exchange, Side::Server, number);
             }
+            first.exchange.brought = std::mem::take(&mut self.brought);
         }
         while let Some(running) = self.running.pop_front() {
             running.give_up(out);
@@ -198,6 +201,7 @@ impl Imap {
             // What was said while nothing was asked is news, not a reply.
             self.said = Body::default();
             self.fetched.clear();
+            self.brought = 0;
         }
         self.running.push_back(Running {
             tag: command.tag,
@@ -314,6 +318,7 @@ impl Imap {
     fn expect_literal(&mut self, line: &[u8], wire: &mut Wire, out: &mut Dialogue) {
         if let Some(Literal::Asked(octets) | Literal::Unasked(octets)) = command::literal(line) {
             if reply::announces_message(line) && !self.running.is_empty() {
+                self.brought = self.brought.saturating_add(1);
                 self.fetched
                     .extend(begin_message(Side::Server, octets, out));
             }
@@ -361,6 +366,7 @@ impl Imap {
         let Some(at) = at else {
             self.said = Body::default();
             self.fetched.clear();
+            self.brought = 0;
             unmatched(line, out);
             return;
         };
@@ -373,6 +379,7 @@ impl Imap {
         for number in self.fetched.drain(..) {
             keep_body(&mut ended.exchange, Side::Server, number);
         }
+        ended.exchange.brought = std::mem::take(&mut self.brought);
         answer(&mut ended.exchange, line, || word.to_owned());
         out.exchanges.push(ended.exchange);
         // Earlier commands that were running when replies were lost have ended then.
@@ -537,6 +544,11 @@ mod tests {
             (Some(Nanos(16)), Some(Nanos(17)))
         );
         assert_eq!(dialogue.exchanges[3].code.as_deref(), Some("OK"));
+        let brought = dialogue.exchanges.iter().map(|one| one.brought);
+        assert_eq!(
+            brought.collect::<Vec<_>>(),
+            [0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]
+        );
     }
 
     #[test]

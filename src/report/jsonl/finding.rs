@@ -1,8 +1,10 @@
 //! Records of findings.
 
+use std::net::IpAddr;
+
 use serde::Serialize;
 
-use crate::model::{Evidence, Finding, Nanos};
+use crate::model::{Affected, Evidence, Finding, Nanos};
 
 use super::super::Account;
 use super::super::account::session_id;
@@ -16,6 +18,8 @@ pub(super) struct FindingRecord<'a> {
     sessions: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     endpoint: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    clients: Vec<Client>,
     count: u64,
     first: Option<String>,
     last: Option<String>,
@@ -24,6 +28,13 @@ pub(super) struct FindingRecord<'a> {
     not: Option<&'a str>,
     evidence: Vec<Place<'a>>,
     next: &'a str,
+}
+
+/// A client that it is of.
+#[derive(Serialize)]
+struct Client {
+    ip: IpAddr,
+    count: u64,
 }
 
 /// Where to look.
@@ -42,12 +53,17 @@ pub(super) fn finding_record<'a>(account: &'a Account, finding: &'a Finding) -> 
         Evidence::Packet(packet) => Place::Packet(packet.0),
         Evidence::Time(at) => Place::Time(utc(at)),
     };
+    let client = |client: &Affected| Client {
+        ip: client.ip,
+        count: client.count,
+    };
     FindingRecord {
         r#type: "finding",
         code: finding.code,
         severity: finding.severity.name(),
         sessions: finding.sessions.iter().map(|at| session_id(*at)).collect(),
         endpoint: finding.endpoint.map(|end| end.to_string()),
+        clients: finding.clients.iter().map(client).collect(),
         count: finding.count,
         first: finding.first.map(utc),
         last: finding.last.map(utc),

@@ -44,7 +44,7 @@ pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
     }
     let mut findings = 0u64;
     for finding in account.found() {
-        line(out, &finding_record(account, finding))?;
+        line(out, &finding_record(account, &finding))?;
         findings += 1;
     }
     let totals = account.totals();

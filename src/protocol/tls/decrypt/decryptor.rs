@@ -149,7 +149,7 @@ impl Decryptor {
             }
             return;
         }
-        let order = if hello.encrypt_then_mac && suite.cipher.is_cbc() {
+        let order = if hello.encrypt_then_mac && suite.cipher.chained_block().is_some() {
             MacOrder::EncryptThenMac
         } else {
             MacOrder::MacThenEncrypt

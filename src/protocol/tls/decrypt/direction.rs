@@ -142,6 +142,9 @@ impl Direction {
             octets => octets / SHORTEST + 1,
         };
         self.slack = self.slack.saturating_add(records).min(MAX_SKIPPED);
+        if let Some(epoch) = &mut self.now {
+            epoch.protection.gap();
+        }
     }
 
     /// Opens the next record into `out`.

@@ -7,19 +7,22 @@ use aes::{Aes128, Aes256};
 use aes_gcm::aead::array::Array;
 use aes_gcm::aead::array::typenum::{U8, U12, U16, Unsigned};
 use aes_gcm::{AeadCore, AeadInOut, Aes128Gcm, Aes256Gcm, KeyInit};
-use cbc::cipher::{BlockModeDecrypt, KeyIvInit, block_padding::NoPadding};
+use camellia::{Camellia128, Camellia256};
+use cbc::Decryptor;
+use cbc::cipher::block_padding::NoPadding;
+use cbc::cipher::{BlockCipherDecrypt, BlockModeDecrypt, KeyIvInit};
 use ccm::Ccm;
 use chacha20poly1305::ChaCha20Poly1305;
+use des::TdesEde3;
 use hmac::{Hmac, Mac};
 use sha1::Sha1;
 use sha2::{Sha256, Sha384};
+use smallvec::SmallVec;
 
 use super::super::record::Header;
 use super::schedule::Keys;
 use super::suite::{Cipher, Hash, Suite};
 
-/// Octets of a block of AES.
-const BLOCK: usize = 16;
 /// Octets of an AEAD's nonce.
 const NONCE: usize = 12;
 
@@ -53,7 +56,7 @@ pub(super) enum NonceRule {
 }
 
 /// An AEAD cipher with its key.
-pub(super) trait Aead {
+pub(super) trait Aead: Send {
     /// Opens `sealed` into `out`; `false`, and nothing in `out`, where it does not authenticate.
     fn open(&self, nonce: [u8; NONCE], aad: &[u8], sealed: &[u8], out: &mut Vec<u8>) -> bool;
     /// Octets of the tag.
@@ -63,7 +66,7 @@ pub(super) trait Aead {
     fn seal(&self, nonce: [u8; NONCE], aad: &[u8], plain: &[u8]) -> Vec<u8>;
 }
 
-impl<A: AeadInOut + AeadCore<NonceSize = U12>> Aead for A {
+impl<A: AeadInOut + AeadCore<NonceSize = U12> + Send> Aead for A {
     fn open(&self, nonce: [u8; NONCE], aad: &[u8], sealed: &[u8], out: &mut Vec<u8>) -> bool {
         out.clear();
         let Some((text, tag)) = sealed
@@ -105,28 +108,42 @@ impl<A: AeadInOut + AeadCore<NonceSize = U12>> Aead for A {
 
 /// A block cipher with its MAC.
 pub(super) struct Cbc {
+    pub(super) cipher: Cipher,
+    /// Octets of its block.
+    pub(super) block: usize,
     pub(super) key: Vec<u8>,
     pub(super) mac_key: Vec<u8>,
     pub(super) mac: Hash,
     pub(super) order: MacOrder,
-    /// The last block that passed: the vector of the next record in TLS 1.0.
-    pub(super) chained: Option<[u8; BLOCK]>,
+    pub(super) vector: Vector,
+}
+
+/// Where the vector of a record's first block is from.
+pub(super) enum Vector {
+    /// Sent at the head of each record (from TLS 1.1).
+    Sent,
+    /// The keys gave it, for the first record (TLS 1.0).
+    Given(SmallVec<[u8; 16]>),
+    /// The last block of the record before (TLS 1.0).
+    Chained(SmallVec<[u8; 16]>),
+    /// The record before is missing (TLS 1.0).
+    Lost,
 }
 
 impl Protection {
     /// `None` where the keys do not fit the suite.
     pub(super) fn new(suite: Suite, keys: Keys, order: MacOrder) -> Option<Self> {
-        if suite.cipher.is_cbc() {
-            let chained = suite.version.0 < 0x0302;
+        if let Some(block) = suite.cipher.chained_block() {
             return Some(Self::Cbc(Cbc {
+                cipher: suite.cipher,
+                block,
                 key: keys.key,
                 mac_key: keys.mac,
                 mac: suite.mac,
                 order,
-                chained: if chained {
-                    Some(keys.iv.try_into().ok()?)
-                } else {
-                    None
+                vector: match suite.version.0 {
+                    ..0x0302 => Vector::Given(SmallVec::from_vec(keys.iv)),
+                    _ => Vector::Sent,
                 },
             }));
         }
@@ -164,15 +181,19 @@ impl Protection {
         }
     }
 
+    /// Octets of the stream are missing.
+    pub(super) fn gap(&mut self) {
+        if let Self::Cbc(cbc) = self
+            && let Vector::Chained(_) = cbc.vector
+        {
+            cbc.vector = Vector::Lost;
+        }
+    }
+
     /// A record has passed, opened or not.
     pub(super) fn passed(&mut self, body: &[u8]) {
-        if let Self::Cbc(Cbc {
-            chained: Some(chained),
-            ..
-        }) = self
-            && let Some(last) = body.last_chunk::<BLOCK>()
-        {
-            *chained = *last;
+        if let Self::Cbc(cbc) = self {
+            cbc.passed(body);
         }
     }
 }
@@ -209,7 +230,7 @@ impl NonceRule {
 }
 
 fn aead(cipher: Cipher, key: &[u8]) -> Option<Box<dyn Aead>> {
-    fn new<A: AeadInOut + AeadCore<NonceSize = U12> + KeyInit + 'static>(
+    fn new<A: AeadInOut + AeadCore<NonceSize = U12> + KeyInit + Send + 'static>(
         key: &[u8],
     ) -> Option<Box<dyn Aead>> {
         Some(Box::new(A::new_from_slice(key).ok()?))
@@ -222,7 +243,11 @@ fn aead(cipher: Cipher, key: &[u8]) -> Option<Box<dyn Aead>> {
         Cipher::Aes256Ccm8 => new::<Ccm<Aes256, U8, U12>>(key),
         Cipher::Aes256Gcm => new::<Aes256Gcm>(key),
         Cipher::ChaCha20Poly1305 => new::<ChaCha20Poly1305>(key),
-        Cipher::Aes128Cbc | Cipher::Aes256Cbc => None,
+        Cipher::Aes128Cbc
+        | Cipher::Aes256Cbc
+        | Cipher::Camellia128Cbc
+        | Cipher::Camellia256Cbc
+        | Cipher::TripleDesCbc => None,
     }
 }
 
@@ -249,6 +274,26 @@ impl Cbc {
         opened.is_some()
     }
 
+    /// The next record's vector is the last block of this one, which a MAC may follow.
+    fn passed(&mut self, body: &[u8]) {
+        let after = match self.order {
+            MacOrder::EncryptThenMac => self.mac_octets(),
+            MacOrder::MacThenEncrypt => 0,
+        };
+        let Some(sealed) = body
+            .len()
+            .checked_sub(after)
+            .and_then(|end| body.get(..end))
+        else {
+            return;
+        };
+        if !matches!(self.vector, Vector::Sent)
+            && let Some(last) = sealed.rchunks_exact(self.block).next()
+        {
+            self.vector = Vector::Chained(SmallVec::from_slice(last));
+        }
+    }
+
     /// The MAC is over the ciphertext.
     fn open_after_mac(
         &self,
@@ -260,7 +305,7 @@ impl Cbc {
         let (sealed, tag) = body.split_at_checked(body.len().checked_sub(self.mac_octets())?)?;
         let head = pseudo_header(number, header, sealed.len());
         self.verify(&[&head, sealed], tag)?;
-        self.decrypt(sealed, out)?;
+        self.decrypt(number, sealed, out)?;
         let text = unpadded(out)?;
         out.truncate(text);
         Some(())
@@ -274,7 +319,7 @@ impl Cbc {
         body: &[u8],
         out: &mut Vec<u8>,
     ) -> Option<()> {
-        self.decrypt(body, out)?;
+        self.decrypt(number, body, out)?;
         let text = unpadded(out)?.checked_sub(self.mac_octets())?;
         let head = pseudo_header(number, header, text);
         let (text, rest) = out.split_at_checked(text)?;
@@ -284,24 +329,25 @@ impl Cbc {
         Some(())
     }
 
-    /// Decrypts whole blocks into `out`, without the vector.
-    fn decrypt(&self, sealed: &[u8], out: &mut Vec<u8>) -> Option<()> {
-        let (vector, blocks) = match &self.chained {
-            Some(vector) => (vector, sealed),
-            None => sealed.split_first_chunk::<BLOCK>()?,
+    /// Decrypts the whole blocks of a record into `out`, without the vector.
+    fn decrypt(&self, number: u64, sealed: &[u8], out: &mut Vec<u8>) -> Option<()> {
+        let (vector, blocks) = match (&self.vector, number) {
+            (Vector::Sent, _) => sealed.split_at_checked(self.block)?,
+            (Vector::Given(vector), 0) | (Vector::Chained(vector), _) => {
+                (vector.as_slice(), sealed)
+            }
+            // A MAC over the ciphertext would not tell that the first block is rubbish.
+            (Vector::Given(_) | Vector::Lost, _) => return None,
         };
         out.extend_from_slice(blocks);
-        match self.key.len() {
-            16 => cbc::Decryptor::<Aes128>::new_from_slices(&self.key, vector)
-                .ok()?
-                .decrypt_padded::<NoPadding>(out)
-                .ok()?,
-            _ => cbc::Decryptor::<Aes256>::new_from_slices(&self.key, vector)
-                .ok()?
-                .decrypt_padded::<NoPadding>(out)
-                .ok()?,
-        };
-        Some(())
+        match self.cipher {
+            Cipher::Aes128Cbc => unchain::<Aes128>(&self.key, vector, out),
+            Cipher::Aes256Cbc => unchain::<Aes256>(&self.key, vector, out),
+            Cipher::Camellia128Cbc => unchain::<Camellia128>(&self.key, vector, out),
+            Cipher::Camellia256Cbc => unchain::<Camellia256>(&self.key, vector, out),
+            Cipher::TripleDesCbc => unchain::<TdesEde3>(&self.key, vector, out),
+            _ => None,
+        }
     }
 
     fn mac_octets(&self) -> usize {
@@ -319,6 +365,17 @@ impl Cbc {
             Hash::Md5AndSha1 | Hash::Sha256 => verify::<Hmac<Sha256>>(&self.mac_key, parts, tag),
         }
     }
+}
+
+/// Decrypts `blocks` in place; `None` where they are not whole, or the key or the vector is of another size.
+fn unchain<C: BlockCipherDecrypt + KeyInit>(
+    key: &[u8],
+    vector: &[u8],
+    blocks: &mut [u8],
+) -> Option<()> {
+    let cipher = Decryptor::<C>::new_from_slices(key, vector).ok()?;
+    cipher.decrypt_padded::<NoPadding>(blocks).ok()?;
+    Some(())
 }
 
 fn verify<M: Mac + hmac::KeyInit>(key: &[u8], parts: &[&[u8]], tag: &[u8]) -> Option<()> {

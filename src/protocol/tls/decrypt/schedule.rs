@@ -8,7 +8,7 @@ use sha1::Sha1;
 use sha2::{Sha256, Sha384};
 
 use super::secrets::{RANDOM, Secret};
-use super::suite::{Hash, Suite};
+use super::suite::{Cipher, Hash, Suite};
 use crate::model::Side;
 
 /// What protects the records of one side.
@@ -29,20 +29,19 @@ pub(super) fn from_master(
     server_random: &[u8; RANDOM],
     side: Side,
 ) -> Option<Keys> {
-    let mac = match (suite.cipher.is_cbc(), suite.mac) {
-        (false, _) => 0,
-        (true, Hash::Sha1) => 20,
-        (true, Hash::Sha384) => 48,
-        (true, _) => 32,
+    let mac = match (suite.cipher.chained_block(), suite.mac) {
+        (None, _) => 0,
+        (_, Hash::Sha1) => 20,
+        (_, Hash::Sha384) => 48,
+        (_, _) => 32,
     };
     let key = suite.cipher.key();
-    let iv = if suite.cipher.is_cbc() {
+    let iv = match (suite.cipher.chained_block(), suite.cipher) {
         // From TLS 1.1 the vector is sent with each record.
-        if suite.version.0 < 0x0302 { 16 } else { 0 }
-    } else if suite.cipher == super::suite::Cipher::ChaCha20Poly1305 {
-        12
-    } else {
-        4
+        (Some(block), _) if suite.version.0 < 0x0302 => block,
+        (Some(_), _) => 0,
+        (None, Cipher::ChaCha20Poly1305) => 12,
+        (None, _) => 4,
     };
     let mut block = vec![0; 2 * (mac + key + iv)];
     let seed = [&b"key expansion"[..], server_random, client_random].concat();

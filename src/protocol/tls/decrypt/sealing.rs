@@ -1,16 +1,20 @@
 //! Records as an endpoint seals them, for tests.
 
 use aes::{Aes128, Aes256};
-use cbc::cipher::{BlockModeEncrypt, KeyIvInit, block_padding::NoPadding};
+use camellia::{Camellia128, Camellia256};
+use cbc::Encryptor;
+use cbc::cipher::block_padding::NoPadding;
+use cbc::cipher::{BlockCipherEncrypt, BlockModeEncrypt, KeyIvInit};
+use des::TdesEde3;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::{Sha256, Sha384};
 
 use super::super::record::Header;
-use super::protection::{Cbc, MacOrder, NonceRule, Protection, pseudo_header};
+use super::protection::{Cbc, MacOrder, NonceRule, Protection, Vector, pseudo_header};
 use super::schedule;
 use super::secrets::{RANDOM, Secret};
-use super::suite::{Hash, Suite};
+use super::suite::{Cipher, Hash, Suite};
 use crate::model::{Side, TlsVersion};
 
 /// Seals the records of one side.
@@ -118,36 +122,38 @@ fn seal_cbc(cbc: &Cbc, number: u64, header: Header, plain: &[u8]) -> Vec<u8> {
         let head = pseudo_header(number, header, text.len());
         mac(cbc.mac, &cbc.mac_key, &[&head[..], text].concat())
     };
-    let (vector, sent) = match cbc.chained {
-        Some(chained) => (chained, vec![]),
-        None => (
-            [number.to_le_bytes()[0] ^ 0x55; 16],
-            vec![number.to_le_bytes()[0] ^ 0x55; 16],
-        ),
+    let (vector, sent) = match &cbc.vector {
+        Vector::Given(vector) | Vector::Chained(vector) => (vector.to_vec(), vec![]),
+        Vector::Sent | Vector::Lost => {
+            let vector = vec![number.to_le_bytes()[0] ^ 0x55; cbc.block];
+            (vector.clone(), vector)
+        }
     };
     let mut text = plain.to_vec();
     if cbc.order == MacOrder::MacThenEncrypt {
         text.extend(tag(plain));
     }
-    let padding = 15 - text.len() % 16;
+    let padding = cbc.block - 1 - text.len() % cbc.block;
     text.extend(vec![u8::try_from(padding).unwrap(); padding + 1]);
-    let length = text.len();
-    match cbc.key.len() {
-        16 => cbc::Encryptor::<Aes128>::new_from_slices(&cbc.key, &vector)
-            .unwrap()
-            .encrypt_padded::<NoPadding>(&mut text, length)
-            .map(<[u8]>::len),
-        _ => cbc::Encryptor::<Aes256>::new_from_slices(&cbc.key, &vector)
-            .unwrap()
-            .encrypt_padded::<NoPadding>(&mut text, length)
-            .map(<[u8]>::len),
+    match cbc.cipher {
+        Cipher::Aes128Cbc => chain::<Aes128>(&cbc.key, &vector, &mut text),
+        Cipher::Aes256Cbc => chain::<Aes256>(&cbc.key, &vector, &mut text),
+        Cipher::Camellia128Cbc => chain::<Camellia128>(&cbc.key, &vector, &mut text),
+        Cipher::Camellia256Cbc => chain::<Camellia256>(&cbc.key, &vector, &mut text),
+        Cipher::TripleDesCbc => chain::<TdesEde3>(&cbc.key, &vector, &mut text),
+        other => unreachable!("{other:?} chains no blocks"),
     }
-    .unwrap();
     let mut body = [sent, text].concat();
     if cbc.order == MacOrder::EncryptThenMac {
         body.extend(tag(&body));
     }
     body
+}
+
+fn chain<C: BlockCipherEncrypt + KeyInit>(key: &[u8], vector: &[u8], blocks: &mut [u8]) {
+    let length = blocks.len();
+    let cipher = Encryptor::<C>::new_from_slices(key, vector).unwrap();
+    cipher.encrypt_padded::<NoPadding>(blocks, length).unwrap();
 }
 
 fn mac(hash: Hash, key: &[u8], text: &[u8]) -> Vec<u8> {

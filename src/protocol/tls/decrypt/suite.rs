@@ -17,7 +17,10 @@ pub(super) enum Cipher {
     Aes256Ccm,
     Aes256Ccm8,
     Aes256Gcm,
+    Camellia128Cbc,
+    Camellia256Cbc,
     ChaCha20Poly1305,
+    TripleDesCbc,
 }
 
 /// A hash, in a key derivation or a MAC.
@@ -45,17 +48,36 @@ impl Cipher {
     /// Octets of the key.
     pub(super) const fn key(self) -> usize {
         match self {
-            Self::Aes128Cbc | Self::Aes128Ccm | Self::Aes128Ccm8 | Self::Aes128Gcm => 16,
+            Self::Aes128Cbc
+            | Self::Aes128Ccm
+            | Self::Aes128Ccm8
+            | Self::Aes128Gcm
+            | Self::Camellia128Cbc => 16,
+            Self::TripleDesCbc => 24,
             Self::Aes256Cbc
             | Self::Aes256Ccm
             | Self::Aes256Ccm8
             | Self::Aes256Gcm
+            | Self::Camellia256Cbc
             | Self::ChaCha20Poly1305 => 32,
         }
     }
 
-    pub(super) const fn is_cbc(self) -> bool {
-        matches!(self, Self::Aes128Cbc | Self::Aes256Cbc)
+    /// Octets of a block where blocks are chained (CBC); `None` for an AEAD.
+    pub(super) const fn chained_block(self) -> Option<usize> {
+        match self {
+            Self::TripleDesCbc => Some(8),
+            Self::Aes128Cbc | Self::Aes256Cbc | Self::Camellia128Cbc | Self::Camellia256Cbc => {
+                Some(16)
+            }
+            Self::Aes128Ccm
+            | Self::Aes128Ccm8
+            | Self::Aes128Gcm
+            | Self::Aes256Ccm
+            | Self::Aes256Ccm8
+            | Self::Aes256Gcm
+            | Self::ChaCha20Poly1305 => None,
+        }
     }
 }
 
@@ -76,6 +98,9 @@ impl Suite {
             (TlsCipherEnc::Aes, TlsCipherEncMode::Ccm, 256) => Cipher::Aes256Ccm,
             (TlsCipherEnc::Aes, TlsCipherEncMode::Gcm, 128) => Cipher::Aes128Gcm,
             (TlsCipherEnc::Aes, TlsCipherEncMode::Gcm, 256) => Cipher::Aes256Gcm,
+            (TlsCipherEnc::Camellia, TlsCipherEncMode::Cbc, 128) => Cipher::Camellia128Cbc,
+            (TlsCipherEnc::Camellia, TlsCipherEncMode::Cbc, 256) => Cipher::Camellia256Cbc,
+            (TlsCipherEnc::TripleDes, TlsCipherEncMode::Cbc, _) => Cipher::TripleDesCbc,
             (TlsCipherEnc::Chacha20_Poly1305, ..) => Cipher::ChaCha20Poly1305,
             _ => return None,
         };
@@ -161,6 +186,27 @@ mod tests {
                 Hash::Sha384,
             ),
             (0x0303, 0xc013, Cipher::Aes128Cbc, Hash::Sha256, Hash::Sha1),
+            (
+                0x0301,
+                0x000a,
+                Cipher::TripleDesCbc,
+                Hash::Md5AndSha1,
+                Hash::Sha1,
+            ),
+            (
+                0x0303,
+                0xc077,
+                Cipher::Camellia256Cbc,
+                Hash::Sha384,
+                Hash::Sha384,
+            ),
+            (
+                0x0303,
+                0x0041,
+                Cipher::Camellia128Cbc,
+                Hash::Sha256,
+                Hash::Sha1,
+            ),
             (
                 0x0301,
                 0x002f,

@@ -195,21 +195,24 @@ static ALL: LazyLock<Vec<Sealed>> = LazyLock::new(|| {
         all.push((format!("1.3 {cipher:04x}"), sealed_1_3(cipher, hash, 0)));
     }
     for cipher in [
-        0xc02f, 0xc030, 0xcca8, 0xc09e, 0xc0a3, 0x002f, 0x0035, 0x003c, 0x003d, 0xc028,
+        0xc02f, 0xc030, 0xcca8, 0xc09e, 0xc0a3, 0x002f, 0x0035, 0x003c, 0x003d, 0xc028, 0x000a,
+        0x0041, 0x0084, 0xc077,
     ] {
         all.push((
             format!("1.2 {cipher:04x}"),
             sealed_1_2(0x0303, cipher, false),
         ));
     }
-    for cipher in [0x002f, 0x003d, 0xc028] {
+    for cipher in [0x002f, 0x003d, 0xc028, 0x000a, 0xc076] {
         let name = format!("1.2 {cipher:04x}, encrypt then MAC");
         all.push((name, sealed_1_2(0x0303, cipher, true)));
     }
     for version in [0x0301, 0x0302] {
-        for cipher in [0x002f, 0x0035] {
+        for cipher in [0x002f, 0x0035, 0x000a, 0x0084] {
             let name = format!("{version:04x} {cipher:04x}");
             all.push((name, sealed_1_2(version, cipher, false)));
+            let name = format!("{version:04x} {cipher:04x}, encrypt then MAC");
+            all.push((name, sealed_1_2(version, cipher, true)));
         }
     }
     all

@@ -1,0 +1,279 @@
+//! Clock and pairs, found from each other in rounds.
+
+use crate::model::{LogSession, Nanos, Span};
+
+use super::clock::Clock;
+use super::component::{self, Edge, Edges};
+use super::fit::{self, Constraint, Line};
+use super::jitter::Placed;
+use super::order::Order;
+use super::overhead::Overheads;
+use super::pairing::{Known, Pairing};
+use super::rows;
+use super::settled::{Learnt, Settled, Verdict, claimed_pairs, nearly_same};
+use super::share::Lack;
+use super::view::View;
+use super::vote;
+
+/// Times that clock and pairs are found anew from each other.
+const ROUNDS: usize = 6;
+/// A share of unknown sessions that is no smaller than by this is the same.
+const SAME_SHARE: f64 = 0.75;
+/// Seconds within which an offset that the user gives is believed.
+const GIVEN_WITHIN: f64 = 0.1;
+
+impl View<'_> {
+    /// Clock and pairs from a vote.
+    pub(super) fn run(&self) -> Option<Settled> {
+        let all: Vec<&LogSession> = (0..self.mine.len())
+            .filter_map(|row| self.log(row))
+            .collect();
+        let coarse = vote::coarse(&all, |log| self.offsets(log))?;
+        let pairings = self.gather(coarse);
+        let lone = fit::fit(&self.lone(&pairings, coarse), 1.0);
+        // Two beginnings, as either may mislead: the sessions that can have one partner only, and the vote itself.
+        let mut best: Option<Settled> = None;
+        for line in [lone, Some(Line::vague())].iter().flatten() {
+            let clock = Clock::from_line(self.id, self.origin, coarse, self.resolution()?, line);
+            let settled = self.settle(&pairings, clock, coarse);
+            let explains = settled.claimed();
+            if best
+                .as_ref()
+                .is_none_or(|best| settled.worth() > best.worth())
+            {
+                best = Some(settled);
+            }
+            // What explains nearly all cannot be bettered.
+            if explains * 10 >= self.mine.len() * 9 {
+                break;
+            }
+        }
+        best
+    }
+
+    /// Clock and pairs begun from an offset that is known to within `bound` seconds.
+    pub(super) fn near(&self, offset: Span, bound: f64) -> Option<Settled> {
+        let line = Line::near(bound);
+        let clock = Clock::from_line(self.id, self.origin, offset, self.resolution()?, &line);
+        Some(self.settle(&self.gather(offset), clock, offset))
+    }
+
+    /// Pairs under a clock that is `offset` ahead of the capture's, as the user says.
+    pub(super) fn given(&self, offset: Span) -> Option<Settled> {
+        let line = Line::near(GIVEN_WITHIN);
+        let mut clock = Clock::from_line(self.id, self.origin, offset, self.resolution()?, &line);
+        let pairings = self.gather(offset);
+        let mut learnt = Learnt::default();
+        let (mut chosen, _) = self.choose(&pairings, &clock, offset, &learnt);
+        for _ in 0..2 {
+            learnt.order = self.order(&pairings, &chosen, &learnt.order);
+            if self.has_rows() {
+                learnt.overheads = self.overheads(&pairings, &clock, offset, &learnt);
+            }
+            let lack;
+            (chosen, lack) = self.choose(&pairings, &clock, offset, &learnt);
+            learnt.share = lack.share;
+        }
+        clock.drift_bound_ppm = 0.0;
+        let mut settled = Settled {
+            clock,
+            coarse: offset,
+            line: None,
+            constraints: Vec::new(),
+            learnt,
+            chosen,
+        };
+        settled.clock.pairs = settled.claimed();
+        Some(settled)
+    }
+    /// Pairs and clock found from each other until neither changes.
+    fn settle(&self, pairings: &[Vec<Pairing>], mut clock: Clock, coarse: Span) -> Settled {
+        let mut learnt = Learnt::default();
+        // What is possible teaches the first round, what was chosen those that follow.
+        if self.has_rows() {
+            learnt.overheads = self.overheads(pairings, &clock, coarse, &learnt);
+        }
+        let (mut chosen, lack) = self.choose(pairings, &clock, coarse, &learnt);
+        // Times alone say something only where it is known how few of the log's sessions are not on the wire.
+        let by_times = !chosen.iter().flatten().any(Verdict::is_clear);
+        if by_times {
+            learnt.share = lack.beside_chance();
+            (chosen, _) = self.choose(pairings, &clock, coarse, &learnt);
+        }
+        // Wrong pairs of a rough clock fall away under a better one, which then knows better still.
+        let mut fitted = None;
+        let mut constraints = Vec::new();
+        for _ in 0..ROUNDS {
+            let (paired, doubt) = self.paired(pairings, &chosen, coarse);
+            let plain: Vec<Constraint> = paired.iter().map(|&(_, constraint)| constraint).collect();
+            let Some(line) = fit::fit(&plain, doubt) else {
+                break;
+            };
+            (fitted, constraints) = (Some(line), paired);
+            clock = Clock::from_line(self.id, self.origin, coarse, clock.resolution, &line);
+            learnt.slack = line.slack;
+            learnt.order = self.order(pairings, &chosen, &learnt.order);
+            let (better, lack) = self.choose(pairings, &clock, coarse, &learnt);
+            let share = if by_times {
+                lack.beside_chance()
+            } else {
+                lack.share
+            };
+            // What is chosen has to go by what it teaches itself.
+            let settled = nearly_same(&better, &chosen) && share >= learnt.share * SAME_SHARE;
+            learnt.share = share;
+            chosen = better;
+            if settled {
+                break;
+            }
+        }
+        Settled {
+            clock,
+            coarse,
+            line: fitted,
+            constraints,
+            learnt,
+            chosen,
+        }
+    }
+
+    /// Pairs under a clock that other logs have made better known since they were chosen.
+    pub(super) fn choose_again(&self, settled: &mut Settled) {
+        let pairings = self.gather(settled.coarse);
+        (settled.chosen, _) =
+            self.choose(&pairings, &settled.clock, settled.coarse, &settled.learnt);
+    }
+
+    /// Constraints from log sessions that have one possible partner near the coarse offset.
+    fn lone(&self, pairings: &[Vec<Pairing>], coarse: Span) -> Vec<Constraint> {
+        let lone = pairings
+            .iter()
+            .enumerate()
+            .filter_map(|(row, found)| match found.as_slice() {
+                [only] => only.constraint(self, row, coarse),
+                _ => None,
+            });
+        lone.collect()
+    }
+
+    /// Constraints from pairs that were claimed, and how many of these are expected to be wrong.
+    fn paired(
+        &self,
+        pairings: &[Vec<Pairing>],
+        chosen: &[Option<Verdict>],
+        coarse: Span,
+    ) -> (Vec<(u64, Constraint)>, f64) {
+        let claimed: Vec<_> = claimed_pairs(pairings, chosen).collect();
+        let constraints = self.wires.threads.map(claimed.len(), |at| {
+            let &(row, pairing, verdict) = claimed.get(at)?;
+            let constraint = pairing.constraint(self, row, coarse)?;
+            let line = self.log(row)?.events.first()?.line.line;
+            Some((line, constraint, 1.0 / (1.0 + verdict.margin.exp())))
+        });
+        let mut doubt = 0.0;
+        let constraints = constraints.into_iter().flatten();
+        let constraints = constraints.map(|(line, constraint, wrong)| {
+            doubt += wrong;
+            (line, constraint)
+        });
+        (constraints.collect(), doubt)
+    }
+
+    /// Where the lines that were claimed lie on the wire.
+    fn order(
+        &self,
+        pairings: &[Vec<Pairing>],
+        chosen: &[Option<Verdict>],
+        before: &Order,
+    ) -> Order {
+        let known = claimed_pairs(pairings, chosen).flat_map(|(row, pairing, _)| {
+            let places = pairing.places(self, row).iter();
+            places.map(move |&(line, window)| Placed { row, line, window })
+        });
+        Order::of(&known.collect::<Vec<_>>(), before)
+    }
+
+    /// The assignment of greatest total score under `clock`, and the share of the rows that cannot be on the wire.
+    fn choose(
+        &self,
+        pairings: &[Vec<Pairing>],
+        clock: &Clock,
+        coarse: Span,
+        learnt: &Learnt,
+    ) -> (Vec<Option<Verdict>>, Lack) {
+        let offset_at = |at: Nanos| clock.offset_at(at) - coarse;
+        let known = self.known(clock, &offset_at, learnt);
+        let threads = self.wires.threads;
+        let edges = threads.gather(pairings.len(), |rows| {
+            let found = rows.filter_map(|row| Some((row, pairings.get(row)?)));
+            let pairs = found.flat_map(|(row, found)| found.iter().map(move |pair| (row, pair)));
+            let edges = pairs.filter_map(|(row, pairing)| {
+                let score = pairing.score(self, row, &known)?;
+                Some(Edge {
+                    row,
+                    column: (pairing.wire, pairing.place),
+                    score,
+                    places: pairing.places(self, row),
+                })
+            });
+            edges.collect()
+        });
+        let edges = Edges::new(edges);
+        let lack = self.lack(&edges, clock);
+        let mut verdicts: Vec<Option<Verdict>> = vec![None; self.mine.len()];
+        for choice in component::choose(&edges, learnt.order.lines(), threads) {
+            if let (Some(slot), Some(&log)) =
+                (verdicts.get_mut(choice.row), self.mine.get(choice.row))
+            {
+                *slot = Some(Verdict::of(log, choice));
+            }
+        }
+        (verdicts, lack)
+    }
+
+    pub(super) fn known<'k>(
+        &'k self,
+        clock: &Clock,
+        offset_at: &'k (dyn Fn(Nanos) -> Span + Sync),
+        learnt: &'k Learnt,
+    ) -> Known<'k> {
+        Known {
+            background: &self.wires.background,
+            order: &learnt.order,
+            overheads: &learnt.overheads,
+            offset_at,
+            bound: clock.bound.as_seconds_f64(),
+            resolution: clock.resolution.as_seconds_f64(),
+            looser: learnt.slack,
+            share: learnt.share,
+        }
+    }
+
+    /// Lengths of hidden heads, as the pairs that are possible would have them: each line counts once.
+    fn overheads(
+        &self,
+        pairings: &[Vec<Pairing>],
+        clock: &Clock,
+        coarse: Span,
+        learnt: &Learnt,
+    ) -> Overheads {
+        let offset_at = |at: Nanos| clock.offset_at(at) - coarse;
+        let known = self.known(clock, &offset_at, learnt);
+        let mut overheads = Overheads::default();
+        for (row, found) in pairings.iter().enumerate() {
+            let Some(command) = self.log(row).and_then(rows::single) else {
+                continue;
+            };
+            let possible: Vec<(u64, u64)> = found
+                .iter()
+                .filter(|pairing| pairing.score(self, row, &known).is_some())
+                .filter_map(|pairing| self.slot(pairing.wire, pairing.place?)?.hidden_octets())
+                .collect();
+            let of = u32::try_from(possible.len()).unwrap_or(u32::MAX);
+            for octets in possible {
+                overheads.learn(command, octets, 1.0 / f64::from(of));
+            }
+        }
+        overheads
+    }
+}
