@@ -240,15 +240,7 @@ fn is_priority(word: &str) -> bool {
 fn of_journal(line: &str) -> Option<Envelope<'_>> {
     let (stamp, zone, rest) = match stamp::unix(line) {
         Some((at, rest)) => (at, Some(Span::ZERO), rest),
-        None => {
-            let (day, rest) = word(line).filter(|(day, _)| day.len() == 3)?;
-            let stamped = stamp::iso(rest).filter(|stamped| stamped.zone.is_none())?;
-            let is_day = day.bytes().all(|letter| letter.is_ascii_alphabetic());
-            let (name, rest) = word(stamped.rest.strip_prefix(' ')?)?;
-            let is_zone = is_day && name.bytes().all(|letter| letter.is_ascii_uppercase());
-            let zone = (name == "UTC").then_some(Span::ZERO);
-            is_zone.then_some((stamped.stamp, zone, rest))?
-        }
+        None => in_full(line)?,
     };
     // Others stamp their lines alike: nothing less than a host and a process will do.
     let (_host, rest) = word(rest.strip_prefix(' ').unwrap_or(rest))?;
@@ -262,6 +254,17 @@ fn of_journal(line: &str) -> Option<Envelope<'_>> {
         pid,
         text,
     })
+}
+
+/// `Tue 2026-11-24 03:43:40 CET`, and what is behind it.
+fn in_full(line: &str) -> Option<(Stamp, Option<Span>, &str)> {
+    let (day, rest) = word(line).filter(|(day, _)| day.len() == 3)?;
+    let stamped = stamp::iso(rest).filter(|stamped| stamped.zone.is_none())?;
+    let (name, rest) = word(stamped.rest.strip_prefix(' ')?)?;
+    let is_day = day.bytes().all(|letter| letter.is_ascii_alphabetic());
+    let is_zone = is_day && name.bytes().all(|letter| letter.is_ascii_uppercase());
+    let zone = (name == "UTC").then_some(Span::ZERO);
+    is_zone.then_some((stamped.stamp, zone, rest))
 }
 
 /// Behind the version: stamp, host, program, process id, message id, structured data, text.
