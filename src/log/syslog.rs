@@ -90,7 +90,7 @@ impl Syslog {
             return None;
         }
         let stamped = self.stamped(line)?;
-        let (host, _) = word(stamped.rest.trim_start_matches(' '))?;
+        let (host, _) = word(without_level(stamped.rest.trim_start_matches(' ')))?;
         let year = stamped.stamp.at.to_rfc3339();
         let year = year.get(..4)?.parse().ok()?;
         // A program that writes to the wire itself may leave its host out.
@@ -157,8 +157,10 @@ impl<'a> Undated<'a> {
         if wire && let Some(rest) = line.strip_prefix("1 ") {
             return rfc5424(rest);
         }
-        let (when, rest) = When::read(line)?;
-        let rest = rest.trim_start_matches(' ');
+        let Some((when, rest)) = When::read(line) else {
+            return of_journal(line);
+        };
+        let rest = without_level(rest.trim_start_matches(' '));
         let (first, behind) = word(rest)?;
         // A program that writes to the wire itself may leave its host out.
         let rest = if first.ends_with("]:") { rest } else { behind };
@@ -171,9 +173,11 @@ impl<'a> Undated<'a> {
                 when,
                 program,
                 pid,
-                text,
+                text: without_id(text),
             });
         }
+        // BusyBox has the facility and the level before the program.
+        let rest = if is_priority(tag) { text } else { rest };
         // An RFC 5424 message in a file of rsyslog has no colon behind the process id.
         let (tag, text) = rest
             .split_once("] ")
@@ -188,7 +192,7 @@ impl<'a> Undated<'a> {
             when,
             program,
             pid,
-            text,
+            text: without_id(text),
         })
     }
 }
@@ -214,6 +218,79 @@ fn without_priority(line: &str) -> (&str, bool) {
         }
         _ => (line, false),
     }
+}
+
+/// FreeBSD's `syslogd -v` puts `<mail.info>` or `<2.6>` before the host.
+fn without_level(rest: &str) -> &str {
+    let inner = rest
+        .strip_prefix('<')
+        .and_then(|rest| rest.split_once("> "));
+    match inner {
+        Some((level, behind)) if level.contains('.') && !level.contains(' ') => behind,
+        _ => rest,
+    }
+}
+
+/// Solaris begins the text with `[ID 197553 mail.info] `.
+fn without_id(text: &str) -> &str {
+    let inner = text
+        .strip_prefix("[ID ")
+        .and_then(|rest| rest.split_once("] "));
+    match inner.map(|(id, behind)| (id.split_once(' '), behind)) {
+        Some((Some((number, priority)), behind))
+            if is_priority(priority) && number.bytes().all(|digit| digit.is_ascii_digit()) =>
+        {
+            behind
+        }
+        _ => text,
+    }
+}
+
+/// `mail.info`: a facility and a level (RFC 3164 §4.1.1, in the words of `syslog.conf`).
+fn is_priority(word: &str) -> bool {
+    const FACILITIES: [&str; 12] = [
+        "auth", "authpriv", "cron", "daemon", "ftp", "kern", "lpr", "mail", "news", "syslog",
+        "user", "uucp",
+    ];
+    const LEVELS: [&str; 11] = [
+        "alert", "crit", "debug", "emerg", "err", "error", "info", "notice", "panic", "warn",
+        "warning",
+    ];
+    word.split_once('.').is_some_and(|(facility, level)| {
+        let local = facility.strip_prefix("local").is_some_and(|n| n.len() == 1);
+        (local || FACILITIES.contains(&facility)) && LEVELS.contains(&level)
+    })
+}
+
+/// What `journalctl` writes with `-o short-unix` and `-o short-full`: `1795491820.123456 mail postfix/smtpd[7]: …`,
+/// `Tue 2026-11-24 03:43:40 CET mail postfix/smtpd[7]: …`. The name of a zone says too little, but for UTC.
+fn of_journal(line: &str) -> Option<Undated<'_>> {
+    let (stamp, zone, rest) = match stamp::unix(line) {
+        Some((at, rest)) => (at, Some(Span::ZERO), rest),
+        None => in_full(line)?,
+    };
+    // Others stamp their lines alike: nothing less than a host and a process will do.
+    let (_host, rest) = word(rest.strip_prefix(' ').unwrap_or(rest))?;
+    let (tag, text) = word(rest)?;
+    let (program, pid) = tag.strip_suffix("]:")?.split_once('[')?;
+    let is_pid = pid.bytes().all(|digit| digit.is_ascii_digit());
+    is_pid.then_some(Undated {
+        when: When::Whole { stamp, zone },
+        program,
+        pid,
+        text,
+    })
+}
+
+/// `Tue 2026-11-24 03:43:40 CET`, and what is behind it.
+fn in_full(line: &str) -> Option<(Stamp, Option<Span>, &str)> {
+    let (day, rest) = word(line).filter(|(day, _)| day.len() == 3)?;
+    let stamped = stamp::iso(rest).filter(|stamped| stamped.zone.is_none())?;
+    let (name, rest) = word(stamped.rest.strip_prefix(' ')?)?;
+    let is_day = day.bytes().all(|letter| letter.is_ascii_alphabetic());
+    let is_zone = is_day && name.bytes().all(|letter| letter.is_ascii_uppercase());
+    let zone = (name == "UTC").then_some(Span::ZERO);
+    is_zone.then_some((stamped.stamp, zone, rest))
 }
 
 /// Behind the version: stamp, host, program, process id, message id, structured data, text.
@@ -276,6 +353,30 @@ mod tests {
                 None,
             ),
             ("Nov 24 03:43:40 mail postfix/smtpd[21489] connect", None),
+            (
+                "Nov 24 03:43:40 <2.6> mail postfix/smtpd[21489]: connect",
+                None,
+            ),
+            (
+                "Nov 24 03:43:40 mail mail.info postfix/smtpd[21489]: connect",
+                None,
+            ),
+            (
+                "Nov 24 03:43:40 mail postfix/smtpd[21489]: [ID 197553 mail.info] connect",
+                None,
+            ),
+            (
+                "Tue 2026-11-24 03:43:40 CET mail postfix/smtpd[21489]: connect",
+                None,
+            ),
+            (
+                "Tue 2026-11-24 03:43:40 UTC mail postfix/smtpd[21489]: connect",
+                Some(Span::ZERO),
+            ),
+            (
+                "1795491820.000000 mail postfix/smtpd[21489]: connect",
+                Some(Span::ZERO),
+            ),
             ("<22>Nov 24 03:43:40 postfix/smtpd[21489]: connect", None),
             (
                 "<22>1 2026-11-24T03:43:40Z mail postfix/smtpd 21489 - - connect",
