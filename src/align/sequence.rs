@@ -278,17 +278,18 @@ fn push_untold(laid: &mut Laid, told: &[Told<'_>]) {
 
 fn from_log(told: Told<'_>) -> Exchange {
     let command = told.command;
+    // Without words is only the greeting.
+    let request = match command.request {
+        "" if command.is_body() => "<body>",
+        request => request,
+    };
     Exchange {
         response: command.response.or(command.code).map(str::to_owned),
         code: command.code.map(str::to_owned),
         request_bytes: command.request_bytes,
         response_bytes: command.response_bytes,
         line: told.line,
-        ..Exchange::new(
-            Verb::new(command.verb),
-            command.request.to_owned(),
-            Seen::Log,
-        )
+        ..Exchange::new(Verb::new(command.verb), request.to_owned(), Seen::Log)
     }
 }
 

@@ -141,6 +141,8 @@ fn to_file(account: &Account, path: &Path) -> Result<()> {
 fn to_standard_output(account: &Account, args: &Args) -> Result<()> {
     let name = if args.json { "jsonl" } else { "text" };
     let choice = match args.color {
+        // JSON has no colour to be taken out of it.
+        _ if args.json => ColorChoice::AlwaysAnsi,
         Color::Always => ColorChoice::Always,
         Color::Auto => AutoStream::choice(&io::stdout()),
         Color::Never => ColorChoice::Never,

@@ -140,6 +140,18 @@ impl UdpTable {
         );
     }
 
+    /// Whether a conversation of these ends is open and not silent for too long.
+    pub fn follows(&self, datagram: &Datagram<'_>, udp: &UdpDatagram<'_>, at: Nanos) -> bool {
+        let [source, destination] = [
+            (datagram.source, udp.source_port),
+            (datagram.destination, udp.destination_port),
+        ]
+        .map(|(ip, port)| Endpoint { ip, port });
+        let key = FlowKey::new(source, destination, Transport::Udp);
+        let open = self.by_key.get(&key).and_then(|&id| self.open.get(id));
+        open.is_some_and(|open| at.since(open.record.end) <= SILENCE)
+    }
+
     /// Conversations closed early because too many were open.
     pub const fn closed_early(&self) -> u64 {
         self.closed_early

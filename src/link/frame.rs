@@ -72,6 +72,11 @@ pub(super) fn outermost(link_type: LinkType, packet: &[u8]) -> Result<Under<'_>,
         LinkType(6) => token_ring(packet),
         LinkType(10) => fddi(packet),
         LinkType(105) => Ok(Under::Wireless(packet)),
+        // Cisco's HDLC: address, control, an Ethernet type.
+        LinkType(104) => ethertype_at(packet, 2, 4),
+        LinkType(239) => netfilter_log(packet),
+        // IP over InfiniBand behind a global routing header (RFC 4391 §6).
+        LinkType(242) => ethertype_at(packet, 40, 44),
         LinkType(127) => Ok(Under::Wireless(wireless::under_radiotap(packet)?)),
         _ => Err(Passed::UnknownLinkType),
     }
@@ -118,6 +123,39 @@ fn token_ring(frame: &[u8]) -> Result<Under<'_>, Passed> {
         usize::from(route & 0x1f)
     };
     logical_link(rest(frame, 14 + route)?)
+}
+
+/// Linux's NFLOG: family, version and group, then attributes, each with its length and its kind in the byte order of the host
+/// (`linux/netfilter/nfnetlink_log.h`). One is the packet, from its IP header on.
+fn netfilter_log(packet: &[u8]) -> Result<Under<'_>, Passed> {
+    const PAYLOAD: u16 = 9;
+    const ATTRIBUTES: usize = 64;
+    match packet.first() {
+        Some(2 | 10) => {}
+        Some(_) => return Err(Passed::NotIp),
+        None => return Err(Passed::Truncated),
+    }
+    let all = rest(packet, 4)?;
+    // Of two readings of a length the shorter is the one that was meant.
+    let swapped = u16_at(all, 0)? > u16_at(all, 0)?.swap_bytes();
+    let field = |bytes, at| {
+        let number = u16_at(bytes, at)?;
+        Ok(if swapped { number.swap_bytes() } else { number })
+    };
+    let mut at = 0;
+    for _ in 0..ATTRIBUTES {
+        let attribute = rest(all, at)?;
+        let length = usize::from(field(attribute, 0)?);
+        if length < 4 {
+            return Err(Passed::Malformed);
+        }
+        if field(attribute, 2)? & 0x7fff == PAYLOAD {
+            let end = length.min(attribute.len());
+            return Ok(Under::Ip(attribute.get(4..end).unwrap_or_default()));
+        }
+        at += length.next_multiple_of(4);
+    }
+    Err(Passed::NotIp)
 }
 
 /// ANSI X3.139: control of the frame, two addresses.
@@ -334,6 +372,20 @@ mod tests {
                     IP,
                 ]),
             ),
+            (LinkType(104), join(&[&[0x0f, 0, 8, 0], IP])),
+            (
+                LinkType(239),
+                join(&[
+                    &[2, 0, 0, 5, 7, 0, 10, 0, b'i', b'n', 0, 0],
+                    &[8, 0, 9, 0],
+                    IP,
+                ]),
+            ),
+            (
+                LinkType(239),
+                join(&[&[2, 0, 0, 5, 0, 8, 0, 9], IP, &[0, 5, 0, 10, 0]]),
+            ),
+            (LinkType(242), join(&[&[0; 40], &[8, 0, 0, 0], IP])),
             (
                 LinkType(10),
                 join(&[&[0x57], &[0; 12], &[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], IP]),

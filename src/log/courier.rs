@@ -41,8 +41,12 @@ pub(super) const ENTRY: Entry = Entry {
     },
 };
 
+/// What is noted of a login.
+const LOGIN: &str = "LOGIN";
 /// The reply to a login that fails (RFC 4954 §6).
 const LOGIN_REFUSED: &str = "535";
+/// Without a port and before a login nothing but time tells two sessions of one client apart.
+const SAME_CLIENT: Span = Span::seconds(300);
 /// Sessions that may be open at once.
 const MAX_OPEN: usize = 50_000;
 
@@ -57,7 +61,7 @@ fn is_beside(program: &str) -> bool {
     program.starts_with("courier") || program == "authdaemond"
 }
 
-/// By which the lines of a connection are found: its program, and the client; without a port, its user.
+/// By which the lines of a connection are found: its program, and the client; without a port, its process or its user.
 type Key = (&'static str, IpAddr, Option<u16>, String);
 
 /// One file.
@@ -208,8 +212,13 @@ impl Builder for Courier {
             return Parsed::Failed;
         };
         let user = told.get("user=").unwrap_or_default();
-        let key_user = if port.is_some() { "" } else { user };
-        let key: Key = (told.proto, ip, port, key_user.to_owned());
+        let further = match (port, told.proto) {
+            (Some(_), _) => "",
+            // Each connection has a process of its own.
+            (None, "smtp") => envelope.pid,
+            (None, _) => user,
+        };
+        let key: Key = (told.proto, ip, port, further.to_owned());
         if told.what == What::Connection && port.is_none() {
             // Without a port nothing ties it to the lines that follow.
             return Parsed::Aside(Some(stamp));
@@ -218,7 +227,11 @@ impl Builder for Courier {
             log: self.id,
             line: line.number,
         };
-        if told.what == What::Connection {
+        let another = self
+            .open
+            .get(&key)
+            .is_some_and(|open| port.is_none() && is_forgotten(open, stamp));
+        if told.what == What::Connection || another {
             out.extend(self.open.remove(&key));
         }
         if self.open.len() >= MAX_OPEN && !self.open.contains_key(&key) {
@@ -249,6 +262,14 @@ impl Builder for Courier {
     }
 }
 
+/// Whether a session without a port has been silent for so long that a line at `now` is another's.
+fn is_forgotten(session: &LogSession, now: Stamp) -> bool {
+    let login = |event: &LogEvent| matches!(&event.what, Event::Note(note) if note == LOGIN);
+    let last = session.events.last();
+    last.is_some_and(|last| now.at.since(last.stamp.at) > SAME_CLIENT)
+        && !session.events.iter().any(login)
+}
+
 impl Told<'_> {
     /// Adds what the line tells to its session.
     fn tell(&self, session: &mut LogSession, line: LineRef, stamp: Stamp) {
@@ -268,7 +289,7 @@ impl Told<'_> {
         }
         let what = match self.what {
             What::Connection => Event::Open,
-            What::Login => Event::Note("LOGIN".to_owned()),
+            What::Login => Event::Note(LOGIN.to_owned()),
             What::Refused(command, reply) => self.refused(command, reply),
             What::Over(ending) => {
                 session.ending = ending;
@@ -376,6 +397,26 @@ nothing of the kind
                 "AUTH *** 535"
             ]
         );
+    }
+
+    #[test]
+    fn without_ports_the_process_tells_and_else_time() {
+        let refused = "error,relay=::ffff:192.0.2.10,from=<a@b>,to=<x@y>: 550 User unknown.";
+        let log = format!(
+            "Nov 24 03:43:39 mail courieresmtpd: {refused}
+Nov 24 03:44:39 mail courieresmtpd: {refused}
+Nov 24 03:44:40 mail courieresmtpd[7]: {refused}
+Nov 24 03:44:40 mail courieresmtpd[8]: {refused}
+Nov 24 03:54:40 mail courieresmtpd: {refused}
+"
+        );
+        let told = read(&ENTRY, &log, 2026);
+        let lines: Vec<usize> = told
+            .sessions
+            .iter()
+            .map(|session| session.events.len())
+            .collect();
+        assert_eq!(lines, [2, 1, 1, 1]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! [`MAX_LINE`] octets; each format bounds the sessions that it keeps open; unparsed lines are counted and the first few kept.
 
 pub mod advice;
+mod by_host;
 mod courier;
 mod csv;
 mod cyrus;

@@ -73,6 +73,22 @@ pub(super) fn iso(text: &str) -> Option<Stamped<'_>> {
     })
 }
 
+/// `1795491820.635236`: seconds and microseconds since 1970, and what is behind them.
+pub(super) fn unix(text: &str) -> Option<(Stamp, &str)> {
+    let (seconds, rest) = text.split_once('.')?;
+    let (micros, rest) = rest.split_at_checked(6)?;
+    let digits = |part: &str| part.bytes().all(|digit| digit.is_ascii_digit());
+    if !(9..=11).contains(&seconds.len()) || !digits(seconds) || !digits(micros) {
+        return None;
+    }
+    let micros: i64 = micros.parse().ok()?;
+    let stamp = Stamp {
+        at: LogTime::new(seconds.parse().ok()?, micros * 1000),
+        resolution: Span::MICROSECOND,
+    };
+    Some((stamp, rest))
+}
+
 /// `24/Nov/2026:03:29:09 +0000`, also with a fraction and without a zone.
 pub(super) fn common(text: &str) -> Option<Stamped<'_>> {
     let (day, rest) = number(text, 1..=2)?;

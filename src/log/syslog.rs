@@ -49,8 +49,10 @@ impl Syslog {
         if wire && let Some(rest) = line.strip_prefix("1 ") {
             return rfc5424(rest);
         }
-        let stamped = self.stamped(line)?;
-        let rest = stamped.rest.trim_start_matches(' ');
+        let Some(stamped) = self.stamped(line) else {
+            return of_journal(line);
+        };
+        let rest = without_level(stamped.rest.trim_start_matches(' '));
         let (first, behind) = word(rest)?;
         // A program that writes to the wire itself may leave its host out.
         let rest = if first.ends_with("]:") { rest } else { behind };
@@ -64,9 +66,11 @@ impl Syslog {
                 zone: stamped.zone,
                 program,
                 pid,
-                text,
+                text: without_id(text),
             });
         }
+        // BusyBox has the facility and the level before the program.
+        let rest = if is_priority(tag) { text } else { rest };
         // An RFC 5424 message in a file of rsyslog has no colon behind the process id.
         let (tag, text) = rest
             .split_once("] ")
@@ -85,8 +89,27 @@ impl Syslog {
             zone: stamped.zone,
             program,
             pid,
-            text,
+            text: without_id(text),
         })
+    }
+
+    /// The year of a line, and the host that it names.
+    pub(super) fn host<'a>(&mut self, line: &'a str) -> Option<(i32, &'a str)> {
+        let (line, wire) = without_priority(line);
+        let line = match line.strip_prefix("1 ") {
+            Some(rest) if wire => rest,
+            _ => line,
+        };
+        // A program's own log names none: a blank between date and time tells it from RFC 3339.
+        if line.as_bytes().get(4) == Some(&b'-') && line.as_bytes().get(10) != Some(&b'T') {
+            return None;
+        }
+        let stamped = self.stamped(line)?;
+        let (host, _) = word(without_level(stamped.rest.trim_start_matches(' ')))?;
+        let year = stamped.stamp.at.to_rfc3339();
+        let year = year.get(..4)?.parse().ok()?;
+        // A program that writes to the wire itself may leave its host out.
+        (!host.ends_with(':') && !host.starts_with(['[', '+', '-'])).then_some((year, host))
     }
 
     /// The stamp at the start of a line that need not be in an envelope.
@@ -170,6 +193,80 @@ fn without_priority(line: &str) -> (&str, bool) {
     }
 }
 
+/// FreeBSD's `syslogd -v` puts `<mail.info>` or `<2.6>` before the host.
+fn without_level(rest: &str) -> &str {
+    let inner = rest
+        .strip_prefix('<')
+        .and_then(|rest| rest.split_once("> "));
+    match inner {
+        Some((level, behind)) if level.contains('.') && !level.contains(' ') => behind,
+        _ => rest,
+    }
+}
+
+/// Solaris begins the text with `[ID 197553 mail.info] `.
+fn without_id(text: &str) -> &str {
+    let inner = text
+        .strip_prefix("[ID ")
+        .and_then(|rest| rest.split_once("] "));
+    match inner.map(|(id, behind)| (id.split_once(' '), behind)) {
+        Some((Some((number, priority)), behind))
+            if is_priority(priority) && number.bytes().all(|digit| digit.is_ascii_digit()) =>
+        {
+            behind
+        }
+        _ => text,
+    }
+}
+
+/// `mail.info`: a facility and a level (RFC 3164 §4.1.1, in the words of `syslog.conf`).
+fn is_priority(word: &str) -> bool {
+    const FACILITIES: [&str; 12] = [
+        "auth", "authpriv", "cron", "daemon", "ftp", "kern", "lpr", "mail", "news", "syslog",
+        "user", "uucp",
+    ];
+    const LEVELS: [&str; 11] = [
+        "alert", "crit", "debug", "emerg", "err", "error", "info", "notice", "panic", "warn",
+        "warning",
+    ];
+    word.split_once('.').is_some_and(|(facility, level)| {
+        let local = facility.strip_prefix("local").is_some_and(|n| n.len() == 1);
+        (local || FACILITIES.contains(&facility)) && LEVELS.contains(&level)
+    })
+}
+
+/// What `journalctl` writes with `-o short-unix` and `-o short-full`: `1795491820.123456 mail postfix/smtpd[7]: …`,
+/// `Tue 2026-11-24 03:43:40 CET mail postfix/smtpd[7]: …`. The name of a zone says too little, but for UTC.
+fn of_journal(line: &str) -> Option<Envelope<'_>> {
+    let (stamp, zone, rest) = match stamp::unix(line) {
+        Some((at, rest)) => (at, Some(Span::ZERO), rest),
+        None => in_full(line)?,
+    };
+    // Others stamp their lines alike: nothing less than a host and a process will do.
+    let (_host, rest) = word(rest.strip_prefix(' ').unwrap_or(rest))?;
+    let (tag, text) = word(rest)?;
+    let (program, pid) = tag.strip_suffix("]:")?.split_once('[')?;
+    let is_pid = pid.bytes().all(|digit| digit.is_ascii_digit());
+    is_pid.then_some(Envelope {
+        stamp,
+        zone,
+        program,
+        pid,
+        text,
+    })
+}
+
+/// `Tue 2026-11-24 03:43:40 CET`, and what is behind it.
+fn in_full(line: &str) -> Option<(Stamp, Option<Span>, &str)> {
+    let (day, rest) = word(line).filter(|(day, _)| day.len() == 3)?;
+    let stamped = stamp::iso(rest).filter(|stamped| stamped.zone.is_none())?;
+    let (name, rest) = word(stamped.rest.strip_prefix(' ')?)?;
+    let is_day = day.bytes().all(|letter| letter.is_ascii_alphabetic());
+    let is_zone = is_day && name.bytes().all(|letter| letter.is_ascii_uppercase());
+    let zone = (name == "UTC").then_some(Span::ZERO);
+    is_zone.then_some((stamped.stamp, zone, rest))
+}
+
 /// Behind the version: stamp, host, program, process id, message id, structured data, text.
 fn rfc5424(rest: &str) -> Option<Envelope<'_>> {
     let stamped = stamp::iso(rest)?;
@@ -228,6 +325,30 @@ mod tests {
                 None,
             ),
             ("Nov 24 03:43:40 mail postfix/smtpd[21489] connect", None),
+            (
+                "Nov 24 03:43:40 <2.6> mail postfix/smtpd[21489]: connect",
+                None,
+            ),
+            (
+                "Nov 24 03:43:40 mail mail.info postfix/smtpd[21489]: connect",
+                None,
+            ),
+            (
+                "Nov 24 03:43:40 mail postfix/smtpd[21489]: [ID 197553 mail.info] connect",
+                None,
+            ),
+            (
+                "Tue 2026-11-24 03:43:40 CET mail postfix/smtpd[21489]: connect",
+                None,
+            ),
+            (
+                "Tue 2026-11-24 03:43:40 UTC mail postfix/smtpd[21489]: connect",
+                Some(Span::ZERO),
+            ),
+            (
+                "1795491820.000000 mail postfix/smtpd[21489]: connect",
+                Some(Span::ZERO),
+            ),
             ("<22>Nov 24 03:43:40 postfix/smtpd[21489]: connect", None),
             (
                 "<22>1 2026-11-24T03:43:40Z mail postfix/smtpd 21489 - - connect",

@@ -134,8 +134,10 @@ impl Exchange {
         }
     }
 
-    /// From the last byte of the request to the first of the reply, where both were seen.
+    /// From the last byte of the request to the first of the reply, where both were seen; of a reply that began before
+    /// the request was whole there is no such time.
     pub fn response_time(&self) -> Option<super::Span> {
-        Some(self.answered?.since(self.asked?))
+        let taken = self.answered?.since(self.asked?);
+        (taken >= super::Span::ZERO).then_some(taken)
     }
 }

@@ -13,7 +13,7 @@ use crate::model::{
     CaptureSource, DamageLog, IcmpError, Nanos, Neighbour, PassedOver, Proto, Transport,
     WireSession,
 };
-use crate::protocol::dns::{self, DnsDialogue, is_from_server, is_server_port};
+use crate::protocol::dns::{self, DnsDialogue, is_from_server, is_question, is_server_port};
 use crate::protocol::tls::Secrets;
 use crate::protocol::{Dialogue, Driver};
 
@@ -234,7 +234,10 @@ impl Followed {
                 return None;
             }
             Upper::Udp(udp)
-                if is_server_port(udp.source_port) || is_server_port(udp.destination_port) =>
+                if is_server_port(udp.source_port)
+                    || is_server_port(udp.destination_port)
+                    || self.udp.follows(&datagram, udp, record.time)
+                    || is_question(udp.payload) =>
             {
                 let when = (record.time, number);
                 let from_server = |udp: &UdpDatagram<'_>| {

@@ -256,7 +256,11 @@ impl Listener {
     }
 
     fn best_of(&self, openings: &[Opening<'_>]) -> Option<&'static Entry> {
-        judged(openings)
+        // Where nothing came behind a hole, that nothing speaks for no protocol.
+        let says =
+            |opening: &&Opening<'_>| !opening.client.is_empty() || !opening.server.is_empty();
+        let telling: Vec<Opening<'_>> = openings.iter().filter(says).copied().collect();
+        judged(&telling)
             .map(|(entry, verdict)| (verdict, self.is_at_home(entry), entry))
             .filter(|&(verdict, at_home, _)| match verdict {
                 Verdict::Certain | Verdict::Likely => true,

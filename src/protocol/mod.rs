@@ -33,6 +33,7 @@ pub mod registry;
 mod runs;
 mod sasl;
 mod smtp;
+mod socks;
 mod talk;
 #[cfg(test)]
 mod testing;

@@ -2,7 +2,7 @@
 
 use super::runs::Runs;
 use super::tls::Opener;
-use super::{Entry, dns, ftp, http1, http2, imap, nntp, pop3, smtp};
+use super::{Entry, dns, ftp, http1, http2, imap, nntp, pop3, smtp, socks};
 use crate::model::Proto;
 
 /// All protocols, in alphabetical order.
@@ -15,6 +15,7 @@ pub static PROTOCOLS: &[Entry] = &[
     nntp::ENTRY,
     pop3::ENTRY,
     smtp::ENTRY,
+    socks::ENTRY,
 ];
 
 /// The protocol at home on `port` in the clear.

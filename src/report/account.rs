@@ -72,7 +72,7 @@ impl Selection {
 }
 
 /// Numbers of sessions by protocol, protection and witness.
-pub type Totals = BTreeMap<(Proto, Encryption), [u64; 3]>;
+pub type Totals = BTreeMap<(Proto, Option<Encryption>), [u64; 3]>;
 
 /// One end of a session, as far as it is known.
 pub(super) type End = (Option<IpAddr>, Option<u16>);
@@ -360,11 +360,11 @@ impl<'a> Shown<'a> {
         }
     }
 
-    pub(super) fn encryption(&self) -> Encryption {
+    /// How it was encrypted; most logs do not tell.
+    pub(super) fn encryption(&self) -> Option<Encryption> {
         self.wire
             .map(|wire| wire.encryption)
             .or_else(|| self.log.and_then(|log| log.encryption))
-            .unwrap_or_default()
     }
 
     /// How it ended, and who ended it.

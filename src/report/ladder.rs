@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use crate::align::Standing;
-use crate::model::{Exchange, LineRef, MailMessage, Nanos, Seen, Side};
+use crate::model::{Encryption, Exchange, LineRef, MailMessage, Nanos, Seen, Side};
 
 use super::Account;
 use super::account::{End, Shown};
@@ -38,10 +38,12 @@ pub(super) fn write(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -
 
 fn heading(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Result<()> {
     let (source, destination) = shown.ends();
-    let protection = match shown.encryption().name() {
-        "none" => "",
-        "implicit" => " over TLS",
-        _ => " with STARTTLS",
+    let told_of_tls = shown.log.is_some_and(|log| log.tls.is_some());
+    let protection = match shown.encryption() {
+        Some(Encryption::Implicit) => " over TLS",
+        Some(Encryption::StartTls) => " with STARTTLS",
+        None if told_of_tls => " with TLS",
+        Some(Encryption::None) | None => "",
     };
     let (start, _) = account.times(shown);
     writeln!(

@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 
 use crate::align::Clock;
-use crate::model::{CaptureSource, CaptureZone, KeySource, LogSource, Nanos, Span, Zone};
+use crate::model::{
+    CaptureSource, CaptureZone, Encryption, KeySource, LogSource, Nanos, Span, Zone,
+};
 
 use super::escape::terminal;
 use super::jsonl::east_of_utc;
@@ -371,10 +373,11 @@ fn write_totals(account: &Account, out: &mut dyn Write) -> io::Result<()> {
             out,
             "  {:<10} {:<20} {both:>7} {wire:>7} {log:>7}",
             proto,
-            match encryption.name() {
-                "none" => "in the clear",
-                "implicit" => "TLS from the start",
-                _ => "STARTTLS",
+            match encryption {
+                Some(Encryption::None) => "in the clear",
+                Some(Encryption::Implicit) => "TLS from the start",
+                Some(Encryption::StartTls) => "STARTTLS",
+                None => "TLS or not, not told",
             }
         )?;
     }

@@ -59,3 +59,24 @@ fn packets_of_the_public_traces_are_as_many_as_capinfos_counts() {
     }
     eprintln!("compared {compared} traces with capinfos");
 }
+
+#[test]
+fn what_is_spoken_in_a_tunnel_of_socks_is_read() {
+    let name = "tunnels__socks.pcap";
+    let Some(path) = traces().into_iter().find(|path| path.ends_with(name)) else {
+        return;
+    };
+    let told = crate::program::records(&["-r", path.to_str().unwrap()]);
+    let exchanges: Vec<_> = told
+        .iter()
+        .filter(|record| record["type"] == "exchange")
+        .map(|one| [&one["request"], &one["response"]].map(|text| text.as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        exchanges,
+        [
+            ["SOCKS4 CONNECT 192.150.187.12:80", "90 granted"],
+            ["GET / HTTP/1.1", "HTTP/1.1 200 OK"]
+        ]
+    );
+}

@@ -489,6 +489,17 @@ fn a_reset_within_the_window_ends_and_one_outside_it_does_not() {
 }
 
 #[test]
+fn of_two_answers_to_a_syn_the_one_that_the_client_acknowledges_counts() {
+    // A SYN sent again has reached two servers behind one address: the other's answer comes late, or first.
+    let other: Sent = (V, SA, 70_000_499, 100, b"");
+    for at in [1, 2, 3] {
+        let mut sent = DIALOGUE.to_vec();
+        sent.insert(at, other);
+        assert_eq!(run(&timed(&sent), Limits::default()).text, SAID, "{at}");
+    }
+}
+
+#[test]
 fn data_on_the_syn_is_data() {
     let (text, fast) = record(&usual(&[
         (C, S, 99, 0, b"EHLO x\n"),

@@ -384,6 +384,9 @@ impl TcpConnection {
                     None => {}
                 }
             }
+            if let (false, Some(ack)) = (opens, ack) {
+                self.stream(side.other()).agree(ack);
+            }
         }
         Meta {
             seq,

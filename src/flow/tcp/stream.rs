@@ -82,6 +82,17 @@ pub(super) enum Taken {
     Repeated,
 }
 
+/// What tells where a stream begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begins {
+    /// The first segment captured.
+    Guessed,
+    /// A SYN, and another one `before` it that said otherwise.
+    Said { before: Option<SeqNo> },
+    /// A SYN that the other side has acknowledged.
+    Agreed,
+}
+
 /// One direction of a connection.
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -94,7 +105,7 @@ pub(super) struct Stream {
     held_octets: usize,
     fin: Option<(i64, Nanos)>,
     ended: bool,
-    opened: bool,
+    begins: Begins,
     recent: Recent,
     /// Whether the last thing passed on was a hole: what is missing next belongs to it.
     in_hole: bool,
@@ -110,7 +121,7 @@ impl Stream {
             held_octets: 0,
             fin: None,
             ended: false,
-            opened: false,
+            begins: Begins::Guessed,
             recent: Recent::EMPTY,
             in_hole: false,
         }
@@ -123,18 +134,37 @@ impl Stream {
         }
     }
 
-    /// Makes `next` the first octet, as a SYN says, unless the stream is under way.
+    /// Makes `next` the first octet, as a SYN says, unless the stream is under way or the other side has agreed to another.
     pub(super) fn open(&mut self, next: SeqNo) {
-        if self.is_untouched() {
+        if !self.is_untouched() || self.begins == Begins::Agreed {
+            return;
+        }
+        let before = self.next.replace(next);
+        self.begins = match self.begins {
+            Begins::Said { .. } if before == Some(next) => return,
+            Begins::Said { .. } => Begins::Said { before },
+            Begins::Guessed | Begins::Agreed => Begins::Said { before: None },
+        };
+    }
+
+    /// The other side acknowledges what comes before `next`. Where two SYNs differ, as those of two servers behind one
+    /// address do, it tells which counts.
+    pub(super) fn agree(&mut self, next: SeqNo) {
+        let Begins::Said { before } = self.begins else {
+            return;
+        };
+        if !self.is_untouched() {
+            self.begins = Begins::Agreed;
+        } else if self.next == Some(next) || before == Some(next) {
             self.next = Some(next);
-            self.opened = true;
+            self.begins = Begins::Agreed;
         }
     }
 
     /// Makes `next` the first octet where it lies before the one known so far and nothing has been passed on.
     pub(super) fn begin_no_later(&mut self, next: SeqNo) {
         let later = self.ahead(next).is_some_and(|ahead| ahead < 0);
-        if later && !self.opened && self.is_untouched() {
+        if later && !self.opened() && self.is_untouched() {
             self.next = Some(next);
         }
     }
@@ -150,7 +180,7 @@ impl Stream {
 
     /// Whether a SYN told where it begins.
     pub(super) const fn opened(&self) -> bool {
-        self.opened
+        !matches!(self.begins, Begins::Guessed)
     }
 
     pub(super) const fn begun(&self) -> bool {

@@ -10,6 +10,7 @@ use crate::model::{
     LoggedTls, Marks, Proto, Shown, Shows, Span, TlsVersion, Zone, from_wire,
 };
 
+use super::super::by_host;
 use super::super::hidden_clock;
 use super::super::syslog::{self, Envelope, Syslog};
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
@@ -30,7 +31,7 @@ pub(in super::super) const ENTRY: Entry = Entry {
         users: Shown::Always,
     },
     probe,
-    open: |id, head| Box::new(Cyrus::new(id, head.year)),
+    open: |id, head| by_host::open(id, head, |id, head| Box::new(Cyrus::new(id, head.year))),
 };
 
 /// Processes that may be serving at once; more are not believed.

@@ -11,6 +11,7 @@ use crate::model::{
     Stamp, Zone, from_wire,
 };
 
+use super::super::stamp;
 use super::super::transcript::{Detail, Transcript};
 use super::super::{Builder, Entry, Follows, Head, Line, Parsed, Sureness};
 
@@ -31,7 +32,7 @@ pub(in super::super) const ENTRY: Entry = Entry {
     },
     probe,
     open: |id, head| {
-        let (proto, side) = spoken(head);
+        let (proto, side) = spoken(head).unwrap_or(UNTOLD);
         Box::new(Rawlog {
             id,
             proto,
@@ -48,11 +49,23 @@ pub(in super::super) const ENTRY: Entry = Entry {
 /// Octets of the client's half that are kept; of a longer one the halves are told as two.
 const MAX_HELD: usize = 32 << 20;
 
+/// Of lines that do not sound like anything: most sessions are of IMAP, and there the client may say what it likes first.
+const UNTOLD: (Proto, Side) = (Proto("imap"), Side::Client);
+
 fn probe(head: &Head<'_>) -> Sureness {
+    // Others stamp their lines so too, as all do that are run by daemontools.
+    if spoken(head).is_none() {
+        return Sureness::default();
+    }
+    // A journal names a host and a process.
+    let of_journal = |row: &Row<'_>| {
+        let tag = row.text.split(' ').nth(1);
+        tag.is_some_and(|tag| tag.ends_with("]:"))
+    };
     let fits = head
         .lines
         .iter()
-        .filter(|line| Row::read(&from_wire(line)).is_some())
+        .filter(|line| Row::read(&from_wire(line)).is_some_and(|row| !of_journal(&row)))
         .count();
     Sureness::share(fits, head.lines.len())
 }
@@ -94,14 +107,8 @@ struct Row<'a> {
 impl<'a> Row<'a> {
     /// `1795491820.635236 LOFG2 APPEND INBOX {72}`, `1795491820.635236 I: LOFG2 …`
     fn read(line: &'a str) -> Option<Self> {
-        let (seconds, rest) = line.split_once('.')?;
-        let (micros, rest) = rest.split_at_checked(6)?;
+        let (stamp, rest) = stamp::unix(line)?;
         let text = rest.strip_prefix(' ')?;
-        let digits = |part: &str| part.bytes().all(|digit| digit.is_ascii_digit());
-        if !(9..=11).contains(&seconds.len()) || !digits(seconds) || !digits(micros) {
-            return None;
-        }
-        let micros: i64 = micros.parse().ok()?;
         let marked = [
             ("I: ", Side::Client),
             ("I> ", Side::Client),
@@ -111,10 +118,7 @@ impl<'a> Row<'a> {
         .into_iter()
         .find_map(|(mark, side)| Some((side, text.strip_prefix(mark)?)));
         Some(Self {
-            stamp: Stamp {
-                at: LogTime::new(seconds.parse().ok()?, micros * 1000),
-                resolution: Span::MICROSECOND,
-            },
+            stamp,
             side: marked.map(|(side, _)| side),
             text: marked.map_or(text, |(_, text)| text),
         })
@@ -122,7 +126,7 @@ impl<'a> Row<'a> {
 }
 
 /// What is spoken, and by which side, as the first lines sound.
-fn spoken(head: &Head<'_>) -> (Proto, Side) {
+fn spoken(head: &Head<'_>) -> Option<(Proto, Side)> {
     let lines: Vec<String> = head.lines.iter().map(|line| from_wire(line)).collect();
     let rows: Vec<Row<'_>> = lines.iter().filter_map(|line| Row::read(line)).collect();
     let sounds = |row: &Row<'_>| {
@@ -151,10 +155,8 @@ fn spoken(head: &Head<'_>) -> (Proto, Side) {
             },
         }
     };
-    let first = rows.iter().find_map(sounds);
-    first.map_or((Proto("imap"), Side::Client), |(proto, side)| {
-        (Proto(proto), side)
-    })
+    let (proto, side) = rows.iter().find_map(sounds)?;
+    Some((Proto(proto), side))
 }
 
 impl Rawlog {
@@ -216,7 +218,7 @@ impl Builder for Rawlog {
     }
 
     fn next_file(&mut self, head: &Head<'_>, out: &mut Vec<LogSession>) -> Follows {
-        let (proto, side) = spoken(head);
+        let (proto, side) = spoken(head).unwrap_or(UNTOLD);
         let first = (self.half, self.side);
         self.side = side;
         match (first, side) {
@@ -291,6 +293,12 @@ x795491820.809706 LOFG5 LOGOUT
             !format!("{session:?}").contains("ann@x"),
             "no text of messages"
         );
+    }
+
+    #[test]
+    fn lines_of_others_that_are_stamped_so_are_not_taken_for_it() {
+        let log = "1157519909.633171 qmail-smtpd: 421 badiprbl: ip 192.0.2.7\n";
+        assert_eq!(read(&ENTRY, log, 2026).sureness, Sureness(0));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::model::{
     LoggedOctets, LoggedSize, Marks, Proto, Shown, Shows, Side, Span, Stamp, Zone, as_text,
 };
 
+use super::super::by_host;
 use super::super::hidden_clock::{is_prompt, zone};
 use super::super::syslog::Syslog;
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
@@ -32,7 +33,7 @@ pub(in super::super) const ENTRY: Entry = Entry {
         users: Shown::Always,
     },
     probe,
-    open: |id, head| Box::new(Dovecot::new(id, head)),
+    open: |id, head| by_host::open(id, head, |id, head| Box::new(Dovecot::new(id, head))),
 };
 
 /// Sessions that may be open at once, in all and of one user.

@@ -7,6 +7,7 @@ use crate::model::{
     Span, Stamp, Verb, Zone, from_wire,
 };
 
+use super::super::by_host;
 use super::super::fates::{self, Fates};
 use super::super::hidden_clock;
 use super::super::syslog::Syslog;
@@ -31,7 +32,7 @@ pub(in super::super) const ENTRY: Entry = Entry {
         users: Shown::Always,
     },
     probe,
-    open: |id, head| Box::new(Exim::new(id, head)),
+    open: |id, head| by_host::open(id, head, |id, head| Box::new(Exim::new(id, head))),
 };
 
 /// Sessions that may be open at once.

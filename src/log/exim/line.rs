@@ -101,12 +101,14 @@ impl Said<'_> {
         OWN.iter().any(|own| self.text.starts_with(own))
             || (about && flagged.iter().any(|flag| self.text.starts_with(flag)))
             || self.text.contains(" rejected RCPT ")
+            || self.text.contains(" authenticator failed for ")
     }
 }
 
 /// The ends of a connection: `H=rdns (helo) [192.0.2.10]:58779 I=[198.51.100.26]:25`, `SMTP connection from (helo) [192.0.2.10]:58779 …`.
 pub(super) fn ends(text: &str) -> Ends<'_> {
     let mut ends = Ends::default();
+    let text = behind_quoted(text);
     let start = ["H=", " from ", " for "]
         .iter()
         .filter_map(|key| Some(text.find(key)? + key.len()))
@@ -129,6 +131,15 @@ pub(super) fn ends(text: &str) -> Ends<'_> {
         (ends.local, ends.local_port) = local;
     }
     ends
+}
+
+/// `SMTP protocol error in "AUTH LOGIN" H=…`, `SMTP syntax error in "…" H=…`: what stands behind the client's words, which
+/// are quoted as they came and may look like anything.
+fn behind_quoted(text: &str) -> &str {
+    let starts = ["SMTP protocol error in \"", "SMTP syntax error in \""];
+    let quoted = starts.iter().find_map(|start| text.strip_prefix(start));
+    let behind = quoted.and_then(|rest| rest.get(rest.rfind("\" H=")?..));
+    behind.unwrap_or(text)
 }
 
 type End = (Option<IpAddr>, Option<u16>);
@@ -250,6 +261,13 @@ mod tests {
     }
 
     #[test]
+    fn a_login_that_fails_is_told_by_exim_alone() {
+        let line = "2026-11-24 03:28:39 dovecot_login authenticator failed for ([192.0.2.5]) [192.0.2.4]:55379: 535 Incorrect authentication data (set_id=info@example.com)";
+        assert!(read(line).is_own());
+        assert!(!read("2026-11-24 03:28:39 something else happened").is_own());
+    }
+
+    #[test]
     fn ends_are_found_in_every_wording() {
         let all =
             ends("SMTP connection from (x) [192.0.2.10]:58779 I=[198.51.100.26]:25 lost D=9s");
@@ -269,6 +287,13 @@ mod tests {
         let rdns = ends("a@b H=mail.example.net [192.0.2.1] P=esmtp S=300");
         assert_eq!(rdns.helo, Some("mail.example.net"));
         assert_eq!(ends("Completed"), Ends::default());
+        let forged = ends(
+            "SMTP protocol error in \"aUtH lOgIn\" H=(x) [203.0.113.9]\" H=(y) [192.0.2.6] AUTH command used when not advertised",
+        );
+        assert_eq!(
+            (forged.peer, forged.helo),
+            ("192.0.2.6".parse().ok(), Some("y"))
+        );
     }
 
     #[test]

@@ -174,7 +174,10 @@ impl Serving {
             .split_once("SMTP syntax error in \"")
             .or_else(|| text.split_once("SMTP protocol error in \""))
         {
-            let (line, behind) = rest.split_once("\" ")?;
+            // The client's words may hold quotes; behind them stands who it is.
+            let (line, behind) = rest
+                .rsplit_once("\" H=")
+                .or_else(|| rest.split_once("\" "))?;
             let verb = line.split(' ').next().unwrap_or_default();
             command.verb = Verb::new(verb);
             command.request = match verb.to_ascii_uppercase().as_str() {

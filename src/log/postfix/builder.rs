@@ -1,15 +1,16 @@
 //! From the lines of all of Postfix's daemons to sessions.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::model::{
     ClockStep, LineRef, LogId, LogSession, Marks, Shown, Shows, Span, Stamp, Zone, as_text,
 };
 
+use super::super::by_host;
 use super::super::hidden_clock;
 use super::super::syslog::{self, Envelope, Syslog};
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
-use super::line::{Client, Said, said};
+use super::line::{Client, Said, said, who};
 use super::messages::{About, Messages, about};
 use super::outgoing::Outgoing;
 use super::queue_id;
@@ -33,7 +34,7 @@ pub(in super::super) const ENTRY: Entry = Entry {
         users: Shown::Always,
     },
     probe,
-    open: |id, head| Box::new(Postfix::new(id, head)),
+    open: |id, head| by_host::open(id, head, |id, head| Box::new(Postfix::new(id, head))),
 };
 
 /// Processes that may be serving at once; more are not believed.
@@ -63,6 +64,8 @@ struct Postfix {
     shown: Option<Span>,
     /// By process id, while it serves.
     open: HashMap<String, Serving, foldhash::fast::RandomState>,
+    /// Processes of which the log shows how they met a client: what they say later begins in it too.
+    met: HashSet<u32, foldhash::fast::RandomState>,
     waiting: Waiting,
     messages: Messages,
     outgoing: Outgoing,
@@ -77,6 +80,7 @@ impl Postfix {
             stated: None,
             shown: None,
             open: HashMap::default(),
+            met: HashSet::default(),
             waiting: Waiting::default(),
             messages: Messages::default(),
             outgoing: Outgoing::new(id),
@@ -116,11 +120,13 @@ impl Postfix {
         out: &mut Vec<LogSession>,
     ) -> Parsed {
         let said = said(envelope.text);
-        if let Said::Connect(client) = said {
-            self.connect(stamp, service, envelope.pid, client, out);
+        match said {
+            Said::Connect(client) => self.connect(stamp, service, envelope.pid, client, out),
+            Said::Sent(_) | Said::Received(_) | Said::Other => {}
+            _ => self.come_late(stamp, service, envelope, out),
         }
         let Some(serving) = self.open.get_mut(envelope.pid) else {
-            // The log begins in the middle of this session, or the line is of none.
+            // It is of no session, or of one of which more cannot be told.
             return Parsed::Aside(Some(stamp));
         };
         let over = matches!(said, Said::Disconnect(_));
@@ -139,6 +145,11 @@ impl Postfix {
         client: Client,
         out: &mut Vec<LogSession>,
     ) {
+        if let Ok(pid) = pid.parse()
+            && self.met.len() < MAX_OPEN
+        {
+            self.met.insert(pid);
+        }
         if self.open.len() >= MAX_OPEN {
             return;
         }
@@ -148,6 +159,36 @@ impl Postfix {
         }
         // A process that never said goodbye to its last client was killed.
         if let Some(lost) = self.open.insert(pid.to_owned(), serving) {
+            self.waiting.over(lost, &mut self.messages, out);
+        }
+    }
+
+    /// Where the log begins in the middle of a session, or somebody picked lines out of it, the first that names a client
+    /// begins one.
+    fn come_late(
+        &mut self,
+        stamp: Stamp,
+        service: &str,
+        envelope: &Envelope<'_>,
+        out: &mut Vec<LogSession>,
+    ) {
+        let known = self.open.get(envelope.pid);
+        if known.is_some_and(|serving| !serving.is_late()) {
+            return;
+        }
+        let Some(client) = who(envelope.text) else {
+            return;
+        };
+        if known.is_some_and(|serving| serving.may_go_on(client, stamp)) {
+            return;
+        }
+        let room = self.open.len() < MAX_OPEN && self.met.len() < MAX_OPEN;
+        let met = |pid| self.met.contains(&pid);
+        if !room || envelope.pid.parse().map_or(true, met) {
+            return;
+        }
+        let serving = Serving::late(self.id, client, service);
+        if let Some(lost) = self.open.insert(envelope.pid.to_owned(), serving) {
             self.waiting.over(lost, &mut self.messages, out);
         }
     }

@@ -37,6 +37,8 @@ pub(super) enum Said<'a> {
     Timeout(&'a str),
     /// `disconnect from … ehlo=1 mail=1 …`.
     Disconnect(Counts<'a>),
+    /// `warning: host[ip]: SASL LOGIN authentication failed: …, sasl_username=…`
+    LoginFailed { user: Option<&'a str> },
     /// Anything else that it says while it serves.
     Other,
 }
@@ -105,6 +107,17 @@ pub(super) fn said(text: &str) -> Said<'_> {
     if TROUBLE.iter().any(|trouble| text.starts_with(trouble)) {
         return Said::Remark(text);
     }
+    if let Some(warning) = text.strip_prefix("warning: ")
+        && let Some((_, told)) = warning.split_once("]: SASL ").or_else(|| {
+            // Behind the address there may be a port.
+            warning.split_once("]:")?.1.split_once(": SASL ")
+        })
+        && told.contains(" authentication failed")
+    {
+        return Said::LoginFailed {
+            user: value(told, ", sasl_username="),
+        };
+    }
     let (Some(id), false) = (first.strip_suffix(':'), rest.is_empty()) else {
         return Said::Other;
     };
@@ -125,6 +138,17 @@ pub(super) fn said(text: &str) -> Said<'_> {
         )) => Said::Remark(rest),
         _ => Said::Other,
     }
+}
+
+/// The client that a line of `smtpd` names, other than the one that opens its session.
+pub(super) fn who(text: &str) -> Option<Client> {
+    let named = match text.split_once(": ") {
+        Some(("warning", rest)) => rest,
+        Some((_, rest)) if rest.starts_with("client=") => rest.get("client=".len()..)?,
+        _ => text.split_once(" from ")?.1,
+    };
+    let named = named.split([' ', ',']).next()?;
+    Some(client(named.trim_end_matches(':'))).filter(|client| client.ip.is_some())
 }
 
 /// `DATA (123 bytes) from …`: the command, and the octets that had come.
@@ -274,6 +298,32 @@ mod tests {
                 ..
             }
         ));
+    }
+
+    #[test]
+    fn lines_name_their_client() {
+        for text in [
+            "disconnect from a[192.0.2.1]:9 helo=1 auth=0/1 quit=1 commands=2/3",
+            "lost connection after DATA (9 bytes) from a[192.0.2.1]:9",
+            "NOQUEUE: reject: RCPT from a[192.0.2.1]:9: 554 5.7.1 <x@y>: no from z[203.0.113.9]; from=<> to=<x@y>",
+            "656DB98E32D: client=a[192.0.2.1]:9, sasl_method=PLAIN",
+            "improper command pipelining after AUTH from a[192.0.2.1]:9: QUIT",
+            "warning: a[192.0.2.1]:9: SASL LOGIN authentication failed: UGFzc3dvcmQ6",
+        ] {
+            let client = who(text).unwrap();
+            assert_eq!(
+                (client.ip, client.port),
+                ("192.0.2.1".parse().ok(), Some(9)),
+                "{text}"
+            );
+        }
+        for text in ["656DB98E32D: removed", "connect from localhost[unix]", ""] {
+            assert_eq!(who(text), None, "{text}");
+        }
+        let failed =
+            "warning: a[192.0.2.1]: SASL PLAIN authentication failed: no, sasl_username=eve@x";
+        let user = Some("eve@x");
+        assert_eq!(said(failed), Said::LoginFailed { user });
     }
 
     #[test]

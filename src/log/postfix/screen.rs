@@ -16,6 +16,19 @@ const MAX_OPEN: usize = 100_000;
 /// From a client's passing to the server's line, as long as it may take.
 const HANDED_ON: Span = Span::seconds(30);
 
+/// First words of lines about a client that is being met (`postscreen(8)`).
+const SAYS: [&str; 9] = [
+    "BARE",
+    "BDAT",
+    "COMMAND",
+    "DATA",
+    "DISCONNECT",
+    "DNSBL",
+    "HANGUP",
+    "NOQUEUE:",
+    "PREGREET",
+];
+
 /// All clients that are being met.
 pub(super) struct Screen {
     id: LogId,
@@ -47,10 +60,21 @@ impl Screen {
         let Some(client) = end(text) else {
             return false;
         };
+        let word = text.split(' ').next().unwrap_or_default();
+        // The line that met the client may stand before the log begins.
+        if SAYS.contains(&word) && self.open.len() < MAX_OPEN {
+            let id = self.id;
+            let session = || {
+                let mut session = LogSession::new(id, Proto("smtp"));
+                session.peer = Some(client.ip());
+                session.peer_port = Some(client.port());
+                session
+            };
+            self.open.entry(client).or_insert_with(session);
+        }
         let Some(session) = self.open.get_mut(&client) else {
             return false;
         };
-        let word = text.split(' ').next().unwrap_or_default();
         let what = match word {
             "DISCONNECT" => Event::Close,
             "NOQUEUE:" => reject(text).map_or_else(|| Event::Note(text.into()), Event::command),

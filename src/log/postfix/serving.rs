@@ -21,6 +21,8 @@ pub(super) struct Serving {
     /// How often each command was used.
     tally: Vec<(Verb, Tally)>,
     tls_port: bool,
+    /// Whether the line that opens it is missing.
+    late: bool,
 }
 
 /// What the log tells beside the tally, in the order of its lines.
@@ -41,7 +43,32 @@ impl Serving {
             told: Vec::new(),
             tally: Vec::new(),
             tls_port: ["smtps", "submissions", "465"].contains(&service),
+            late: false,
         }
+    }
+
+    /// A session that the log shows from its middle on.
+    pub(super) fn late(id: LogId, client: Client, service: &str) -> Self {
+        Self {
+            late: true,
+            ..Self::new(id, client, service)
+        }
+    }
+
+    /// Whether the log shows it from its middle on, and a line at `now` that names `client` may be of it.
+    pub(super) fn may_go_on(&self, client: Client, now: Stamp) -> bool {
+        /// Postfix waits no longer for a client (`smtpd_timeout`).
+        const PATIENCE: Span = Span::seconds(300);
+        let session = &self.transcript.session;
+        let last = session.events.last().map_or(now, |event| event.stamp);
+        let ports = [session.peer_port, client.port];
+        session.peer == client.ip
+            && (ports.contains(&None) || session.peer_port == client.port)
+            && now.at.since(last.at) <= PATIENCE
+    }
+
+    pub(super) const fn is_late(&self) -> bool {
+        self.late
     }
 
     /// What another process knew of the connection before this one had it.
@@ -148,6 +175,12 @@ impl Serving {
             Said::Disconnect(counts) => {
                 self.count(counts);
                 Event::Close
+            }
+            Said::LoginFailed { user } => {
+                if let Some(user) = user {
+                    self.name(user);
+                }
+                Event::Note("login refused".to_owned())
             }
             Said::Other => Event::Note(String::new()),
         }
@@ -272,8 +305,9 @@ impl Serving {
         } else if self.tls_port || (ended && self.transcript.session.tls.is_some()) {
             Some(Encryption::Implicit)
         } else {
-            // At log level 0 TLS leaves no line, but STARTTLS is counted all the same.
-            ended.then_some(Encryption::None)
+            // At log level 0 TLS leaves no line, but STARTTLS is counted all the same. The line of TLS from the start may
+            // stand before the log begins.
+            (ended && !self.late).then_some(Encryption::None)
         }
     }
 }

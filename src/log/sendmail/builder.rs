@@ -7,6 +7,7 @@ use crate::model::{
     Shows, Side, Span, Stamp, Verb, Zone, from_wire,
 };
 
+use super::super::by_host;
 use super::super::fates::Fates;
 use super::super::hidden_clock;
 use super::super::syslog::{self, Envelope, Syslog};
@@ -30,7 +31,7 @@ pub(in super::super) const ENTRY: Entry = Entry {
         users: Shown::Always,
     },
     probe,
-    open: |id, head| Box::new(Sendmail::new(id, head)),
+    open: |id, head| by_host::open(id, head, |id, head| Box::new(Sendmail::new(id, head))),
 };
 
 /// Processes that may be serving at once.
@@ -135,6 +136,11 @@ impl Sendmail {
         let peer = match said {
             Said::Received(_) | Said::Sent(_) => None,
             Said::Connect | Said::Idle | Said::Lost | Said::Timeout => address(rest),
+            Said::Forbidden(who, _) | Said::Suspect(who) => address(who),
+            // The user's name stands before it as the client gave it, and may look like it.
+            Said::AuthFailed => rest
+                .rsplit_once("relay=")
+                .and_then(|(_, relay)| address(relay)),
             _ => value(rest, "relay=").and_then(address),
         };
         let Some(serving) = self.session(pid, Role::Server, stamp) else {
@@ -155,7 +161,10 @@ impl Sendmail {
                 serving.name(value(rest, "authid=").unwrap_or_default());
                 serving.push(line, stamp, Event::Note("authenticated".to_owned()));
             }
+            Said::AuthFailed => serving.login_refused(line, stamp, rest),
             Said::Reject => serving.refused(line, stamp, rest),
+            Said::Forbidden(_, command) => serving.forbidden(line, stamp, command),
+            Said::Suspect(_) => serving.push(line, stamp, Event::Note(rest.to_owned())),
             Said::Lost => serving.close(line, stamp, Ending::Lost),
             Said::Timeout => serving.close(line, stamp, Ending::Timeout),
             Said::Idle => serving.close(line, stamp, Ending::Unknown),
@@ -396,6 +405,25 @@ Sep 39 11:59:08 mail sendmail[7440]: x
         );
         assert_eq!(out.implied.iter().count(), 4);
         assert!(!format!("{:?}", told.sessions).contains("AGFubgBz"));
+    }
+
+    #[test]
+    fn refusals_outside_rulesets_are_of_their_sessions() {
+        let log = "\
+Sep  9 11:59:00 mail sm-mta[7421]: x89Bx01C007421: AUTH failure (LOGIN): no (-13) SASL(-13): no, user=eve, relay=[203.0.113.9], relay=client.example.net [192.0.2.10] (may be forged)
+Sep  9 11:59:01 mail sm-mta[7421]: x89Bx01C007421: client.example.net [192.0.2.10]: VRFY root [rejected]
+Sep  9 11:59:02 mail sm-mta[7421]: x89Bx01C007421: client.example.net [192.0.2.10]: possible SMTP attack: command=AUTH, count=5
+Sep  9 11:59:03 mail sm-mta[7430]: x89Bx07a007430: rejecting commands from [203.0.113.77] due to pre-greeting traffic after 0 seconds
+";
+        let told = read(&ENTRY, log, 2026);
+        assert_eq!((told.aside, told.failed), (0, 0));
+        let [login, early] = &told.sessions[..] else {
+            panic!("two sessions");
+        };
+        assert_eq!(login.peer, "192.0.2.10".parse().ok());
+        assert_eq!(login.names, ["eve"]);
+        assert_eq!(commands(login), ["AUTH *** 535", "VRFY root ?"]);
+        assert_eq!(early.peer, "203.0.113.77".parse().ok());
     }
 
     #[test]

@@ -28,8 +28,15 @@ pub(super) enum Said<'a> {
     ClientTls,
     /// `AUTH=server, relay=…, authid=carol, mech=PLAIN, bits=0`
     Auth,
+    /// `AUTH failure (LOGIN): authentication failure (-13) SASL(-13): …, user=carol, relay=host [192.0.2.10]`
+    AuthFailed,
     /// `ruleset=check_rcpt, arg1=<…>, relay=…, reject=550 …`
     Reject,
+    /// `host [192.0.2.10]: EXPN root [rejected]`: who, and the command.
+    Forbidden(&'a str, &'a str),
+    /// `host [192.0.2.10]: possible SMTP attack: command=AUTH, count=5`, `rejecting commands from host [192.0.2.10] due to
+    /// pre-greeting traffic after 6 seconds`: who.
+    Suspect(&'a str),
     /// `… did not issue MAIL/EXPN/VRFY/ETRN during connection to MTA`
     Idle,
     /// `lost input channel from …`, `collect: premature EOM: …`
@@ -53,7 +60,8 @@ pub(super) fn split(text: &str) -> (&str, &str) {
 }
 
 pub(super) fn said(rest: &str) -> Said<'_> {
-    const STARTS: [(&str, Said<'static>); 9] = [
+    const STARTS: [(&str, Said<'static>); 10] = [
+        ("AUTH failure ", Said::AuthFailed),
         ("AUTH=server", Said::Auth),
         ("STARTTLS=client", Said::ClientTls),
         ("STARTTLS=server", Said::ServerTls),
@@ -72,6 +80,20 @@ pub(super) fn said(rest: &str) -> Said<'_> {
     }
     if let Some((_, said)) = STARTS.iter().find(|(start, _)| rest.starts_with(start)) {
         return *said;
+    }
+    if let Some(told) = rest
+        .strip_prefix("rejecting commands from ")
+        .and_then(|rest| rest.rsplit_once(" due to pre-greeting traffic "))
+    {
+        return Said::Suspect(told.0);
+    }
+    if let Some((who, told)) = rest.split_once(": ") {
+        if let Some(command) = told.strip_suffix(" [rejected]") {
+            return Said::Forbidden(who, command);
+        }
+        if told.starts_with("possible SMTP attack: ") {
+            return Said::Suspect(who);
+        }
     }
     if rest.starts_with("ruleset=") && rest.contains(", reject=") {
         Said::Reject
@@ -181,6 +203,23 @@ mod tests {
             ("STARTTLS=server, relay=x", Said::ServerTls),
             ("ruleset=check_rcpt, arg1=<x>, reject=550 no", Said::Reject),
             ("ruleset=trust_auth, arg1=x", Said::Other),
+            (
+                "AUTH failure (LOGIN): no, user=x, relay=[192.0.2.1]",
+                Said::AuthFailed,
+            ),
+            (
+                "a [192.0.2.1] (may be forged): vrfy: root [rejected]",
+                Said::Forbidden("a [192.0.2.1] (may be forged)", "vrfy: root"),
+            ),
+            (
+                "[192.0.2.1]: possible SMTP attack: command=AUTH, count=5",
+                Said::Suspect("[192.0.2.1]"),
+            ),
+            (
+                "rejecting commands from a [192.0.2.1] due to pre-greeting traffic after 6 seconds",
+                Said::Suspect("a [192.0.2.1]"),
+            ),
+            ("<x@y>... No such user here", Said::Other),
             (
                 "a [192.0.2.1] did not issue MAIL/EXPN/VRFY/ETRN during connection to MTA",
                 Said::Idle,

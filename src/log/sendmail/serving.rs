@@ -131,8 +131,40 @@ impl Serving {
             response: Some(reply.to_owned()),
             ..LogCommand::default()
         };
+        self.told(line, stamp, command, reply);
+    }
+
+    /// A login that was refused; all such are answered alike.
+    pub(super) fn login_refused(&mut self, line: LineRef, stamp: Stamp, rest: &str) {
+        // The text before it may hold what a client said.
+        let user = rest.rsplit_once(", user=").map(|(_, user)| user);
+        self.name(
+            user.and_then(|user| user.split(", ").next())
+                .unwrap_or_default(),
+        );
+        let command = LogCommand {
+            verb: Verb::new("AUTH"),
+            request: "AUTH ***".to_owned(),
+            code: Some("535".to_owned()),
+            ..LogCommand::default()
+        };
+        self.told(line, stamp, command, "login refused");
+    }
+
+    /// A command that the server's settings forbid, whatever its argument.
+    pub(super) fn forbidden(&mut self, line: LineRef, stamp: Stamp, request: &str) {
+        let command = LogCommand {
+            verb: Verb::new(request.split(' ').next().unwrap_or_default()),
+            request: request.to_owned(),
+            ..LogCommand::default()
+        };
+        self.told(line, stamp, command, "rejected");
+    }
+
+    /// A command that is told by a line of its own, unless each is.
+    fn told(&mut self, line: LineRef, stamp: Stamp, command: LogCommand, note: &str) {
         let what = if self.verbose {
-            Event::Note(reply.to_owned())
+            Event::Note(note.to_owned())
         } else {
             Event::command(command.clone())
         };

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::message;
+use super::name::{skip_name, u16_at};
 use super::pairing::{Pairing, Passed};
 use crate::model::{Nanos, PacketNo, Side};
 use crate::protocol::Dialogue;
@@ -20,6 +21,33 @@ pub fn is_from_server(ports: (u16, u16), payload: &[u8]) -> bool {
         (53, 53) => payload.get(2).is_some_and(|flags| flags & RESPONSE != 0),
         (from, to) => is_server_port(from) && !is_server_port(to),
     }
+}
+
+/// Whether a datagram is a plain question for records of a name, whatever its port: one question in the class of the
+/// Internet for a known type, of a name of two labels or more that a host may have, and nothing else but what EDNS adds.
+/// Nothing else is known to look so.
+pub fn is_question(payload: &[u8]) -> bool {
+    const INTERNET: u16 = 1;
+    const TYPES: [u16; 20] = [
+        1, 2, 5, 6, 12, 13, 15, 16, 28, 33, 35, 43, 44, 48, 52, 64, 65, 99, 255, 257,
+    ];
+    // A question, perhaps recursion desired; of the answer's flags none but those of DNSSEC; one question.
+    let Some([0 | 1, flags, 0, 1, 0, 0, 0, 0, 0, 0 | 1]) = payload.get(2..12) else {
+        return false;
+    };
+    let Some(message) = message::read(payload).filter(|_| flags & !0x30 == 0) else {
+        return false;
+    };
+    let Some(question) = &message.question else {
+        return false;
+    };
+    let allowed = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);
+    let class = skip_name(payload, 12).and_then(|after| u16_at(payload, after + 2));
+    message.octets == payload.len()
+        && class == Some(INTERNET)
+        && TYPES.contains(&question.record_type.0)
+        && question.name.contains('.')
+        && question.name.bytes().all(allowed)
 }
 
 /// What a client and a name server said to each other.
@@ -128,6 +156,43 @@ mod tests {
         assert_eq!(outcomes(&dialogue), [(2, LookupOutcome::NoSuchName)]);
         assert_eq!(dialogue.exchanges[0].code.as_deref(), Some("NXDOMAIN"));
         assert_eq!(dialogue.exchanges[0].request, "A? example");
+    }
+
+    #[test]
+    fn a_question_is_known_on_any_port() {
+        let with = |name: &[u8], kind: u8, more: &[u8]| {
+            let records = u8::from(!more.is_empty());
+            let head = [0, 7, 1, 0x20, 0, 1, 0, 0, 0, 0, 0, records];
+            [&head, name, &[0, kind, 0, 1], more].concat()
+        };
+        let name = b"\x02mx\x07example\0";
+        let edns = [0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0];
+        assert!(is_question(&with(name, 15, b"")));
+        assert!(is_question(&with(name, 1, &edns)));
+        // NetBIOS, an unknown type, what is behind a message, an answer, and no name of a host.
+        assert!(!is_question(&with(
+            b"\x20CKAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\0",
+            33,
+            b""
+        )));
+        assert!(!is_question(&with(name, 32, b"")));
+        assert!(!is_question(&[with(name, 1, b""), vec![0]].concat()));
+        let mut answer = with(name, 1, b"");
+        answer[2] = 0x81;
+        assert!(!is_question(&answer));
+        assert!(!is_question(&with(b"\x02m\x01\x07example\0", 1, b"")));
+        assert!(!is_question(b""));
+    }
+
+    #[test]
+    fn what_cannot_be_read_may_be_the_answer() {
+        let mut broken = message(7, true, 0);
+        broken.truncate(13);
+        let dialogue = said(&[
+            (Side::Client, 1, message(7, false, 0)),
+            (Side::Server, 2, broken),
+        ]);
+        assert_eq!(outcomes(&dialogue), [(1, LookupOutcome::Unknown)]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod pairing;
 mod stream;
 mod words;
 
-pub use datagrams::{DnsDialogue, is_from_server, is_server_port};
+pub use datagrams::{DnsDialogue, is_from_server, is_question, is_server_port};
 pub use led::tie;
 
 use super::Entry;

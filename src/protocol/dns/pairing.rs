@@ -69,6 +69,12 @@ impl Pairing {
     ) {
         let Some(message) = message else {
             self.odd += 1;
+            if passed.side == Side::Server {
+                self.doubt(
+                    "what the server sent cannot be read: it may be the answer",
+                    out,
+                );
+            }
             return;
         };
         match (message.is_answer, passed.side) {
@@ -85,16 +91,18 @@ impl Pairing {
 
     /// Answers were lost, so that what has none yet may have had one.
     pub(super) fn lose_answers(&mut self, out: &mut Dialogue) {
+        self.doubt("its answer may be missing from the capture", out);
+    }
+
+    /// Of the questions without an answer nobody can say that they have none, and `why`.
+    fn doubt(&mut self, why: &str, out: &mut Dialogue) {
         for asked in self.asked.iter().filter(|asked| !asked.answered) {
             let lookup = asked.lookup.and_then(|at| out.lookups.get_mut(at));
             if let Some(lookup) = lookup {
                 lookup.outcome = LookupOutcome::Unknown;
             }
             if let Some(exchange) = out.exchanges.get_mut(asked.exchange) {
-                remark(
-                    &mut exchange.notes,
-                    "its answer may be missing from the capture",
-                );
+                remark(&mut exchange.notes, why);
             }
         }
     }

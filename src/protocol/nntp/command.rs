@@ -183,8 +183,8 @@ pub(super) fn probe(opening: &Opening<'_>) -> Verdict {
         {
             Verdict::Certain
         }
-        Some(200 | 201) => Verdict::Likely,
-        Some(400 | 480 | 502) => Verdict::NeedMore,
+        // Others begin so too: FTP says `200 Type set to I`.
+        Some(200 | 201 | 400 | 480 | 502) => Verdict::NeedMore,
         Some(code)
             if COMMANDS
                 .iter()
@@ -247,7 +247,8 @@ mod tests {
             verdict("", "200 news ready, posting ok\r\n"),
             Verdict::Certain
         );
-        assert_eq!(verdict("", "200 hi\r\n"), Verdict::Likely);
+        assert_eq!(verdict("", "200 hi\r\n"), Verdict::NeedMore);
+        assert_eq!(verdict("LIST\r\n", "200 hi\r\n"), Verdict::Likely);
         assert_eq!(verdict("MODE READER\r\n", ""), Verdict::Certain);
         assert_eq!(verdict("QUIT\r\n", ""), Verdict::Likely);
         assert_eq!(verdict("EHLO x\r\n", ""), Verdict::RuledOut);

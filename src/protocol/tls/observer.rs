@@ -45,6 +45,19 @@ struct Shown {
     changed: bool,
     /// It sent something that is not TLS.
     foreign: bool,
+    farewell: Farewell,
+}
+
+/// How a side takes its leave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Farewell {
+    /// It has not.
+    #[default]
+    None,
+    /// It sent an alert behind the handshake, which mostly is one.
+    Alert,
+    /// It went on in the clear after that.
+    Bare,
 }
 
 /// Reads the pieces of both directions.
@@ -173,7 +186,10 @@ impl Reader {
                 if let Some(revealer) = &mut self.revealer {
                     revealer.stray(side, start.at, octets);
                 }
-                if self.is_past_handshake() {
+                let shown = self.shown.of_mut(side);
+                if shown.farewell != Farewell::None && !self.holes {
+                    shown.farewell = Farewell::Bare;
+                } else if self.is_past_handshake() {
                     self.collector.stray(side, &facts, octets, &mut out.bursts);
                 } else {
                     self.shown.of_mut(side).foreign |= !self.holes;
@@ -213,6 +229,9 @@ impl Reader {
             .is_some_and(|revealer| revealer.is_protected(side, header.kind));
         if protected {
             self.protected(side, header, &facts, body, out);
+        }
+        if header.kind == Header::ALERT && self.is_past_handshake() {
+            self.shown.of_mut(side).farewell = Farewell::Alert;
         }
         match (header.kind, body) {
             (Header::APPLICATION_DATA, _) => self.application_data(side, facts, out),
@@ -407,6 +426,11 @@ impl Reader {
         }
         if let Some(note) = self.verdict(refused, out) {
             out.notes.push(note);
+        }
+        let bare = |&side: &Side| self.shown.of(side).farewell == Farewell::Bare;
+        if [Side::Client, Side::Server].iter().any(bare) {
+            out.notes
+                .push("what was said in the clear after TLS was closed is not read".to_owned());
         }
     }
 

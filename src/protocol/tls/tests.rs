@@ -201,6 +201,19 @@ fn a_1_2_handshake_shows_certificate_and_alpn() {
 }
 
 #[test]
+fn what_is_said_in_the_clear_after_the_farewell_is_no_record() {
+    let mut script = script_12();
+    let sealed = brief(&whole(&script));
+    script.extend([
+        (C, b"PASV\r\n".to_vec()),
+        (S, b"227 Entering Passive Mode (192,0,2,1,4,1)\r\n".to_vec()),
+    ]);
+    let out = whole(&script);
+    assert_eq!(brief(&out), sealed);
+    assert!(out.notes.iter().any(|note| note.contains("in the clear")));
+}
+
+#[test]
 fn a_1_2_session_is_resumed_by_its_id_or_by_a_ticket() {
     for session in [1, 2] {
         let out = whole(&[

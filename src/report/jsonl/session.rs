@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use crate::align::Standing;
-use crate::model::{Exchange, Forwarded, Nanos, Side, Span, Transport};
+use crate::model::{Encryption, Exchange, Forwarded, Nanos, Side, Span, Transport};
 
 use super::super::account::Shown;
 use super::super::ended::{EndedRecord, ended_record};
@@ -22,7 +22,8 @@ pub(super) struct Session<'a> {
     r#type: &'static str,
     id: String,
     proto: &'static str,
-    encryption: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encryption: Option<&'static str>,
     seen: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     src_ip: Option<IpAddr>,
@@ -157,7 +158,7 @@ pub(super) fn session_record<'a>(account: &'a Account, shown: &Shown<'a>) -> Ses
         r#type: "session",
         id: shown.id(),
         proto: shown.proto().0,
-        encryption: shown.encryption().name(),
+        encryption: shown.encryption().map(Encryption::name),
         seen: shown.seen().name(),
         src_ip: source.0,
         src_port: source.1,

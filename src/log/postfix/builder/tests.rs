@@ -295,3 +295,66 @@ fn a_session_is_complete_when_its_messages_are_gone() {
     }
     assert_eq!(out[0].deliveries.len(), 2);
 }
+
+#[test]
+fn a_log_that_begins_in_the_middle_tells_what_is_left_of_a_session() {
+    let log = "\
+Nov 24 03:29:10 mail postfix/smtps/smtpd[2]: NOQUEUE: reject: RCPT from unknown[192.0.2.20]: 554 5.7.1 <x@y>: Relay access denied; from=<a@b> to=<x@y> proto=ESMTP helo=<c>
+Nov 24 03:29:10 mail postfix/smtpd[1]: disconnect from a.example[192.0.2.10]:41088 ehlo=2 starttls=1 mail=1 rcpt=1 data=1 quit=1 commands=7
+Nov 24 03:29:11 mail postfix/smtps/smtpd[2]: lost connection after RCPT from unknown[192.0.2.20]
+Nov 24 03:29:11 mail postfix/smtps/smtpd[2]: disconnect from unknown[192.0.2.20] ehlo=1 mail=1 rcpt=0/1 commands=2/3
+Nov 24 03:29:12 mail postfix/smtpd[1]: connect from b.example[192.0.2.30]
+Nov 24 03:29:12 mail postfix/smtpd[1]: disconnect from b.example[192.0.2.30] quit=1 commands=1
+Nov 24 03:29:12 mail postfix/smtpd[1]: disconnect from a.example[192.0.2.10] quit=1 commands=1
+Nov 24 03:29:13 mail postfix/postscreen[5]: PREGREET 14 after 0.08 from [192.0.2.40]:59415: EHLO x\\r\\n
+Nov 24 03:29:13 mail postfix/postscreen[5]: DISCONNECT [192.0.2.40]:59415
+";
+    let told = told(&ENTRY, log, 2026);
+    let brief: Vec<_> = told
+        .sessions
+        .iter()
+        .map(|session| {
+            (
+                session.peer.map(|peer| peer.to_string()),
+                session.peer_port,
+                session.ending,
+                session.events.len(),
+            )
+        })
+        .collect();
+    let peer = |last: u8| Some(format!("192.0.2.{last}"));
+    assert_eq!(
+        brief,
+        [
+            (peer(20), None, Ending::Lost, 3),
+            (peer(10), Some(41_088), Ending::Quit, 1),
+            (peer(30), None, Ending::Quit, 2),
+            (peer(40), Some(59_415), Ending::Unknown, 2),
+        ]
+    );
+    // What a process says after a session that is whole is of none.
+    assert_eq!((told.aside, told.failed), (1, 0));
+}
+
+#[test]
+fn lines_picked_out_of_a_log_are_of_one_session_no_longer_than_a_server_waits() {
+    let line = |time: &str, client: u8| {
+        format!(
+            "Nov 24 {time} mail postfix/smtpd[1]: NOQUEUE: reject: RCPT from a[192.0.2.{client}]: 554 5.7.1 no; from=<> to=<x@y> proto=SMTP helo=<c>\n"
+        )
+    };
+    let log = [
+        ("03:00:00", 1),
+        ("03:00:09", 1),
+        ("03:00:10", 2),
+        ("03:09:00", 2),
+    ]
+    .map(|(time, client)| line(time, client))
+    .concat();
+    let sessions = told(&ENTRY, &log, 2026).sessions;
+    let lines: Vec<usize> = sessions
+        .iter()
+        .map(|session| session.events.len())
+        .collect();
+    assert_eq!(lines, [2, 1, 1]);
+}
