@@ -80,6 +80,8 @@ pub(super) fn alone(wire: &WireSession) -> Vec<Exchange> {
 pub struct Said<'a> {
     /// Command word.
     pub verb: &'a str,
+    /// The command's text, secrets masked.
+    pub request: &'a str,
     /// Reply code or status word; empty where there is none.
     pub code: &'a str,
     /// The reply's text; empty where there is none.
@@ -91,6 +93,7 @@ impl<'a> Said<'a> {
     pub fn by(exchange: &'a Exchange) -> Self {
         Self {
             verb: exchange.verb.as_str(),
+            request: &exchange.request,
             code: exchange.code.as_deref().unwrap_or_default(),
             reply: exchange.response.as_deref().unwrap_or_default(),
         }
@@ -103,6 +106,7 @@ impl<'a> Said<'a> {
         };
         Self {
             verb: command.verb,
+            request: command.request,
             code,
             reply: match command.response {
                 Some(reply) => reply,
