@@ -33,7 +33,7 @@ pub(in super::super) const ENTRY: Entry = Entry {
         users: Shown::Always,
     },
     probe,
-    open: |id, head| by_host::open(id, head, |id, head| Box::new(Dovecot::new(id, head))),
+    open: |id, head| by_host::open(id, head, Dovecot::new),
 };
 
 /// Sessions that may be open at once, in all and of one user.
