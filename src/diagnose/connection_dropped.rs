@@ -14,7 +14,7 @@ pub(super) const RULE: Rule = Rule {
     code: "connection-dropped",
     about: "SYN repeated, no answer: a filter on the way, or the host dead",
     decided: "Connections of which the capture has SYNs only (state S0) and no ICMP error, where the SYN was sent again or the capture \
-              went on for three seconds after it. Ports of the host that answer others tell a filter from a dead host; \
+              went on for three seconds after it. Where none was sent again it is information: a scan, or a client that gave up at once. Ports of the host that answer others tell a filter from a dead host; \
               connections that it took and never greeted tell a full queue of its listener.",
     example: "198.51.100.25 port 25 never answered 2 connections of 192.0.2.10: 8 SYNs, waited for up to 7.0 s",
     find,
@@ -42,13 +42,19 @@ fn find(view: View<'_>) -> Vec<Finding> {
     groups
         .into_iter()
         .map(|(endpoint, (group, syns, waited, proto))| {
+            // Who asks once does not wait for an answer: nobody is served badly for certain.
+            let once = syns <= group.count;
+            let how = if once {
+                "none of them sent again".to_owned()
+            } else {
+                format!("waited for up to {:.1} s", waited.as_seconds_f64())
+            };
             let message = format!(
-                "{} never answered {} of {}: {}, waited for up to {:.1} s",
+                "{} never answered {} of {}: {}, {how}",
                 server(endpoint),
                 counted(group.count, "connection"),
                 group.sources(),
                 counted(syns, "SYN"),
-                waited.as_seconds_f64()
             );
             let (not, next) = why(&reached, endpoint);
             let log = group.time().map_or_else(String::new, |(from, last)| {
@@ -56,7 +62,11 @@ fn find(view: View<'_>) -> Vec<Finding> {
             });
             group.finding(Words {
                 code: RULE.code,
-                severity: Severity::Error,
+                severity: if once {
+                    Severity::Info
+                } else {
+                    Severity::Error
+                },
                 endpoint: Some(endpoint),
                 message,
                 not: Some(not + &log),
@@ -66,14 +76,22 @@ fn find(view: View<'_>) -> Vec<Finding> {
         .collect()
 }
 
-fn unanswered(view: View<'_>, wire: &WireSession) -> bool {
+/// Whether all that there is of a connection is SYNs that nobody answered, and it was watched for long enough to say so. A client that goes on was
+/// answered where the capture did not see it.
+pub(super) fn unanswered(view: View<'_>, wire: &WireSession) -> bool {
     let watched = view
         .end()
         .is_some_and(|end| end.since(wire.start) >= WAITED);
     wire.conn_state == "S0"
+        && wire.history.chars().all(is_of_syns)
         && wire.handshake.syns > 0
         && wire.icmp_errors.is_empty()
         && (wire.handshake.syns > 1 || watched)
+}
+
+/// Letters of SYNs: themselves, with a wrong checksum, and sent again.
+const fn is_of_syns(letter: char) -> bool {
+    matches!(letter, 'S' | 'C' | 'T')
 }
 
 /// What it is not, and what to look at.
@@ -122,7 +140,7 @@ fn why(reached: &Reached, endpoint: Endpoint) -> (String, String) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Scene, at, clock, log_source, logged, wire};
+    use super::super::testing::{Scene, at, capture, clock, log_source, logged, wire};
     use super::*;
     use crate::model::LogTime;
 
@@ -147,6 +165,23 @@ mod tests {
         scene.add(wire(110, 0, "SF", "ShAdDaFf"));
         scene.add(syns(wire(25, 1, "S0", "S"), 1));
         assert!(scene.find(find).is_empty());
+    }
+
+    #[test]
+    fn a_client_that_goes_on_was_answered_and_one_that_asks_once_does_not_wait() {
+        for (history, count, expected) in [
+            ("S", 2, Some(Severity::Error)),
+            ("S", 1, Some(Severity::Info)),
+            ("SA", 2, None),
+            ("SAD", 1, None),
+        ] {
+            let mut scene = Scene::default();
+            scene.captures.push(capture(0, 60));
+            scene.add(syns(wire(25, 1, "S0", history), count));
+            let found = scene.find(find);
+            let severity = found.first().map(|one| one.severity);
+            assert_eq!(severity, expected, "{history}");
+        }
     }
 
     #[test]

@@ -354,6 +354,37 @@ fn a_syn_sent_again_is_one_connection_whatever_comes_after() {
     assert_eq!(record.counts.of(C).packets, 7);
 }
 
+/// The dialogue with each packet twice, the second time as `number` says; how often something was captured again and sent again.
+fn twice(number: fn(u16) -> u16) -> (String, u32, [u64; 2]) {
+    let mut table = FlowTable::new(Limits::default());
+    let mut told = Told::default();
+    for (n, sent) in (0u16..).zip(DIALOGUE) {
+        for id in [2 * n + 1, number(2 * n + 1)] {
+            let mut datagram = datagram(sent);
+            datagram.id = Some(id);
+            let at = Nanos(0) + Span::millis(i64::from(n) * 30 + i64::from(id % 2));
+            table.push(at, PacketNo(1), &datagram, &mut |_, event| told.take(event));
+        }
+    }
+    table.finish(&mut |_, event| told.take(event));
+    let record = &told.records[0];
+    let counts = [C, V].map(|side| *record.counts.of(side));
+    (
+        told.text.clone(),
+        record.handshake.syns,
+        [
+            counts.iter().map(|one| one.copies).sum(),
+            counts.iter().map(|one| one.retransmissions).sum(),
+        ],
+    )
+}
+
+#[test]
+fn what_was_captured_twice_was_not_sent_twice() {
+    assert_eq!(twice(|id| id), (SAID.to_owned(), 1, [5, 0]));
+    assert_eq!(twice(|id| id + 1), (SAID.to_owned(), 1, [0, 5]));
+}
+
 #[test]
 fn an_answer_captured_before_its_syn_belongs_to_it() {
     let mut sent = DIALOGUE.to_vec();

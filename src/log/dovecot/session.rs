@@ -33,7 +33,7 @@ pub(in super::super) const ENTRY: Entry = Entry {
         users: Shown::Always,
     },
     probe,
-    open: |id, head| by_host::open(id, head, |id, head| Box::new(Dovecot::new(id, head))),
+    open: |id, head| by_host::open(id, head, Dovecot::new),
 };
 
 /// Lines kept of one session; of those that tell of mails there may be as many as mails.
