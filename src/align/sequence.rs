@@ -2,7 +2,7 @@
 //! where TLS hides them. Both sides keep their order (a monotone alignment by dynamic programme).
 
 use crate::model::{
-    CommandRef, Encryption, Event, Exchange, LineRef, LogSession, Seen, Verb, WireSession,
+    CommandRef, Encryption, Event, Exchange, LineRef, LogEvent, LogSession, Seen, Verb, WireSession,
 };
 
 use super::turn::{Turn, turns};
@@ -80,6 +80,8 @@ pub(super) fn alone(wire: &WireSession) -> Vec<Exchange> {
 pub struct Said<'a> {
     /// Command word.
     pub verb: &'a str,
+    /// The command's text, secrets masked.
+    pub request: &'a str,
     /// Reply code or status word; empty where there is none.
     pub code: &'a str,
     /// The reply's text; empty where there is none.
@@ -91,6 +93,7 @@ impl<'a> Said<'a> {
     pub fn by(exchange: &'a Exchange) -> Self {
         Self {
             verb: exchange.verb.as_str(),
+            request: &exchange.request,
             code: exchange.code.as_deref().unwrap_or_default(),
             reply: exchange.response.as_deref().unwrap_or_default(),
         }
@@ -103,6 +106,7 @@ impl<'a> Said<'a> {
         };
         Self {
             verb: command.verb,
+            request: command.request,
             code,
             reply: match command.response {
                 Some(reply) => reply,
@@ -116,10 +120,7 @@ impl<'a> Said<'a> {
 ///
 /// Only these take memory: a log has millions of sessions, and hardly one of them is looked at.
 pub fn untold(log: &LogSession, wanted: impl Fn(Said<'_>) -> bool) -> Vec<Exchange> {
-    let listed = log.events.iter().filter_map(|event| match &event.what {
-        Event::Command(command) => Some(command.borrowed()),
-        _ => None,
-    });
+    let listed = log.events.iter().filter_map(LogEvent::command);
     let mut all = listed.chain(log.implied.iter()).map(Said::told);
     if !all.any(&wanted) {
         return Vec::new();
@@ -133,12 +134,11 @@ pub fn untold(log: &LogSession, wanted: impl Fn(Said<'_>) -> bool) -> Vec<Exchan
 
 /// What the log tells, command by command.
 fn told(log: &LogSession) -> Vec<Told<'_>> {
-    let mut listed = log.events.iter().filter_map(|event| match &event.what {
-        Event::Command(command) => Some(Told {
-            command: command.borrowed(),
+    let mut listed = log.events.iter().filter_map(|event| {
+        Some(Told {
+            command: event.command()?,
             line: Some(event.line),
-        }),
-        _ => None,
+        })
     });
     if log.implied.is_empty() {
         return listed.collect();

@@ -17,7 +17,7 @@ pub(super) const RULE: Rule = Rule {
     code: "command-rejected",
     about: "commands unknown, out of order or refused, by client",
     decided: "Replies 500 to 504 of SMTP and NNTP, BAD of IMAP, and -ERR of POP3 to what is not known, told as unknown or out of order; \
-              replies 550 to 556 and 552 of SMTP, NO of IMAP and other -ERR of POP3 as refused; 450 to 454 of SMTP as put off. One finding for each client, and one for all that fail at the same commands of the same servers. Logins are told as login-refused, messages that are too large as \
+              replies 550 to 556 and 552 of SMTP, NO of IMAP and other -ERR of POP3 as refused; 450 to 454 of SMTP as put off. One finding for each client, and one for all that fail at the same commands of the same servers. Left out is EHLO where HELO follows and is accepted. Logins are told as login-refused, messages that are too large as \
               message-too-large.",
     example: "3 commands of 192.0.2.10 rejected by 198.51.100.25 port 25: 1 out of order (DATA 503), 2 not allowed (RCPT 550)",
     find,
@@ -89,7 +89,11 @@ fn find(view: View<'_>) -> Vec<Finding> {
             .wire
             .map(|wire| wire.proto)
             .or(case.log.map(|log| log.proto));
-        let kind = |said: Said<'_>| kind(proto?, said);
+        let falls_back = falls_back(&case);
+        let kind = |said: Said<'_>| {
+            let kind = kind(proto?, said)?;
+            (said.verb != "EHLO" || !falls_back).then_some(kind)
+        };
         for exchange in case.exchanges(|said| kind(said).is_some()) {
             let Some(kind) = kind(Said::by(&exchange)) else {
                 continue;
@@ -117,6 +121,12 @@ fn find(view: View<'_>) -> Vec<Finding> {
         same.absorb(rejected);
     }
     alike.into_values().map(tell).collect()
+}
+
+/// Whether the client greets anew by HELO and is welcome, as it is to where a server knows no EHLO (RFC 5321 §3.2).
+fn falls_back(case: &Case<'_>) -> bool {
+    let welcome = |said: Said<'_>| said.verb == "HELO" && said.code == "250";
+    case.exchanges(welcome).next().is_some()
 }
 
 /// Unknown commands that the log only counts, beyond those that are seen, and where it does so.
@@ -232,6 +242,19 @@ mod tests {
             "{}",
             found[0].message
         );
+    }
+
+    #[test]
+    fn a_server_that_knows_no_ehlo_is_greeted_anew() {
+        for (then, expected) in [("HELO mx.example.com", 0), ("QUIT", 1)] {
+            let mut smtp = wire(25, 0, "SF", "ShAdDaFf");
+            smtp.exchanges
+                .push(exchange(0, "EHLO mx.example.com", "500 what?", 1));
+            smtp.exchanges.push(exchange(0, then, "250 ok", 1));
+            let mut scene = Scene::default();
+            scene.add(smtp);
+            assert_eq!(scene.find(find).len(), expected, "{then}");
+        }
     }
 
     #[test]

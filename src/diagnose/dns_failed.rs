@@ -1,10 +1,11 @@
 //! Names that could not be looked up.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::model::{
-    Evidence, Finding, Lookup, LookupOutcome, Nanos, RecordType, Severity, WireSession,
+    Evidence, Finding, Lookup, LookupOutcome, Nanos, RecordType, Severity, Side, Transport,
+    WireSession,
 };
 
 use super::View;
@@ -16,7 +17,7 @@ pub(super) const RULE: Rule = Rule {
     about: "no answer, NXDOMAIN or SERVFAIL, and what the client then did",
     decided: "Look-ups that ended in NXDOMAIN, SERVFAIL, REFUSED or without any answer, by name and outcome. Left out are names that the same client \
               found in another way: by another type, with a search domain, or at a later try. No answer counts where the client asked again or the server answered \
-              others, not in the last two seconds of the capture, and not of questions to all (multicast). Names that are no host's are told as information.",
+              others, not in the last two seconds of the capture, not of questions to all (multicast, broadcast), and not where the server sent something that could not be read. Five names or more of one zone are one finding. Names that are no host's, and questions without an answer that were asked only once, are told as information.",
     example: "192.0.2.10 cannot look up mail.example.com: no answer from 198.51.100.53 to 3 questions; no connection followed",
     find,
 };
@@ -36,6 +37,16 @@ struct Failed {
     told: BTreeSet<String>,
 }
 
+impl Failed {
+    /// The same of another name.
+    fn absorb(&mut self, other: Self) {
+        self.group.absorb(other.group);
+        self.servers.extend(other.servers);
+        self.tries += other.tries;
+        self.told.extend(other.told);
+    }
+}
+
 fn find(view: View<'_>) -> Vec<Finding> {
     let found: BTreeSet<(IpAddr, &str)> = lookups(view)
         .filter(|(_, _, lookup)| {
@@ -44,6 +55,10 @@ fn find(view: View<'_>) -> Vec<Finding> {
         .map(|(client, _, lookup)| (client, lookup.name.as_str()))
         .collect();
     let silence = Silence::of(view);
+    let names: BTreeSet<&str> = lookups(view)
+        .filter(|(_, _, lookup)| failed(lookup))
+        .map(|(_, _, lookup)| lookup.name.as_str())
+        .collect();
     let mut groups: BTreeMap<Key<'_>, Failed> = BTreeMap::new();
     for (case, wire) in view.on_wire() {
         let client = wire.conversation.client.ip;
@@ -55,7 +70,18 @@ fn find(view: View<'_>) -> Vec<Finding> {
             {
                 continue;
             }
-            let key = (base(&lookup.name), lookup.outcome, severity(lookup));
+            // Who asks once and never again has hardly missed the answer.
+            let once = unanswered && silence.tries_of(client, lookup) <= 1;
+            let severity = if once {
+                Severity::Info
+            } else {
+                severity(lookup)
+            };
+            let key = (
+                without_search(&names, base(&lookup.name)),
+                lookup.outcome,
+                severity,
+            );
             let failed = groups.entry(key).or_default();
             let place = lookup.answer.unwrap_or(lookup.question);
             failed
@@ -72,10 +98,45 @@ fn find(view: View<'_>) -> Vec<Finding> {
         }
     }
     let last = last_connections(view);
-    groups
+    let mut zones: BTreeMap<Key<'_>, Vec<(&str, Failed)>> = BTreeMap::new();
+    for ((name, outcome, severity), failed) in groups {
+        let key = (zone(name), outcome, severity);
+        zones.entry(key).or_default().push((name, failed));
+    }
+    zones
         .into_iter()
-        .map(|(key, failed)| tell(&last, key, failed))
+        .flat_map(|((zone, outcome, severity), names)| {
+            let telling = move |(name, failed)| (name, outcome, severity, failed);
+            together(zone, names).into_iter().map(telling)
+        })
+        .map(|(name, outcome, severity, failed)| tell(&last, (&name, outcome, severity), failed))
         .collect()
+}
+
+/// Names of one zone from which on they are told as one: a service that is gone, or one that makes names up.
+const NAMES: usize = 5;
+
+/// The last two labels of a name.
+fn zone(name: &str) -> &str {
+    let dot = name.rmatch_indices('.').nth(1);
+    dot.and_then(|(dot, _)| name.get(dot + 1..)).unwrap_or(name)
+}
+
+/// The names of a zone and what became of them, many as one.
+fn together(zone: &str, names: Vec<(&str, Failed)>) -> Vec<(String, Failed)> {
+    if names.len() < NAMES {
+        let each = names.into_iter();
+        return each
+            .map(|(name, failed)| (name.to_owned(), failed))
+            .collect();
+    }
+    let some = listed(names.iter().map(|(name, _)| name));
+    let what = format!("{} names under {zone}: {some}", names.len());
+    let mut all = Failed::default();
+    for (_, failed) in names {
+        all.absorb(failed);
+    }
+    vec![(what, all)]
 }
 
 /// How much a name that is not found matters: others than hosts are often asked for in vain, on purpose.
@@ -127,20 +188,35 @@ impl<'a> Silence<'a> {
         silence
     }
 
+    /// How often a client asked what had no answer.
+    fn tries_of(&self, client: IpAddr, lookup: &'a Lookup) -> u64 {
+        let key = (client, lookup.name.as_str(), lookup.record_type);
+        self.tries.get(&key).copied().unwrap_or(0)
+    }
+
     /// Whether the client asked again, so that it got none, or the server is heard otherwise. Nobody has to answer a question to all.
-    fn is_real(&self, view: View<'_>, wire: &WireSession, lookup: &Lookup) -> bool {
+    fn is_real(&self, view: View<'_>, wire: &WireSession, lookup: &'a Lookup) -> bool {
         let server = wire.conversation.server;
         let client = wire.conversation.client.ip;
-        let key = (client, lookup.name.as_str(), lookup.record_type);
-        let again = self.tries.get(&key).is_some_and(|&tries| tries > 1);
+        let again = self.tries_of(client, lookup) > 1;
         let late = view
             .end()
             .is_some_and(|end| end.since(lookup.asked) < PATIENCE);
         server.port == 53
             && !server.ip.is_multicast()
+            && server.ip != IpAddr::V4(Ipv4Addr::BROADCAST)
+            && !has_more(wire)
             && !late
             && (again || self.talks.contains(&server.ip))
     }
+}
+
+/// Whether more came from the server than answers that were read: one of them may be the answer.
+fn has_more(wire: &WireSession) -> bool {
+    let datagrams = wire.conversation.transport == Transport::Udp;
+    let read = wire.lookups.iter().filter(|one| one.answered.is_some());
+    datagrams
+        && wire.counts.of(Side::Server).packets > u64::try_from(read.count()).unwrap_or(u64::MAX)
 }
 
 fn tell(
@@ -244,6 +320,15 @@ fn base(name: &str) -> &str {
     name
 }
 
+/// A name without a search domain, where the same without it failed too: `mail.example.com.lan`.
+fn without_search<'a>(failed: &BTreeSet<&str>, name: &'a str) -> &'a str {
+    let heads = name
+        .match_indices('.')
+        .filter_map(|(dot, _)| name.get(..dot));
+    let mut full = heads.filter(|head| head.contains('.'));
+    full.find(|head| failed.contains(head)).unwrap_or(name)
+}
+
 /// When each client made its last connection.
 fn last_connections(view: View<'_>) -> BTreeMap<IpAddr, Nanos> {
     let mut last = BTreeMap::new();
@@ -311,11 +396,15 @@ mod tests {
     #[test]
     fn a_name_and_the_same_with_a_search_domain_are_one_finding() {
         let mut scene = Scene::default();
-        for name in ["gone.example.com", "gone.example.com.example.com"] {
+        for name in [
+            "gone.example.com",
+            "gone.example.com.example.com",
+            "gone.example.com.lan",
+        ] {
             scene.add(asked(0, name, LookupOutcome::NoSuchName));
         }
         let found = scene.find(find);
-        assert_eq!((found.len(), found[0].count), (1, 2), "{found:?}");
+        assert_eq!((found.len(), found[0].count), (1, 3), "{found:?}");
     }
 
     #[test]
@@ -361,5 +450,47 @@ mod tests {
         assert!(scene.find(find).is_empty());
         scene.add(asked(1, "mail.example.com", LookupOutcome::Refused));
         assert_eq!(scene.find(find).len(), 1);
+    }
+
+    #[test]
+    fn many_names_of_a_zone_are_one_finding() {
+        for (names, expected) in [(4, 4), (30, 1)] {
+            let mut scene = Scene::default();
+            for n in 0..names {
+                let name = format!("x{n}.tunnel.example.com");
+                scene.add(asked(n, &name, LookupOutcome::NoSuchName));
+            }
+            scene.add(asked(0, "example.org", LookupOutcome::NoSuchName));
+            let found = scene.find(find);
+            assert_eq!(found.len(), 1 + expected);
+            if expected == 1 {
+                assert!(
+                    found[0]
+                        .message
+                        .contains("cannot look up 30 names under example.com: x0.tunnel.example.com, x1.tunnel.example.com,"),
+                    "{}",
+                    found[0].message
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_that_could_not_be_read_and_a_question_to_all_hosts_are_no_silence() {
+        let scene = |server: [u8; 4], packets| {
+            let mut scene = Scene::default();
+            scene.captures.push(capture(0, 60));
+            for second in [0, 4] {
+                let mut asked = asked(second, "mail.example.com", LookupOutcome::Unanswered);
+                asked.conversation.server.ip = server.into();
+                asked.conversation.transport = Transport::Udp;
+                asked.counts.of_mut(Side::Server).packets = packets;
+                scene.add(asked);
+            }
+            scene.find(find).len()
+        };
+        assert_eq!(scene([198, 51, 100, 53], 0), 1);
+        assert_eq!(scene([198, 51, 100, 53], 1), 0);
+        assert_eq!(scene([255; 4], 0), 0);
     }
 }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use crate::model::{Endpoint, Evidence, Finding, Lookup, Severity, WireSession};
 
 use super::View;
+use super::connection_dropped::unanswered;
 use super::group::{Group, Words, counted, server};
 use super::registry::Rule;
 use super::view::established;
@@ -13,7 +14,7 @@ use super::view::established;
 pub(super) const RULE: Rule = Rule {
     code: "dns-wrong-address",
     about: "the answer named an address that does not serve, followed by the failing connection",
-    decided: "Connections that failed (refused, rejected or not answered) to an address that the same client had been given for one name shortly before (a minute, or as long as the answer may be kept, up to ten), \
+    decided: "Connections that failed (refused, rejected, or not answered where a SYN was sent again or three seconds passed) to an address that the same client had been given for one name shortly before (a minute, or as long as the answer may be kept, up to ten), \
               where nobody reached that port of the address, and nobody any port of it by that name.",
     example: "mail.example.com is 198.51.100.26 by 198.51.100.53, and 1 connection of 192.0.2.10 to 198.51.100.26 port 25 failed",
     find,
@@ -32,7 +33,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
     }
     let mut groups: BTreeMap<Key<'_>, Group> = BTreeMap::new();
     for (case, wire) in view.on_wire() {
-        let failed = wire.lookups.is_empty() && !established(wire) && wire.handshake.syns > 0;
+        let failed = wire.lookups.is_empty() && failed(view, wire);
         let server = wire.conversation.server;
         if !failed || reached.contains(&server) {
             continue;
@@ -72,6 +73,13 @@ fn find(view: View<'_>) -> Vec<Finding> {
         .collect()
 }
 
+/// Whether it is plain that a connection failed: it was refused, rejected, or not answered for long enough.
+fn failed(view: View<'_>, wire: &WireSession) -> bool {
+    let told = !established(wire) && wire.handshake.syns > 0;
+    let refused = wire.conn_state == "REJ" || !wire.icmp_errors.is_empty();
+    told && (refused || unanswered(view, wire))
+}
+
 /// The look-up that gave the client this address, and who answered it.
 fn led_to<'a>(view: View<'a>, wire: &WireSession) -> Option<(IpAddr, &'a Lookup)> {
     let by = wire.led_by?;
@@ -81,7 +89,7 @@ fn led_to<'a>(view: View<'a>, wire: &WireSession) -> Option<(IpAddr, &'a Lookup)
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Scene, at, lookup, wire};
+    use super::super::testing::{Scene, at, capture, lookup, wire};
     use super::*;
     use crate::model::{LedBy, LookupOutcome, PacketNo, RecordType};
 
@@ -136,5 +144,26 @@ mod tests {
         reached.led_by = led;
         scene.add(reached);
         assert!(scene.find(find).is_empty());
+    }
+
+    #[test]
+    fn a_capture_that_ends_behind_the_syn_says_nothing() {
+        for (end, expected) in [(2, 0), (20, 1)] {
+            let mut asked = wire(53, 0, "SF", "Dd");
+            asked
+                .lookups
+                .push(lookup(0, "mail.example.com", LookupOutcome::Found));
+            let mut waiting = wire(25, 1, "S0", "S");
+            waiting.handshake.syns = 1;
+            waiting.led_by = Some(LedBy {
+                session: 0,
+                lookup: 0,
+            });
+            let mut scene = Scene::default();
+            scene.captures.push(capture(0, end));
+            scene.add(asked);
+            scene.add(waiting);
+            assert_eq!(scene.find(find).len(), expected);
+        }
     }
 }

@@ -14,7 +14,7 @@ use super::view::place;
 pub(super) const RULE: Rule = Rule {
     code: "message-too-large",
     about: "messages larger than the server takes, and whether they were carried in vain",
-    decided: "SMTP and LMTP replies 552 or with the enhanced code 5.3.4 or 5.2.3 whose text speaks of size (RFC 1870), and IMAP's NO [TOOBIG], by server; \
+    decided: "SMTP and LMTP replies 552 or with the enhanced code 5.3.4 or 5.2.3 whose text speaks of size, or without a text where MAIL states one (RFC 1870), and IMAP's NO [TOOBIG], by server; \
               refused at MAIL by the size that the client stated, or after the message had been carried.",
     example: "198.51.100.25 port 25 refused 2 messages of 192.0.2.10 as too large, up to 5000000 octets; 1 of them was carried first (66030 octets)",
     find,
@@ -51,15 +51,22 @@ fn find(view: View<'_>) -> Vec<Finding> {
 
 /// Whether a server refused a message for its size.
 pub(super) fn is_too_large(said: Said<'_>) -> bool {
-    let Said { verb, code, reply } = said;
+    let Said {
+        verb,
+        request,
+        code,
+        reply,
+    } = said;
     if !code.starts_with('5') && code != "NO" {
         return false;
     }
     let text = reply.to_ascii_lowercase();
+    // A log without the reply's words: to a MAIL that states a size, 552 says that it is too large (RFC 1870 §6.1).
+    let wordless = reply.len() <= code.len() && verb == "MAIL" && stated(request).is_some();
     let mail = ["MAIL", "BDAT", Verb::BODY].contains(&verb);
     let sized = text.contains("5.3.4") || text.contains("5.2.3");
     let worded = text.contains("size") || text.contains("large") || text.contains("too big");
-    (mail && code == "552" && (sized || worded))
+    (mail && code == "552" && (sized || worded || wordless))
         || (mail && code.starts_with('5') && sized && worded)
         || (code == "NO" && text.contains("[toobig]"))
 }
@@ -140,5 +147,21 @@ mod tests {
             "{}",
             found[0].message
         );
+    }
+
+    #[test]
+    fn a_log_without_the_words_tells_by_the_size_that_was_stated() {
+        for (request, expected) in [
+            ("MAIL FROM:<a@client.example> SIZE=900000", 1),
+            ("MAIL FROM:<a@client.example>", 0),
+            ("RCPT TO:<a@client.example>", 0),
+        ] {
+            let mut smtp = wire(25, 0, "SF", "ShAdDaFf");
+            smtp.exchanges.push(exchange(0, request, "552", 1));
+            smtp.exchanges[0].code = Some("552".into());
+            let mut scene = Scene::default();
+            scene.add(smtp);
+            assert_eq!(scene.find(find).len(), expected, "{request}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The list of rules: one row each.
 
-use crate::model::Finding;
+use crate::model::{Finding, Threads};
 
 use super::chain::fold;
 use super::rollup::sort;
@@ -83,24 +83,35 @@ const OF_A_WHOLE_RUN: &[&str] = &[
 ];
 
 /// Everything that the rules find and no cause among it tells already, worst first, then most frequent, then first.
-pub fn diagnose(view: View<'_>) -> Vec<Finding> {
-    ordered(RULES.iter().flat_map(|rule| (rule.find)(view)).collect())
+///
+/// Rules know nothing of each other, so that threads share them.
+pub fn diagnose(view: View<'_>, threads: Threads) -> Vec<Finding> {
+    by_rules(view, threads, |_| true)
 }
 
 /// The same in a part of a run that goes on, by the rules that need no more.
-pub fn diagnose_part(view: View<'_>) -> Vec<Finding> {
-    let rules = RULES
-        .iter()
-        .filter(|rule| !OF_A_WHOLE_RUN.contains(&rule.code));
-    ordered(rules.flat_map(|rule| (rule.find)(view)).collect())
+pub fn diagnose_part(view: View<'_>, threads: Threads) -> Vec<Finding> {
+    by_rules(view, threads, |code| !OF_A_WHOLE_RUN.contains(&code))
 }
 
 /// What the captures themselves lack.
-pub fn diagnose_captures(view: View<'_>) -> Vec<Finding> {
-    ordered((capture_incomplete::RULE.find)(view))
+pub fn diagnose_captures(view: View<'_>, threads: Threads) -> Vec<Finding> {
+    by_rules(view, threads, |code| code == capture_incomplete::RULE.code)
 }
 
-fn ordered(found: Vec<Finding>) -> Vec<Finding> {
+fn by_rules(
+    view: View<'_>,
+    threads: Threads,
+    is_asked: impl Fn(&str) -> bool + Sync,
+) -> Vec<Finding> {
+    let found = threads.each(RULES.len(), |at| {
+        RULES
+            .get(at)
+            .filter(|rule| is_asked(rule.code))
+            .map(|rule| (rule.find)(view))
+            .unwrap_or_default()
+    });
+    let found = found.into_iter().flatten().collect();
     let mut findings = fold(found);
     sort(&mut findings);
     findings

@@ -22,6 +22,8 @@ pub(super) const RULE: Rule = Rule {
     find,
 };
 
+/// Requests that nobody read.
+const HIDDEN: &str = "hidden requests";
 /// What a person notices.
 const SLOW: Span = Span::seconds(1);
 /// Replies that must be slow, and of how many one.
@@ -119,7 +121,8 @@ fn tell(endpoint: Endpoint, verb: &str, mut replies: Replies) -> Finding {
     );
     replies.group.finding(Words {
         code: RULE.code,
-        severity: Severity::Warning,
+        // A request that nobody read may be one that waits by design.
+        severity: if verb == HIDDEN { Severity::Info } else { Severity::Warning },
         endpoint: Some(endpoint),
         message,
         not: Some("not the network: nothing was lost, and the round trip is taken off".into()),
@@ -130,7 +133,7 @@ fn tell(endpoint: Endpoint, verb: &str, mut replies: Replies) -> Finding {
 /// What a command is called; hidden ones have no name.
 fn named(exchange: &Exchange) -> String {
     match exchange.verb.as_str() {
-        "" => "hidden requests".into(),
+        "" => HIDDEN.into(),
         crate::model::Verb::BODY => "a message".into(),
         // What a web server is slow with is a page.
         "GET" | "HEAD" | "POST" => {

@@ -82,7 +82,10 @@ pub struct Direction {
     pub bytes: u64,
     /// Segments that carried payload already seen, alone or with new payload behind it; keep-alives and window probes apart.
     pub retransmissions: u64,
-    /// Of these, segments that the other side had acknowledged before: sent again for nothing.
+    /// Segments captured again, at another point of their way or by another interface, and not sent again: with a number
+    /// (identification, RFC 791) that their sender had counted past.
+    pub copies: u64,
+    /// Of `retransmissions`, segments that the other side had acknowledged before: sent again for nothing.
     pub needless: u64,
     /// Segments that filled a hole so late that they must have been sent again: the first copy was lost
     /// before it reached the capture.

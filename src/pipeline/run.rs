@@ -77,6 +77,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         sources,
         wires: wires.sessions,
         logs: told.sessions,
+        unlisted: wires.unlisted,
         neighbours: wires.neighbours,
         other_side: None,
         origin,
@@ -96,10 +97,11 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         sources: &account.sources,
         wires: &account.wires,
         logs: &account.logs,
+        unlisted: &account.unlisted,
         neighbours: &account.neighbours,
         alignment: &account.alignment,
     };
-    let (endings, findings) = (endings(view), diagnose(view));
+    let (endings, findings) = (endings(view), diagnose(view, options.threads));
     (account.endings, account.findings) = (endings, findings);
     account.exit = exit_status(&account, &failures);
     Run { account, failures }

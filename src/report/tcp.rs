@@ -33,6 +33,8 @@ struct Way {
     network_losses: u64,
     capture_lost_bytes: u64,
     #[serde(skip_serializing_if = "is_zero")]
+    captured_again: u64,
+    #[serde(skip_serializing_if = "is_zero")]
     needless_retransmissions: u64,
     #[serde(skip_serializing_if = "is_zero")]
     lost_before_capture: u64,
@@ -148,6 +150,7 @@ fn way(sent: &Direction) -> Way {
         retransmissions: sent.retransmissions,
         network_losses: sent.lost_on_network(),
         capture_lost_bytes: sent.lost_in_capture,
+        captured_again: sent.copies,
         needless_retransmissions: sent.needless,
         lost_before_capture: sent.refilled,
         out_of_order: sent.out_of_order,
@@ -217,6 +220,7 @@ pub(super) fn tcp_words(wire: &WireSession) -> Vec<String> {
             (sent.lost_on_network(), "segments lost on the network"),
             (sent.lost_in_capture, "bytes lost by the capture"),
             (sent.out_of_order, "segments out of order"),
+            (sent.copies, "segments captured again"),
             (sent.zero_windows, "zero windows"),
             (sent.window_probes, "window probes"),
             (sent.keep_alives, "keep-alives"),

@@ -80,7 +80,7 @@ fn by_us(path: &Path) -> Vec<Seen> {
             Sent {
                 octets: sent.bytes + sent.cut,
                 missing: sent.missing - sent.cut,
-                again: sent.retransmissions + sent.refilled,
+                again: sent.retransmissions + sent.copies + sent.refilled,
                 overtaken: sent.out_of_order,
             }
         };

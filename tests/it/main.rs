@@ -19,6 +19,7 @@ mod corpus;
 mod damage;
 mod decryption;
 mod detection;
+mod dev_findings;
 mod dialogue;
 mod errors_in_traces;
 mod findings;

@@ -20,6 +20,8 @@ mod turns;
 
 /// What a retransmission takes at least where the handshake does not tell (Wireshark reckons so too).
 const USUAL_ROUND_TRIP: Span = Span::millis(3);
+/// A SYN that is seen again sooner is the same packet, captured twice: one that gets no answer is sent again after a second (RFC 6298 §2.1).
+const COPIED: Span = Span::millis(20);
 
 /// When and where a packet came.
 #[derive(Clone, Copy, Debug)]
@@ -191,8 +193,10 @@ impl TcpConnection {
         self.release(arrival.at, limits, out);
         let closed_before = self.states.of(side) == State::Closed;
         let judged = self.note(arrival, side, segment);
+        let copy = self.passing.is_copy(side, arrival);
         self.passing.segment(arrival, side, segment);
         let mut meta = self.meta(side, segment, judged);
+        meta.copy = copy;
         if closed_before && judged.acknowledges_more {
             meta.one_more = OneMore::Fin;
         }
@@ -340,8 +344,10 @@ impl TcpConnection {
     fn opening(&mut self, arrival: Arrival, side: Side, segment: &Segment<'_>) {
         let handshake = &mut self.handshake;
         if segment.flags.has(Flags::ACK) {
-            handshake.syn_ack.get_or_insert(arrival.at);
-            handshake.syn_acks = handshake.syn_acks.saturating_add(1);
+            let first = *handshake.syn_ack.get_or_insert(arrival.at);
+            if handshake.syn_acks == 0 || arrival.at.since(first) >= COPIED {
+                handshake.syn_acks = handshake.syn_acks.saturating_add(1);
+            }
             let [_, initial] = &mut handshake.initial;
             initial.get_or_insert(segment.seq.0);
         } else if side == Side::Server {
@@ -350,11 +356,13 @@ impl TcpConnection {
             self.first_syn.get_or_insert(segment.seq);
             let [initial, _] = &mut handshake.initial;
             initial.get_or_insert(segment.seq.0);
-            handshake.syn.get_or_insert(arrival.at);
+            let first = *handshake.syn.get_or_insert(arrival.at);
             if handshake.syns == 0 {
                 handshake.syn_octets = segment.length;
             }
-            handshake.syns = handshake.syns.saturating_add(1);
+            if handshake.syns == 0 || arrival.at.since(first) >= COPIED {
+                handshake.syns = handshake.syns.saturating_add(1);
+            }
         }
     }
 
@@ -391,6 +399,7 @@ impl TcpConnection {
             length: segment.length,
             does,
             judged,
+            copy: false,
             one_more: OneMore::Octet,
         }
     }
@@ -444,6 +453,7 @@ impl TcpConnection {
                 cut: meta.length.saturating_sub(captured),
             };
             match stream.take(meta.seq, octets, &mut tally, out) {
+                Taken::Repeated if meta.copy => tally.counts.copies += 1,
                 Taken::Repeated => {
                     tally.counts.retransmissions += 1;
                     tally.counts.needless += u64::from(meta.judged.needless);

@@ -16,6 +16,9 @@ const COPY: Span = Span::millis(20);
 const LATE: (Span, Span) = (Span::millis(30), Span::millis(300));
 /// After a late acknowledgement a side that waited for it goes on within this and a round trip.
 const AT_ONCE: Span = Span::millis(5);
+/// What a segment holds at most where its receiver does not say (RFC 9293 §3.7.1), and how much of it TCP's options may take.
+const USUAL_MSS: u16 = 536;
+const OPTIONS: u16 = 40;
 
 /// Watches both sides of a connection.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,6 +60,7 @@ impl Passing {
             self.told.of_mut(side).reset.get_or_insert(reset);
             return;
         }
+        let copied = self.is_copy(side, arrival);
         self.hops(arrival, side);
         if !flags.has(Flags::SYN) {
             // Hosts number the packets of the handshake on their own.
@@ -78,8 +82,17 @@ impl Passing {
             self.acknowledge(arrival.at, side, segment);
         }
         if segment.length > 0 && !flags.has(Flags::SYN) {
-            self.data(arrival, side, segment);
+            self.data(arrival, side, segment, copied);
         }
+    }
+
+    /// Whether a packet of `side` was captured before, as far as its number tells.
+    pub(super) fn is_copy(&self, side: Side, arrival: Arrival) -> bool {
+        let [client, server] = &self.manners;
+        let manner = if side == Side::Client { client } else { server };
+        let last = self.told.of(side).last;
+        let at_once = last.is_some_and(|last| arrival.at.since(last) < COPY);
+        manner.has_passed(arrival.id) || (at_once && manner.is_last(arrival.id))
     }
 
     /// All that is known once the connection is over.
@@ -202,7 +215,7 @@ impl Passing {
         }
     }
 
-    fn data(&mut self, arrival: Arrival, side: Side, segment: &Segment<'_>) {
+    fn data(&mut self, arrival: Arrival, side: Side, segment: &Segment<'_>, copied: bool) {
         let end = segment.seq.plus(segment.length);
         // Whoever answers did not wait for the bare acknowledgement alone.
         self.sender(side.other()).late = None;
@@ -210,7 +223,9 @@ impl Passing {
         let sender = self.sender(side);
         let late = sender.late.take();
         if sender.next.is_some_and(|next| end.minus(next) <= 0) {
-            sender.sent_again(arrival, segment);
+            if !copied {
+                sender.sent_again(arrival, segment);
+            }
             return;
         }
         sender.next = Some(end);
@@ -219,6 +234,10 @@ impl Passing {
             sender.largest = Some((end, segment.length));
         }
         let waited = late.filter(|(at, _)| arrival.at.since(*at) <= trip + AT_ONCE);
+        // Nagle keeps back what fills no segment; a full one waits for room (RFC 9293 §3.7.4).
+        let most = self.told.of(side.other()).mss.unwrap_or(USUAL_MSS);
+        let small = segment.length < u32::from(most.saturating_sub(OPTIONS));
+        let waited = waited.filter(|_| small);
         if let Some((_, waited)) = waited {
             let way = self.told.of_mut(side);
             way.delayed += 1;
@@ -364,6 +383,9 @@ mod tests {
             (1, Span::millis(40))
         );
         assert_eq!(told.of(V).delayed, 0);
+        // A full segment waits for the window, and not for this.
+        sent[5].6 = 536;
+        assert_eq!(run(&sent[..6]).of(C).delayed, 0);
     }
 
     #[test]

@@ -45,8 +45,29 @@ impl Manner {
                     packets: packets.saturating_add(1),
                 }
             }
+            // Overtaken on its way, or captured again.
+            (numbers @ Numbers::Counted { last, .. }, Some(id)) if last.wrapping_sub(id) < STEP => {
+                numbers
+            }
             _ => Numbers::Uneven,
         };
+    }
+
+    /// Whether a packet bears a number that the side has counted past, as one does that was captured again, at another point of
+    /// its way or by another interface: what TCP sends again is a packet of its own and has the next number.
+    pub(super) fn has_passed(&self, id: Option<u16>) -> bool {
+        match (id.filter(|id| *id != 0), self.numbers) {
+            (Some(id), Numbers::Counted { last, packets }) => {
+                packets > 1 && last.wrapping_sub(id) < STEP
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the side's last packet had this number.
+    pub(super) fn is_last(&self, id: Option<u16>) -> bool {
+        let id = id.filter(|id| *id != 0);
+        id.is_some_and(|id| matches!(self.numbers, Numbers::Counted { last, .. } if last == id))
     }
 
     /// An acknowledgement, and how long it took.
@@ -98,6 +119,28 @@ mod tests {
             none.packet(Some(0));
         }
         assert_eq!(none.odd_number(Some(30_000)), None);
+    }
+
+    #[test]
+    fn a_number_that_was_counted_past_is_a_packet_captured_again() {
+        let mut counted = Manner::default();
+        for id in [65_534, 65_535, 65_535, 1, 65_535] {
+            counted.packet(Some(id));
+        }
+        for (id, expected) in [
+            (Some(1), true),
+            (Some(65_534), true),
+            (Some(2), false),
+            (Some(40_000), false),
+            (Some(0), false),
+            (None, false),
+        ] {
+            assert_eq!(counted.has_passed(id), expected, "{id:?}");
+        }
+        // One number for all says nothing.
+        let mut alike = Manner::default();
+        (0..4).for_each(|_| alike.packet(Some(7)));
+        assert!(!alike.has_passed(Some(7)));
     }
 
     #[test]

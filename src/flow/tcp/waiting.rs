@@ -26,6 +26,8 @@ pub(super) struct Meta {
     pub(super) length: u32,
     pub(super) does: Does,
     pub(super) judged: Judged,
+    /// Whether its packet was captured before, as far as that can be told by its number.
+    pub(super) copy: bool,
     /// What it acknowledges beyond all that the other side was seen to send.
     pub(super) one_more: OneMore,
 }

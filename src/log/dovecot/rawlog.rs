@@ -11,6 +11,7 @@ use crate::model::{
     Stamp, Zone, from_wire,
 };
 
+use super::super::stamp;
 use super::super::transcript::{Detail, Transcript};
 use super::super::{Builder, Entry, Follows, Head, Line, Parsed, Sureness};
 
@@ -56,10 +57,15 @@ fn probe(head: &Head<'_>) -> Sureness {
     if spoken(head).is_none() {
         return Sureness::default();
     }
+    // A journal names a host and a process.
+    let of_journal = |row: &Row<'_>| {
+        let tag = row.text.split(' ').nth(1);
+        tag.is_some_and(|tag| tag.ends_with("]:"))
+    };
     let fits = head
         .lines
         .iter()
-        .filter(|line| Row::read(&from_wire(line)).is_some())
+        .filter(|line| Row::read(&from_wire(line)).is_some_and(|row| !of_journal(&row)))
         .count();
     Sureness::share(fits, head.lines.len())
 }
@@ -101,14 +107,8 @@ struct Row<'a> {
 impl<'a> Row<'a> {
     /// `1795491820.635236 LOFG2 APPEND INBOX {72}`, `1795491820.635236 I: LOFG2 …`
     fn read(line: &'a str) -> Option<Self> {
-        let (seconds, rest) = line.split_once('.')?;
-        let (micros, rest) = rest.split_at_checked(6)?;
+        let (stamp, rest) = stamp::unix(line)?;
         let text = rest.strip_prefix(' ')?;
-        let digits = |part: &str| part.bytes().all(|digit| digit.is_ascii_digit());
-        if !(9..=11).contains(&seconds.len()) || !digits(seconds) || !digits(micros) {
-            return None;
-        }
-        let micros: i64 = micros.parse().ok()?;
         let marked = [
             ("I: ", Side::Client),
             ("I> ", Side::Client),
@@ -118,10 +118,7 @@ impl<'a> Row<'a> {
         .into_iter()
         .find_map(|(mark, side)| Some((side, text.strip_prefix(mark)?)));
         Some(Self {
-            stamp: Stamp {
-                at: LogTime::new(seconds.parse().ok()?, micros * 1000),
-                resolution: Span::MICROSECOND,
-            },
+            stamp,
             side: marked.map(|(side, _)| side),
             text: marked.map_or(text, |(_, text)| text),
         })

@@ -6,6 +6,7 @@
 mod containers;
 mod export;
 mod journal;
+mod prefixed;
 mod stack;
 mod syslog;
 
@@ -41,5 +42,7 @@ static ENVELOPES: &[Entry] = &[
     containers::DOCKER,
     journal::ENTRY,
     containers::CRI,
+    prefixed::NAMED,
+    prefixed::STAMPED,
     syslog::ENTRY,
 ];

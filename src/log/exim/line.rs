@@ -101,6 +101,7 @@ impl Said<'_> {
         OWN.iter().any(|own| self.text.starts_with(own))
             || (about && flagged.iter().any(|flag| self.text.starts_with(flag)))
             || self.text.contains(" rejected RCPT ")
+            || self.text.contains(" authenticator failed for ")
     }
 }
 
@@ -257,6 +258,13 @@ mod tests {
             )
             .is_none()
         );
+    }
+
+    #[test]
+    fn a_login_that_fails_is_told_by_exim_alone() {
+        let line = "2026-11-24 03:28:39 dovecot_login authenticator failed for ([192.0.2.5]) [192.0.2.4]:55379: 535 Incorrect authentication data (set_id=info@example.com)";
+        assert!(read(line).is_own());
+        assert!(!read("2026-11-24 03:28:39 something else happened").is_own());
     }
 
     #[test]

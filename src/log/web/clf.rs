@@ -9,9 +9,7 @@
 
 use std::net::IpAddr;
 
-use crate::model::{
-    ClockStep, Event, LogId, LogSession, Marks, Shown, Shows, Span, Stamp, Zone, as_text,
-};
+use crate::model::{ClockStep, LogId, LogSession, Marks, Shown, Shows, Span, Stamp, Zone, as_text};
 
 use super::super::{Builder, Due, Entry, Head, Line, Parsed, Sureness, stamp};
 use super::escape::quoted;
@@ -171,9 +169,9 @@ impl<'a> Row<'a> {
     /// The request, of which only this line tells.
     pub(super) fn told(&self) -> Request {
         let mut what = asked(&self.request, self.status);
-        if let Event::Command(command) = &mut what {
+        what.amend(|command| {
             command.body_octets = self.octets;
-        }
+        });
         Request {
             peer: self.peer,
             user: self.user.map(str::to_owned),
@@ -182,13 +180,18 @@ impl<'a> Row<'a> {
     }
 }
 
-/// `[VHOST:PORT ]CLIENT IDENT USER`; a client that is not an address is a name that was looked up.
+/// `[VHOST[:PORT] ]CLIENT IDENT USER`; a client that is not an address is a name that was looked up.
 fn client(who: &str) -> Option<(Option<IpAddr>, Option<&str>)> {
     let address = |text: &str| text.parse().ok();
     let (first, rest) = who.split_once(' ')?;
     let (second, behind) = rest.split_once(' ')?;
     let (peer, user) = match (address(first), address(second)) {
-        (None, Some(peer)) if first.contains(':') => (Some(peer), behind.split_once(' ')?.1),
+        (None, Some(peer)) => {
+            let (ident, user) = behind.split_once(' ')?;
+            let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+            let named = first.contains(':') || ident == "-" && first.bytes().all(is_name);
+            named.then_some((Some(peer), user))?
+        }
         (peer @ Some(_), _) => (peer, behind),
         // A name in the client's place has no name of identd behind it; other lines have words there.
         (None, _) if second == "-" => (None, behind),
@@ -208,7 +211,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::Event;
 
     fn read(log: &str) -> (Vec<LogSession>, usize, Zone) {
         let lines: Vec<&[u8]> = log.lines().map(str::as_bytes).collect();
@@ -228,10 +230,8 @@ mod tests {
     }
 
     fn request(session: &LogSession) -> (&str, Option<&str>) {
-        match &session.events[0].what {
-            Event::Command(command) => (&command.request, command.code.as_deref()),
-            _ => ("", None),
-        }
+        let command = session.events[0].command().unwrap_or_default();
+        (command.request, command.code)
     }
 
     #[test]
@@ -260,6 +260,18 @@ pc.example.net - - [24/Nov/2026:03:50:26 +0100] "\x16\x03\x01garbage" 400 157 "-
             sessions[0].events[0].stamp.at.to_rfc3339(),
             "2026-11-24T02:50:25.000000000Z"
         );
+    }
+
+    #[test]
+    fn a_virtual_host_may_stand_without_its_port() {
+        let told = |who| client(who).map(|(peer, user)| (peer.map(|ip| ip.to_string()), user));
+        let peer = Some("192.0.2.10".to_owned());
+        assert_eq!(
+            told("www.example.com 192.0.2.10 - bob"),
+            Some((peer, Some("bob")))
+        );
+        assert_eq!(told("192.0.2.9, 192.0.2.10 - -"), None);
+        assert_eq!(told("connected to 192.0.2.10 now - -"), None);
     }
 
     #[test]

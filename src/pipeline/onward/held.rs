@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use crate::align::{Before, Clock, LogFate, Onward, Threads, WireFate, align_on};
-use crate::model::{LogId, LogSession, LogSource, WireSession};
+use crate::align::{Before, Clock, LogFate, Onward, WireFate, align_on};
+use crate::model::{LogId, LogSession, LogSource, Threads, WireSession};
 use crate::protocol::dns;
 
 use super::choose::Compared;

@@ -114,6 +114,7 @@ pub fn run_onward(
         captures: wires.sources,
         keys: keys.sources,
         sources,
+        unlisted: wires.unlisted,
         passed_over: wires.passed_over,
         alignment: Alignment {
             clocks,
@@ -131,7 +132,7 @@ pub fn run_onward(
         ..Account::default()
     };
     account.part.clocks = account.sources.iter().map(|source| source.id).collect();
-    account.findings = diagnose_captures(view(&account));
+    account.findings = diagnose_captures(view(&account), options.threads);
     account.exit = exit_status(&account, &failures);
     Ok(Run { account, failures })
 }
@@ -142,6 +143,7 @@ fn view(account: &Account) -> View<'_> {
         sources: &account.sources,
         wires: &account.wires,
         logs: &account.logs,
+        unlisted: &account.unlisted,
         neighbours: &account.neighbours,
         alignment: &account.alignment,
     }
@@ -325,7 +327,10 @@ impl<'r, 'g> Joiner<'r, 'g> {
             ..CaptureSource::default()
         }];
         account.part.clocks = self.changed(&account.alignment.clocks, now);
-        let (endings, findings) = (endings(view(account)), diagnose_part(view(account)));
+        let (endings, findings) = (
+            endings(view(account)),
+            diagnose_part(view(account), self.options.threads),
+        );
         account.endings = endings;
         account.findings = self.repeats.new_ones(account, findings);
         (self.give)(account)?;
