@@ -60,6 +60,12 @@ impl Group {
         }
     }
 
+    /// A moment at which it was so.
+    pub(super) fn lasted(&mut self, at: Option<Nanos>) {
+        self.first = [self.first, at].into_iter().flatten().min();
+        self.last = self.last.max(at);
+    }
+
     /// A session that is part of it and no occurrence of its own.
     pub(super) fn include(&mut self, case: &Case<'_>) {
         self.sessions.insert(case.number);
