@@ -7,11 +7,11 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 
-use bothends::align::{Alignment, Standing, Threads, align};
+use bothends::align::{Alignment, Standing, align};
 use bothends::model::{
     Burst, Conversation, Encryption, Endpoint, Event, LineRef, LogEvent, LogId, LogSession,
-    LogSource, LogTime, LoggedOctets, Nanos, PacketNo, Proto, Side, Span, Stamp, Transport,
-    WireSession,
+    LogSource, LogTime, LoggedOctets, Nanos, PacketNo, Proto, Side, Span, Stamp, Threads,
+    Transport, WireSession,
 };
 
 const ORIGIN: Nanos = Nanos::new(1_795_490_000, 0);

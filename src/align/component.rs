@@ -4,7 +4,7 @@
 use super::assign::{Assignment, Pair};
 use super::jitter::Jitter;
 use super::moment::{LATE, Window};
-use super::threads::Threads;
+use crate::model::Threads;
 
 /// Least score for a pair to be claimed: one unrelated session in three would fit as well, and a wrong
 /// one has the right one to beat.

@@ -7,8 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Ending, Event, Exchange, LogCommand, LogEvent, LogSession, LoggedMessage, Nanos, Span,
-    WireSession,
+    CommandRef, Ending, Exchange, LogEvent, LogSession, LoggedMessage, Nanos, Span, WireSession,
 };
 
 use super::component::CLEAR;
@@ -388,7 +387,7 @@ impl<'a> Dialogue<'a> {
     /// Where `row` may go from `next` on.
     fn steps(&self, at: usize, next: usize, row: &Row<'_>) -> Vec<Step> {
         let mut steps = Vec::new();
-        let Some(command) = command(row.event) else {
+        let Some(command) = row.event.command() else {
             if next <= self.places.len() {
                 steps.push(Step {
                     dialogue: at,
@@ -430,23 +429,23 @@ impl<'a> Dialogue<'a> {
 }
 
 /// What it is worth that `command` took place in `places`, and when that was; `None` where it cannot have.
-fn fits(places: &[Place<'_>], command: &LogCommand) -> Option<(f64, Window)> {
+fn fits(places: &[Place<'_>], command: CommandRef<'_>) -> Option<(f64, Window)> {
     match places {
         [Place::Clear(exchange)] => {
-            let like = sequence::likeness(exchange, command.borrowed());
+            let like = sequence::likeness(exchange, command);
             let window = moment::answering(exchange)?;
             (like > 0).then(|| (FITS + AGREES * f64::from(like), window))
         }
         [Place::Hidden(turn)] => hidden(&[*turn], command),
-        [Place::Hidden(turn), Place::Hidden(last)] if command.verb.is_body() => {
+        [Place::Hidden(turn), Place::Hidden(last)] if command.is_body() => {
             hidden(&[*turn, *last], command)
         }
         _ => None,
     }
 }
 
-fn hidden(turns: &[Turn<'_>], command: &LogCommand) -> Option<(f64, Window)> {
-    let (agree, differ) = sequence::agreement(command.borrowed(), turns);
+fn hidden(turns: &[Turn<'_>], command: CommandRef<'_>) -> Option<(f64, Window)> {
+    let (agree, differ) = sequence::agreement(command, turns);
     let asked = turns.first()?.asked?;
     let last = turns.last()?;
     let end = last.answered.or(last.asked)?.end;
@@ -458,15 +457,8 @@ fn hidden(turns: &[Turn<'_>], command: &LogCommand) -> Option<(f64, Window)> {
     })
 }
 
-fn command(event: &LogEvent) -> Option<&LogCommand> {
-    match &event.what {
-        Event::Command(command) => Some(command),
-        _ => None,
-    }
-}
-
-fn is_accepted(command: &LogCommand) -> bool {
-    let code = command.code.as_deref().unwrap_or_default();
+fn is_accepted(command: CommandRef<'_>) -> bool {
+    let code = command.code.unwrap_or_default();
     code.starts_with(['2', '3'])
 }
 
@@ -485,9 +477,8 @@ fn rows_of(log: &LogSession) -> Vec<Row<'_>> {
     let mut messages = log.messages.iter();
     let last = log.events.len().saturating_sub(1);
     let rows = log.events.iter().enumerate().map(|(at, event)| {
-        let command = command(event);
-        let is_message =
-            command.is_some_and(|command| command.verb.is_body() && is_accepted(command));
+        let command = event.command();
+        let is_message = command.is_some_and(|command| command.is_body() && is_accepted(command));
         let ends = log.duration.is_some() || log.ending != Ending::Unknown;
         Row {
             event,

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::LogCommand;
+use crate::model::CommandRef;
 
 use super::rows::{Slot, head_fits};
 
@@ -23,7 +23,7 @@ pub(super) enum Figure {
 impl Figure {
     /// What most lines mean whose request was answered in the clear.
     pub(super) fn of<'s, 'w: 's>(
-        lines: impl Iterator<Item = &'s LogCommand>,
+        lines: impl Iterator<Item = CommandRef<'s>>,
         slots: impl Iterator<Item = &'s Slot<'w>>,
     ) -> Self {
         let mut lengths: BTreeMap<(&str, &str), BTreeSet<u64>> = BTreeMap::new();
@@ -34,8 +34,8 @@ impl Figure {
         }
         let (mut body, mut sent) = (0, 0);
         for line in lines {
-            let code = line.code.as_deref().unwrap_or_default();
-            let lengths = lengths.get(&(line.request.as_str(), code));
+            let code = line.code.unwrap_or_default();
+            let lengths = lengths.get(&(line.request, code));
             let (Some(told), Some(lengths)) = (line.body_octets, lengths) else {
                 continue;
             };
@@ -83,16 +83,13 @@ mod tests {
     fn figure(told: &[u64], replies: &[u64]) -> Figure {
         let wire = wire(replies);
         let slots = slots(&wire);
-        let lines: Vec<LogCommand> = told
-            .iter()
-            .map(|&octets| LogCommand {
-                request: "GET / HTTP/1.1".into(),
-                code: Some("200".into()),
-                body_octets: Some(octets),
-                ..LogCommand::default()
-            })
-            .collect();
-        Figure::of(lines.iter(), slots.iter())
+        let lines = told.iter().map(|&octets| CommandRef {
+            request: "GET / HTTP/1.1",
+            code: Some("200"),
+            body_octets: Some(octets),
+            ..CommandRef::default()
+        });
+        Figure::of(lines, slots.iter())
     }
 
     #[test]

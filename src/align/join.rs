@@ -12,11 +12,11 @@ use super::last_lines::{self, LastLine};
 use super::pairing::Pairing;
 use super::settled::{Settled, Verdict};
 use super::share::Share;
-use super::threads::Threads;
 use super::translation::{Own, Translation};
 use super::verdict::{Alignment, Joined, Match, Standing};
 use super::view::{View, Wires};
 use super::{deal, missed, rows, sequence, steps, unproven};
+use crate::model::Threads;
 
 /// Pairs are chosen again under a clock that moved by more than this.
 const MOVED: Span = Span::millis(10);

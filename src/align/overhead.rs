@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::LogCommand;
+use crate::model::CommandRef;
 
 /// Lengths of heads that are about equally likely before anything is learnt.
 const RANGE: f64 = 64.0;
@@ -54,7 +54,7 @@ impl<K: Ord + Clone> Lengths<K> {
 
 impl Overheads {
     /// Takes in a pair that is believed to `weight`.
-    pub(super) fn learn(&mut self, command: &LogCommand, octets: (u64, u64), weight: f64) {
+    pub(super) fn learn(&mut self, command: CommandRef<'_>, octets: (u64, u64), weight: f64) {
         let (asked, answered) = lengths(command, octets);
         if let Some(length) = asked {
             self.asked.add(&(), length, weight);
@@ -65,7 +65,7 @@ impl Overheads {
     }
 
     /// What the lengths of its heads say of a pair.
-    pub(super) fn gain(&self, command: &LogCommand, octets: (u64, u64)) -> f64 {
+    pub(super) fn gain(&self, command: CommandRef<'_>, octets: (u64, u64)) -> f64 {
         let (asked, answered) = lengths(command, octets);
         asked.map_or(0.0, |length| self.asked.gain(&(), length))
             + answered.map_or(0.0, |(kind, length)| self.answered.gain(&kind, length))
@@ -74,19 +74,14 @@ impl Overheads {
 
 /// Length of the head of the request, and the kind and length of the reply's, where the log tells enough.
 fn lengths(
-    command: &LogCommand,
+    command: CommandRef<'_>,
     (asked, answered): (u64, u64),
 ) -> (Option<u64>, Option<(String, u64)>) {
     let line = u64::try_from(command.request.len()).unwrap_or(u64::MAX);
     // A request with a body of its own, or with a masked line, has no length to compare.
-    let plain =
-        ["GET", "HEAD"].contains(&command.verb.as_str()) && !command.request.contains("***");
+    let plain = ["GET", "HEAD"].contains(&command.verb) && !command.request.contains("***");
     let head = asked.checked_sub(line).filter(|_| plain);
-    let kind = format!(
-        "{} {}",
-        command.verb,
-        command.code.as_deref().unwrap_or_default()
-    );
+    let kind = format!("{} {}", command.verb, command.code.unwrap_or_default());
     let reply = command
         .body_octets
         .and_then(|body| answered.checked_sub(body));
@@ -96,7 +91,7 @@ fn lengths(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Verb;
+    use crate::model::{LogCommand, Verb};
 
     fn get(path: &str, body: u64) -> LogCommand {
         LogCommand {
@@ -111,13 +106,13 @@ mod tests {
     #[test]
     fn heads_of_the_usual_length_speak_for_a_pair() {
         let mut overheads = Overheads::default();
-        assert!(overheads.gain(&get("/a", 13), (80, 255)).abs() < 1e-9);
+        assert!(overheads.gain(get("/a", 13).borrowed(), (80, 255)).abs() < 1e-9);
         for path in ["/a", "/bcd", "/index.html", "/x", "/yy"] {
             let asked = 13 + path.len() as u64 + 60;
-            overheads.learn(&get(path, 13), (asked, 13 + 242), 1.0);
+            overheads.learn(get(path, 13).borrowed(), (asked, 13 + 242), 1.0);
         }
-        let right = overheads.gain(&get("/zzzz", 99), (13 + 5 + 60, 99 + 242));
-        let wrong = overheads.gain(&get("/zzzz", 99), (13 + 5 + 61, 99 + 243));
+        let right = overheads.gain(get("/zzzz", 99).borrowed(), (13 + 5 + 60, 99 + 242));
+        let wrong = overheads.gain(get("/zzzz", 99).borrowed(), (13 + 5 + 61, 99 + 243));
         assert!(right > 4.0 && wrong < -1.0, "{right} {wrong}");
     }
 }

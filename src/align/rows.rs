@@ -1,7 +1,7 @@
 //! Logs of which each line is a session of its own, as web servers write them: a line belongs to one exchange of a
 //! connection that may have many.
 
-use crate::model::{Event, Exchange, LogCommand, LogSession, WireSession};
+use crate::model::{CommandRef, Exchange, LogSession, WireSession};
 
 use super::ends;
 use super::evidence::Evidence;
@@ -18,13 +18,10 @@ const REQUEST_SAME: f64 = 3.0;
 const BODY_FITS: f64 = 2.0;
 
 /// The command of a session that is one line; `None` when the session is more than that, or would have been had there been more to tell.
-pub(super) fn single(log: &LogSession) -> Option<&LogCommand> {
+pub(super) fn single(log: &LogSession) -> Option<CommandRef<'_>> {
     let whole = log.every_command || !log.implied.is_empty() || log.octets.is_some();
     match log.events.as_slice() {
-        [event] if !whole => match &event.what {
-            Event::Command(command) => Some(command),
-            _ => None,
-        },
+        [event] if !whole => event.command(),
         _ => None,
     }
 }
@@ -89,7 +86,7 @@ impl<'a> Slot<'a> {
     pub(super) fn weigh(
         &self,
         log: &LogSession,
-        command: &LogCommand,
+        command: CommandRef<'_>,
         figure: Figure,
         evidence: &mut Evidence,
     ) -> bool {
@@ -101,7 +98,7 @@ impl<'a> Slot<'a> {
         }
     }
 
-    fn hidden(&self, command: &LogCommand, figure: Figure, evidence: &mut Evidence) -> bool {
+    fn hidden(&self, command: CommandRef<'_>, figure: Figure, evidence: &mut Evidence) -> bool {
         let line = u64::try_from(command.request.len()).unwrap_or(u64::MAX);
         // A request has its line, that line's end, and an empty line at least; a masked line may have been shorter.
         if self.asked < line.saturating_add(4) && !command.request.contains("***") {
@@ -135,15 +132,15 @@ pub(super) fn head_fits(body: u64, answered: u64) -> bool {
 
 fn clear(
     exchange: &Exchange,
-    command: &LogCommand,
+    command: CommandRef<'_>,
     figure: Figure,
     evidence: &mut Evidence,
 ) -> bool {
-    let codes = exchange.code.as_ref().zip(command.code.as_ref());
-    if exchange.verb != command.verb || codes.is_some_and(|(seen, told)| seen != told) {
+    let codes = exchange.code.as_deref().zip(command.code);
+    if exchange.verb.as_str() != command.verb || codes.is_some_and(|(seen, told)| seen != told) {
         return false;
     }
-    if !is_same(&exchange.request, &command.request) && !command.request.contains("***") {
+    if !is_same(&exchange.request, command.request) && !command.request.contains("***") {
         return false;
     }
     // No more can have passed than was sent; less where the client left.
@@ -189,7 +186,7 @@ pub(super) fn together(logs: &[&LogSession]) -> Option<LogSession> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Conversation, Endpoint, LogId, Nanos, Proto, Transport, Verb};
+    use crate::model::{Conversation, Endpoint, LogCommand, LogId, Nanos, Proto, Transport, Verb};
 
     fn hidden(wire: &WireSession, asked: u64, answered: u64) -> Slot<'_> {
         Slot {
@@ -235,7 +232,12 @@ mod tests {
         let wire = WireSession::new(conversation, Proto("http"), Nanos(0));
         let log = LogSession::new(LogId(0), Proto("http"));
         let fits = |slot: Slot<'_>, body| {
-            slot.weigh(&log, &get(body), Figure::Body, &mut Evidence::default())
+            slot.weigh(
+                &log,
+                get(body).borrowed(),
+                Figure::Body,
+                &mut Evidence::default(),
+            )
         };
         let hidden = |asked, answered| hidden(&wire, asked, answered);
         assert!(fits(hidden(90, 13_700), 13_512));

@@ -2,7 +2,7 @@
 //! where TLS hides them. Both sides keep their order (a monotone alignment by dynamic programme).
 
 use crate::model::{
-    CommandRef, Encryption, Event, Exchange, LineRef, LogSession, Seen, Verb, WireSession,
+    CommandRef, Encryption, Event, Exchange, LineRef, LogEvent, LogSession, Seen, Verb, WireSession,
 };
 
 use super::turn::{Turn, turns};
@@ -120,10 +120,7 @@ impl<'a> Said<'a> {
 ///
 /// Only these take memory: a log has millions of sessions, and hardly one of them is looked at.
 pub fn untold(log: &LogSession, wanted: impl Fn(Said<'_>) -> bool) -> Vec<Exchange> {
-    let listed = log.events.iter().filter_map(|event| match &event.what {
-        Event::Command(command) => Some(command.borrowed()),
-        _ => None,
-    });
+    let listed = log.events.iter().filter_map(LogEvent::command);
     let mut all = listed.chain(log.implied.iter()).map(Said::told);
     if !all.any(&wanted) {
         return Vec::new();
@@ -137,12 +134,11 @@ pub fn untold(log: &LogSession, wanted: impl Fn(Said<'_>) -> bool) -> Vec<Exchan
 
 /// What the log tells, command by command.
 fn told(log: &LogSession) -> Vec<Told<'_>> {
-    let mut listed = log.events.iter().filter_map(|event| match &event.what {
-        Event::Command(command) => Some(Told {
-            command: command.borrowed(),
+    let mut listed = log.events.iter().filter_map(|event| {
+        Some(Told {
+            command: event.command()?,
             line: Some(event.line),
-        }),
-        _ => None,
+        })
     });
     if log.implied.is_empty() {
         return listed.collect();

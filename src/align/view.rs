@@ -14,8 +14,8 @@ use super::moment;
 use super::pairing::Pairing;
 use super::rows::{self, Slot};
 use super::settled::Settled;
-use super::threads::Threads;
 use super::translation::{Own, Translation};
+use crate::model::Threads;
 
 /// Seconds around the coarse offset in which pairs are looked for, and how many more for each second since the beginning: clocks
 /// gain or lose no more.

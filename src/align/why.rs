@@ -6,8 +6,8 @@ use super::evidence::Evidence;
 use super::join::settle_all;
 use super::moment;
 use super::settled::Settled;
-use super::threads::Threads;
 use super::view::{View, Wires};
+use crate::model::Threads;
 
 /// Candidates that are told of at most.
 const MOST: usize = 12;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::{
-    Event, Evidence, Exchange, LogSession, MailMessage, Nanos, Seen, Span, WireSession,
+    Evidence, Exchange, LogEvent, LogSession, MailMessage, Nanos, Seen, Span, WireSession,
 };
 
 use super::View;
@@ -100,12 +100,11 @@ pub(super) fn times(view: View<'_>, case: &Case<'_>, log: &LogSession) -> Vec<Cl
         .filter(|one| one.seen == Seen::Both);
     both.filter_map(|exchange| {
         let line = exchange.line?;
-        let stamp = log.events.iter().find_map(|event| match &event.what {
-            Event::Command(command) if event.line == line && command.verb == exchange.verb => {
-                Some(event.stamp)
-            }
-            _ => None,
-        })?;
+        let is_its = |event: &&LogEvent| {
+            let verb = event.command().map(|command| command.verb);
+            event.line == line && verb == Some(exchange.verb.as_str())
+        };
+        let stamp = log.events.iter().find(is_its)?.stamp;
         let at = clock.to_capture(stamp.at);
         let slack = clock.bound + stamp.resolution + log.lag + LATE;
         let (from, to) = (exchange.start?, exchange.end?);
@@ -134,7 +133,7 @@ pub(super) fn times(view: View<'_>, case: &Case<'_>, log: &LogSession) -> Vec<Cl
 mod tests {
     use super::super::testing::{Scene, at, clock, exchange, logged, wire};
     use super::*;
-    use crate::model::{LogCommand, LogEvent, LoggedMessage, MailRecipient};
+    use crate::model::{Event, LogCommand, LogEvent, LoggedMessage, MailRecipient};
 
     #[test]
     fn other_numbers_of_recipients_are_told_and_doubles_are_none() {

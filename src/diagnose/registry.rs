@@ -1,6 +1,6 @@
 //! The list of rules: one row each.
 
-use crate::model::Finding;
+use crate::model::{Finding, Threads};
 
 use super::chain::fold;
 use super::rollup::sort;
@@ -74,8 +74,16 @@ pub static RULES: &[Rule] = &[
 ];
 
 /// Everything that the rules find and no cause among it tells already, worst first, then most frequent, then first.
-pub fn diagnose(view: View<'_>) -> Vec<Finding> {
-    let found = RULES.iter().flat_map(|rule| (rule.find)(view)).collect();
+///
+/// Rules know nothing of each other, so that threads share them.
+pub fn diagnose(view: View<'_>, threads: Threads) -> Vec<Finding> {
+    let found = threads.each(RULES.len(), |at| {
+        RULES
+            .get(at)
+            .map(|rule| (rule.find)(view))
+            .unwrap_or_default()
+    });
+    let found = found.into_iter().flatten().collect();
     let mut findings = fold(found);
     sort(&mut findings);
     findings

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::model::{Event, Evidence, Exchange, LogCommand, LogSession, Nanos, Span};
+use crate::model::{CommandRef, Evidence, Exchange, LogSession, Nanos, Span};
 
 use super::View;
 use super::view::Case;
@@ -19,7 +19,7 @@ pub(super) struct Pair<'a> {
     pub(super) row: usize,
     pub(super) wire: Case<'a>,
     pub(super) exchange: &'a Exchange,
-    pub(super) command: &'a LogCommand,
+    pub(super) command: CommandRef<'a>,
     pub(super) line: Evidence,
 }
 
@@ -55,9 +55,7 @@ fn pair<'a>(
     let [event] = log.events.as_slice() else {
         return None;
     };
-    let Event::Command(command) = &event.what else {
-        return None;
-    };
+    let command = event.command()?;
     let clock = view
         .alignment
         .clocks
@@ -70,7 +68,7 @@ fn pair<'a>(
         let port = case.wire.map(|wire| wire.conversation.client.port);
         log.peer_port.is_none() || log.peer_port == port
     };
-    let all = silent.get(&(log.peer?, plain(&command.request)))?;
+    let all = silent.get(&(log.peer?, plain(command.request)))?;
     let mut fitting = all
         .iter()
         .filter(|(case, exchange)| (near(exchange.start) || near(exchange.end)) && same_port(case));

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Event, Evidence, Exchange, Finding, LineRef, LogCommand, LogSession, Nanos, Severity,
-    WireSession,
+    CommandRef, Evidence, Exchange, Finding, LineRef, LogSession, Nanos, Severity, WireSession,
 };
 
 use super::View;
@@ -140,8 +139,8 @@ fn tell(what: What, group: Group, words: &[String]) -> Finding {
 }
 
 /// In which words the two statuses of a reply differ, if they do.
-fn statuses(exchange: &Exchange, command: &LogCommand) -> Option<String> {
-    let (seen, told) = (exchange.code.as_deref()?, command.code.as_deref()?);
+fn statuses(exchange: &Exchange, command: CommandRef<'_>) -> Option<String> {
+    let (seen, told) = (exchange.code.as_deref()?, command.code?);
     let request = exchange.request.split(" HTTP/").next().unwrap_or_default();
     (seen != told).then(|| format!("the log says {told}, the wire {seen} to {request}"))
 }
@@ -223,10 +222,7 @@ fn bodies(view: View<'_>, case: &Case<'_>) -> Vec<Difference> {
         .filter_map(|&log| view.logs.get(log));
     let told: BTreeMap<LineRef, u64> = joined
         .flat_map(|log| &log.events)
-        .filter_map(|event| match &event.what {
-            Event::Command(command) => Some((event.line, command.body_octets?)),
-            _ => None,
-        })
+        .filter_map(|event| Some((event.line, event.command()?.body_octets?)))
         .collect();
     case.joined
         .exchanges

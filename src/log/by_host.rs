@@ -5,6 +5,7 @@
 
 use crate::model::{LogId, LogSession, Zone, as_text};
 
+use super::read::{Apart, Pieces, Sink};
 use super::syslog::Syslog;
 use super::{Builder, Follows, Head, Line, Parsed};
 
@@ -12,32 +13,38 @@ use super::{Builder, Follows, Head, Line, Parsed};
 const MAX_HOSTS: usize = 64;
 
 /// What makes the builder of one host.
-pub(super) type Make = fn(LogId, &Head<'_>) -> Box<dyn Builder>;
+pub(super) type Make<B> = fn(LogId, &Head<'_>) -> B;
 
 /// A builder for a log in the envelopes of syslog, whose lines may be of several hosts.
-pub(super) fn open(id: LogId, head: &Head<'_>, make: Make) -> Box<dyn Builder> {
-    Box::new(ByHost {
-        id,
-        make,
-        head: head.lines.iter().map(|line| line.to_vec()).collect(),
-        syslog: Syslog::new(head.year),
-        hosts: vec![Host {
-            name: None,
-            builder: make(id, head),
-        }],
-        last: 0,
-        at: 0,
-        beyond: false,
-    })
+pub(super) fn open<B: Builder + 'static>(
+    id: LogId,
+    head: &Head<'_>,
+    make: Make<B>,
+) -> Box<dyn Builder> {
+    Box::new(ByHost::new(id, head, make, |_, _, _| false))
 }
 
-struct ByHost {
+/// The same for a format whose lines can be read each by itself.
+pub(super) fn apart<B: Apart + 'static>(
     id: LogId,
-    make: Make,
+    head: &Head<'_>,
+    make: Make<B>,
+) -> Box<dyn Builder> {
+    Box::new(ByHost::new(id, head, make, |hosts, pieces, sink| {
+        pieces.give(hosts, sink);
+        true
+    }))
+}
+
+struct ByHost<B> {
+    id: LogId,
+    make: Make<B>,
+    /// How a log in pieces is taken, if it is.
+    pieces: fn(&mut Self, Pieces<'_>, &mut dyn Sink) -> bool,
     head: Vec<Vec<u8>>,
     syslog: Syslog,
     /// The first one has no name until a line tells it.
-    hosts: Vec<Host>,
+    hosts: Vec<Host<B>>,
     /// Whose the line before was, and where its name began.
     last: usize,
     at: usize,
@@ -45,12 +52,34 @@ struct ByHost {
     beyond: bool,
 }
 
-struct Host {
+struct Host<B> {
     name: Option<Box<str>>,
-    builder: Box<dyn Builder>,
+    builder: B,
 }
 
-impl ByHost {
+impl<B> ByHost<B> {
+    fn new(
+        id: LogId,
+        head: &Head<'_>,
+        make: Make<B>,
+        pieces: fn(&mut Self, Pieces<'_>, &mut dyn Sink) -> bool,
+    ) -> Self {
+        Self {
+            id,
+            make,
+            pieces,
+            head: head.lines.iter().map(|line| line.to_vec()).collect(),
+            syslog: Syslog::new(head.year),
+            hosts: vec![Host {
+                name: None,
+                builder: make(id, head),
+            }],
+            last: 0,
+            at: 0,
+            beyond: false,
+        }
+    }
+
     /// The place of the host that wrote a line; what names none goes on with the one before.
     fn whose(&mut self, bytes: &[u8]) -> usize {
         let last = self
@@ -75,7 +104,7 @@ impl ByHost {
     }
 
     fn place(&mut self, name: &str, year: i32) -> usize {
-        let is_it = |host: &Host| host.name.as_deref().is_none_or(|known| known == name);
+        let is_it = |host: &Host<B>| host.name.as_deref().is_none_or(|known| known == name);
         if let Some(at) = self.hosts.iter().position(is_it) {
             if let Some(host) = self.hosts.get_mut(at) {
                 host.name.get_or_insert_with(|| name.into());
@@ -99,13 +128,40 @@ impl ByHost {
     }
 }
 
-impl Builder for ByHost {
+impl<B: Apart> Apart for ByHost<B> {
+    type Known = B::Known;
+    type Row<'a> = (&'a [u8], B::Row<'a>);
+
+    fn known(&self) -> B::Known {
+        let first = self.hosts.first();
+        first.map_or_else(B::Known::default, |host| host.builder.known())
+    }
+
+    fn read<'a>(known: &mut B::Known, line: &'a [u8]) -> Self::Row<'a> {
+        (line, B::read(known, line))
+    }
+
+    fn take(&mut self, row: Self::Row<'_>, number: u64, out: &mut Vec<LogSession>) -> Parsed {
+        let (line, row) = row;
+        let at = self.whose(line);
+        match self.hosts.get_mut(at) {
+            Some(host) => host.builder.take(row, number, out),
+            None => Parsed::Failed,
+        }
+    }
+}
+
+impl<B: Builder> Builder for ByHost<B> {
     fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
         let at = self.whose(line.bytes);
         match self.hosts.get_mut(at) {
             Some(host) => host.builder.line(line, out),
             None => Parsed::Failed,
         }
+    }
+
+    fn pieces(&mut self, pieces: Pieces<'_>, sink: &mut dyn Sink) -> bool {
+        (self.pieces)(self, pieces, sink)
     }
 
     fn next_file(&mut self, head: &Head<'_>, out: &mut Vec<LogSession>) -> Follows {

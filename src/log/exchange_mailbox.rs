@@ -233,6 +233,7 @@ fn code(proto: Proto, context: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::CommandRef;
 
     const IMAP: &str = r#"#Log-type: IMAP4 Log
 #Fields: dateTime,sessionId,seqNumber,sIp,cIp,user,duration,rqsize,rpsize,command,parameters,context
@@ -265,12 +266,9 @@ nothing of the kind
         (out, failed)
     }
 
-    fn commands(session: &LogSession) -> Vec<&LogCommand> {
-        let commands = session.events.iter().filter_map(|event| match &event.what {
-            Event::Command(command) => Some(&**command),
-            _ => None,
-        });
-        commands.collect()
+    fn commands(session: &LogSession) -> Vec<CommandRef<'_>> {
+        let events = session.events.iter();
+        events.filter_map(LogEvent::command).collect()
     }
 
     #[test]
@@ -283,15 +281,12 @@ nothing of the kind
         assert_eq!(bob.names, ["bob@example.com", "bob"]);
         let login = commands(bob)[0];
         assert_eq!(login.request, "login bob@example.com ***");
-        assert_eq!(
-            (login.verb.as_str(), login.code.as_deref()),
-            ("LOGIN", Some("OK"))
-        );
+        assert_eq!((login.verb, login.code), ("LOGIN", Some("OK")));
         assert_eq!(
             (login.request_bytes, login.response_bytes),
             (Some(36), Some(26))
         );
-        assert_eq!(commands(carol)[0].code.as_deref(), Some("NO"));
+        assert_eq!(commands(carol)[0].code, Some("NO"));
     }
 
     #[test]
@@ -304,8 +299,8 @@ nothing of the kind
         assert_eq!((sessions.len(), failed), (1, 0));
         let commands = commands(&sessions[0]);
         assert_eq!(commands[0].request, "pass ***");
-        assert_eq!(commands[0].code.as_deref(), Some("+OK"));
-        assert_eq!(commands[1].code.as_deref(), Some("-ERR"));
+        assert_eq!(commands[0].code, Some("+OK"));
+        assert_eq!(commands[1].code, Some("-ERR"));
         assert!(!sessions[0].every_command);
     }
 }

@@ -2,6 +2,8 @@
 
 use crate::model::{LogId, LogSession, Shows, Stamp, Zone};
 
+use super::read::{Pieces, Sink};
+
 /// Longest line read, in octets; the rest of a longer one is passed over and counted as unparsed.
 pub const MAX_LINE: usize = 1 << 20;
 
@@ -65,6 +67,11 @@ pub enum Follows {
 pub trait Builder: Send {
     /// Takes the next line. Sessions that it completes go to `out`.
     fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed;
+
+    /// Takes all of a log at once, if it can have other threads read lines for it; gives whether it did.
+    fn pieces(&mut self, _pieces: Pieces<'_>, _sink: &mut dyn Sink) -> bool {
+        false
+    }
 
     /// What follows is of another file of the same log, which begins with `head`: the next of a rotated set, or the other half of a pair.
     fn next_file(&mut self, _head: &Head<'_>, _out: &mut Vec<LogSession>) -> Follows {

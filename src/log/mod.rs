@@ -42,4 +42,4 @@ mod witness;
 
 pub use format::{Builder, Entry, Follows, Head, Line, MAX_LINE, Parsed, Sureness};
 pub use own::{DefinitionError, FormatError, OwnFormat};
-pub use read::{Chosen, Era, GivenZone, How, LogError, Opening, Reader, read};
+pub use read::{Chosen, Era, Found, GivenZone, How, LogError, Opening, Pieces, Reader, Sink, read};

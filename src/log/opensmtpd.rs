@@ -250,11 +250,9 @@ Nov 24 10:00:01 mail smtpd[812]: 8b6f1d2a4c3e5f71 smtp connected address=192.0.2
         let version = sent.tls.as_ref().and_then(|tls| tls.version);
         assert_eq!(version, Some(TlsVersion::TLS_1_3));
         assert_eq!(sent.messages[0].recipients, Some(1));
-        let Event::Command(refused) = &sent.events[2].what else {
-            panic!("{sent:?}");
-        };
+        let refused = sent.events[2].command().unwrap();
         assert_eq!(refused.request, "RCPT TO:<nobody@example.com>");
-        assert_eq!(refused.code.as_deref(), Some("550"));
+        assert_eq!(refused.code, Some("550"));
         assert_eq!(carol.peer, "2001:db8::31".parse().ok());
         assert_eq!(
             (carol.ending, carol.encryption),

@@ -34,22 +34,40 @@ pub(super) fn years_between(before: u32, month: u32) -> i32 {
     }
 }
 
-/// `Nov 24 03:29:06`, or with a fraction: RFC 3164 §4.1.2, which has no year.
-pub(super) fn without_year(text: &str, year: i32) -> Option<(Stamped<'_>, u32)> {
-    let month = month(text.get(..3)?)?;
-    let rest = text.get(3..)?.strip_prefix(' ')?;
-    let rest = rest.strip_prefix(' ').unwrap_or(rest);
-    let (day, rest) = number(rest, 1..=2)?;
-    let (clock, resolution, rest) = clock(rest.strip_prefix(' ')?)?;
-    let stamped = Stamped {
-        stamp: Stamp {
-            at: date(year, month, day)? + clock,
+/// A stamp that has no year (RFC 3164 §4.1.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Yearless {
+    pub(super) month: u32,
+    pub(super) day: u32,
+    /// Since midnight.
+    pub(super) clock: Span,
+    pub(super) resolution: Span,
+}
+
+impl Yearless {
+    /// `Nov 24 03:29:06`, or with a fraction, at the start of a text, and what follows it.
+    pub(super) fn read(text: &str) -> Option<(Self, &str)> {
+        let month = month(text.get(..3)?)?;
+        let rest = text.get(3..)?.strip_prefix(' ')?;
+        let rest = rest.strip_prefix(' ').unwrap_or(rest);
+        let (day, rest) = number(rest, 1..=2)?;
+        let (clock, resolution, rest) = clock(rest.strip_prefix(' ')?)?;
+        let stamp = Self {
+            month,
+            day,
+            clock,
             resolution,
-        },
-        zone: None,
-        rest,
-    };
-    Some((stamped, month))
+        };
+        Some((stamp, rest))
+    }
+
+    /// In `year`; `None` where that has no such day.
+    pub(super) fn within(self, year: i32) -> Option<Stamp> {
+        Some(Stamp {
+            at: date(year, self.month, self.day)? + self.clock,
+            resolution: self.resolution,
+        })
+    }
 }
 
 /// `2026-11-24T03:43:40.629303+01:00`, also with a blank for the T and without a zone.
@@ -258,8 +276,9 @@ mod tests {
     #[test]
     fn every_spelling_gives_the_same_moment() {
         let at = LogTime::new(1_795_490_946, 0);
-        let (syslog, month) = without_year("Nov 24 03:29:06 mail", 2026).unwrap();
-        assert_eq!((syslog.stamp.at, month, syslog.rest), (at, 11, " mail"));
+        let (syslog, rest) = Yearless::read("Nov 24 03:29:06 mail").unwrap();
+        let within = syslog.within(2026).unwrap();
+        assert_eq!((within.at, syslog.month, rest), (at, 11, " mail"));
         for text in [
             "2026-11-24T03:29:06Z",
             "2026-11-24 03:29:06",
@@ -283,8 +302,8 @@ mod tests {
         let micros = iso("2026-11-24T03:29:06.629303+00:00").unwrap();
         assert_eq!(micros.stamp.resolution, Span::MICROSECOND);
         assert_eq!(micros.stamp.at, LogTime::new(1_795_490_946, 629_303_000));
-        let (single, _) = without_year("Nov  4 03:29:06.5 x", 2026).unwrap();
-        assert_eq!(single.stamp.resolution, Span::millis(100));
+        let (single, _) = Yearless::read("Nov  4 03:29:06.5 x").unwrap();
+        assert_eq!(single.resolution, Span::millis(100));
     }
 
     #[test]
@@ -320,13 +339,14 @@ mod tests {
         ] {
             assert!(iso(text).is_none(), "{text}");
         }
-        assert!(without_year("Feb 29 00:00:00 x", 2026).is_none());
+        let (leap, _) = Yearless::read("Feb 29 00:00:00 x").unwrap();
+        assert!(leap.within(2026).is_none());
     }
 
     proptest! {
         #[test]
         fn any_text_is_a_stamp_or_none(text in any::<String>(), year in any::<i32>()) {
-            let found = iso(&text).is_some() || common(&text).is_some() || without_year(&text, year).is_some();
+            let found = iso(&text).is_some() || common(&text).is_some() || Yearless::read(&text).is_some_and(|(stamp, _)| stamp.within(year).is_some());
             prop_assert!(!found || text.len() >= 15);
         }
     }

@@ -1,6 +1,6 @@
 //! A log in one format, for the tests of formats.
 
-use crate::model::{Event, LogId, LogSession, Zone};
+use crate::model::{LogEvent, LogId, LogSession, Zone};
 
 use super::{Entry, Head, Line, Parsed, Sureness};
 
@@ -62,17 +62,14 @@ pub(super) fn read_files(entry: &Entry, files: &[&str], year: i32) -> Told {
 
 /// The commands that a session's lines tell, each with its code.
 pub(super) fn commands(session: &LogSession) -> Vec<String> {
-    let told = session.events.iter().filter_map(|event| match &event.what {
-        Event::Command(command) => Some(format!(
-            "{} {}",
-            if command.request.is_empty() {
-                command.verb.as_str()
-            } else {
-                &command.request
-            },
-            command.code.as_deref().unwrap_or("?")
-        )),
-        _ => None,
-    });
-    told.collect()
+    let told = session.events.iter().filter_map(LogEvent::command);
+    told.map(|command| {
+        let words = if command.request.is_empty() {
+            command.verb
+        } else {
+            command.request
+        };
+        format!("{words} {}", command.code.unwrap_or("?"))
+    })
+    .collect()
 }

@@ -22,25 +22,37 @@ pub(super) struct W3c {
 
 /// A line of such a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum W3cLine<'a> {
+pub(super) enum W3cLine<'a, 'w> {
     /// `#Software:` and kin.
     Directive,
-    Row(Row<'a>),
+    Row(Row<'a, 'w>),
 }
 
 /// A row under the columns in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Row<'a> {
+pub(super) struct Row<'a, 'w> {
     pub(super) stamp: Stamp,
-    fields: &'a [String],
+    fields: &'w [String],
     text: &'a str,
     /// Where each value is in the text.
-    values: &'a [Range<usize>],
+    values: &'w [Range<usize>],
+}
+
+/// Under the same columns rows with dates are read alike.
+impl PartialEq for W3c {
+    fn eq(&self, other: &Self) -> bool {
+        self.fields == other.fields
+    }
 }
 
 impl W3c {
+    /// Whether there is such a column.
+    pub(super) fn has(&self, field: &str) -> bool {
+        self.fields.iter().any(|name| name == field)
+    }
+
     /// Reads a line; `None` when it is no row of the columns in force.
-    pub(super) fn line<'a>(&'a mut self, text: &'a str) -> Option<W3cLine<'a>> {
+    pub(super) fn line<'a>(&mut self, text: &'a str) -> Option<W3cLine<'a, '_>> {
         if let Some(directive) = text.strip_prefix('#') {
             self.directive(directive);
             return Some(W3cLine::Directive);
@@ -117,7 +129,7 @@ impl W3c {
 }
 
 /// How much of a head are rows that `is_ours` takes.
-pub(super) fn share(head: &Head<'_>, is_ours: impl Fn(&Row<'_>) -> bool) -> Sureness {
+pub(super) fn share(head: &Head<'_>, is_ours: impl Fn(&Row<'_, '_>) -> bool) -> Sureness {
     let mut w3c = W3c::default();
     let mut rows = 0;
     let mut fits = 0;
@@ -134,7 +146,7 @@ pub(super) fn share(head: &Head<'_>, is_ours: impl Fn(&Row<'_>) -> bool) -> Sure
     Sureness::share(fits, rows)
 }
 
-impl<'a> Row<'a> {
+impl<'a> Row<'a, '_> {
     /// The value of a column; `None` when there is no such column or it is empty (`-`).
     pub(super) fn get(&self, field: &str) -> Option<&'a str> {
         let at = self.fields.iter().position(|name| name == field)?;

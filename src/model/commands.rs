@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use smallvec::SmallVec;
+
 use super::{LogCommand, Span, Verb};
 
 /// Commands and replies one after the other, in some 20 octets each where a [`LogCommand`] takes hundreds: a log of a gigabyte counts
@@ -11,6 +13,37 @@ use super::{LogCommand, Span, Verb};
 /// first; a usual text is a number alone.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Commands(Box<[u8]>);
+
+/// One command and its reply, packed in the same way: a row of a web log takes 50 octets instead of 250.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PackedCommand(Box<[u8]>);
+
+impl PackedCommand {
+    /// The command.
+    pub fn get(&self) -> CommandRef<'_> {
+        Rest(&self.0).command().unwrap_or_default()
+    }
+}
+
+impl From<CommandRef<'_>> for PackedCommand {
+    fn from(command: CommandRef<'_>) -> Self {
+        let mut octets = Octets::new();
+        push(&mut octets, command);
+        Self(octets.as_slice().into())
+    }
+}
+
+impl From<LogCommand> for PackedCommand {
+    fn from(command: LogCommand) -> Self {
+        command.borrowed().into()
+    }
+}
+
+impl fmt::Debug for PackedCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().fmt(f)
+    }
+}
 
 /// A [`LogCommand`] that is borrowed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,7 +67,7 @@ pub struct CommandRef<'a> {
 }
 
 /// Texts that many commands have. Their order is no part of any file.
-const USUAL: [&str; 40] = [
+const USUAL: [&str; 54] = [
     "",
     "EHLO",
     "HELO",
@@ -75,6 +108,20 @@ const USUAL: [&str; 40] = [
     "421",
     "553",
     "451",
+    "GET",
+    "HEAD",
+    "POST",
+    "200",
+    "204",
+    "206",
+    "301",
+    "302",
+    "304",
+    "400",
+    "401",
+    "403",
+    "404",
+    "500",
 ];
 
 /// Bits of the octet that a command begins with.
@@ -98,9 +145,12 @@ impl Commands {
     }
 }
 
+/// Octets that are being put together; few commands take more.
+type Octets = SmallVec<[u8; 512]>;
+
 /// [`Commands`] that are being put together.
 #[derive(Debug, Default)]
-pub struct CommandsBuilder(Vec<u8>);
+pub struct CommandsBuilder(Octets);
 
 impl CommandsBuilder {
     /// One more, behind the others.
@@ -110,7 +160,7 @@ impl CommandsBuilder {
 
     /// All of them.
     pub fn finish(self) -> Commands {
-        Commands(self.0.into_boxed_slice())
+        Commands(self.0.as_slice().into())
     }
 }
 
@@ -137,6 +187,20 @@ impl fmt::Debug for Commands {
 }
 
 impl CommandRef<'_> {
+    /// The same, with texts of its own.
+    pub fn owned(self) -> LogCommand {
+        LogCommand {
+            verb: Verb::new(self.verb),
+            request: self.request.to_owned(),
+            code: self.code.map(str::to_owned),
+            response: self.response.map(str::to_owned),
+            request_bytes: self.request_bytes,
+            response_bytes: self.response_bytes,
+            body_octets: self.body_octets,
+            taken: self.taken,
+        }
+    }
+
     /// Whether it is a message body.
     pub fn is_body(self) -> bool {
         self.verb == Verb::BODY
@@ -159,7 +223,7 @@ impl LogCommand {
     }
 }
 
-fn push(out: &mut Vec<u8>, command: CommandRef<'_>) {
+fn push(out: &mut Octets, command: CommandRef<'_>) {
     let mut there = 0;
     for (bit, is_there) in [
         (CODE, command.code.is_some()),
@@ -191,7 +255,7 @@ fn push(out: &mut Vec<u8>, command: CommandRef<'_>) {
 }
 
 /// A usual text is an even number, the length of another an odd one.
-fn push_text(out: &mut Vec<u8>, text: &str) {
+fn push_text(out: &mut Octets, text: &str) {
     let first = text.as_bytes().first();
     let is_it = |usual: &&str| usual.as_bytes().first() == first && *usual == text;
     if let Some(at) = USUAL.iter().position(is_it) {
@@ -202,7 +266,7 @@ fn push_text(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-fn push_number(out: &mut Vec<u8>, mut number: u64) {
+fn push_number(out: &mut Octets, mut number: u64) {
     while let low @ 0x80.. = number {
         out.push(0x80 | u8::try_from(low & 0x7f).unwrap_or_default());
         number >>= 7;
@@ -313,6 +377,10 @@ mod tests {
             prop_assert_eq!(packed.is_empty(), commands.is_empty());
             let whole: Vec<CommandRef<'_>> = commands.iter().map(LogCommand::borrowed).collect();
             prop_assert_eq!(packed.iter().collect::<Vec<_>>(), whole);
+            for command in commands {
+                let packed = PackedCommand::from(command.clone());
+                prop_assert_eq!(packed.get(), command.borrowed());
+            }
         }
     }
 

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{
-    Commands, DamageLog, Delivery, Encryption, LineRef, LogTime, Proto, Shows, Side, Span, Stamp,
-    TlsVersion, Verb,
+    CommandRef, Commands, DamageLog, Delivery, Encryption, LineRef, LogTime, PackedCommand, Proto,
+    Shows, Side, Span, Stamp, TlsVersion, Verb,
 };
 
 /// Which input log, in the order given.
@@ -303,7 +303,7 @@ pub enum Event {
     /// The connection ended.
     Close,
     /// A command was answered.
-    Command(Box<LogCommand>),
+    Command(PackedCommand),
     /// The client logged in, in the log's words.
     Login(String),
     /// Something took place in the middle of the session.
@@ -335,10 +335,29 @@ pub struct LogCommand {
     pub taken: Option<Span>,
 }
 
+impl LogEvent {
+    /// The command that it tells of, if it tells of one.
+    pub fn command(&self) -> Option<CommandRef<'_>> {
+        match &self.what {
+            Event::Command(command) => Some(command.get()),
+            _ => None,
+        }
+    }
+}
+
 impl Event {
     /// A command was answered.
     pub fn command(command: LogCommand) -> Self {
-        Self::Command(Box::new(command))
+        Self::Command(command.into())
+    }
+
+    /// Adds to the command what else is known of it; what is none stays as it is.
+    pub fn amend(&mut self, add: impl FnOnce(&mut LogCommand)) {
+        if let Self::Command(packed) = self {
+            let mut command = packed.get().owned();
+            add(&mut command);
+            *packed = command.into();
+        }
     }
 }
 

@@ -27,13 +27,14 @@ mod proto;
 mod secret;
 mod shows;
 mod text;
+mod threads;
 mod time;
 mod verb;
 mod wire_session;
 
 pub use body::{BodyKind, BodyNo, StoredBody};
 pub use capture_source::{CaptureSource, CaptureZone, LostPackets};
-pub use commands::{CommandRef, Commands, CommandsBuilder};
+pub use commands::{CommandRef, Commands, CommandsBuilder, PackedCommand};
 pub use damage::{Damage, DamageLog};
 pub use delivery::Delivery;
 pub use ended::{Ended, How, Transfer};
@@ -58,6 +59,7 @@ pub use proto::{Encryption, Proto, Seen};
 pub use secret::{masked_line, masked_request};
 pub use shows::{ClockStep, Marks, Shown, Shows};
 pub use text::{as_text, from_wire};
+pub use threads::Threads;
 pub use time::{LogTime, Nanos, Span, Stamp};
 pub use verb::Verb;
 pub use wire_session::{

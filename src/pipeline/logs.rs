@@ -186,7 +186,7 @@ impl Told {
             if !std::ptr::eq(*file, *first) {
                 reader.next_file(&input.name, &input.bytes);
             }
-            reader.whole(&input.bytes, &mut |at| progress.at(at));
+            reader.whole(&input.bytes, options.threads, &mut |at| progress.at(at));
             damage.absorb(input.damage.clone());
             progress.end(u64::try_from(input.bytes.len()).unwrap_or(u64::MAX));
         }

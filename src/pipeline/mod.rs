@@ -19,10 +19,10 @@ mod progress;
 mod run;
 mod zones;
 
-pub use crate::align::Threads;
 pub use crate::flow::{BadChecksums, Limits};
 pub use crate::input::MostUnpacked;
 pub use crate::input::{AddressError, TableAddress};
+pub use crate::model::Threads;
 pub use bodies::BodyRules;
 pub use error::PipelineError;
 pub use meter::Meter;

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use encoding_rs::Encoding;
 
-use crate::align::Threads;
 use crate::capture::Turn;
 use crate::flow::{BadChecksums, Limits};
 use crate::input::{MostUnpacked, Stop, TableAddress};
 use crate::log::{Chosen, GivenZone, OwnFormat};
 use crate::model::Span;
+use crate::model::Threads;
 use crate::report::Selection;
 
 use super::{BodyRules, Meter};
@@ -50,7 +50,7 @@ pub struct Options {
     pub bad_checksums: BadChecksums,
     /// Bounds of the connection table.
     pub limits: Limits,
-    /// How many threads join sessions; what comes out does not depend on it.
+    /// How many threads join sessions and look for findings; what comes out does not depend on it.
     pub threads: Threads,
     /// Bound of what comes out of compressed inputs.
     pub most_unpacked: MostUnpacked,

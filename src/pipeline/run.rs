@@ -123,7 +123,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         neighbours: &account.neighbours,
         alignment: &account.alignment,
     };
-    let (endings, findings) = (endings(view), diagnose(view));
+    let (endings, findings) = (endings(view), diagnose(view, options.threads));
     (account.endings, account.findings) = (endings, findings);
     account.exit = exit_status(&account, &failures);
     Run { account, failures }

@@ -2,10 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use bothends::align::{Alignment, Standing, Stretch, Threads, align};
+use bothends::align::{Alignment, Standing, Stretch, align};
 use bothends::model::{
     Conversation, Encryption, Endpoint, Event, Exchange, LineRef, LogCommand, LogEvent, LogId,
-    LogSession, LogSource, LogTime, Nanos, Proto, Seen, Span, Stamp, Transport, Verb, WireSession,
+    LogSession, LogSource, LogTime, Nanos, Proto, Seen, Span, Stamp, Threads, Transport, Verb,
+    WireSession,
 };
 
 const SERVER: Endpoint = Endpoint {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use bothends::log::registry::FORMATS;
 use bothends::log::{Entry, read};
 use bothends::model::{
-    ClockStep, Event, LogCommand, LogEvent, LogId, LogSession, LogSource, Shown,
+    ClockStep, CommandRef, Event, LogEvent, LogId, LogSession, LogSource, Shown,
 };
 
 /// Formats of which a file, or a pair of files, is one session: in none of them can two overlap.
@@ -51,11 +51,8 @@ fn told(name: &str, bytes: &[u8]) -> (LogSource, Vec<LogSession>) {
         .unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-fn commands(session: &LogSession) -> impl Iterator<Item = &LogCommand> {
-    session.events.iter().filter_map(|event| match &event.what {
-        Event::Command(command) => Some(&**command),
-        _ => None,
-    })
+fn commands(session: &LogSession) -> impl Iterator<Item = CommandRef<'_>> {
+    session.events.iter().filter_map(LogEvent::command)
 }
 
 /// First and last line of a session.
@@ -216,7 +213,7 @@ type Seen = fn(&LogSession) -> bool;
 const THINGS: &[(&str, Seen)] = &[
     ("client_port", |session| session.peer_port.is_some()),
     ("octets", |session| {
-        let counted = |command: &LogCommand| {
+        let counted = |command: CommandRef<'_>| {
             [
                 command.request_bytes,
                 command.response_bytes,

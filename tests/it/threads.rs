@@ -4,8 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::Command;
 
-use bothends::align::{Threads, align};
-use bothends::model::Span;
+use bothends::align::align;
+use bothends::model::{Span, Threads};
 
 use crate::alignment::{ORIGIN, made, source};
 

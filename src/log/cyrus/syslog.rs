@@ -31,7 +31,7 @@ pub(in super::super) const ENTRY: Entry = Entry {
         users: Shown::Always,
     },
     probe,
-    open: |id, head| by_host::open(id, head, |id, head| Box::new(Cyrus::new(id, head.year))),
+    open: |id, head| by_host::open(id, head, |id, head| Cyrus::new(id, head.year)),
 };
 
 /// Processes that may be serving at once; more are not believed.

@@ -148,6 +148,24 @@ impl<'a> Said<'a> {
         Some((message, elements(list.strip_prefix(": ")?)))
     }
 
+    /// Whether the plugin `mail_log` tells what was done to a mail or a mailbox: `save: box=INBOX, uid=1, …`.
+    pub(super) fn is_of_mail(&self) -> bool {
+        const EVENTS: [&str; 10] = [
+            "Mailbox created: ",
+            "Mailbox deleted: ",
+            "Mailbox renamed: ",
+            "append: box=",
+            "copy from ",
+            "delete: box=",
+            "expunge: box=",
+            "flag_change: box=",
+            "save: box=",
+            "undelete: box=",
+        ];
+        let known = EVENTS.iter().any(|start| self.text.starts_with(start));
+        !self.session.is_empty() && known
+    }
+
     /// Why a mailbox process ended its session, and what it counted; `None` for its other lines.
     pub(super) fn end(&self) -> Option<&'a str> {
         const ENDS: [&str; 5] = [

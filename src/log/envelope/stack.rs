@@ -50,6 +50,11 @@ impl Stack {
         Some(lines)
     }
 
+    /// Whether lines are in none.
+    pub(in crate::log) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Takes the envelopes off a line.
     pub(in crate::log) fn open<'a>(&'a mut self, line: &'a [u8]) -> Unwrapped<'a> {
         let mut inner = line;

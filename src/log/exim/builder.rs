@@ -32,7 +32,7 @@ pub(in super::super) const ENTRY: Entry = Entry {
         users: Shown::Always,
     },
     probe,
-    open: |id, head| by_host::open(id, head, |id, head| Box::new(Exim::new(id, head))),
+    open: |id, head| by_host::open(id, head, Exim::new),
 };
 
 /// Sessions that may be open at once.

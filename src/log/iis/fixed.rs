@@ -92,7 +92,7 @@ impl Builder for IisFixed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Ending, Event, LogId, Span};
+    use crate::model::{Ending, LogId, Span};
 
     const LOG: &str = "\
 203.0.113.77, gw.example, 10/8/2006, 23:00:15, SMTPSVC1, MAIL01, 198.51.100.25, 0, 22, 43, 250, 0, HELO, -, +gw.example,
@@ -130,9 +130,7 @@ nothing of the kind
             (out[1].names[0].as_str(), out[1].ending),
             ("PC-31", Ending::Quit)
         );
-        let Event::Command(get) = &out[2].events[0].what else {
-            panic!("{:?}", out[2]);
-        };
+        let get = out[2].events[0].command().unwrap();
         assert_eq!(get.request, "GET /logo.gif?a=1,+2");
         assert_eq!(
             (get.request_bytes, get.response_bytes),

@@ -46,7 +46,7 @@ fn probe(head: &Head<'_>) -> Sureness {
 }
 
 /// Other services of IIS write the same columns.
-fn is_http(row: &Row<'_>) -> bool {
+fn is_http(row: &Row<'_, '_>) -> bool {
     let site = row.get("s-sitename").unwrap_or_default();
     let version = row.get("cs-version").unwrap_or("HTTP");
     let is_other = ["SMTPSVC", "NNTPSVC", "FTPSVC"]
@@ -101,7 +101,7 @@ impl Builder for IisHttp {
 }
 
 /// The request of a row; `None` when it has none.
-fn event(row: &Row<'_>) -> Option<Event> {
+fn event(row: &Row<'_, '_>) -> Option<Event> {
     let mut request = format!("{} {}", row.get("cs-method")?, row.get("cs-uri-stem")?);
     for (before, field) in [('?', "cs-uri-query"), (' ', "cs-version")] {
         if let Some(value) = row.get(field) {
@@ -110,14 +110,14 @@ fn event(row: &Row<'_>) -> Option<Event> {
         }
     }
     let mut what = web::asked(&request, row.get("sc-status"));
-    if let Event::Command(command) = &mut what {
+    what.amend(|command| {
         command.request_bytes = row.number("cs-bytes");
         command.response_bytes = row.number("sc-bytes");
         command.taken = row
             .number("time-taken")
             .and_then(|millis| i64::try_from(millis).ok())
             .map(Span::millis);
-    }
+    });
     Some(what)
 }
 
@@ -125,14 +125,14 @@ pub(super) fn address(text: &str) -> Option<IpAddr> {
     text.split('%').next()?.parse().ok()
 }
 
-pub(super) fn port(row: &Row<'_>, field: &str) -> Option<u16> {
+pub(super) fn port(row: &Row<'_, '_>, field: &str) -> Option<u16> {
     row.get(field)?.parse().ok().filter(|port| *port != 0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::LogCommand;
+    use crate::model::CommandRef;
 
     const LOG: &str = r"#Software: Microsoft Internet Information Services 10.0
 #Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs-version cs(Cookie) sc-status sc-bytes cs-bytes time-taken
@@ -161,11 +161,8 @@ mod tests {
         (out, failed)
     }
 
-    fn command(session: &LogSession) -> &LogCommand {
-        match &session.events[0].what {
-            Event::Command(command) => command,
-            other => panic!("{other:?}"),
-        }
+    fn command(session: &LogSession) -> CommandRef<'_> {
+        session.events[0].command().unwrap()
     }
 
     #[test]
@@ -174,7 +171,7 @@ mod tests {
         assert_eq!((sessions.len(), failed), (3, 3));
         let first = command(&sessions[0]);
         assert_eq!(first.request, "GET /index.html HTTP/1.1");
-        assert_eq!(first.code.as_deref(), Some("200"));
+        assert_eq!(first.code, Some("200"));
         assert_eq!(
             (first.request_bytes, first.response_bytes, first.taken),
             (Some(412), Some(1486), Some(Span::millis(15)))

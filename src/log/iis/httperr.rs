@@ -28,7 +28,7 @@ pub(in crate::log) const ENTRY: Entry = Entry {
     },
 };
 
-fn is_ours(row: &Row<'_>) -> bool {
+fn is_ours(row: &Row<'_, '_>) -> bool {
     row.get("s-reason").is_some() && row.get("c-port").is_some()
 }
 
@@ -58,7 +58,7 @@ struct HttpErr {
     connections: Connections,
 }
 
-fn request(row: &Row<'_>) -> Option<Request> {
+fn request(row: &Row<'_, '_>) -> Option<Request> {
     let reason = row.get("s-reason")?;
     let words = REASONS.iter().find(|(known, _)| *known == reason);
     let note = match words {
@@ -139,7 +139,7 @@ mod tests {
         else {
             panic!("{events:?}");
         };
-        assert_eq!(get.request, "GET /?token=*** HTTP/1.1");
+        assert_eq!(get.get().request, "GET /?token=*** HTTP/1.1");
         assert!(why.contains("silent too long"), "{why}");
         assert_eq!(told.sessions[1].peer, "2001:db8::31".parse().ok());
     }

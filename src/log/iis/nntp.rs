@@ -50,7 +50,7 @@ fn probe(head: &Head<'_>) -> Sureness {
     w3c::share(head, is_nntp)
 }
 
-fn is_nntp(row: &Row<'_>) -> bool {
+fn is_nntp(row: &Row<'_, '_>) -> bool {
     match row.get("s-sitename") {
         Some(site) => site.starts_with("NNTPSVC"),
         None => matches!(row.get("s-port"), Some("119" | "563")),
@@ -72,7 +72,7 @@ struct Serving {
 }
 
 /// The command of a row; which of the two columns has its argument is not documented.
-fn command(row: &Row<'_>, method: &str) -> LogCommand {
+fn command(row: &Row<'_, '_>, method: &str) -> LogCommand {
     let argument = |column: &str| row.get(column).map(|text| text.replace('+', " "));
     let mut request = method.to_owned();
     let arguments = [argument("cs-uri-stem"), argument("cs-uri-query")];

@@ -163,7 +163,7 @@ impl Builder for Odbc {
 mod tests {
     use super::super::super::testing::read;
     use super::*;
-    use crate::model::{Ending, Event, Span};
+    use crate::model::{Ending, Span};
 
     const LOG: &str = "LogTime,clienthost,Username,Service,Machine,ServerIP,ProcessingTime,BytesRecvd,BytesSent,ServiceStatus,Win32Status,Operation,Target,Parameters
 2006-10-08 23:00:15.000,203.0.113.77,gw.example,SMTPSVC1,MAIL01,198.51.100.25,0,22,43,250,0,HELO,-,+gw.example
@@ -187,9 +187,7 @@ rubbish
         assert_eq!((pc.names[0].as_str(), pc.ending), ("PC-31", Ending::Quit));
         let stamp = pc.events[0].stamp;
         assert_eq!(stamp.at.to_rfc3339(), "2006-10-08T23:00:16.000000000Z");
-        let Event::Command(get) = &web.events[0].what else {
-            panic!("{web:?}");
-        };
+        let get = web.events[0].command().unwrap();
         assert_eq!(get.request, "GET /logo.gif?a=1,2");
     }
 

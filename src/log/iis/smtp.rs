@@ -3,13 +3,17 @@
 //! One row is one command, written when it was answered. Nothing names the session: rows belong together by the client's address,
 //! the name that it gave in HELO, and the order that the protocol demands, up to the QUIT row.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::model::{
-    ClockStep, Encryption, Ending, Event, LineRef, LogCommand, LogEvent, LogId, LogSession,
-    LogTime, LoggedMessage, Marks, Proto, Shown, Shows, Span, Verb, Zone, as_text,
+    ClockStep, CommandRef, Encryption, Ending, Event, LineRef, LogEvent, LogId, LogSession,
+    LogTime, LoggedMessage, Marks, PackedCommand, Proto, Shown, Shows, Span, Stamp, Verb, Zone,
+    as_text,
 };
 
+use super::super::read::{Apart, Pieces, Sink};
 use super::super::w3c::{self, Row, W3c, W3cLine};
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
 
@@ -35,6 +39,8 @@ pub(super) const SHOWS: Shows = Shows {
 
 /// The server drops clients that are silent for ten minutes.
 const SILENCE: Span = Span::seconds(660);
+/// How often those are looked for.
+const SWEPT_EVERY: Span = Span::seconds(60);
 /// Sessions that may be open at once.
 const MAX_OPEN: usize = 50_000;
 /// A `DATA` row counts the message; whether the verb and the final dot are in it differs.
@@ -44,7 +50,7 @@ fn probe(head: &Head<'_>) -> Sureness {
     w3c::share(head, is_smtp)
 }
 
-fn is_smtp(row: &Row<'_>) -> bool {
+fn is_smtp(row: &Row<'_, '_>) -> bool {
     row.get("s-sitename")
         .is_some_and(|site| site.starts_with("SMTPSVC"))
         || row.get("cs-version") == Some("SMTP")
@@ -53,10 +59,17 @@ fn is_smtp(row: &Row<'_>) -> bool {
 struct IisSmtp {
     id: LogId,
     w3c: W3c,
-    open: Vec<Serving>,
+    /// By their two ends.
+    open: BTreeMap<Ends, Vec<Serving>>,
+    count: usize,
+    /// When those that are silent for too long were last looked for.
+    swept: LogTime,
     /// Sessions whose QUIT row came in this second: which of two alike it ended may yet turn out otherwise.
     closed: Vec<Serving>,
 }
+
+/// Address of the client, and of the server.
+type Ends = (Option<IpAddr>, Option<IpAddr>);
 
 /// A session whose QUIT row has not come.
 struct Serving {
@@ -82,54 +95,117 @@ impl IisSmtp {
         Self {
             id,
             w3c: W3c::default(),
-            open: Vec::new(),
+            open: BTreeMap::new(),
+            count: 0,
+            swept: LogTime(i64::MIN),
             closed: Vec::new(),
         }
     }
 }
 
+/// A line by itself.
+#[expect(clippy::large_enum_variant, reason = "nearly all are of the largest")]
+enum Said<'a> {
+    /// `#Fields:` and kin.
+    Directive(&'a str),
+    /// Of another server or of the server's own sending.
+    Aside(Stamp),
+    Told(Told<'a>),
+    /// It cannot be read under the columns in force.
+    Failed,
+    /// It takes the lines before it to read: it has no date, or is not in UTF-8.
+    Late(&'a [u8]),
+}
+
 /// A row as this format means it.
-struct Told {
-    line: LineRef,
-    stamp: crate::model::Stamp,
+struct Told<'a> {
+    stamp: Stamp,
     peer: Option<IpAddr>,
     local: Option<IpAddr>,
-    helo: Option<String>,
-    command: LogCommand,
+    helo: Option<Cow<'a, str>>,
+    verb: Verb,
+    request: Cow<'a, str>,
+    /// All of the command but its words.
+    command: CommandRef<'a>,
     win32: Option<u64>,
     /// Octets of a message, on its `DATA` row.
     message: Option<u64>,
-    message_id: Option<String>,
+    message_id: Option<Cow<'a, str>>,
 }
 
-impl Builder for IisSmtp {
-    fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
-        let text = as_text(line.bytes);
-        let row = match self.w3c.line(&text) {
+impl<'a> Said<'a> {
+    fn read(w3c: &mut W3c, text: &'a str) -> Self {
+        let row = match w3c.line(text) {
             Some(W3cLine::Row(row)) => row,
-            Some(W3cLine::Directive) => return Parsed::Aside(None),
-            None => return Parsed::Failed,
+            Some(W3cLine::Directive) => return Self::Directive(text),
+            None => return Self::Failed,
         };
         let outbound = row
             .get("cs-username")
             .is_some_and(|name| name.starts_with("OutboundConnection"));
         if outbound || !is_smtp(&row) {
-            return Parsed::Aside(Some(row.stamp));
+            return Self::Aside(row.stamp);
         }
+        Told::of(&row).map_or(Self::Failed, Self::Told)
+    }
+}
+
+impl Apart for IisSmtp {
+    type Known = W3c;
+    type Row<'a> = Said<'a>;
+
+    fn known(&self) -> W3c {
+        self.w3c.clone()
+    }
+
+    fn read<'a>(w3c: &mut W3c, line: &'a [u8]) -> Said<'a> {
+        match std::str::from_utf8(line) {
+            Ok(text) if w3c.has("date") || text.starts_with('#') => Said::read(w3c, text),
+            _ => Said::Late(line),
+        }
+    }
+
+    fn take(&mut self, row: Said<'_>, number: u64, out: &mut Vec<LogSession>) -> Parsed {
         let line = LineRef {
             log: self.id,
-            line: line.number,
+            line: number,
         };
-        let Some(told) = Told::of(&row, line) else {
-            return Parsed::Failed;
-        };
-        let stamp = told.stamp;
-        self.take(told, out);
-        Parsed::Event(stamp)
+        match row {
+            Said::Directive(text) => {
+                self.w3c.line(text);
+                Parsed::Aside(None)
+            }
+            Said::Aside(stamp) => Parsed::Aside(Some(stamp)),
+            Said::Told(told) => {
+                let stamp = told.stamp;
+                self.told(line, &told, out);
+                Parsed::Event(stamp)
+            }
+            Said::Failed => Parsed::Failed,
+            Said::Late(bytes) => {
+                let text = as_text(bytes);
+                let mut w3c = std::mem::take(&mut self.w3c);
+                let parsed = self.take(Said::read(&mut w3c, &text), number, out);
+                self.w3c = w3c;
+                parsed
+            }
+        }
+    }
+}
+
+impl Builder for IisSmtp {
+    fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
+        self.take(Said::Late(line.bytes), line.number, out)
+    }
+
+    fn pieces(&mut self, pieces: Pieces<'_>, sink: &mut dyn Sink) -> bool {
+        pieces.give(self, sink);
+        true
     }
 
     fn finish(&mut self, out: &mut Vec<LogSession>) {
-        let all = self.closed.drain(..).chain(self.open.drain(..));
+        let open = std::mem::take(&mut self.open).into_values().flatten();
+        let all = self.closed.drain(..).chain(open);
         out.extend(all.map(|serving| serving.session));
     }
 
@@ -138,81 +214,93 @@ impl Builder for IisSmtp {
     }
 }
 
-impl Told {
-    fn of(row: &Row<'_>, line: LineRef) -> Option<Self> {
+impl<'a> Told<'a> {
+    fn of(row: &Row<'a, '_>) -> Option<Self> {
         let method = row.get("cs-method")?;
         let argument = row
             .get("cs-uri-query")
-            .map(|query| query.strip_prefix('+').unwrap_or(query).replace('+', " "));
-        let mut command = LogCommand {
-            verb: Verb::new(method),
-            request: request(method, argument.as_deref()),
-            code: row.get("sc-status").map(str::to_owned),
-            response: None,
+            .map(|query| spaced(query.strip_prefix('+').unwrap_or(query)));
+        let mut verb = Verb::new(method);
+        let mut request = request(method, argument.as_deref());
+        let mut command = CommandRef {
+            code: row.get("sc-status"),
             request_bytes: row.number("cs-bytes").map(|octets| octets + 2),
             response_bytes: row.number("sc-bytes"),
-            body_octets: None,
             taken: row
                 .number("time-taken")
                 .and_then(|millis| i64::try_from(millis).ok())
                 .map(Span::millis),
+            ..CommandRef::default()
         };
         let mut message = None;
-        match command.verb.as_str() {
+        match verb.as_str() {
             "DATA" => {
                 message = row.number("cs-bytes");
                 command.request_bytes = message;
                 // The row tells of the message's fate; the 354 before it was sure to come.
-                if command.code.as_deref().is_some_and(|code| code != "354") {
-                    command.verb = Verb::new(Verb::BODY);
+                if command.code.is_some_and(|code| code != "354") {
+                    verb = Verb::new(Verb::BODY);
                 }
             }
             // 240 is the log's own word for the end.
             "QUIT" => {
                 command.code = None;
-                command.request = "QUIT".into();
+                request = "QUIT".into();
             }
             _ => {}
         }
-        let helo = row.get("cs-username").map(|name| name.replace('+', " "));
         Some(Self {
-            line,
             stamp: row.stamp,
             peer: row.get("c-ip").and_then(address),
             local: row.get("s-ip").and_then(address),
-            helo,
+            helo: row.get("cs-username").map(spaced),
+            verb,
+            request,
             command,
             win32: row.number("sc-win32-status"),
             message,
-            message_id: argument
-                .filter(|_| message.is_some())
-                .map(|id| id.trim_matches(['<', '>']).to_owned()),
+            message_id: argument.filter(|_| message.is_some()),
         })
     }
 
+    fn event(&self) -> Event {
+        Event::Command(PackedCommand::from(CommandRef {
+            verb: self.verb.as_str(),
+            request: &self.request,
+            ..self.command
+        }))
+    }
+
     fn is_hello(&self) -> bool {
-        ["EHLO", "HELO"].contains(&self.command.verb.as_str())
+        ["EHLO", "HELO"].contains(&self.verb.as_str())
     }
 
     fn accepted(&self) -> bool {
-        self.command
-            .code
-            .as_deref()
-            .is_some_and(|code| code.starts_with(['2', '3']))
+        let code = self.command.code;
+        code.is_some_and(|code| code.starts_with(['2', '3']))
     }
 }
 
 /// The command line as it was, but for secrets.
-fn request(method: &str, argument: Option<&str>) -> String {
+fn request<'a>(method: &'a str, argument: Option<&str>) -> Cow<'a, str> {
     let Some(argument) = argument.filter(|argument| !argument.is_empty()) else {
-        return method.to_owned();
+        return method.into();
     };
     if method.eq_ignore_ascii_case("AUTH") {
         let mechanism = argument.split(' ').next().unwrap_or_default();
         let secret = if argument.contains(' ') { " ***" } else { "" };
-        return format!("{method} {mechanism}{secret}");
+        return [method, " ", mechanism, secret].concat().into();
     }
-    format!("{method} {argument}")
+    [method, " ", argument].concat().into()
+}
+
+/// Blanks are written as `+`.
+fn spaced(text: &str) -> Cow<'_, str> {
+    if text.contains('+') {
+        text.replace('+', " ").into()
+    } else {
+        text.into()
+    }
 }
 
 /// An address, which may carry a scope (`fe80::1%4`).
@@ -221,29 +309,34 @@ fn address(text: &str) -> Option<IpAddr> {
 }
 
 impl IisSmtp {
-    fn take(&mut self, told: Told, out: &mut Vec<LogSession>) {
+    fn told(&mut self, line: LineRef, told: &Told<'_>, out: &mut Vec<LogSession>) {
         self.expire(told.stamp.at, out);
-        let at = self.find(&told).unwrap_or_else(|| {
+        let ends = (told.peer, told.local);
+        let alike = self.open.entry(ends).or_default();
+        let at = find(alike, told).unwrap_or_else(|| {
             let mut session = LogSession::new(self.id, Proto("smtp"));
             session.lag = LogSession::WINDOWS_LAG;
             session.peer = told.peer;
             session.local = told.local;
             session.every_command = true;
-            self.open.push(Serving {
+            alike.push(Serving {
                 session,
                 helo: None,
                 step: Step::Greeted,
                 first: told.stamp.at,
                 last: told.stamp.at,
             });
-            self.open.len() - 1
+            self.count += 1;
+            alike.len() - 1
         });
-        let over = told.command.verb.as_str() == "QUIT";
-        if let Some(serving) = self.open.get_mut(at) {
-            serving.take(told);
+        let over = told.verb.as_str() == "QUIT";
+        if let Some(serving) = alike.get_mut(at) {
+            serving.take(line, told);
         }
         if over {
-            self.close(at);
+            let ended = alike.remove(at);
+            self.count -= 1;
+            self.close(ended);
         }
     }
 
@@ -251,8 +344,7 @@ impl IisSmtp {
     ///
     /// Of two alike, one that ended no later and lasted longer began first: where the rows were dealt out otherwise, they are
     /// exchanged.
-    fn close(&mut self, at: usize) {
-        let mut ended = self.open.remove(at);
+    fn close(&mut self, mut ended: Serving) {
         for other in &mut self.closed {
             let alike = other.session.peer == ended.session.peer
                 && other.session.local == ended.session.local
@@ -266,18 +358,6 @@ impl IisSmtp {
         self.closed.push(ended);
     }
 
-    /// The open session that a row belongs to: of those that it fits, the one that spoke last.
-    fn find(&self, told: &Told) -> Option<usize> {
-        let fitting = self
-            .open
-            .iter()
-            .enumerate()
-            .filter(|(_, serving)| serving.fits(told));
-        fitting
-            .max_by_key(|(at, serving)| (serving.likeness(told), serving.last, *at))
-            .map(|(at, _)| at)
-    }
-
     fn expire(&mut self, now: LogTime, out: &mut Vec<LogSession>) {
         if self
             .closed
@@ -286,41 +366,65 @@ impl IisSmtp {
         {
             out.extend(self.closed.drain(..).map(|serving| serving.session));
         }
-        let full = self.open.len() >= MAX_OPEN;
-        let is_over = |serving: &Serving| now.since(serving.last) > SILENCE;
-        if !full && !self.open.first().is_some_and(is_over) {
-            return;
+        if now.since(self.swept) > SWEPT_EVERY {
+            self.swept = now;
+            self.sweep(now, SILENCE, out);
         }
-        let (over, open): (Vec<_>, Vec<_>) = self.open.drain(..).partition(is_over);
-        self.open = open;
-        out.extend(over.into_iter().map(|serving| serving.session));
-        if self.open.len() >= MAX_OPEN {
-            out.push(self.open.remove(0).session);
+        // Too many at once: those that are silent longest go first.
+        let mut silence = SILENCE;
+        while self.count >= MAX_OPEN {
+            silence = match silence.0 / 2 {
+                0 => Span(i64::MIN),
+                half => Span(half),
+            };
+            self.sweep(now, silence, out);
         }
     }
+
+    /// Gives the sessions that were silent for longer.
+    fn sweep(&mut self, now: LogTime, silence: Span, out: &mut Vec<LogSession>) {
+        self.open.retain(|_, alike| {
+            let over = alike.extract_if(.., |serving| now.since(serving.last) > silence);
+            let before = out.len();
+            out.extend(over.map(|serving| serving.session));
+            self.count -= out.len() - before;
+            !alike.is_empty()
+        });
+    }
+}
+
+/// The session that a row belongs to: of those that it fits, the one that spoke last.
+fn find(open: &[Serving], told: &Told<'_>) -> Option<usize> {
+    let fitting = open
+        .iter()
+        .enumerate()
+        .filter(|(_, serving)| serving.fits(told));
+    fitting
+        .max_by_key(|(at, serving)| (serving.likeness(told), serving.last, *at))
+        .map(|(at, _)| at)
 }
 
 impl Serving {
     /// Whether a row can be the next of this session.
-    fn fits(&self, told: &Told) -> bool {
-        if told.peer != self.session.peer || told.local != self.session.local {
+    fn fits(&self, told: &Told<'_>) -> bool {
+        if told.stamp.at.since(self.last) > SILENCE {
             return false;
         }
         if told.is_hello() {
             return match self.step {
-                Step::Tls => self.helo == told.helo || told.helo.is_none(),
+                Step::Tls => told.helo.is_none() || self.helo.as_deref() == told.helo.as_deref(),
                 Step::Greeted => self.helo.is_none(),
                 _ => false,
             };
         }
-        if self.helo != told.helo && self.helo.is_some() {
+        if self.helo.is_some() && self.helo.as_deref() != told.helo.as_deref() {
             return false;
         }
-        match told.command.verb.as_str() {
+        match told.verb.as_str() {
             "MAIL" | "STARTTLS" if told.accepted() => self.step == Step::Idle,
             "RCPT" if told.accepted() => matches!(self.step, Step::Mail | Step::Recipient),
             Verb::BODY | "BDAT" if told.accepted() => self.step == Step::Recipient,
-            _ => self.step != Step::Tls || told.command.verb.as_str() == "QUIT",
+            _ => self.step != Step::Tls || told.verb.as_str() == "QUIT",
         }
     }
 
@@ -339,8 +443,8 @@ impl Serving {
     }
 
     /// How well a QUIT row's length of session fits, to the second of a stamp.
-    fn likeness(&self, told: &Told) -> u8 {
-        let Some(millis) = told.win32.filter(|_| told.command.verb.as_str() == "QUIT") else {
+    fn likeness(&self, told: &Told<'_>) -> u8 {
+        let Some(millis) = told.win32.filter(|_| told.verb.as_str() == "QUIT") else {
             return 0;
         };
         let length = Span::millis(i64::try_from(millis).unwrap_or(i64::MAX));
@@ -348,19 +452,19 @@ impl Serving {
         u8::from(miss.abs() <= Span::SECOND)
     }
 
-    fn take(&mut self, told: Told) {
+    fn take(&mut self, line: LineRef, told: &Told<'_>) {
         self.last = told.stamp.at;
         let accepted = told.accepted();
         if told.is_hello() && accepted {
-            self.helo.clone_from(&told.helo);
-            if let Some(name) = &told.helo
+            self.helo = told.helo.as_deref().map(str::to_owned);
+            if let Some(name) = &self.helo
                 && !self.session.names.contains(name)
             {
                 self.session.names.push(name.clone());
             }
         }
         if accepted {
-            self.step = match told.command.verb.as_str() {
+            self.step = match told.verb.as_str() {
                 "EHLO" | "HELO" | "RSET" | Verb::BODY => Step::Idle,
                 "MAIL" => Step::Mail,
                 "RCPT" => Step::Recipient,
@@ -375,44 +479,44 @@ impl Serving {
             self.session.messages.push(LoggedMessage {
                 wire_bytes: Some((octets.saturating_sub(DATA_SLACK), octets + DATA_SLACK)),
                 recipients: None,
-                message_id: told.message_id.clone(),
+                message_id: told
+                    .message_id
+                    .as_ref()
+                    .map(|id| id.trim_matches(['<', '>']).to_owned()),
             });
         }
         // A row tells the name that was given before, also where the row of the greeting is not among these.
         if let Some(name) = told.helo.as_ref().filter(|_| self.session.names.is_empty()) {
-            self.session.names.push(name.clone());
+            self.session.names.push(name.clone().into_owned());
         }
-        let (line, stamp) = (told.line, told.stamp);
+        let stamp = told.stamp;
         let what = self.event(told);
         self.session.events.push(LogEvent { line, stamp, what });
     }
 
-    fn event(&mut self, told: Told) -> Event {
-        if told.command.verb.as_str() != "QUIT" {
-            return Event::command(told.command);
+    fn event(&mut self, told: &Told<'_>) -> Event {
+        if told.verb.as_str() != "QUIT" {
+            return told.event();
         }
         self.session.duration = told
             .win32
             .and_then(|millis| i64::try_from(millis).ok())
             .map(Span::millis);
-        self.session.ending = self.ending(&told);
+        self.session.ending = self.ending(told);
         match self.session.ending {
-            Ending::Quit => Event::command(told.command),
+            Ending::Quit => told.event(),
             _ => Event::Close,
         }
     }
 
     /// When the client just went away, the last row repeats the counts of the one before it.
-    fn ending(&self, told: &Told) -> Ending {
+    fn ending(&self, told: &Told<'_>) -> Ending {
         let before = self
             .session
             .events
             .iter()
             .rev()
-            .find_map(|event| match &event.what {
-                Event::Command(command) => command.response_bytes,
-                _ => None,
-            });
+            .find_map(|event| event.command()?.response_bytes);
         match told.command.request_bytes {
             Some(6) => Ending::Quit,
             Some(_) => Ending::Lost,
@@ -465,20 +569,13 @@ nothing of the kind
         let sent = &sessions[0];
         assert_eq!((sent.events.len(), sent.ending), (5, Ending::Quit));
         assert_eq!(sent.duration, Some(Span::millis(4219)));
-        let commands: Vec<_> = sent
-            .events
-            .iter()
-            .filter_map(|event| match &event.what {
-                Event::Command(command) => Some(command),
-                _ => None,
-            })
-            .collect();
+        let commands: Vec<_> = sent.events.iter().filter_map(LogEvent::command).collect();
         assert_eq!(commands[1].request, "MAIL FROM: <a@b>");
         assert_eq!(
             (commands[1].request_bytes, commands[1].response_bytes),
             (Some(19), Some(30))
         );
-        assert!(commands[3].verb.is_body());
+        assert!(commands[3].is_body());
         assert_eq!(commands[4].code, None);
         assert_eq!(sessions[1].ending, Ending::Lost);
     }

@@ -132,14 +132,14 @@ impl<'a> Values<'a> {
                 ..LogCommand::default()
             })
         };
-        if let Event::Command(command) = &mut what {
+        what.amend(|command| {
             command.response = self.owned("response");
             command.request_bytes = self.number("request_bytes");
             command.response_bytes = self.number("response_bytes");
             command.body_octets = self.number("body_bytes");
             let taken = self.get("taken_ms").and_then(|taken| taken.parse().ok());
             command.taken = taken.map(|millis: f64| Span::from_seconds_f64(millis / 1000.0));
-        }
+        });
         Some(what)
     }
 
@@ -319,13 +319,8 @@ rubbish
         );
         assert_eq!((sessions.len(), failed), (1, 1));
         assert_eq!(zone, Zone::Stated(Span::ZERO));
-        let Event::Command(login) = &sessions[0].events[0].what else {
-            panic!("{sessions:?}");
-        };
-        assert_eq!(
-            (login.verb.as_str(), login.request.as_str()),
-            ("LOGIN", "a1 LOGIN ann ***")
-        );
+        let login = sessions[0].events[0].command().unwrap();
+        assert_eq!((login.verb, login.request), ("LOGIN", "a1 LOGIN ann ***"));
     }
 
     #[test]

@@ -4,11 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use crate::model::{
     ClockStep, LineRef, LogId, LogSession, Marks, Shown, Shows, Span, Stamp, Zone, as_text,
+    from_wire,
 };
 
 use super::super::by_host;
 use super::super::hidden_clock;
-use super::super::syslog::{self, Envelope, Syslog};
+use super::super::read::Apart;
+use super::super::syslog::{self, Envelope, Syslog, Undated};
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
 use super::line::{Client, Said, said, who};
 use super::messages::{About, Messages, about};
@@ -34,24 +36,65 @@ pub(in super::super) const ENTRY: Entry = Entry {
         users: Shown::Always,
     },
     probe,
-    open: |id, head| by_host::open(id, head, |id, head| Box::new(Postfix::new(id, head))),
+    open: |id, head| by_host::apart(id, head, Postfix::new),
 };
 
 /// Processes that may be serving at once; more are not believed.
 const MAX_OPEN: usize = 100_000;
 
 fn probe(head: &Head<'_>) -> Sureness {
-    syslog::share(head, |envelope| daemon(envelope).is_some())
+    syslog::share(head, |envelope| daemon(envelope.program).is_some())
 }
 
 /// `smtpd` of `postfix/smtpd`, `smtps/smtpd` of `postfix-in/smtps/smtpd`; empty where rsyslog has cut the name at the slash.
-fn daemon<'a>(envelope: &Envelope<'a>) -> Option<&'a str> {
-    let (syslog_name, daemon) = envelope
-        .program
-        .split_once('/')
-        .unwrap_or((envelope.program, ""));
+fn daemon(program: &str) -> Option<&str> {
+    let (syslog_name, daemon) = program.split_once('/').unwrap_or((program, ""));
     let is_whole = !daemon.is_empty() || syslog_name == "postfix";
     (syslog_name.starts_with("postfix") && is_whole).then_some(daemon)
+}
+
+/// A line by itself.
+#[expect(clippy::large_enum_variant, reason = "nearly all are of the largest")]
+pub(super) enum Row<'a> {
+    /// It is in no envelope.
+    Bare,
+    /// It is not in UTF-8.
+    Foreign(&'a [u8]),
+    Told(Undated<'a>, Told<'a>),
+}
+
+/// What a line tells, as far as its program says what it is.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Told<'a> {
+    /// A line of another program.
+    Aside,
+    /// Of `smtpd` under the name of its service.
+    Served(&'a str, Said<'a>),
+    /// Of another daemon, about a message or not.
+    Done(&'a str, Option<(&'a str, About<'a>)>),
+    /// Which daemon it is of was cut off: it is told by the processes known.
+    Cut,
+}
+
+impl<'a> Row<'a> {
+    fn read(line: &'a str) -> Self {
+        Undated::read(line).map_or(Self::Bare, |line| {
+            Self::Told(line, Told::read(line.program, line.text))
+        })
+    }
+}
+
+impl<'a> Told<'a> {
+    fn read(program: &'a str, text: &'a str) -> Self {
+        let Some(daemon) = daemon(program) else {
+            return Self::Aside;
+        };
+        match daemon.rsplit_once('/').unwrap_or(("", daemon)) {
+            (_, "") => Self::Cut,
+            (service, "smtpd") => Self::Served(service, said(text)),
+            (_, daemon) => Self::Done(daemon, about(text)),
+        }
+    }
 }
 
 /// Puts the lines of one log together.
@@ -63,7 +106,7 @@ struct Postfix {
     /// Where long queue ids, which are in UTC, show it.
     shown: Option<Span>,
     /// By process id, while it serves.
-    open: HashMap<String, Serving, foldhash::fast::RandomState>,
+    open: HashMap<String, Box<Serving>, foldhash::fast::RandomState>,
     /// Processes of which the log shows how they met a client: what they say later begins in it too.
     met: HashSet<u32, foldhash::fast::RandomState>,
     waiting: Waiting,
@@ -116,10 +159,10 @@ impl Postfix {
         line: LineRef,
         stamp: Stamp,
         service: &str,
+        said: Said<'_>,
         envelope: &Envelope<'_>,
         out: &mut Vec<LogSession>,
     ) -> Parsed {
-        let said = said(envelope.text);
         match said {
             Said::Connect(client) => self.connect(stamp, service, envelope.pid, client, out),
             Said::Sent(_) | Said::Received(_) | Said::Other => {}
@@ -153,7 +196,7 @@ impl Postfix {
         if self.open.len() >= MAX_OPEN {
             return;
         }
-        let mut serving = Serving::new(self.id, client, service);
+        let mut serving = Box::new(Serving::new(self.id, client, service));
         if let Some(before) = self.screen.passed(stamp, client) {
             serving.inherit(before);
         }
@@ -187,7 +230,7 @@ impl Postfix {
         if !room || envelope.pid.parse().map_or(true, met) {
             return;
         }
-        let serving = Serving::late(self.id, client, service);
+        let serving = Box::new(Serving::late(self.id, client, service));
         if let Some(lost) = self.open.insert(envelope.pid.to_owned(), serving) {
             self.waiting.over(lost, &mut self.messages, out);
         }
@@ -199,6 +242,7 @@ impl Postfix {
         line: LineRef,
         stamp: Stamp,
         daemon: &str,
+        told: Option<&(&str, About<'_>)>,
         envelope: &Envelope<'_>,
         out: &mut Vec<LogSession>,
     ) -> Parsed {
@@ -206,8 +250,7 @@ impl Postfix {
         {
             return Parsed::Event(stamp);
         }
-        let told = about(envelope.text);
-        if let Some((id, about)) = &told {
+        if let Some((id, about)) = told {
             for waited in self.messages.take(line, id, about) {
                 self.waiting.removed(waited, &mut self.messages, out);
             }
@@ -215,7 +258,7 @@ impl Postfix {
         if !matches!(daemon, "smtp" | "lmtp" | "") {
             return Parsed::Aside(Some(stamp));
         }
-        let part = match &told {
+        let part = match told {
             Some((id, About::Delivered(delivered))) => {
                 let from = self.messages.sender(id);
                 self.outgoing
@@ -234,10 +277,23 @@ impl Postfix {
     }
 }
 
-impl Builder for Postfix {
-    fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
-        let text = as_text(line.bytes);
-        let Some(envelope) = self.syslog.open(&text) else {
+impl Apart for Postfix {
+    type Known = ();
+    type Row<'a> = Row<'a>;
+
+    fn known(&self) {}
+
+    fn read<'a>((): &mut (), line: &'a [u8]) -> Row<'a> {
+        std::str::from_utf8(line).map_or(Row::Foreign(line), Row::read)
+    }
+
+    fn take(&mut self, row: Row<'_>, number: u64, out: &mut Vec<LogSession>) -> Parsed {
+        let (line, told) = match row {
+            Row::Bare => return Parsed::Failed,
+            Row::Foreign(line) => return self.take(Row::read(&from_wire(line)), number, out),
+            Row::Told(line, told) => (line, told),
+        };
+        let Some(envelope) = self.syslog.date(line) else {
             return Parsed::Failed;
         };
         self.stated = self.stated.or(envelope.zone);
@@ -247,30 +303,35 @@ impl Builder for Postfix {
             at: envelope.stamp.at - east.unwrap_or_default(),
             ..envelope.stamp
         };
-        let Some(daemon) = daemon(&envelope) else {
-            return Parsed::Aside(Some(stamp));
-        };
         let line = LineRef {
             log: self.id,
-            line: line.number,
+            line: number,
         };
-        let (service, daemon) = daemon.rsplit_once('/').unwrap_or(("", daemon));
-        let serves = match daemon {
-            "smtpd" => true,
-            "" => {
-                envelope.text.starts_with("connect from ") || self.open.contains_key(envelope.pid)
+        match told {
+            Told::Aside => Parsed::Aside(Some(stamp)),
+            Told::Served(service, said) => self.smtpd(line, stamp, service, said, &envelope, out),
+            Told::Done(daemon, told) => {
+                self.other(line, stamp, daemon, told.as_ref(), &envelope, out)
             }
-            _ => false,
-        };
-        if serves {
-            self.smtpd(line, stamp, service, &envelope, out)
-        } else {
-            self.other(line, stamp, daemon, &envelope, out)
+            Told::Cut => {
+                let text = envelope.text;
+                if text.starts_with("connect from ") || self.open.contains_key(envelope.pid) {
+                    self.smtpd(line, stamp, "", said(text), &envelope, out)
+                } else {
+                    self.other(line, stamp, "", about(text).as_ref(), &envelope, out)
+                }
+            }
         }
+    }
+}
+
+impl Builder for Postfix {
+    fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
+        self.take(Self::read(&mut (), line.bytes), line.number, out)
     }
 
     fn finish(&mut self, out: &mut Vec<LogSession>) {
-        let mut all: Vec<Serving> = self.waiting.drain().collect();
+        let mut all: Vec<Box<Serving>> = self.waiting.drain().collect();
         all.extend(self.open.drain().map(|(_, serving)| serving));
         out.extend(super::super::parallel::map(all, |serving| {
             serving.into_session(&self.messages)

@@ -233,6 +233,14 @@ impl Messages {
         }
     }
 
+    /// What was to be this message never came; who held it has asked.
+    pub(super) fn abandon(&mut self, at: MessageNo) {
+        if let Some(message) = self.all.get_mut(at.0) {
+            message.removed = true;
+        }
+        self.release(at);
+    }
+
     /// Has a session wait for a message's end; gives whether there is something to wait for.
     pub(super) fn wait(&mut self, at: MessageNo, who: WaitNo) -> bool {
         match self.all.get_mut(at.0).filter(|message| !message.removed) {

@@ -111,7 +111,7 @@ impl Serving {
         }
         let what = match self.take(said) {
             Event::Command(command) if self.verbose => {
-                Event::Note(command.response.unwrap_or_default())
+                Event::Note(command.get().response.unwrap_or_default().to_owned())
             }
             what => what,
         };
@@ -257,6 +257,11 @@ impl Serving {
         self.tally
             .iter()
             .any(|(of, tally)| of.as_str() == verb && tally.accepted > 0)
+    }
+
+    /// Whether no message came, as its tally says: of queue ids that were given to it nothing more will be told.
+    pub(super) fn took_in_nothing(&self) -> bool {
+        !self.tally.is_empty() && !self.counted("DATA") && !self.counted("BDAT")
     }
 
     /// The messages that it brought.

@@ -18,7 +18,7 @@ pub(super) struct Waiting(Slots<Wait>);
 pub(super) struct WaitNo(usize);
 
 struct Wait {
-    serving: Serving,
+    serving: Box<Serving>,
     held: Vec<MessageNo>,
     /// Messages that are not removed yet.
     left: usize,
@@ -28,13 +28,16 @@ impl Waiting {
     /// A session is over; it goes to `out` at once where nothing more will be told of its messages.
     pub(super) fn over(
         &mut self,
-        serving: Serving,
+        serving: Box<Serving>,
         messages: &mut Messages,
         out: &mut Vec<LogSession>,
     ) {
         let held: Vec<MessageNo> = serving.messages().collect();
-        if held.is_empty() {
+        if held.is_empty() || serving.took_in_nothing() {
             out.push(serving.into_session(messages));
+            for never_sent in held {
+                messages.abandon(never_sent);
+            }
             return;
         }
         let left = 0;
@@ -93,7 +96,7 @@ impl Waiting {
     }
 
     /// All that still wait.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = Serving> {
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Box<Serving>> {
         self.0.drain().map(|wait| wait.serving)
     }
 }

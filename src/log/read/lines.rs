@@ -27,6 +27,11 @@ impl LineEnd {
         }
     }
 
+    /// Where the first line of `bytes` ends.
+    pub(super) fn find(self, bytes: &[u8]) -> Option<usize> {
+        memchr(self.octet(), bytes)
+    }
+
     const fn octet(self) -> u8 {
         match self {
             Self::Return => b'\r',
@@ -46,7 +51,7 @@ pub(super) struct Splitter {
 
 /// A line as it was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Found<'a> {
+pub struct Found<'a> {
     /// Without its end and without NULs around it; at most [`MAX_LINE`] octets and one.
     pub(super) bytes: &'a [u8],
     /// Octets that were too many to keep.
@@ -59,6 +64,11 @@ impl Splitter {
             end,
             ..Self::default()
         }
+    }
+
+    /// What ends its lines.
+    pub(super) const fn end(&self) -> LineEnd {
+        self.end
     }
 
     /// Gives the lines that `bytes` complete.
@@ -99,7 +109,7 @@ impl Splitter {
     }
 
     fn cut<'a>(&self, bytes: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
-        let at = memchr(self.end.octet(), bytes)?;
+        let at = self.end.find(bytes)?;
         Some((bytes.get(..at)?, bytes.get(at + 1..)?))
     }
 
@@ -118,7 +128,8 @@ impl Splitter {
     }
 }
 
-fn found(line: &[u8]) -> Found<'_> {
+/// A line that is whole.
+pub(super) fn found(line: &[u8]) -> Found<'_> {
     let line = line.strip_suffix(b"\r").unwrap_or(line).without_nul();
     let kept = line.get(..=MAX_LINE).unwrap_or(line);
     Found {

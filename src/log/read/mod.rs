@@ -7,22 +7,27 @@ mod disk_full;
 mod lines;
 mod opening;
 mod order;
+mod pieces;
 mod text;
 mod years;
 mod zone;
 
 use crate::model::{
-    LogId, LogPart, LogSession, LogSource, LogTime, Span, Stamp, Zone, from_wire, masked_line,
+    LogId, LogPart, LogSession, LogSource, LogTime, Span, Stamp, Threads, Zone, from_wire,
+    masked_line,
 };
 
 use super::envelope::{Stack, Unwrapped, as_lines};
 use super::{Builder, Entry, Follows, Head, Line, MAX_LINE, Parsed};
 
 pub use opening::{Chosen, How, Opening};
+pub(super) use pieces::Apart;
+pub use pieces::{Pieces, Sink};
 pub use years::Era;
 pub use zone::GivenZone;
 
-use lines::{Found, LineEnd, Splitter};
+pub use lines::Found;
+use lines::{LineEnd, Splitter};
 use order::order;
 use text::Text;
 use zone::Offsets;
@@ -32,6 +37,8 @@ const UNPARSED_KEPT: usize = 5;
 const UNPARSED_TEXT: usize = 160;
 /// Octets between two reports of progress.
 const STRIDE: usize = 4 << 20;
+/// Fewer octets are not worth a thread.
+const WORTH_THREADS: usize = if cfg!(test) { 0 } else { 1 << 20 };
 
 /// Why a file is no log that can be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -72,7 +79,7 @@ pub fn read(
     let openings = Opening::of(bytes, how)?;
     let opening = openings.first().ok_or(LogError::Empty)?;
     let mut reader = opening.reader(id, file, bytes);
-    reader.whole(bytes, progress);
+    reader.whole(bytes, Threads::default(), progress);
     Ok(reader.finish())
 }
 
@@ -202,21 +209,41 @@ impl Reader {
     }
 
     /// All of a file; `progress` hears now and then how many bytes are read.
-    pub fn whole(&mut self, bytes: &[u8], progress: &mut dyn FnMut(u64)) {
+    pub fn whole(&mut self, bytes: &[u8], threads: Threads, progress: &mut dyn FnMut(u64)) {
         let converted = as_lines(bytes);
         let bytes = converted.as_deref().unwrap_or(bytes);
-        let mut at = 0;
-        for (number, piece) in bytes.chunks(STRIDE).enumerate() {
-            self.take(piece);
-            if number == 0 {
-                // As many will come of each of the others: a list that grows is copied again and again.
-                let others = bytes.len() / STRIDE;
-                self.sessions.reserve(self.sessions.len() * others);
-            }
-            at += u64::try_from(piece.len()).unwrap_or(u64::MAX);
-            progress(at);
+        if !self.in_pieces(bytes, threads, progress) {
+            self.in_order(bytes, progress);
         }
         self.end_of_file();
+    }
+
+    fn in_order(&mut self, bytes: &[u8], progress: &mut dyn FnMut(u64)) {
+        let mut at = 0;
+        for piece in bytes.chunks(STRIDE) {
+            self.take(piece);
+            at += piece.len();
+            make_room(&mut self.sessions, at, bytes.len());
+            progress(u64::try_from(at).unwrap_or(u64::MAX));
+        }
+    }
+
+    /// The same by several threads, where the log and its format allow it; gives whether it was done.
+    fn in_pieces(&mut self, bytes: &[u8], threads: Threads, progress: &mut dyn FnMut(u64)) -> bool {
+        let Some(plain) = self.text.plain(bytes).filter(|plain| {
+            threads.others() > 0 && self.stack.is_empty() && plain.len() > WORTH_THREADS
+        }) else {
+            return false;
+        };
+        let pieces = Pieces::new(plain, self.splitter.end(), threads);
+        let mut taking = Taking {
+            source: &mut self.source,
+            tally: &mut self.tally,
+            sessions: &mut self.sessions,
+            of: plain.len(),
+            progress,
+        };
+        self.builder.pieces(pieces, &mut taking)
     }
 
     /// The next bytes, cut anywhere.
@@ -305,6 +332,53 @@ impl Reader {
     }
 }
 
+/// A reader whose builder takes lines that others have read.
+struct Taking<'a> {
+    source: &'a mut LogSource,
+    tally: &'a mut Tally,
+    sessions: &'a mut Vec<LogSession>,
+    /// Octets in all.
+    of: usize,
+    progress: &'a mut dyn FnMut(u64),
+}
+
+impl Sink for Taking<'_> {
+    fn number(&mut self, line: Found<'_>) -> Option<u64> {
+        self.source.lines += 1;
+        if line.bytes.len() > MAX_LINE {
+            self.source.overlong += 1;
+            self.parsed(line, Parsed::Failed);
+            return None;
+        }
+        Some(self.source.lines)
+    }
+
+    fn sessions(&mut self) -> &mut Vec<LogSession> {
+        self.sessions
+    }
+
+    fn parsed(&mut self, line: Found<'_>, parsed: Parsed) {
+        count(self.source, self.tally, line, parsed);
+    }
+
+    fn progress(&mut self, at: usize) {
+        make_room(self.sessions, at, self.of);
+        (self.progress)(u64::try_from(at).unwrap_or(u64::MAX));
+    }
+}
+
+/// As many sessions will come of the octets that are left as came of those `at` octets: a list that grows is copied again and again.
+fn make_room(sessions: &mut Vec<LogSession>, at: usize, of: usize) {
+    let known = sessions.len();
+    if sessions.capacity() - known > known / 8 {
+        return;
+    }
+    let left = known as u128 * of.saturating_sub(at) as u128 / at.max(1) as u128;
+    let more = usize::try_from(left).unwrap_or(0) + known / 8;
+    // Where there is no room for so many, the list grows as they come.
+    sessions.try_reserve_exact(more).ok();
+}
+
 /// One line through its envelopes to the builder, and into the counts.
 fn take_line(
     source: &mut LogSource,
@@ -333,6 +407,12 @@ fn take_line(
             Unwrapped::Unopened => Parsed::Failed,
         }
     };
+    count(source, tally, line, parsed);
+}
+
+/// What became of the line that `source` has counted last.
+fn count(source: &mut LogSource, tally: &mut Tally, line: Found<'_>, parsed: Parsed) {
+    let number = source.lines;
     disk_full::note(&mut source.disk_full, number, line.bytes, parsed);
     match parsed {
         Parsed::Aside(None) => {}

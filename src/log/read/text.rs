@@ -40,6 +40,12 @@ impl Text {
         self.name
     }
 
+    /// The log's own bytes, without its mark, where they are to be left alone.
+    pub(super) fn plain<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        let is_plain = self.decoder.is_none();
+        is_plain.then(|| bytes.get(self.mark..).unwrap_or_default())
+    }
+
     /// Gives `bytes` in UTF-8, piece by piece; the log's own bytes where they are to be left alone.
     pub(super) fn take(&mut self, bytes: &[u8], each: &mut dyn FnMut(&[u8])) {
         let skipped = self.mark.min(bytes.len());

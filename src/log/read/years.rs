@@ -2,7 +2,7 @@
 
 use crate::model::{LogTime, Span, as_text};
 
-use super::super::stamp;
+use super::super::stamp::Yearless;
 use super::super::syslog::Syslog;
 
 /// Clocks and zones may put a log's first line this much behind what its time is told by.
@@ -38,12 +38,9 @@ impl Era {
         // 29 February is in one year of four only.
         let first = |year| {
             lines.iter().find_map(|line| {
-                Some(
-                    stamp::without_year(unprefixed(&as_text(line)), year)?
-                        .0
-                        .stamp
-                        .at,
-                )
+                let text = as_text(line);
+                let (stamp, _) = Yearless::read(unprefixed(&text))?;
+                Some(stamp.within(year)?.at)
             })
         };
         let fitting = (0..8)
@@ -83,6 +80,7 @@ fn unprefixed(line: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::stamp;
     use super::*;
 
     #[test]

@@ -31,7 +31,7 @@ pub(in super::super) const ENTRY: Entry = Entry {
         users: Shown::Always,
     },
     probe,
-    open: |id, head| by_host::open(id, head, |id, head| Box::new(Sendmail::new(id, head))),
+    open: |id, head| by_host::open(id, head, Sendmail::new),
 };
 
 /// Processes that may be serving at once.

@@ -25,15 +25,15 @@ fn told(proto: &'static str, detail: Detail, dialogue: &str) -> (Vec<String>, Lo
     let commands = session
         .events
         .iter()
-        .filter_map(|event| match &event.what {
-            Event::Command(command) => Some(format!(
+        .filter_map(LogEvent::command)
+        .map(|command| {
+            format!(
                 "{} {} {:?}/{:?}",
                 command.verb,
-                command.code.as_deref().unwrap_or("?"),
+                command.code.unwrap_or("?"),
                 command.request_bytes,
                 command.response_bytes
-            )),
-            _ => None,
+            )
         })
         .collect();
     (commands, session)

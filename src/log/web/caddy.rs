@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::model::{
-    ClockStep, Encryption, Event, LogTime, LoggedTls, Marks, Shown, Shows, Span, Stamp, TlsVersion,
+    ClockStep, Encryption, LogTime, LoggedTls, Marks, Shown, Shows, Span, Stamp, TlsVersion,
 };
 
 use super::super::Entry;
@@ -38,10 +38,10 @@ fn request(line: &Object) -> Option<Request> {
         &line.text("request/proto").unwrap_or_default(),
         Some(&format!("{status:03}")),
     );
-    if let Event::Command(command) = &mut what {
+    what.amend(|command| {
         command.body_octets = line.number("size");
         command.taken = line.seconds("duration");
-    }
+    });
     let peer = line.address("request/remote_ip");
     let port = line.number("request/remote_port");
     let end = line
@@ -105,14 +105,9 @@ not JSON
         let clear = &told.sessions[0];
         assert_eq!((clear.events.len(), clear.peer_port), (2, Some(47216)));
         assert_eq!(clear.encryption, Some(Encryption::None));
-        let Event::Command(get) = &clear.events[0].what else {
-            panic!("{clear:?}");
-        };
+        let get = clear.events[0].command().unwrap();
         assert_eq!(get.request, "GET /index.html?password=*** HTTP/1.1");
-        assert_eq!(
-            (get.body_octets, get.code.as_deref()),
-            (Some(13), Some("200"))
-        );
+        assert_eq!((get.body_octets, get.code), (Some(13), Some("200")));
         let tls = told.sessions[1].tls.as_ref().unwrap();
         assert_eq!(tls.version, Some(TlsVersion::TLS_1_3));
         assert!(!format!("{:?}", told.sessions).contains("abc"));

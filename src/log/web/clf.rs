@@ -9,9 +9,7 @@
 
 use std::net::IpAddr;
 
-use crate::model::{
-    ClockStep, Event, LogId, LogSession, Marks, Shown, Shows, Span, Stamp, Zone, as_text,
-};
+use crate::model::{ClockStep, LogId, LogSession, Marks, Shown, Shows, Span, Stamp, Zone, as_text};
 
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness, stamp};
 use super::escape::quoted;
@@ -167,9 +165,9 @@ impl<'a> Row<'a> {
     /// The request, of which only this line tells.
     pub(super) fn told(&self) -> Request {
         let mut what = asked(&self.request, self.status);
-        if let Event::Command(command) = &mut what {
+        what.amend(|command| {
             command.body_octets = self.octets;
-        }
+        });
         Request {
             peer: self.peer,
             user: self.user.map(str::to_owned),
@@ -209,7 +207,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::Event;
 
     fn read(log: &str) -> (Vec<LogSession>, usize, Zone) {
         let lines: Vec<&[u8]> = log.lines().map(str::as_bytes).collect();
@@ -229,10 +226,8 @@ mod tests {
     }
 
     fn request(session: &LogSession) -> (&str, Option<&str>) {
-        match &session.events[0].what {
-            Event::Command(command) => (&command.request, command.code.as_deref()),
-            _ => ("", None),
-        }
+        let command = session.events[0].command().unwrap_or_default();
+        (command.request, command.code)
     }
 
     #[test]

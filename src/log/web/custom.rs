@@ -82,7 +82,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{Encryption, Event, LogCommand, TlsVersion};
+    use crate::model::{CommandRef, Encryption, TlsVersion};
 
     const NGINX: &str = r#"$remote_addr:$remote_port $server_addr:$server_port $msec $request_time $connection $connection_requests $pid $status $bytes_sent $body_bytes_sent $request_length $ssl_protocol/$ssl_cipher $ssl_session_reused "$request" "$http_user_agent""#;
     const APACHE: &str = r#"%a:%{remote}p %A:%{local}p %{%Y-%m-%dT%H:%M:%S}t.%{usec_frac}t%{%z}t %{begin:usec}t %D %T %k %X %L %P %{tid}P %>s %I %O %S %B \"%r\" \"%{User-Agent}i\""#;
@@ -101,11 +101,8 @@ mod tests {
         (out, failed)
     }
 
-    fn command(session: &LogSession, at: usize) -> &LogCommand {
-        match &session.events[at].what {
-            Event::Command(command) => command,
-            other => panic!("{other:?}"),
-        }
+    fn command(session: &LogSession, at: usize) -> CommandRef<'_> {
+        session.events[at].command().unwrap()
     }
 
     #[test]

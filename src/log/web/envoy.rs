@@ -120,10 +120,10 @@ impl Row {
             resolution: self.begin.resolution + Span::MILLISECOND,
         };
         let mut what = self.what.clone().unwrap_or(Event::Close);
-        if let Event::Command(command) = &mut what {
+        what.amend(|command| {
             command.body_octets = self.sent;
             command.taken = Some(self.taken);
-        }
+        });
         Request {
             peer: self.peer.map(|(ip, _)| ip),
             peer_port: self.peer.map(|(_, port)| port),
@@ -218,9 +218,7 @@ x
             panic!("{:?}", told.sessions);
         };
         assert!(plain.peer.is_none());
-        let Event::Command(get) = &plain.events[0].what else {
-            panic!("{plain:?}");
-        };
+        let get = plain.events[0].command().unwrap();
         assert_eq!(get.request, "GET /index.html?token=*** HTTP/1.1");
         assert_eq!(get.body_octets, Some(13));
         assert_eq!(passed.proto, Proto::UNKNOWN);

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use chrono::NaiveDateTime;
 
-use crate::model::{Encryption, Event, LogTime, LoggedTls, Span, Stamp, TlsVersion};
+use crate::model::{Encryption, LogTime, LoggedTls, Span, Stamp, TlsVersion};
 
 use super::super::stamp;
 use super::{Request, asked, command};
@@ -216,7 +216,7 @@ impl Values {
             }
             _ => return None,
         };
-        if let Event::Command(command) = &mut what {
+        what.amend(|command| {
             command.body_octets = self.body;
             command.taken = self.taken.map(|(taken, _)| taken);
             // What HTTP/2 puts on the wire is not what the server would have written in HTTP/1.
@@ -224,7 +224,7 @@ impl Values {
                 command.request_bytes = self.received;
                 command.response_bytes = self.sent.filter(|_| !self.is_aborted);
             }
-        }
+        });
         let encryption = self.tls.as_deref().map(|name| match name {
             "" => Encryption::None,
             _ => Encryption::Implicit,

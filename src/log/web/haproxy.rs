@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use crate::model::{
-    ClockStep, Encryption, Event, LogId, LogSession, Marks, Proto, Shown, Shows, Span, Stamp, Zone,
+    ClockStep, Encryption, LogId, LogSession, Marks, Proto, Shown, Shows, Span, Stamp, Zone,
     as_text, from_wire,
 };
 
@@ -120,10 +120,10 @@ impl<'a> Row<'a> {
 
     fn told(&self) -> Request {
         let mut what = asked(self.request.as_deref().unwrap_or_default(), self.status);
-        if let Event::Command(command) = &mut what {
+        what.amend(|command| {
             let came = Span::millis(self.timers.first().copied().unwrap_or_default().max(0));
             command.taken = Some(self.total() - came);
-        }
+        });
         let ending = ending(self.state);
         let passed = match self.octets {
             Some(octets) if !self.is_http() => Some(format!("{octets} octets to the client")),
@@ -233,6 +233,7 @@ impl Builder for HaProxy {
 mod tests {
     use super::super::super::testing::read;
     use super::*;
+    use crate::model::Event;
 
     const LOG: &str = r#"<134>Nov 24 03:50:25 haproxy[14973]: 192.0.2.10:51059 [24/Nov/2026:03:50:25.868] www web/s1 3/0/1/40/44 200 211 - - ---- 1/1/0/0/0 0/0 {www.example.com} "GET /index.html?pass=p HTTP/1.1"
 <134>Nov 24 03:50:25 haproxy[14973]: 203.0.113.77:45939 [24/Nov/2026:03:50:25.874] www~ www/<NOSRV> -1/-1/-1/-1/0 400 0 - - PR-- 2/1/0/0/0 0/0 "<BADREQ>"
@@ -255,9 +256,7 @@ rubbish
         let stamp = web.events[0].stamp;
         assert_eq!(stamp.at.to_rfc3339(), "2026-11-24T03:50:25.912000000Z");
         assert_eq!(stamp.resolution, Span::millis(2));
-        let Event::Command(get) = &web.events[0].what else {
-            panic!("{web:?}");
-        };
+        let get = web.events[0].command().unwrap();
         assert_eq!(get.request, "GET /index.html?pass=*** HTTP/1.1");
         assert_eq!(
             (get.taken, get.response_bytes),

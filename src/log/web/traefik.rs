@@ -2,8 +2,8 @@
 //! time taken.
 
 use crate::model::{
-    ClockStep, Encryption, Event, LogSession, LoggedTls, Marks, Shown, Shows, Span, Stamp,
-    TlsVersion, Zone, as_text,
+    ClockStep, Encryption, LogSession, LoggedTls, Marks, Shown, Shows, Span, Stamp, TlsVersion,
+    Zone, as_text,
 };
 
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
@@ -48,10 +48,10 @@ fn request(line: &Object) -> Option<Request> {
         &line.text("RequestProtocol").unwrap_or_default(),
         Some(&format!("{status:03}")),
     );
-    if let Event::Command(command) = &mut what {
+    what.amend(|command| {
         command.body_octets = line.number("DownstreamContentSize");
         command.taken = Some(Span(taken));
-    }
+    });
     let end = line.end("ClientAddr");
     let version = line.text("TLSVersion");
     let is_tls = version.is_some() || line.text("RequestScheme").as_deref() == Some("https");
@@ -105,9 +105,9 @@ impl Builder for Common {
         if let Some(taken) = taken {
             request.stamp = answered(request.stamp, taken, Span::MILLISECOND);
         }
-        if let Event::Command(command) = &mut request.what {
+        request.what.amend(|command| {
             command.taken = taken;
-        }
+        });
         let stamp = request.stamp;
         self.connections.take(line, request, out);
         Parsed::Event(stamp)

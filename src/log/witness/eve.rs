@@ -152,9 +152,9 @@ fn http(object: &Object, stamp: Stamp) -> Option<Request> {
         text("http/protocol")
     );
     let mut what = asked(line.trim_end(), object.text("http/status").as_deref());
-    if let Event::Command(command) = &mut what {
+    what.amend(|command| {
         command.body_octets = object.number("http/length");
-    }
+    });
     request(object, stamp, Proto("http"), what)
 }
 
@@ -218,7 +218,9 @@ no json
             "2026-11-24T03:29:10.538528000Z"
         );
         assert!(
-            matches!(&http.events[0].what, Event::Command(command) if command.request == "GET /a?token=*** HTTP/1.1")
+            http.events[0]
+                .command()
+                .is_some_and(|command| command.request == "GET /a?token=*** HTTP/1.1")
         );
         assert_eq!(
             (flow.proto, flow.duration),

@@ -354,11 +354,11 @@ fn http(row: &Row<'_>, stamp: Stamp) -> Option<Request> {
         .map_or(String::new(), |version| format!(" HTTP/{version}"));
     let line = format!("{} {}{version}", text("method"), text("uri"));
     let mut what = asked(&line, row.text("status_code").as_deref());
-    if let Event::Command(command) = &mut what {
+    what.amend(|command| {
         command.body_octets = row
             .text("response_body_len")
             .and_then(|octets| octets.parse().ok());
-    }
+    });
     Some(Request {
         user: row.text("username"),
         ..row.request(stamp, what)?
@@ -465,11 +465,9 @@ nothing at all
         assert_eq!((told.sessions.len(), told.failed), (2, 2));
         let events = &told.sessions[0].events;
         assert_eq!(events.len(), 2);
-        let Event::Command(command) = &events[0].what else {
-            panic!("{events:?}");
-        };
+        let command = events[0].command().unwrap();
         assert_eq!(
-            (command.request.as_str(), command.body_octets),
+            (command.request, command.body_octets),
             ("GET /a?password=*** HTTP/1.1", Some(13))
         );
     }

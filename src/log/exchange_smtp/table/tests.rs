@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Encryption, Ending, Event, TlsVersion};
+use crate::model::{Encryption, Ending, LogEvent, TlsVersion};
 
 const RECEIVED: &str = "\
 #Software: Microsoft Exchange Server
@@ -52,20 +52,16 @@ fn commands(session: &LogSession) -> Vec<(&str, Option<&str>)> {
     session
         .events
         .iter()
-        .filter_map(|event| match &event.what {
-            Event::Command(command) => Some((command.request.as_str(), command.code.as_deref())),
-            _ => None,
-        })
+        .filter_map(LogEvent::command)
+        .map(|command| (command.request, command.code))
         .collect()
 }
 
 fn sizes(session: &LogSession) -> Vec<u64> {
     let events = session.events.iter();
     events
-        .filter_map(|event| match &event.what {
-            Event::Command(command) => command.request_bytes.or(command.response_bytes),
-            _ => None,
-        })
+        .filter_map(LogEvent::command)
+        .filter_map(|command| command.request_bytes.or(command.response_bytes))
         .collect()
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::log::testing::{Told, read as told};
-use crate::model::{Encryption, Ending, Event, LogTime};
+use crate::model::{Encryption, Ending, LogEvent, LogTime};
 
 const LOG: &str = "\
 Nov 24 03:29:09 mail postfix/smtpd[1]: connect from a.example[192.0.2.10]:41088
@@ -187,10 +187,8 @@ fn a_verbose_server_tells_the_whole_dialogue() {
     let commands: Vec<_> = session
         .events
         .iter()
-        .filter_map(|event| match &event.what {
-            Event::Command(command) => Some(command.request.as_str()),
-            _ => None,
-        })
+        .filter_map(LogEvent::command)
+        .map(|command| command.request)
         .collect();
     assert_eq!(
         commands,
@@ -222,11 +220,9 @@ Nov 24 03:29:12 mail postfix/postscreen[1]: DISCONNECT [203.0.113.77]:50000
     );
     assert_eq!((passed.events.len(), passed.ending), (4, Ending::Quit));
     assert_eq!(refused.peer_port, Some(50_000));
-    let Event::Command(command) = &refused.events[1].what else {
-        panic!("{refused:?}");
-    };
+    let command = refused.events[1].command().unwrap();
     assert_eq!(
-        (command.request.as_str(), command.code.as_deref()),
+        (command.request, command.code),
         ("RCPT TO:<c@d>", Some("550"))
     );
 }

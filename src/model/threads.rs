@@ -28,18 +28,23 @@ const FEW: usize = 64;
 const BLOCKS: usize = 8;
 
 impl Threads {
+    /// Threads that work beside the one that asks.
+    pub const fn others(self) -> usize {
+        self.0.get() - 1
+    }
+
     /// What `work` gives for each item of `0..count`, in their order.
-    pub(super) fn map<R: Send>(self, count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
+    pub fn map<R: Send>(self, count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
         self.gather(count, |range| range.map(&work).collect())
     }
 
     /// The same for a few items that each take long.
-    pub(super) fn each<R: Send>(self, count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
+    pub fn each<R: Send>(self, count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
         self.blocks(count, 1, |range| range.map(&work).collect())
     }
 
     /// What `work` gives for blocks of `0..count`, put together in their order. It must not depend on where a block ends.
-    pub(super) fn gather<R: Send>(
+    pub fn gather<R: Send>(
         self,
         count: usize,
         work: impl Fn(Range<usize>) -> Vec<R> + Sync,

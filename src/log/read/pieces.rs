@@ -1,0 +1,248 @@
+//! A log in pieces, whose lines other threads read ahead of the one that puts them together.
+
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use crate::model::{LogSession, Threads};
+
+use super::super::{Builder, MAX_LINE, Parsed};
+use super::lines::{Found, LineEnd, found};
+
+/// Octets of a piece, but for the line that it ends in.
+const PIECE: usize = if cfg!(test) { 1 << 8 } else { 1 << 19 };
+/// Pieces that a thread may be ahead.
+const AHEAD: usize = 2;
+
+/// A format whose lines can be read each by itself; only what becomes of them together takes their order.
+pub(in crate::log) trait Apart: Builder {
+    /// What must be known of the lines before to read one: the columns in force.
+    type Known: Clone + Default + PartialEq + Send;
+    /// A line that was read.
+    type Row<'a>: Send;
+
+    /// What is known now.
+    fn known(&self) -> Self::Known;
+
+    /// Reads a line. Where it changes what is known, so do those behind it see it.
+    fn read<'a>(known: &mut Self::Known, line: &'a [u8]) -> Self::Row<'a>;
+
+    /// Takes the line that is next in order. Sessions that it completes go to `out`.
+    fn take(&mut self, row: Self::Row<'_>, number: u64, out: &mut Vec<LogSession>) -> Parsed;
+}
+
+/// All of a log whose lines have no envelope and are in UTF-8.
+#[derive(Clone, Copy)]
+pub struct Pieces<'a> {
+    bytes: &'a [u8],
+    end: LineEnd,
+    threads: Threads,
+}
+
+/// What the reader does with what the builder gives.
+pub trait Sink {
+    /// The number of the line that is next; nothing more is done with one that is empty or too long.
+    fn number(&mut self, line: Found<'_>) -> Option<u64>;
+    /// Where sessions go.
+    fn sessions(&mut self) -> &mut Vec<LogSession>;
+    /// What became of the line.
+    fn parsed(&mut self, line: Found<'_>, parsed: Parsed);
+    /// So many octets are read.
+    fn progress(&mut self, at: usize);
+}
+
+/// The lines of a piece, read under what was taken to be known where it begins.
+struct Lines<'a, A: Apart> {
+    under: A::Known,
+    rows: Vec<(Found<'a>, Option<A::Row<'a>>)>,
+}
+
+impl<'a> Pieces<'a> {
+    pub(super) const fn new(bytes: &'a [u8], end: LineEnd, threads: Threads) -> Self {
+        Self {
+            bytes,
+            end,
+            threads,
+        }
+    }
+
+    /// Has `builder` take all lines, read by other threads meanwhile.
+    pub(in crate::log) fn give<A: Apart>(self, builder: &mut A, sink: &mut dyn Sink) {
+        let pieces = self.cut();
+        let workers = self.threads.others().clamp(1, pieces.len().max(1));
+        // The columns of a log hardly ever change: a piece is read under those that were last in force, and again where that proves wrong.
+        let last = Mutex::new(builder.known());
+        let last = &last;
+        thread::scope(|scope| {
+            let work = |worker: usize| {
+                let (give, take) = sync_channel(AHEAD);
+                let mine: Vec<&[u8]> = pieces
+                    .iter()
+                    .skip(worker)
+                    .step_by(workers)
+                    .copied()
+                    .collect();
+                let read = move || {
+                    for piece in mine {
+                        let under = last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                        if give.send(read::<A>(piece, self.end, under)).is_err() {
+                            return;
+                        }
+                    }
+                };
+                let spawned = thread::Builder::new().spawn_scoped(scope, read);
+                spawned.ok().map(|_| take)
+            };
+            let workers: Vec<Option<Receiver<_>>> = (0..workers).map(work).collect();
+            let mut at = 0;
+            for (piece, worker) in pieces.iter().zip(workers.iter().cycle()) {
+                let known = builder.known();
+                let ahead = worker.as_ref().and_then(|worker| worker.recv().ok());
+                let lines = match ahead.filter(|ahead| ahead.under == known) {
+                    Some(ahead) => ahead,
+                    None => read::<A>(piece, self.end, known.clone()),
+                };
+                for (line, row) in lines.rows {
+                    let Some((number, row)) = sink.number(line).zip(row) else {
+                        continue;
+                    };
+                    let parsed = builder.take(row, number, sink.sessions());
+                    sink.parsed(line, parsed);
+                }
+                if builder.known() != known {
+                    *last.lock().unwrap_or_else(PoisonError::into_inner) = builder.known();
+                }
+                at += piece.len();
+                sink.progress(at);
+            }
+        });
+    }
+
+    /// Cuts the log where lines end.
+    fn cut(self) -> Vec<&'a [u8]> {
+        let mut pieces = Vec::new();
+        let mut rest = self.bytes;
+        while !rest.is_empty() {
+            let least = rest.get(PIECE - 1..).unwrap_or_default();
+            let end = self.end.find(least).map_or(rest.len(), |end| PIECE + end);
+            let (piece, behind) = rest.split_at_checked(end).unwrap_or((rest, &[]));
+            pieces.push(piece);
+            rest = behind;
+        }
+        pieces
+    }
+}
+
+fn read<A: Apart>(piece: &[u8], end: LineEnd, under: A::Known) -> Lines<'_, A> {
+    let mut known = under.clone();
+    let mut rest = piece;
+    let mut rows = Vec::new();
+    while !rest.is_empty() {
+        let end = end.find(rest).unwrap_or(rest.len());
+        let (line, behind) = rest.split_at_checked(end).unwrap_or((rest, &[]));
+        rest = behind.get(1..).unwrap_or_default();
+        let line = found(line);
+        let is_read = !line.bytes.is_empty() && line.bytes.len() <= MAX_LINE;
+        let row = is_read.then(|| A::read(&mut known, line.bytes));
+        rows.push((line, row));
+    }
+    Lines { under, rows }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use proptest::prelude::*;
+
+    use super::super::super::registry::FORMATS;
+    use super::super::{Chosen, Era, How, Opening};
+    use super::*;
+    use crate::model::LogId;
+
+    const POSTFIX: &str =
+        "Dec 31 23:59:58 mail postfix/smtpd[7]: connect from unknown[192.0.2.10]\n";
+    const W3C: &str = "#Fields: date time c-ip cs-username s-sitename cs-method cs-uri-query sc-status cs-version\n";
+    /// Lines of both, and what lines may be beside them.
+    const LINES: [&str; 14] = [
+        POSTFIX,
+        "Dec 31 23:59:59 mail postfix/smtpd[7]: 7E58B98E33D: client=unknown[192.0.2.10]\n",
+        "Jan  1 00:00:00 mail postfix/cleanup[9]: 7E58B98E33D: message-id=<\u{fc}@example.com>\n",
+        "Jan  1 00:00:00 mail postfix/smtpd[7]: disconnect from unknown[192.0.2.10] ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5\n",
+        "Feb 29 00:00:01 mail postfix/qmgr[9]: 7E58B98E33D: removed\n",
+        "2006-10-09 05:00:15 192.0.2.10 gw SMTPSVC1 EHLO +gw 250 SMTP\r\n",
+        "2006-10-09 05:00:15 192.0.2.10 gw SMTPSVC1 MAIL +FROM:<a@b> 250 SMTP\n",
+        "2006-10-10 05:00:16 192.0.2.10 gw SMTPSVC1 QUIT - 240 SMTP\n",
+        "#Fields: time c-ip cs-username s-sitename cs-method cs-uri-query sc-status cs-version\n",
+        "#Date: 2006-10-09 23:59:58\n",
+        "23:59:59 192.0.2.11 gw SMTPSVC1 HELO +gw 250 SMTP\n",
+        W3C,
+        "\n",
+        "\0\0rubbish\n",
+    ];
+
+    fn told(bytes: &[u8], threads: usize) -> String {
+        let name = if bytes.starts_with(b"#") {
+            "iis-smtp"
+        } else {
+            "postfix"
+        };
+        let entry = FORMATS.iter().find(|entry| entry.name == name);
+        let format = entry.map(Chosen::Known);
+        let how = How {
+            format: format.as_ref(),
+            era: Era::Year(2026),
+            ..How::default()
+        };
+        let openings = Opening::of(bytes, how).unwrap();
+        let mut reader = openings[0].reader(LogId(0), "x", bytes);
+        let threads = Threads::from(NonZeroUsize::new(threads).unwrap());
+        reader.whole(bytes, threads, &mut |_| {});
+        format!("{:#?}", reader.finish())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn any_number_of_threads_reads_the_same(
+            head in proptest::sample::select(vec![POSTFIX, W3C]),
+            lines in proptest::collection::vec((0..LINES.len(), any::<bool>()), 1..120),
+            is_cut in any::<bool>(),
+        ) {
+            let mut bytes = head.as_bytes().repeat(2);
+            if head == W3C {
+                bytes.extend_from_slice(LINES[5].as_bytes());
+            }
+            for (at, is_damaged) in lines {
+                bytes.extend_from_slice(LINES[at].as_bytes());
+                if is_damaged && at % 5 == 0 {
+                    let place = bytes.len() - 9;
+                    bytes[place] = 0xfc;
+                }
+            }
+            if is_cut {
+                bytes.truncate(bytes.len() - 1);
+            }
+            let one = told(&bytes, 1);
+            prop_assert!(one.contains("LogSource"));
+            for threads in [2, 5] {
+                prop_assert_eq!(&one, &told(&bytes, threads));
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_longer_than_a_piece_is_of_one() {
+        let long = [
+            POSTFIX.as_bytes(),
+            &vec![b'x'; 3 * PIECE],
+            b"\n",
+            POSTFIX.as_bytes(),
+        ]
+        .concat();
+        let pieces = Pieces::new(&long, LineEnd::Feed, Threads::default()).cut();
+        assert_eq!(pieces.len(), 2);
+        assert!(pieces.iter().all(|piece| piece.ends_with(b"\n")));
+        assert_eq!(pieces.concat(), long);
+    }
+}
