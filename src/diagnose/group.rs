@@ -60,6 +60,13 @@ impl Group {
         }
     }
 
+    /// Occurrences between these two moments that are in no session.
+    pub(super) fn add_unlisted(&mut self, count: u64, (first, last): (Nanos, Nanos)) {
+        self.count += count;
+        self.first = Some(self.first.map_or(first, |known| known.min(first)));
+        self.last = self.last.max(Some(last));
+    }
+
     /// A session that is part of it and no occurrence of its own.
     pub(super) fn include(&mut self, case: &Case<'_>) {
         self.sessions.insert(case.number);

@@ -13,6 +13,7 @@ mod passed_over;
 mod table;
 mod tcp;
 mod udp;
+mod unlisted;
 
 pub use event::{BadChecksums, Connection, Limits, StreamEvent};
 pub use neighbours::Neighbours;

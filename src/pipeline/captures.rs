@@ -1,27 +1,22 @@
 //! Captures become wire sessions.
 
-use slotmap::SecondaryMap;
-
 use crate::capture::{Merged, Reader};
-use crate::flow::{
-    BadChecksums, Connection, FlowEvent, FlowId, FlowTable, Neighbours, PassedOverTable, UdpEvent,
-    UdpId, UdpTable,
-};
+use crate::flow::{BadChecksums, FlowTable, Neighbours, PassedOverTable, UdpTable};
 use crate::input::{Front, Window};
 use crate::link::{Checksum, LinkDecoder, Passed, UdpDatagram, Upper, neighbourly, quote};
 use crate::model::{
-    CaptureSource, DamageLog, IcmpError, Nanos, Neighbour, PassedOver, Proto, Transport,
+    CaptureSource, DamageLog, IcmpError, Nanos, Neighbour, PassedOver, Transport, Unlisted,
     WireSession,
 };
-use crate::protocol::dns::{self, DnsDialogue, is_from_server, is_question, is_server_port};
+use crate::protocol::dns::{self, is_from_server, is_question, is_server_port};
 use crate::protocol::tls::Secrets;
-use crate::protocol::{Dialogue, Driver};
 
 use super::bodies::BodyFiles;
 use super::keys::Keys;
 use super::output::Output;
 use super::owners::Owners;
 use super::packets::{Packets, Used};
+use super::readers::Readers;
 use super::{Options, PipelineError, Progress};
 
 /// What the captures gave.
@@ -30,6 +25,8 @@ pub(super) struct Wires {
     pub(super) sources: Vec<CaptureSource>,
     /// In the order of their first packets.
     pub(super) sessions: Vec<WireSession>,
+    /// Attempts to connect that nobody answered and that are not listed.
+    pub(super) unlisted: Vec<Unlisted>,
     /// Addresses that nobody answered for.
     pub(super) neighbours: Vec<Neighbour>,
     /// Time of the first packet.
@@ -139,17 +136,6 @@ struct Followed {
     bad_icmp: u64,
     /// ICMP errors about nothing known.
     unquoted: u64,
-}
-
-/// One protocol driver for each open connection.
-#[derive(Default)]
-struct Readers {
-    open: SecondaryMap<FlowId, Driver>,
-    name_service: SecondaryMap<UdpId, DnsDialogue>,
-    sessions: Vec<WireSession>,
-    owners: Owners,
-    secrets: Secrets,
-    bodies: Option<BodyFiles>,
 }
 
 impl Followed {
@@ -330,106 +316,9 @@ impl Followed {
             wires.unwritten = failure;
         }
         wires.sessions = sessions;
+        wires.unlisted = self.table.unlisted();
         wires.neighbours = self.neighbours.unanswered();
         wires.passed_over = passed_over;
         wires.overruns = told;
-    }
-}
-
-impl Readers {
-    /// Of UDP only name service is read.
-    fn take_udp(&mut self, id: UdpId, event: UdpEvent<'_>) {
-        match event {
-            UdpEvent::Datagram {
-                side,
-                at,
-                packet,
-                bytes,
-            } => {
-                if !self.name_service.contains_key(id) {
-                    self.name_service.insert(id, DnsDialogue::default());
-                }
-                if let Some(dialogue) = self.name_service.get_mut(id) {
-                    dialogue.datagram(side, at, packet, bytes);
-                }
-            }
-            UdpEvent::Closed(connection) => {
-                let server = connection.conversation.server.ip;
-                let process = self.owners.of(&connection.conversation);
-                let dialogue = self.name_service.remove(id);
-                let told = dialogue.and_then(|dialogue| dialogue.finish(server));
-                self.sessions.extend(told.map(|told| WireSession {
-                    process,
-                    ..session(*connection, Proto("dns"), told)
-                }));
-            }
-        }
-    }
-
-    fn take(&mut self, id: FlowId, event: FlowEvent<'_>) {
-        match event {
-            FlowEvent::Opened(conversation) => {
-                let secrets = self.secrets.clone();
-                let mut driver = Driver::with_secrets(conversation.server.port, secrets);
-                if self.bodies.is_some() {
-                    driver = driver.with_bodies();
-                }
-                self.open.insert(id, driver);
-            }
-            FlowEvent::Stream(event) => {
-                if let Some(driver) = self.open.get_mut(id) {
-                    driver.event(event);
-                    if let Some(bodies) = &mut self.bodies {
-                        driver.bodies().for_each(|piece| bodies.take(id, piece));
-                    }
-                }
-            }
-            FlowEvent::Closed(connection) => {
-                if let Some(driver) = self.open.remove(id) {
-                    let (proto, mut dialogue) = driver.finish();
-                    let bodies = self.bodies.as_mut().map(|bodies| {
-                        let last = dialogue.bodies.drain();
-                        last.for_each(|piece| bodies.take(id, piece));
-                        bodies.closed(id)
-                    });
-                    self.sessions.push(WireSession {
-                        process: self.owners.of(&connection.conversation),
-                        bodies: bodies.unwrap_or_default(),
-                        ..session(*connection, proto, dialogue)
-                    });
-                }
-            }
-        }
-    }
-}
-
-fn session(connection: Connection, proto: Proto, dialogue: Dialogue) -> WireSession {
-    WireSession {
-        conversation: connection.conversation,
-        proto,
-        encryption: dialogue.encryption,
-        start: connection.start,
-        end: connection.end,
-        first_packet: connection.first_packet,
-        conn_state: connection.conn_state,
-        history: connection.history,
-        counts: connection.counts,
-        handshake: connection.handshake,
-        passage: connection.passage,
-        tls: dialogue.tls,
-        exchanges: dialogue.exchanges,
-        bursts: dialogue.bursts,
-        inferred: dialogue.inferred,
-        names: dialogue.names,
-        forwarded: dialogue.forwarded,
-        icmp_errors: connection.icmp_errors,
-        lookups: dialogue.lookups,
-        led_by: None,
-        overlaps: connection.overlaps,
-        process: None,
-        messages: dialogue.messages,
-        bodies: Vec::new(),
-        faults: dialogue.faults,
-        notes: dialogue.notes,
     }
 }

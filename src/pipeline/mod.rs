@@ -16,6 +16,7 @@ mod output;
 mod owners;
 mod packets;
 mod progress;
+mod readers;
 mod run;
 mod zones;
 

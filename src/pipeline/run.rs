@@ -102,6 +102,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         sources,
         wires: wires.sessions,
         logs: told.sessions,
+        unlisted: wires.unlisted,
         neighbours: wires.neighbours,
         other_side: None,
         origin,
@@ -120,6 +121,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         sources: &account.sources,
         wires: &account.wires,
         logs: &account.logs,
+        unlisted: &account.unlisted,
         neighbours: &account.neighbours,
         alignment: &account.alignment,
     };

@@ -9,7 +9,8 @@ use crate::align::{Alignment, Clock, Joined, untold};
 use crate::diagnose::roll_up;
 use crate::model::{
     CaptureSource, Encryption, Ended, Exchange, Finding, KeySource, LineRef, LogId, LogSession,
-    LogSource, Lookup, Nanos, Neighbour, PassedOver, Proto, Role, Seen, Span, WireSession,
+    LogSource, Lookup, Nanos, Neighbour, PassedOver, Proto, Role, Seen, Span, Unlisted,
+    WireSession,
 };
 
 /// What was read and how it was joined.
@@ -25,6 +26,8 @@ pub struct Account {
     pub wires: Vec<WireSession>,
     /// Conversations in the logs.
     pub logs: Vec<LogSession>,
+    /// Attempts to connect that nobody answered and that are no sessions, as they are so many; by server.
+    pub unlisted: Vec<Unlisted>,
     /// Addresses asked for on a link that nobody answered for.
     pub neighbours: Vec<Neighbour>,
     /// What was seen and not read, in the order of first packets.
