@@ -3,6 +3,7 @@
 //! [`Opening`] finds the format; its [`Reader`] takes bytes in any pieces, of one file or of a rotated set, and gives sessions. What is kept
 //! between two pieces is the beginning of a line and what the format's builder keeps.
 
+mod disk_full;
 mod lines;
 mod opening;
 mod order;
@@ -442,6 +443,7 @@ fn take_line(
 /// What became of the line that `source` has counted last.
 fn count(source: &mut LogSource, tally: &mut Tally, line: Found<'_>, parsed: Parsed) {
     let number = source.lines;
+    disk_full::note(&mut source.disk_full, number, line.bytes, parsed);
     match parsed {
         Parsed::Aside(None) => {}
         Parsed::Aside(Some(stamp)) => tally.stamp(number, stamp),
