@@ -209,3 +209,18 @@ impl Choice {
         self.may.get(at).copied().unwrap_or(false)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_those_that_go_together_none_is_given_alone() {
+        let mut choice = Choice {
+            may: vec![true, true, false, true, true],
+            came: Came::of(&[]),
+        };
+        choice.keep_together(&[(0, 1), (1, 2), (3, 4)]);
+        assert_eq!(choice.may, [false, false, false, true, true]);
+    }
+}

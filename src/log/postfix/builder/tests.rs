@@ -354,3 +354,53 @@ fn lines_picked_out_of_a_log_are_of_one_session_no_longer_than_a_server_waits() 
         .collect();
     assert_eq!(lines, [2, 1, 1]);
 }
+
+/// A message that stays in the queue holds its session back for as long as is wanted, and no other session after that.
+#[test]
+fn a_session_whose_message_stays_is_given_when_it_is_due() {
+    let head = Head {
+        lines: &[],
+        year: 2026,
+    };
+    let mut builder = (ENTRY.open)(LogId(0), &head);
+    let mut out = Vec::new();
+    let mut numbers = 1..;
+    let mut take = |builder: &mut Box<dyn Builder>, out: &mut Vec<LogSession>, texts: &[&str]| {
+        for (text, number) in texts.iter().zip(&mut numbers) {
+            let line = format!("Nov 24 03:29:{number:02} mail postfix/{text}");
+            let bytes = line.as_bytes();
+            builder.line(Line { number, bytes }, out);
+        }
+    };
+    let due = |before| Due {
+        before,
+        goes_on: &|_, _| false,
+    };
+    take(
+        &mut builder,
+        &mut out,
+        &[
+            "smtpd[1]: connect from a.example[192.0.2.10]",
+            "smtpd[1]: AAAAAAAAAAA: client=a.example[192.0.2.10]",
+            "smtpd[1]: disconnect from a.example[192.0.2.10] mail=1 rcpt=1 data=1 quit=1 commands=4",
+            "smtp[3]: AAAAAAAAAAA: to=<b@c>, relay=none, status=deferred (Connection refused)",
+        ],
+    );
+    builder.settle(&due(LogTime(0)), &mut out);
+    assert!(out.is_empty(), "it is not due");
+    builder.settle(&due(LogTime(i64::MAX)), &mut out);
+    assert_eq!((out.len(), out[0].deliveries.len()), (1, 1));
+    take(
+        &mut builder,
+        &mut out,
+        &[
+            "smtpd[1]: connect from a.example[192.0.2.10]",
+            "smtpd[1]: BBBBBBBBBBB: client=a.example[192.0.2.10]",
+            "smtpd[1]: disconnect from a.example[192.0.2.10] mail=1 rcpt=1 data=1 quit=1 commands=4",
+            "qmgr[4]: AAAAAAAAAAA: removed",
+        ],
+    );
+    assert_eq!(out.len(), 1, "the other message is still there");
+    take(&mut builder, &mut out, &["qmgr[4]: BBBBBBBBBBB: removed"]);
+    assert_eq!(out.len(), 2);
+}
