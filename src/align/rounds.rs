@@ -26,7 +26,13 @@ impl View<'_> {
     /// Clock and pairs from a vote.
     pub(super) fn run(&self) -> Option<Settled> {
         let all: Vec<usize> = (0..self.mine.len()).collect();
-        let coarse = vote::coarse(&all, |row| self.offsets(row))?;
+        // What has come so far of two sides is not of one time: where several offsets fit, more has to come.
+        let choice = if self.wires.before.unknown.contains(&self.id) {
+            vote::Choice::Sole
+        } else {
+            vote::Choice::Most
+        };
+        let coarse = vote::coarse(&all, choice, |row| self.offsets(row))?;
         let pairings = self.gather(coarse);
         let lone = fit::fit(&self.lone(&pairings, coarse), 1.0);
         // Two beginnings, as either may mislead: the sessions that can have one partner only, and the vote itself.

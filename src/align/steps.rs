@@ -208,7 +208,7 @@ fn by_vote(view: &View<'_>, rows: &[usize]) -> Vec<Stretch> {
     let votes: Vec<(&[usize], Span)> = rows
         .chunks(size)
         .filter_map(|chunk| {
-            let offset = vote::coarse(chunk, |row| view.offsets(row))?;
+            let offset = vote::coarse(chunk, vote::Choice::Most, |row| view.offsets(row))?;
             Some((chunk, offset))
         })
         .collect();

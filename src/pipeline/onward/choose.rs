@@ -67,7 +67,7 @@ impl Held {
                 // What waited long enough is given, but only after it was joined as what has a rival.
                 let overdue = *fate == LogFate::Rivalled && known.is_overdue(log.came);
                 log.given.is_none()
-                    && known.is_told(&log.session, log.came)
+                    && known.is_told(&log.session, log.came, log.since)
                     && !ahead.iter().any(shares)
                     && (free || overdue || now.is_over())
             })

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use crate::align::{Before, Clock, LogFate, Onward, WireFate, align_on};
-use crate::model::{LogId, LogSession, LogSource, Threads, WireSession};
+use crate::model::{LogId, LogSession, LogSource, Nanos, Threads, WireSession};
 use crate::protocol::dns;
 
 use super::choose::Compared;
@@ -51,8 +51,6 @@ pub(super) struct Held {
     pub(super) given: usize,
     /// Sessions that were given before they were settled, as too many were held.
     pub(super) early: u64,
-    /// Whether something came since it was last looked for clocks.
-    is_new: bool,
 }
 
 /// What is known of a wire session.
@@ -74,6 +72,8 @@ pub(super) struct GivenWire {
 pub(super) struct Told {
     pub(super) session: LogSession,
     pub(super) came: Instant,
+    /// How far the capture was then.
+    pub(super) since: Option<Nanos>,
     pub(super) given: Option<GivenLog>,
 }
 
@@ -97,13 +97,17 @@ impl Held {
             came: 0,
             given: 0,
             early: 0,
-            is_new: false,
         }
     }
 
     /// Takes what came.
-    pub(super) fn add(&mut self, wires: Vec<WireSession>, logs: Vec<LogSession>, now: Instant) {
-        self.is_new |= !wires.is_empty() || !logs.is_empty();
+    pub(super) fn add(
+        &mut self,
+        wires: Vec<WireSession>,
+        logs: Vec<LogSession>,
+        now: Instant,
+        capture: Option<Nanos>,
+    ) {
         for wire in wires {
             self.came += 1;
             self.wires.push(wire);
@@ -116,6 +120,7 @@ impl Held {
         self.logs.extend(logs.into_iter().map(|session| Told {
             session,
             came: now,
+            since: capture,
             given: None,
         }));
     }
@@ -157,7 +162,8 @@ impl Held {
 
     /// Logs with sessions that wait for a clock.
     pub(super) fn without_clock(&self) -> BTreeSet<LogId> {
-        let waiting = self.logs.iter().filter(|log| log.given.is_none());
+        let all = self.logs.iter().chain(&self.ahead);
+        let waiting = all.filter(|log| log.given.is_none());
         let known: BTreeSet<LogId> = self.clocks.iter().map(|clock| clock.log).collect();
         let logs = waiting.map(|log| log.session.log);
         logs.filter(|log| !known.contains(log)).collect()
@@ -185,7 +191,7 @@ impl Held {
     fn is_due(&self, now: &Now<'_>) -> bool {
         let known = self.known(now);
         let is_full = !self.has_room_for_wires() || self.room_for_logs() == 0;
-        let to_learn = self.is_new && !self.without_clock().is_empty();
+        let to_learn = !self.without_clock().is_empty();
         let wires = || self.wires.iter().zip(&self.seen);
         is_full
             || to_learn && now.has_capture
@@ -194,7 +200,7 @@ impl Held {
                 .logs
                 .iter()
                 .chain(&self.ahead)
-                .any(|log| log.given.is_none() && known.is_told(&log.session, log.came))
+                .any(|log| log.given.is_none() && known.is_told(&log.session, log.came, log.since))
     }
 
     /// Joins what is held, and gives what is settled of it.
@@ -207,7 +213,6 @@ impl Held {
         if !self.is_due(now) {
             return None;
         }
-        self.is_new = false;
         let ahead = self.set_aside(now);
         self.order();
         for wire in &mut self.wires {
@@ -242,7 +247,8 @@ impl Held {
             clocks: &self.clocks,
         };
         self.logs.append(&mut self.ahead);
-        let is_ahead = |log: &mut Told| log.given.is_none() && !known.is_captured(&log.session);
+        let is_ahead =
+            |log: &mut Told| log.given.is_none() && !known.is_captured(&log.session, log.since);
         self.logs.extract_if(.., is_ahead).collect()
     }
 
@@ -293,7 +299,11 @@ impl Held {
             wires: wires.collect(),
             logs: logs.collect(),
             now: now.capture,
-            unknown: self.without_clock(),
+            unknown: if now.is_over() {
+                BTreeSet::new()
+            } else {
+                self.without_clock()
+            },
         }
     }
 
@@ -312,12 +322,12 @@ impl Held {
                 seen.given = Some(wire);
             }
         }
-        let mut came: BTreeMap<usize, (Instant, GivenLog)> = BTreeMap::new();
+        let mut came: BTreeMap<usize, (Instant, Option<Nanos>, GivenLog)> = BTreeMap::new();
         let mut gone: BTreeSet<usize> = BTreeSet::new();
         for (origin, at, log) in given.fresh_logs {
             gone.insert(origin);
             if let Some((at, told)) = at.zip(self.logs.get(origin)) {
-                came.entry(at).or_insert((told.came, log));
+                came.entry(at).or_insert((told.came, told.since, log));
             }
         }
         let mut place = 0;
@@ -326,10 +336,11 @@ impl Held {
             !gone.contains(&(place - 1))
         });
         for (at, session) in account.logs.into_iter().enumerate() {
-            if let Some(&(came, log)) = came.get(&at) {
+            if let Some(&(came, since, log)) = came.get(&at) {
                 self.logs.push(Told {
                     session,
                     came,
+                    since,
                     given: Some(log),
                 });
             }

@@ -84,20 +84,23 @@ impl Known<'_> {
         now.capture.is_some_and(|capture| capture >= until)
     }
 
-    /// Whether the connection of a log session is over, if it was closed at all: before that nothing is compared with it. One whose clock is not
-    /// known yet is compared with all.
-    pub(super) fn is_captured(&self, log: &LogSession) -> bool {
+    /// Whether the connection of a log session is over, if it was closed at all: before that nothing is compared with it. Where no clock says
+    /// when it was, it had ended when it came, the capture being as far as `since`.
+    pub(super) fn is_captured(&self, log: &LogSession, since: Option<Nanos>) -> bool {
         let now = self.now;
-        let clock = self.clocks.iter().find(|clock| clock.log == log.log);
-        let Some(clock) = clock.filter(|_| now.packets == Ahead::More) else {
+        if now.packets == Ahead::Nothing {
             return true;
+        }
+        let Some(clock) = self.clocks.iter().find(|clock| clock.log == log.log) else {
+            let until = since.map(|since| since + CLOSED + LATE);
+            return until.is_none_or(|until| now.capture.is_some_and(|capture| capture >= until));
         };
         let until = ended(log, clock).map(|end| end + after(clock, CLOSED));
         until.is_none_or(|until| now.capture.is_some_and(|capture| capture >= until))
     }
 
     /// Whether the capture has passed a log session that `came` then, and its own log has.
-    pub(super) fn is_told(&self, log: &LogSession, came: Instant) -> bool {
+    pub(super) fn is_told(&self, log: &LogSession, came: Instant, since: Option<Nanos>) -> bool {
         let now = self.now;
         if !now.has_capture || now.is_over() {
             return true;
@@ -111,7 +114,7 @@ impl Known<'_> {
         let Some(end) = ended(log, clock) else {
             return true;
         };
-        self.is_captured(log) && self.passed(mark, end, came)
+        self.is_captured(log, since) && self.passed(mark, end, came)
     }
 
     /// Whether a log session has waited long enough for connections that go on.

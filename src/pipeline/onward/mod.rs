@@ -250,7 +250,7 @@ impl<'r, 'g> Joiner<'r, 'g> {
         let room = self.held.room_for_logs();
         let (sessions, reached) = self.logs.look(self.options, room, &goes_on);
         let wires = std::mem::take(&mut taken.wires);
-        self.held.add(wires, sessions, Instant::now());
+        self.held.add(wires, sessions, Instant::now(), taken.now);
         Came { taken, reached }
     }
 
@@ -285,9 +285,9 @@ impl<'r, 'g> Joiner<'r, 'g> {
         let logs = std::mem::replace(&mut self.logs, Logs::none());
         let (sources, sessions, failures) = logs.finish(self.options);
         let at = Instant::now();
-        self.held.add(Vec::new(), sessions, at);
         let taken = passing.map(|passing| passing.take(&mut self.pace, true));
         let capture = taken.and_then(|taken| taken.now);
+        self.held.add(Vec::new(), sessions, at, capture);
         let now = Now {
             at,
             marks: &[],

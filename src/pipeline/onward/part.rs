@@ -138,7 +138,7 @@ impl Held {
         let known = self.known(now);
         for (at, (log, place)) in self.logs.iter().zip(places).enumerate() {
             let waits = log.given.is_none() && place.is_none();
-            if waits && known.is_told(&log.session, log.came) {
+            if waits && known.is_told(&log.session, log.came, log.since) {
                 let given = GivenLog {
                     with: None,
                     number: None,

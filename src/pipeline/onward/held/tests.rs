@@ -174,7 +174,7 @@ fn what_is_held_does_not_grow_with_the_run_and_all_is_joined() {
         let wires = ended.map(wire).collect();
         let logs = (step * 10..(step + 1) * 10).map(log).collect();
         let now = made.clock(second);
-        made.held.add(wires, logs, now);
+        made.held.add(wires, logs, now, Some(at(second)));
         made.settle(second, Ahead::More);
     }
     // Those of two minutes, and of those that were given 40 of the log with their connections.
@@ -183,7 +183,8 @@ fn what_is_held_does_not_grow_with_the_run_and_all_is_joined() {
     assert!(given > 750, "only {given} were given before the end");
     let rest = (0..SESSIONS).filter(|number| number * EACH + 2 + OVER >= SESSIONS * EACH);
     let now = made.clock(SESSIONS * EACH);
-    made.held.add(rest.map(wire).collect(), Vec::new(), now);
+    made.held
+        .add(rest.map(wire).collect(), Vec::new(), now, None);
     made.settle(SESSIONS * EACH, Ahead::Nothing);
     made.all_are_pairs(SESSIONS);
     assert!(made.held.overrun().is_none());
@@ -193,13 +194,18 @@ fn what_is_held_does_not_grow_with_the_run_and_all_is_joined() {
 fn a_connection_waits_for_its_log_until_that_is_silent_for_long() {
     let mut made = Made::new(Bounds::default());
     let now = made.clock(100);
-    made.held
-        .add((0..20).map(wire).collect(), (0..20).map(log).collect(), now);
+    made.held.add(
+        (0..20).map(wire).collect(),
+        (0..20).map(log).collect(),
+        now,
+        Some(at(100)),
+    );
     made.settle(200, Ahead::More);
     made.all_are_pairs(20);
     // The next connection is over; the log says nothing of it, and nothing else.
     let now = made.clock(200);
-    made.held.add(vec![wire(30)], Vec::new(), now);
+    made.held
+        .add(vec![wire(30)], Vec::new(), now, Some(at(200)));
     let heard = made.clock(70);
     for (second, given) in [(210, 20), (200 + 119, 20), (200 + 121, 21)] {
         let marks = [Mark {
@@ -231,13 +237,18 @@ fn a_connection_waits_for_its_log_until_that_is_silent_for_long() {
 fn a_log_session_waits_for_a_connection_that_may_be_it() {
     let mut made = Made::new(Bounds::default());
     let now = made.clock(100);
-    made.held
-        .add((0..20).map(wire).collect(), (0..20).map(log).collect(), now);
+    made.held.add(
+        (0..20).map(wire).collect(),
+        (0..20).map(log).collect(),
+        now,
+        Some(at(100)),
+    );
     made.settle(200, Ahead::More);
     // The log does not say that it is over, and its connection goes on.
     let mut open = log(30);
     open.events.pop();
-    made.held.add(Vec::new(), vec![open], made.clock(200));
+    made.held
+        .add(Vec::new(), vec![open], made.clock(200), Some(at(200)));
     let goes_on = GoingOn {
         conversation: conversation(30),
         start: wire(30).start,
@@ -265,7 +276,7 @@ fn too_many_that_wait_are_given_as_they_are_and_counted() {
     for step in 0..20 {
         let wires = (step * 10..(step + 1) * 10).map(wire).collect();
         let now = made.clock(step);
-        made.held.add(wires, Vec::new(), now);
+        made.held.add(wires, Vec::new(), now, Some(at(step)));
         // No line of the log comes.
         let marks = [Mark {
             log: LogId(0),
