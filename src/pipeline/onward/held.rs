@@ -226,7 +226,13 @@ impl Held {
         let origin = first.or(now.capture).unwrap_or_default();
         let Onward { alignment, places } =
             align_on(&self.wires, sources, &mut logs, origin, threads, &before);
+        let known = self.clocks.len();
         self.carry_on(&alignment.clocks);
+        // What a first clock says of who is to be compared holds from the next time on.
+        if self.clocks.len() > known && !now.is_over() {
+            self.ahead = ahead;
+            return None;
+        }
         let choice = self.choose(Compared {
             now,
             rivals: &rivals,
