@@ -161,9 +161,9 @@ fn tell(client: IpAddr, mut refused: Refused, welcome: Option<&Welcome<'_>>) -> 
         endpoint: None,
         message,
         not: match habit {
-            Habit::Guessing => Some(format!("not one user's old password: {names} names")),
-            Habit::StalePassword => Some("not guessing: the same name each time".into()),
-            Habit::Slips => Some("not guessing: the client logs in otherwise, or has hardly tried".into()),
+            Habit::Guessing => format!("not one user's old password: {names} names"),
+            Habit::StalePassword => "not guessing: the same name each time".into(),
+            Habit::Slips => "not guessing: the client logs in otherwise, or has hardly tried".into(),
         },
         next: if habit == Habit::Guessing {
             format!("see whether {client} is known, and whether it should be kept out")
