@@ -60,6 +60,12 @@ impl Group {
         }
     }
 
+    /// A moment at which it was so.
+    pub(super) fn lasted(&mut self, at: Option<Nanos>) {
+        self.first = [self.first, at].into_iter().flatten().min();
+        self.last = self.last.max(at);
+    }
+
     /// Occurrences between these two moments that are in no session.
     pub(super) fn add_unlisted(&mut self, count: u64, (first, last): (Nanos, Nanos)) {
         self.count += count;

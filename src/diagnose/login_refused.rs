@@ -182,9 +182,12 @@ pub(super) fn refusals(case: &Case<'_>) -> Vec<(Option<Nanos>, Option<Evidence>)
     if !seen.is_empty() {
         return seen;
     }
-    let told = case
-        .notes()
-        .filter(|(text, _)| speaks_of(text, &["auth failed", "authentication failed"]));
+    let told = case.notes().filter(|(text, _)| {
+        speaks_of(
+            text,
+            &["auth failed", "authentication failed", "login refused"],
+        )
+    });
     told.take(1).map(|(_, line)| (None, Some(line))).collect()
 }
 
