@@ -7,7 +7,6 @@ use serde::Serialize;
 use crate::model::{Affected, Evidence, Finding, Nanos};
 
 use super::super::Account;
-use super::super::account::session_id;
 use super::{LogLine, log_line};
 
 #[derive(Serialize)]
@@ -60,7 +59,7 @@ pub(super) fn finding_record<'a>(account: &'a Account, finding: &'a Finding) -> 
         r#type: "finding",
         code: finding.code,
         severity: finding.severity.name(),
-        sessions: finding.sessions.iter().map(|at| session_id(*at)).collect(),
+        sessions: finding.sessions.iter().map(|at| account.id(*at)).collect(),
         endpoint: finding.endpoint.map(|end| end.to_string()),
         clients: finding.clients.iter().map(client).collect(),
         count: finding.count,
