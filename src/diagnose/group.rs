@@ -30,7 +30,7 @@ pub(super) struct Words {
     pub(super) severity: Severity,
     pub(super) endpoint: Option<Endpoint>,
     pub(super) message: String,
-    pub(super) not: Option<String>,
+    pub(super) not: String,
     pub(super) next: String,
 }
 
@@ -58,6 +58,12 @@ impl Group {
         if self.evidence.len() < PLACES {
             self.evidence.extend(new);
         }
+    }
+
+    /// A moment at which it was so.
+    pub(super) fn lasted(&mut self, at: Option<Nanos>) {
+        self.first = [self.first, at].into_iter().flatten().min();
+        self.last = self.last.max(at);
     }
 
     /// Occurrences between these two moments that are in no session.

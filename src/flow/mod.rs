@@ -18,5 +18,5 @@ mod unlisted;
 pub use event::{BadChecksums, Connection, Limits, StreamEvent};
 pub use neighbours::Neighbours;
 pub use passed_over::PassedOverTable;
-pub use table::{FlowEvent, FlowId, FlowTable, Overruns};
+pub use table::{FlowEvent, FlowId, FlowTable, GoingOn, Overruns};
 pub use udp::{UdpEvent, UdpId, UdpTable};

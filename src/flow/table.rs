@@ -14,7 +14,7 @@ use crate::model::{Conversation, Endpoint, IcmpError, Nanos, PacketNo, Side, Tra
 use super::half_open::{HalfOpen, HalfOpens};
 use super::key::FlowKey;
 use super::orphans::Orphans;
-use super::tcp::{Arrival, TcpConnection};
+use super::tcp::{Arrival, Phase, TcpConnection};
 use super::unlisted::UnlistedByServer;
 use super::{BadChecksums, Connection, Limits, StreamEvent};
 use rounds::{SHORTEST_SILENCE, Turn, silence};
@@ -66,6 +66,19 @@ pub struct FlowTable {
     rounds: VecDeque<Turn>,
     held: usize,
     overruns: Overruns,
+}
+
+/// A connection that is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GoingOn {
+    /// Its ends.
+    pub conversation: Conversation,
+    /// Its first packet.
+    pub start: Nanos,
+    /// Its last packet so far.
+    pub last: Nanos,
+    /// Whether both sides were heard.
+    pub answered: bool,
 }
 
 #[derive(Debug)]
@@ -306,6 +319,16 @@ impl FlowTable {
         });
         out(id, FlowEvent::Opened(conversation));
         id
+    }
+
+    /// The connections that are open and more than an attempt, in no order.
+    pub fn going_on(&self) -> impl Iterator<Item = GoingOn> {
+        self.flows.values().map(|flow| GoingOn {
+            conversation: *flow.tcp.conversation(),
+            start: flow.tcp.start(),
+            last: flow.tcp.last(),
+            answered: flow.tcp.phase() != Phase::Opening,
+        })
     }
 
     fn close(&mut self, id: FlowId, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) {

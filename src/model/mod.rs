@@ -47,7 +47,7 @@ pub use forwarded::{Forwarded, ForwardedBy};
 pub use icmp::{IcmpError, IcmpReason};
 pub use keylog::{KeySource, Keylog};
 pub use log_session::{
-    Ending, Event, Extent, LogCommand, LogEvent, LogId, LogPart, LogSession, LogSource,
+    DiskFull, Ending, Event, Extent, LogCommand, LogEvent, LogId, LogPart, LogSession, LogSource,
     LoggedFetch, LoggedMessage, LoggedOctets, LoggedSize, LoggedTls, Role, Zone,
 };
 pub use lookup::{LedBy, Lookup, LookupOutcome, RecordType};

@@ -1,12 +1,12 @@
 //! Captures become wire sessions.
 
 use crate::capture::{Merged, Reader};
-use crate::flow::{BadChecksums, FlowTable, Neighbours, PassedOverTable, UdpTable};
+use crate::flow::{BadChecksums, FlowTable, GoingOn, Neighbours, PassedOverTable, UdpTable};
 use crate::input::{Front, Window};
 use crate::link::{Checksum, LinkDecoder, Passed, UdpDatagram, Upper, neighbourly, quote};
 use crate::model::{
-    CaptureSource, DamageLog, IcmpError, Nanos, Neighbour, PassedOver, Transport, Unlisted,
-    WireSession,
+    CaptureSource, DamageLog, IcmpError, Nanos, Neighbour, PacketNo, PassedOver, Transport,
+    Unlisted, WireSession,
 };
 use crate::protocol::dns::{self, is_from_server, is_question, is_server_port};
 use crate::protocol::tls::Secrets;
@@ -16,6 +16,7 @@ use super::keys::Keys;
 use super::output::Output;
 use super::owners::Owners;
 use super::packets::{Packets, Used};
+use super::passing::{Leaving, Passing};
 use super::readers::Readers;
 use super::{Options, PipelineError, Progress};
 
@@ -85,23 +86,7 @@ pub(super) fn read(
     keys: &mut Keys,
     progress: &mut Progress,
 ) -> Result<Wires, PipelineError> {
-    let mut names = Vec::new();
-    let mut readers = Vec::new();
-    for capture in opened {
-        names.push((capture.name, capture.damage));
-        readers.push(capture.reader);
-    }
-    let merged = Merged::new(readers, options.packets.turn);
-    let mut packets = Packets::new(
-        merged,
-        names,
-        &options.packets,
-        output,
-        options.meter.clone(),
-    )?;
-    let owners = Owners::new(packets.merged().processes());
-    let bodies = options.bodies.as_ref().map(BodyFiles::create).transpose()?;
-    let mut followed = Followed::new(options, owners, &keys.secrets, bodies);
+    let (mut packets, mut followed) = begin(opened, output, options, keys)?;
     while let Some(used) = packets.next(progress) {
         keys.catch_up(packets.merged(), used.from, packets.name(used.from));
         let passed = followed.packet(used, packets.bytes());
@@ -110,6 +95,87 @@ pub(super) fn read(
         }
         packets.sessions(followed.table.open(), followed.readers.sessions.len());
     }
+    followed.close();
+    Ok(finish(packets, followed, options, progress))
+}
+
+/// Reads all captures as one, until it `is_stopped`, and does `beside` meanwhile, which takes the sessions as they are over.
+///
+/// # Errors
+/// When the filter is not understood, or bodies cannot be written.
+pub(super) fn read_beside<R: Send>(
+    opened: Vec<Opened<'_>>,
+    output: Option<Output>,
+    options: &Options,
+    keys: &mut Keys,
+    progress: &mut Progress,
+    is_stopped: impl Fn() -> bool,
+    beside: impl FnOnce(&Passing) -> R + Send,
+) -> Result<(Wires, R), PipelineError> {
+    let (mut packets, followed) = begin(opened, output, options, keys)?;
+    let passing = Passing::new(followed);
+    let done = std::thread::scope(|scope| {
+        let beside = scope.spawn(|| {
+            let _left = Leaving(&passing);
+            beside(&passing)
+        });
+        while let Some(used) = packets.next(progress) {
+            keys.catch_up(packets.merged(), used.from, packets.name(used.from));
+            let Some(mut followed) = passing.with_room().filter(|_| !is_stopped()) else {
+                break;
+            };
+            let passed = followed.packet(used, packets.bytes());
+            followed.heard = Some((used.number, used.record.time));
+            if let Some(passed) = passed {
+                packets.passed(used.from, passed);
+            }
+            let over = followed.taken + followed.readers.sessions.len();
+            packets.sessions(followed.table.open(), over);
+        }
+        passing.end();
+        match beside.join() {
+            Ok(done) => done,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    });
+    let wires = finish(packets, passing.into_followed(), options, progress);
+    Ok((wires, done))
+}
+
+/// The packets of all captures, and nothing followed yet.
+fn begin<'m>(
+    opened: Vec<Opened<'m>>,
+    output: Option<Output>,
+    options: &Options,
+    keys: &Keys,
+) -> Result<(Packets<'m>, Followed), PipelineError> {
+    let mut names = Vec::new();
+    let mut readers = Vec::new();
+    for capture in opened {
+        names.push((capture.name, capture.damage));
+        readers.push(capture.reader);
+    }
+    let merged = Merged::new(readers, options.packets.turn);
+    let packets = Packets::new(
+        merged,
+        names,
+        &options.packets,
+        output,
+        options.meter.clone(),
+    )?;
+    let owners = Owners::new(packets.merged().processes());
+    let bodies = options.bodies.as_ref().map(BodyFiles::create).transpose()?;
+    let followed = Followed::new(options, owners, &keys.secrets, bodies);
+    Ok((packets, followed))
+}
+
+/// What all of it gave, once it is over.
+fn finish(
+    packets: Packets<'_>,
+    followed: Followed,
+    options: &Options,
+    progress: &mut Progress,
+) -> Wires {
     let spent = packets.finish(options.capture_zone, progress);
     let origin = spent.sources.iter().filter_map(|source| source.first).min();
     let mut wires = Wires {
@@ -120,11 +186,11 @@ pub(super) fn read(
     };
     followed.finish(&mut wires);
     wires.overruns.extend(spent.overruns);
-    Ok(wires)
+    wires
 }
 
 /// The connections of all captures and who reads them.
-struct Followed {
+pub(super) struct Followed {
     link: LinkDecoder,
     table: FlowTable,
     udp: UdpTable,
@@ -136,6 +202,10 @@ struct Followed {
     bad_icmp: u64,
     /// ICMP errors about nothing known.
     unquoted: u64,
+    /// Number and time of the last packet, where somebody asks.
+    pub(super) heard: Option<(PacketNo, Nanos)>,
+    /// Sessions that were taken before the end.
+    taken: usize,
 }
 
 impl Followed {
@@ -160,6 +230,8 @@ impl Followed {
             neighbours: Neighbours::default(),
             passed_over: PassedOverTable::default(),
             unquoted: 0,
+            heard: None,
+            taken: 0,
         }
     }
 
@@ -252,11 +324,48 @@ impl Followed {
         None
     }
 
-    fn finish(mut self, wires: &mut Wires) {
+    /// Sessions that are over and not taken.
+    pub(super) fn waiting(&self) -> usize {
+        self.readers.sessions.len()
+    }
+
+    /// Takes the sessions that are over.
+    pub(super) fn take(&mut self) -> Vec<WireSession> {
+        let sessions = std::mem::take(&mut self.readers.sessions);
+        self.taken += sessions.len();
+        sessions
+    }
+
+    /// The connections that are not.
+    pub(super) fn going_on(&self) -> Vec<GoingOn> {
+        self.table.going_on().collect()
+    }
+
+    /// Gives the bodies of a session their names, now that it has its number.
+    pub(super) fn name_bodies(&mut self, session: &mut WireSession, number: usize) {
+        if let Some(bodies) = &mut self.readers.bodies {
+            bodies.name(session, number);
+        }
+    }
+
+    /// The packets are over: so are all connections.
+    pub(super) fn close(&mut self) {
         let readers = &mut self.readers;
         self.table.finish(&mut |id, event| readers.take(id, event));
         self.udp
             .finish(&mut |id, event| readers.take_udp(id, event));
+    }
+
+    /// It is `now`, and no packet says so.
+    pub(super) fn pass_time(&mut self, now: Nanos) {
+        let readers = &mut self.readers;
+        self.table
+            .pass_time(now, &mut |id, event| readers.take(id, event));
+        self.udp
+            .pass_time(now, &mut |id, event| readers.take_udp(id, event));
+    }
+
+    fn finish(self, wires: &mut Wires) {
         let mut sessions = self.readers.sessions;
         sessions.sort_by_key(|session| session.first_packet);
         dns::tie(&mut sessions);

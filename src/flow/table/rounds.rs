@@ -28,6 +28,13 @@ pub(super) const fn silence(phase: Phase) -> Span {
 }
 
 impl FlowTable {
+    /// It is `now`, and no packet says so: closes all that have fallen silent.
+    pub fn pass_time(&mut self, now: Nanos, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) {
+        for _ in 0..self.rounds.len().div_ceil(2).max(self.half.len()) {
+            self.sweep(now, out);
+        }
+    }
+
     /// Looks at two connections; closes those that have fallen silent.
     pub(super) fn sweep(&mut self, now: Nanos, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) {
         if let Some(half) = self.half.pop_silent(now, silence(Phase::Opening)) {
