@@ -29,7 +29,7 @@ fn logs(criterion: &mut Criterion) {
         let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join(sample);
         let sample = std::fs::read(sample).expect("the bundled log");
         let log = sample.repeat(OCTETS / sample.len() + 1);
-        let lines = log.iter().filter(|&&octet| octet == b'\n').count();
+        let lines = memchr::memchr_iter(b'\n', &log).count();
         group.throughput(Throughput::Elements(lines as u64));
         let entry = FORMATS.iter().find(|entry| entry.name == name);
         let format = entry.map(Chosen::Known);
