@@ -29,12 +29,13 @@ class Stage:
     """What a condition works with: the net, the servers, and short ways to the usual clients."""
 
     def __init__(self, net, services, seed=None):
-        self.chance, self.source = random.Random(seed) if seed is not None else None, None
+        self.chance, self.source, self.also = random.Random(seed) if seed is not None else None, None, {}
         self.net, self.services, self.client, self.server, self.router = net, services, net.client, net.server, net.router
 
     def begin(self):
-        """By the seed another client does all of a condition."""
+        """By the seed another client does all of a condition; nothing is to be told of it yet beside what all tell."""
         self.source = self.chance.choice((CLIENT, OTHER_CLIENT)) if self.chance else None
+        self.also = {}
 
     def times(self, usual):
         """How often something is done: as usual, or by the seed up to twice as often."""
@@ -268,6 +269,39 @@ def slow_web(stage):
     with Server(stage.server, "127.0.0.1", 8000, slow):
         for _ in stage.times(2):
             stage.web("/small.txt", "/slow", "/slow", "/small.txt")
+
+
+@condition("think-time", ["slow-client", "slow-network", "slow-server"],
+           "a server that thinks for 0 to 1.8 s, by command, and writes down how long it did (thought_ms), 60 ms away, and a client that pauses 1.5 s before each command",
+           sessions={"smtp": 6})
+def think_time(stage):
+    thought = {}
+
+    def serve(connection):
+        connection.sendall(b"220 mail.example.com ESMTP\r\n")
+        for number, line in enumerate(connection.makefile("rb")):
+            began, verb = time.monotonic(), line.split()[0].decode()
+            time.sleep({"MAIL": 1.3, "RCPT": 1.0 + 0.2 * number, "RSET": 0.05}.get(verb, 0))
+            thought.setdefault(verb, []).append(time.monotonic() - began)
+            connection.sendall(b"250 ok\r\n" if verb != "QUIT" else b"221 bye\r\n")
+
+    def session():
+        talk = stage.talk(STRICT, 2500)
+        talk.reply()
+        for line in ("EHLO client.example.net", "MAIL FROM:<a@example.net>", "RCPT TO:<user1@example.com>", "RCPT TO:<user2@example.com>", "RSET"):
+            time.sleep(1.5)
+            talk.ask(line)
+        talk.ask("QUIT")
+        talk.close()
+
+    with Server(stage.server, STRICT, 2500, serve), SlowWire(stage.net, delay=0.06, loss=0), _capture(stage, "client"):
+        threads = [threading.Thread(target=session) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+            time.sleep(0.2)
+        for thread in threads:
+            thread.join()
+    stage.also = {"thought_ms": {verb: [round(1000 * one, 3) for one in sorted(times)] for verb, times in sorted(thought.items())}}
 
 
 @condition("server-error", ["server-error"], "the program behind nginx is not there: it answers 502 for /slow, while /small.txt works", side="server", sessions={"http": 3})
@@ -874,7 +908,7 @@ def _capture(stage, side, only="", interface="eth0", snap=0):
 
 
 # The client's link is replaced while this one is made, so it captures by itself.
-CAPTURES_ITSELF = {"slow-network"}
+CAPTURES_ITSELF = {"slow-network", "think-time"}
 
 
 def make(stage, name, out):
@@ -893,7 +927,7 @@ def make(stage, name, out):
     time.sleep(0.5)
     stage.services.keep(stage.folder)
     with open(os.path.join(stage.folder, "expect.json"), "w") as file:
-        json.dump(dict(fires=spec["fires"], why=spec["why"], side=spec["side"], sessions=spec["sessions"]), file, indent=1)
+        json.dump(dict(fires=spec["fires"], why=spec["why"], side=spec["side"], sessions=spec["sessions"], **stage.also), file, indent=1)
         file.write("\n")
 
 

@@ -49,6 +49,11 @@ pub(super) fn may_be_mixed(log: &LogSession) -> bool {
     log.every_command && log.peer_port.is_none() && rows::single(log).is_none()
 }
 
+/// Whether the log may have taken lines of either session for the other's.
+pub fn share_lines(one: &LogSession, other: &LogSession) -> bool {
+    one.log == other.log && may_be_mixed(one) && may_be_mixed(other) && alike(one, other)
+}
+
 /// Whether the rows of two sessions may be in one heap: one client of one name, at the same time.
 pub(super) fn alike(one: &LogSession, other: &LogSession) -> bool {
     let (Some(mine), Some(theirs)) = (one.stamps(), other.stamps()) else {
@@ -64,14 +69,21 @@ pub(super) fn alike(one: &LogSession, other: &LogSession) -> bool {
 pub(super) fn heaps(view: &View<'_>) -> Vec<Vec<usize>> {
     /// Sessions further on in the log among which one like it is looked for.
     const WITHIN: usize = 64;
+    let open = |row: usize| {
+        let gone = view
+            .mine
+            .get(row)
+            .is_none_or(|&log| view.wires.before.is_gone(log));
+        view.log(row).filter(|_| !gone)
+    };
     let mut heaps: Vec<Vec<usize>> = Vec::new();
     let mut heap_of: BTreeMap<usize, usize> = BTreeMap::new();
     for row in 0..view.mine.len() {
-        let Some(log) = view.log(row).filter(|log| may_be_mixed(log)) else {
+        let Some(log) = open(row).filter(|log| may_be_mixed(log)) else {
             continue;
         };
         let like = (row + 1..row + WITHIN)
-            .filter(|&other| view.log(other).is_some_and(|other| alike(log, other)));
+            .filter(|&other| open(other).is_some_and(|other| alike(log, other)));
         for other in like {
             let heap = *heap_of.entry(row).or_insert_with(|| {
                 heaps.push(vec![row]);
@@ -208,8 +220,8 @@ impl<'a> Heap<'a> {
             .map(|verdict| verdict.wire)
             .collect();
         let mut wires: BTreeSet<usize> = BTreeSet::new();
-        for log in &sessions {
-            let near = view.gather_row(log, settled.coarse).into_iter();
+        for &row in heap {
+            let near = view.gather_row(row, settled.coarse).into_iter();
             wires.extend(near.map(|pairing| pairing.wire));
         }
         let dialogues: Vec<Dialogue<'_>> = wires

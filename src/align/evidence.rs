@@ -8,8 +8,8 @@ use std::iter;
 use std::net::IpAddr;
 
 use crate::model::{
-    Encryption, Endpoint, Forwarded, LogSession, LoggedOctets, LoggedSize, Nanos, Proto, Role,
-    Side, TlsSummary, TlsVersion, WireSession,
+    Encryption, Endpoint, Exchange, Forwarded, LogSession, LoggedOctets, LoggedSize, Nanos, Proto,
+    Role, Side, TlsSummary, TlsVersion, WireSession,
 };
 
 use super::ends;
@@ -482,7 +482,22 @@ pub(super) fn damaged(wire: &WireSession) -> bool {
     wire.counts.0.iter().any(|direction| direction.gaps > 0) || !super::moment::began(wire)
 }
 
+/// Whether the client did in the clear what it does when TLS, if any, is up: then there was none.
+fn spoke_in_the_clear(wire: &WireSession) -> bool {
+    const BEHIND_TLS: [&str; 18] = [
+        "APPEND", "CLOSE", "COPY", "DELE", "EXAMINE", "EXPUNGE", "FETCH", "IDLE", "LIST", "MAIL",
+        "RETR", "SEARCH", "SELECT", "STAT", "STATUS", "STORE", "UID", "UIDL",
+    ];
+    let behind = |exchange: &Exchange| BEHIND_TLS.contains(&exchange.verb.as_str());
+    wire.encryption == Encryption::None && wire.tls.is_none() && wire.exchanges.iter().any(behind)
+}
+
 fn encryption_fits(wire: &WireSession, log: &LogSession) -> bool {
+    let told = log.encryption.filter(|&told| told != Encryption::None);
+    let tells_of_tls = log.tls.is_some() || told.is_some();
+    if tells_of_tls && damaged(wire) && spoke_in_the_clear(wire) {
+        return false;
+    }
     // A handshake that failed is encrypted for one witness and not for the other.
     let opened = wire.tls.as_ref().is_some_and(TlsSummary::is_opened);
     let silent = wire.bursts.is_empty() && !opened;
@@ -538,6 +553,7 @@ fn same_cipher(iana: &str, logged: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Conversation, LogId, LoggedTls, Seen, Transport, Verb};
 
     #[test]
     fn sizes_add_up_or_do_not_or_are_too_many_to_say() {
@@ -548,6 +564,34 @@ mod tests {
         assert!(add_up(&[13], 1, 13, &mut tries));
         let many = [10; 60];
         assert!(!add_up(&many, 30, 295, &mut tries) && tries == 0);
+    }
+
+    #[test]
+    fn who_read_mail_in_the_clear_had_no_tls_also_where_the_beginning_is_missing() {
+        let conversation = Conversation {
+            client: Endpoint {
+                ip: "192.0.2.1".parse().unwrap(),
+                port: 40_000,
+            },
+            server: Endpoint {
+                ip: "198.51.100.25".parse().unwrap(),
+                port: 143,
+            },
+            transport: Transport::Tcp,
+        };
+        let mut wire = WireSession::new(conversation, Proto("imap"), Nanos(0));
+        let exchange = |verb| Exchange::new(Verb::new(verb), String::new(), Seen::Wire);
+        wire.exchanges = vec![exchange("CAPABILITY"), exchange("LOGIN")];
+        let mut log = LogSession::new(LogId(0), Proto("imap"));
+        log.tls = Some(LoggedTls {
+            version: None,
+            cipher: None,
+        });
+        assert!(damaged(&wire) && encryption_fits(&wire, &log));
+        wire.exchanges.push(exchange("SELECT"));
+        assert!(!encryption_fits(&wire, &log));
+        log.tls = None;
+        assert!(encryption_fits(&wire, &log));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::model::{Extent, LogId, LogSession, LogSource, Nanos, Span, WireSession};
 
+use super::before::{Before, LogFate};
 use super::clock::Clock;
 use super::component::{CLAIM, CLEAR};
 use super::evidence::{Evidence, damaged};
@@ -34,28 +35,62 @@ pub fn align(
     origin: Nanos,
     threads: Threads,
 ) -> Alignment {
+    align_on(wires, sources, logs, origin, threads, &Before::default()).alignment
+}
+
+/// What alignment gives in a run that goes on.
+#[derive(Clone, Debug)]
+pub struct Onward {
+    /// Clocks, and all sessions, those that were given before among them.
+    pub alignment: Alignment,
+    /// For each log session that went in its index among those that came out; `None` for a line that ended none.
+    pub places: Vec<Option<usize>>,
+}
+
+/// The same in a run that goes on: what was given `before` stays as it was given.
+pub fn align_on(
+    wires: &[WireSession],
+    sources: &[LogSource],
+    logs: &mut Vec<LogSession>,
+    origin: Nanos,
+    threads: Threads,
+    before: &Before,
+) -> Onward {
     if wires.is_empty() && sources.iter().all(|source| source.offset.is_none()) {
-        last_lines::put(logs, &[]);
+        let places = last_lines::put(logs, &[]);
         let alone = (0..logs.len()).map(|log| (log, NO_CAPTURE)).collect();
-        return Alignment {
+        let alignment = Alignment {
             sessions: sessions(wires, logs, &BTreeMap::new(), alone, threads),
             clocks: Vec::new(),
         };
+        return Onward { alignment, places };
     }
-    let dealt = deal_out(wires, sources, logs, origin, threads);
+    let seen = Seen {
+        wires,
+        origin,
+        threads,
+        before,
+    };
+    let dealt = deal_out(seen, sources, logs);
     let Verdicts {
         clocks,
         mut pairs,
         mut alone,
         ends,
-    } = decide(wires, sources, logs, origin, threads, &dealt);
+    } = decide(seen, sources, logs, &dealt);
     for end in &ends {
         end.note(&mut pairs);
     }
-    let place = last_lines::put(logs, &ends);
-    let moved = |log: usize| place.get(log).copied().flatten();
+    let places = last_lines::put(logs, &ends);
+    let moved = |log: usize| places.get(log).copied().flatten();
     for pair in &mut pairs {
         pair.0.log = moved(pair.0.log).unwrap_or(usize::MAX);
+    }
+    let mut places = places.clone();
+    for (end, owner) in ends.iter().filter_map(LastLine::absorbed) {
+        if let Some(place) = places.get_mut(end) {
+            *place = moved(owner);
+        }
     }
     alone.retain_mut(|(log, _)| moved(*log).map(|at| *log = at).is_some());
     let mut of_wire: BTreeMap<usize, Vec<(Verdict, Arc<Match>)>> = BTreeMap::new();
@@ -63,21 +98,31 @@ pub fn align(
         let pairs = of_wire.entry(verdict.wire).or_default();
         pairs.push((verdict, Arc::new(found)));
     }
-    Alignment {
+    let alignment = Alignment {
         sessions: sessions(wires, logs, &of_wire, alone, threads),
         clocks,
+    };
+    Onward { alignment, places }
+}
+
+/// The wire's side as it was given.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    wires: &'a [WireSession],
+    origin: Nanos,
+    threads: Threads,
+    before: &'a Before,
+}
+
+impl<'a> Seen<'a> {
+    fn wires(self) -> Wires<'a> {
+        Wires::new(self.wires, self.origin, self.threads, self.before)
     }
 }
 
 /// Deals out rows of which the logs do not tell whose they are. Gives the sessions that are sure now.
-fn deal_out(
-    wires: &[WireSession],
-    sources: &[LogSource],
-    logs: &mut [LogSession],
-    origin: Nanos,
-    threads: Threads,
-) -> BTreeSet<usize> {
-    let wires = Wires::new(wires, origin, threads);
+fn deal_out(seen: Seen<'_>, sources: &[LogSource], logs: &mut [LogSession]) -> BTreeSet<usize> {
+    let wires = seen.wires();
     let mixed = sources.iter().any(|source| {
         let mine = sessions_of(source.id, logs);
         let as_logged = (Translation::None, Own::Compared);
@@ -115,14 +160,12 @@ struct Verdicts {
 }
 
 fn decide(
-    wires: &[WireSession],
+    seen: Seen<'_>,
     sources: &[LogSource],
     logs: &[LogSession],
-    origin: Nanos,
-    threads: Threads,
     dealt: &BTreeSet<usize>,
 ) -> Verdicts {
-    let wires = Wires::new(wires, origin, threads);
+    let wires = seen.wires();
     let mut decided = Verdicts::default();
     let all = settle_all(&wires, sources, logs);
     for (source, (view, settled)) in sources.iter().zip(all) {
@@ -140,10 +183,11 @@ fn decide(
                 return Some(Err((log, why_alone(&view, log, &settled.clock))));
             };
             let mut found = judge(&view, row, &verdict);
-            let mixed = !dealt.contains(&verdict.log) && is_mixed(&view, row, &verdict);
-            if found.standing == Standing::Matched && mixed {
+            if let Some(doubt) = doubt(&view, row, &verdict, dealt)
+                && found.standing == Standing::Matched
+            {
                 found.standing = Standing::Ambiguous;
-                found.reasons.push(MIXED.into());
+                found.reasons.push(doubt.into());
             }
             if found.standing == Standing::Ambiguous {
                 found.reasons.extend(missing.clone());
@@ -270,7 +314,8 @@ pub(super) fn settle_all<'a>(
         }
     }
     for ((view, source), found) in views.iter().zip(sources).zip(&mut found) {
-        if source.offset.is_none() && view.translation != Translation::Any {
+        let first = wires.before.unknown.contains(&view.id);
+        if source.offset.is_none() && view.translation != Translation::Any && !first {
             *found = steps::follow(view, found.take());
         }
     }
@@ -282,7 +327,8 @@ pub(super) fn settle_all<'a>(
         .collect();
     for ((view, source), found) in views.iter().zip(sources).zip(&mut found) {
         for clock in stepped.iter().filter(|clock| clock.log != view.id) {
-            if source.offset.is_none() && view.translation != Translation::Any {
+            let first = wires.before.unknown.contains(&view.id);
+            if source.offset.is_none() && view.translation != Translation::Any && !first {
                 *found = steps::follow_like(view, found.take(), clock);
             }
         }
@@ -449,8 +495,26 @@ fn joined_wire(
     joined
 }
 
+/// Why a session is not claimed although nothing that is over comes near.
+const RIVALLED: &str =
+    "another connection that it may be of still goes on, and was waited for long enough";
+
 /// Why a session is not claimed although nothing else comes near.
 const MIXED: &str = "the log does not tell its lines from those of a like session at the same time, and they do not all fit";
+
+/// What forbids to claim a session although nothing else comes near.
+fn doubt(
+    view: &View<'_>,
+    row: usize,
+    verdict: &Verdict,
+    dealt: &BTreeSet<usize>,
+) -> Option<&'static str> {
+    if view.wires.before.fate(verdict.log) == LogFate::Rivalled {
+        return Some(RIVALLED);
+    }
+    let mixed = !dealt.contains(&verdict.log) && is_mixed(view, row, verdict);
+    mixed.then_some(MIXED)
+}
 
 /// Whether lines of two sessions may have been mixed up: some commands have no place on the wire, and another session of the same client and
 /// name went on at the same time in a log that names neither port nor session.
@@ -516,6 +580,7 @@ fn why_no_clock(view: &View<'_>) -> &'static str {
 fn why_alone(view: &View<'_>, log: usize, clock: &Clock) -> &'static str {
     let stamps = view.logs.get(log).and_then(LogSession::stamps);
     let (first, last) = view.wires.background.span();
+    let last = view.wires.before.now.unwrap_or(last);
     match stamps {
         Some((_, end)) if clock.to_capture(end.at) + end.resolution < first => {
             "before the capture began"

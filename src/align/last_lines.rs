@@ -120,7 +120,7 @@ fn candidates(
     for coarse in offsets {
         let offset_at = |at: Nanos| -> Span { clock.offset_at(at) - coarse };
         let known = ends.known(clock, &offset_at, &settled.learnt);
-        for pairing in ends.gather_row(log, coarse) {
+        for pairing in ends.gather_row(row, coarse) {
             let bonus = match taken.get(&pairing.wire) {
                 None => 0.0,
                 Some(Taken::Begun(other))
@@ -162,6 +162,11 @@ impl LastLine {
         let wire = view.wire(self.verdict.wire);
         wire.zip(told)
             .is_some_and(|(wire, told)| octets_fit(wire, told) == Some(true))
+    }
+
+    /// The line and the session that it ends, where it is no session of its own.
+    pub(super) fn absorbed(&self) -> Option<(usize, usize)> {
+        Some((self.verdict.log, self.owner?))
     }
 
     /// Adds what the line said to the reasons of the session that it ends, or makes it one of its own.

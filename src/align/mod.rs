@@ -6,6 +6,7 @@
 //! sessions of the same client only; about two million pairs at most vote on the clock.
 
 mod assign;
+mod before;
 mod candidates;
 mod clock;
 mod component;
@@ -38,8 +39,10 @@ mod view;
 mod vote;
 mod why;
 
+pub use before::{Before, LogFate, WireFate};
 pub use clock::{Clock, Step, Stretch, Unproven};
-pub use join::align;
+pub use deal::share_lines;
+pub use join::{Onward, align, align_on};
 pub use path::{Nearer, Passage, Path, PathClock, compare};
 pub use sequence::{Said, untold};
 pub use verdict::{Alignment, Joined, Match, Standing};

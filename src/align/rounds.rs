@@ -1,6 +1,6 @@
 //! Clock and pairs, found from each other in rounds.
 
-use crate::model::{LogSession, Nanos, Span};
+use crate::model::{Nanos, Span};
 
 use super::clock::Clock;
 use super::component::{self, Edge, Edges};
@@ -25,10 +25,8 @@ const GIVEN_WITHIN: f64 = 0.1;
 impl View<'_> {
     /// Clock and pairs from a vote.
     pub(super) fn run(&self) -> Option<Settled> {
-        let all: Vec<&LogSession> = (0..self.mine.len())
-            .filter_map(|row| self.log(row))
-            .collect();
-        let coarse = vote::coarse(&all, |log| self.offsets(log))?;
+        let all: Vec<usize> = (0..self.mine.len()).collect();
+        let coarse = vote::coarse(&all, |row| self.offsets(row))?;
         let pairings = self.gather(coarse);
         let lone = fit::fit(&self.lone(&pairings, coarse), 1.0);
         // Two beginnings, as either may mislead: the sessions that can have one partner only, and the vote itself.

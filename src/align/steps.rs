@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{LogSession, Nanos, Span};
+use crate::model::{Nanos, Span};
 
 use super::clock::{Clock, Step};
 use super::component::Column;
@@ -208,8 +208,8 @@ fn by_vote(view: &View<'_>, rows: &[usize]) -> Vec<Stretch> {
     let votes: Vec<(&[usize], Span)> = rows
         .chunks(size)
         .filter_map(|chunk| {
-            let logs: Vec<&LogSession> = chunk.iter().filter_map(|&row| view.log(row)).collect();
-            Some((chunk, vote::coarse(&logs, |log| view.offsets(log))?))
+            let offset = vote::coarse(chunk, |row| view.offsets(row))?;
+            Some((chunk, offset))
         })
         .collect();
     let near = |one: Span, other: Span| (one - other).abs().as_seconds_f64() < APART;

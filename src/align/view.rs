@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use crate::model::{LogId, LogSession, Nanos, Proto, Span, WireSession};
 
+use super::before::Before;
 use super::candidates::Index;
 use super::clock::Clock;
 use super::evidence::{self, Background, Evidence};
@@ -30,17 +31,24 @@ pub(super) struct Wires<'a> {
     /// Time of the first packet.
     pub(super) origin: Nanos,
     pub(super) threads: Threads,
+    pub(super) before: &'a Before,
     slots: Vec<OnceLock<Vec<Slot<'a>>>>,
 }
 
 impl<'a> Wires<'a> {
-    pub(super) fn new(sessions: &'a [WireSession], origin: Nanos, threads: Threads) -> Self {
+    pub(super) fn new(
+        sessions: &'a [WireSession],
+        origin: Nanos,
+        threads: Threads,
+        before: &'a Before,
+    ) -> Self {
         Self {
             sessions,
             background: Background::of(sessions),
             index: Index::of(sessions),
             origin,
             threads,
+            before,
             slots: (0..sessions.len()).map(|_| OnceLock::new()).collect(),
         }
     }
@@ -134,6 +142,12 @@ impl<'a> View<'a> {
         background.possible(wire, log, &self.translation, self.own)
     }
 
+    /// Whether what was given out before leaves the log session of `row` and a wire session to each other.
+    fn is_open(&self, row: usize, wire: usize) -> bool {
+        let log = self.mine.get(row);
+        log.is_some_and(|&log| self.wires.before.allows(log, wire))
+    }
+
     /// The wire sessions that `log` may be, whatever the clock.
     pub(super) fn possible<'v>(
         &'v self,
@@ -165,11 +179,14 @@ impl<'a> View<'a> {
         stamps.map(|event| event.stamp.resolution).max()
     }
 
-    /// The offsets that each allows of what `log` may be, whatever the clock.
-    pub(super) fn offsets(&self, log: &LogSession) -> Vec<(f64, f64)> {
+    /// The offsets that each allows of what the log session of `row` may be, whatever the clock.
+    pub(super) fn offsets(&self, row: usize) -> Vec<(f64, f64)> {
+        let Some(log) = self.log(row) else {
+            return Vec::new();
+        };
         let possible = self.wires.index.any(log, &self.translation).filter(|&at| {
             let wire = self.wire(at);
-            wire.is_some_and(|wire| self.allows(wire, log))
+            self.is_open(row, at) && wire.is_some_and(|wire| self.allows(wire, log))
         });
         let (Some(command), Some(event)) = (rows::single(log), log.events.first()) else {
             return possible
@@ -185,14 +202,15 @@ impl<'a> View<'a> {
 
     /// For each row the wire sessions that it may be near the coarse offset.
     pub(super) fn gather(&self, coarse: Span) -> Vec<Vec<Pairing>> {
-        self.wires.threads.map(self.mine.len(), |row| {
-            self.log(row)
-                .map_or_else(Vec::new, |log| self.gather_row(log, coarse))
-        })
+        let rows = self.mine.len();
+        self.wires
+            .threads
+            .map(rows, |row| self.gather_row(row, coarse))
     }
 
-    pub(super) fn gather_row(&self, log: &LogSession, coarse: Span) -> Vec<Pairing> {
-        let Some((first, last)) = log.stamps() else {
+    pub(super) fn gather_row(&self, row: usize, coarse: Span) -> Vec<Pairing> {
+        let Some((log, (first, last))) = self.log(row).and_then(|log| Some((log, log.stamps()?)))
+        else {
             return Vec::new();
         };
         let began = Nanos(first.at.0) - coarse;
@@ -208,7 +226,7 @@ impl<'a> View<'a> {
         let single = rows::single(log).is_some();
         for at in self.wires.index.within(log, &self.translation, times) {
             let Some(wire) = self.wire(at) else { continue };
-            if !self.allows(wire, log) {
+            if !self.is_open(row, at) || !self.allows(wire, log) {
                 continue;
             }
             if !single {
@@ -232,7 +250,7 @@ impl<'a> View<'a> {
 
     /// The pairing of a row that has one only near the coarse offset.
     pub(super) fn only(&self, row: usize, coarse: Span) -> Option<Pairing> {
-        let mut found = self.gather_row(self.log(row)?, coarse);
+        let mut found = self.gather_row(row, coarse);
         let only = found.pop().filter(|_| found.is_empty())?;
         only.tell(self, row, &mut Evidence::default())
             .then_some(only)

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use crate::model::{LogSession, Span};
+use crate::model::Span;
 
 use super::sweep::Key;
 
@@ -16,14 +16,11 @@ const KEPT_WITHIN: f64 = 60.0;
 /// The offset that most rows agree on; `None` when that is no more than chance would give.
 ///
 /// `possible` lists, for a row, the offsets that each allows of what it could be if the clock did not matter.
-pub(super) fn coarse(
-    rows: &[&LogSession],
-    possible: impl Fn(&LogSession) -> Vec<(f64, f64)>,
-) -> Option<Span> {
+pub(super) fn coarse(rows: &[usize], possible: impl Fn(usize) -> Vec<(f64, f64)>) -> Option<Span> {
     let voters = thinned(rows, &possible);
     let offsets: Vec<Vec<(f64, f64)>> = voters
         .iter()
-        .map(|log| possible(log))
+        .map(|&row| possible(row))
         .filter(|row| !row.is_empty())
         .collect();
     let offset = deepest(&offsets)?;
@@ -35,17 +32,14 @@ pub(super) fn coarse(
 }
 
 /// So many of the rows that their pairs are no more than may vote.
-fn thinned<'l>(
-    rows: &[&'l LogSession],
-    possible: impl Fn(&LogSession) -> Vec<(f64, f64)>,
-) -> Vec<&'l LogSession> {
+fn thinned(rows: &[usize], possible: impl Fn(usize) -> Vec<(f64, f64)>) -> Vec<usize> {
     /// Rows whose pairs are counted.
     const SAMPLE: usize = 32;
     let step = rows.len().div_ceil(SAMPLE).max(1);
     let sample: Vec<usize> = rows
         .iter()
         .step_by(step)
-        .map(|log| possible(log).len())
+        .map(|&row| possible(row).len())
         .collect();
     let each = sample.iter().sum::<usize>() / sample.len().max(1);
     let stride = rows.len().saturating_mul(each).div_ceil(VOTES).max(1);

@@ -2,6 +2,7 @@
 
 use crate::model::{LogSession, LogSource, Nanos, Span, WireSession};
 
+use super::before::Before;
 use super::evidence::Evidence;
 use super::join::settle_all;
 use super::moment;
@@ -46,7 +47,8 @@ pub fn why(
     origin: Nanos,
     asked: Asked,
 ) -> Vec<Candidate> {
-    let wires = Wires::new(wires, origin, Threads::default());
+    let before = Before::default();
+    let wires = Wires::new(wires, origin, Threads::default(), &before);
     let mut found = Vec::new();
     for (view, settled) in settle_all(&wires, sources, logs) {
         let Some(settled) = settled else { continue };
@@ -79,7 +81,7 @@ fn of_row(
     row: usize,
     wanted: impl Fn(usize) -> bool,
 ) -> Vec<Candidate> {
-    let (Some(log), Some(&number)) = (view.log(row), view.mine.get(row)) else {
+    let Some(&number) = view.mine.get(row) else {
         return Vec::new();
     };
     let chosen = settled.chosen.get(row).copied().flatten();
@@ -89,7 +91,7 @@ fn of_row(
     for coarse in offsets {
         let offset_at = |at: Nanos| clock.offset_at(at) - coarse;
         let known = view.known(clock, &offset_at, &settled.learnt);
-        for pairing in view.gather_row(log, coarse) {
+        for pairing in view.gather_row(row, coarse) {
             if !wanted(pairing.wire) {
                 continue;
             }

@@ -323,7 +323,8 @@ pub fn command() -> clap::Command {
 #[cfg(feature = "live")]
 #[derive(Debug, clap::Args)]
 pub(super) struct Growing {
-    /// Read logs on while they are written, over rotation: beside -i what is written meanwhile, alone until interrupted
-    #[arg(long, requires = "logs", conflicts_with = "captures")]
+    /// Read logs on while they are written, over rotation, and give each session once it is settled: beside -i what is written meanwhile, beside
+    /// -r until the packets are over, alone until interrupted
+    #[arg(long, requires = "logs", conflicts_with = "other_side")]
     pub(super) follow: bool,
 }

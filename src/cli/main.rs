@@ -9,9 +9,9 @@ use anstream::{AutoStream, ColorChoice};
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
 
-use crate::pipeline::{Progress, Run, Show, Tell, run};
+use crate::pipeline::{Options, Progress, Run, Show, Tell, run, run_onward};
 use crate::report::escape::terminal;
-use crate::report::registry::OUTPUTS;
+use crate::report::registry::{Entry as Output, OUTPUTS, Writer};
 use crate::report::{Account, write_why};
 
 use super::args::{Args, Color, Command, command};
@@ -85,6 +85,9 @@ fn join(args: &Args) -> Result<u8> {
     if !args.quiet {
         options.tell = Tell(complain);
     }
+    if options.follow {
+        return join_onward(args, &options);
+    }
     let show = if args.quiet {
         Show::Never
     } else {
@@ -105,6 +108,61 @@ fn join(args: &Args) -> Result<u8> {
     // The process ends: to free millions of sessions one by one would take seconds.
     std::mem::forget(account);
     Ok(exit)
+}
+
+/// Joins while packets pass and logs are written.
+fn join_onward(args: &Args, options: &Options) -> Result<u8> {
+    let mut outputs = Outputs::open(args)?;
+    let mut progress = Progress::new(Show::Never);
+    let Run { account, failures } = run_onward(options, &mut progress, &mut |part| {
+        outputs.write(part, |output| output.part)
+    })?;
+    for failure in &failures {
+        complain(&failure.to_string());
+    }
+    if account.exit != exit::FAILED {
+        outputs.write(&account, |output| output.end)?;
+    }
+    Ok(account.exit)
+}
+
+/// Where a run that goes on writes to.
+struct Outputs {
+    standard: AutoStream<io::Stdout>,
+    name: &'static str,
+    file: Option<File>,
+}
+
+impl Outputs {
+    fn open(args: &Args) -> Result<Self> {
+        let file = args.output.as_deref().map(|path| {
+            File::create(path).with_context(|| format!("cannot write '{}'", path.display()))
+        });
+        Ok(Self {
+            standard: AutoStream::new(io::stdout(), color(args)),
+            name: name(args),
+            file: file.transpose()?,
+        })
+    }
+
+    /// Writes by one of an output's writers, so that whoever reads has it at once.
+    fn write(&mut self, account: &Account, which: impl Fn(&Output) -> Writer) -> io::Result<()> {
+        let writer = |name: &str| {
+            let output = OUTPUTS.iter().find(|output| output.name == name);
+            output.map(&which)
+        };
+        if let (Some(file), Some(write)) = (&mut self.file, writer("jsonl")) {
+            let mut out = BufWriter::new(file);
+            write(account, &mut out)?;
+            out.flush()?;
+        }
+        if let Some(write) = writer(self.name) {
+            let mut out = BufWriter::new(&mut self.standard);
+            write(account, &mut out)?;
+            out.flush()?;
+        }
+        Ok(())
+    }
 }
 
 /// What `what` could have been joined with, under the options in `rest`.
@@ -139,17 +197,24 @@ fn to_file(account: &Account, path: &Path) -> Result<()> {
 }
 
 fn to_standard_output(account: &Account, args: &Args) -> Result<()> {
-    let name = if args.json { "jsonl" } else { "text" };
-    let choice = match args.color {
+    let mut out = BufWriter::new(AutoStream::new(io::stdout().lock(), color(args)));
+    write(account, name(args), &mut out)?;
+    Ok(out.flush()?)
+}
+
+/// Which output goes to standard output.
+const fn name(args: &Args) -> &'static str {
+    if args.json { "jsonl" } else { "text" }
+}
+
+fn color(args: &Args) -> ColorChoice {
+    match args.color {
         // JSON has no colour to be taken out of it.
         _ if args.json => ColorChoice::AlwaysAnsi,
         Color::Always => ColorChoice::Always,
         Color::Auto => AutoStream::choice(&io::stdout()),
         Color::Never => ColorChoice::Never,
-    };
-    let mut out = BufWriter::new(AutoStream::new(io::stdout().lock(), choice));
-    write(account, name, &mut out)?;
-    Ok(out.flush()?)
+    }
 }
 
 fn write(account: &Account, name: &str, out: &mut dyn Write) -> io::Result<()> {

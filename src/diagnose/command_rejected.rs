@@ -173,7 +173,7 @@ fn tell(rejected: Rejected) -> Finding {
         severity: Severity::Warning,
         endpoint,
         message,
-        not: Some("not the network: the server answered each of them".into()),
+        not: "not the network: the server answered each of them".into(),
         next: next(most.unwrap_or(Kind::Refused)).into(),
     })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Endpoint, Evidence, Finding, Proto, Severity, Span, WireSession};
+use crate::model::{Endpoint, Evidence, Finding, Proto, Severity, Span, Unlisted, WireSession};
 
 use super::View;
 use super::group::{Group, Words, counted, listed, server};
@@ -20,44 +20,76 @@ pub(super) const RULE: Rule = Rule {
     find,
 };
 
-/// After this without an answer a SYN is taken for lost, were it sent once only: servers answer within a second.
-const WAITED: Span = Span::seconds(3);
+/// Attempts to reach one server.
+struct Attempts {
+    group: Group,
+    syns: u64,
+    waited: Span,
+    proto: Proto,
+    /// How many of them are no sessions.
+    unlisted: u64,
+}
+
+impl Attempts {
+    fn new(proto: Proto) -> Self {
+        Self {
+            group: Group::default(),
+            syns: 0,
+            waited: Span::ZERO,
+            proto,
+            unlisted: 0,
+        }
+    }
+
+    fn sent(&mut self, syns: u64, waited: Span) {
+        self.syns += syns;
+        self.waited = self.waited.max(waited);
+    }
+}
 
 fn find(view: View<'_>) -> Vec<Finding> {
-    let mut groups: BTreeMap<Endpoint, (Group, u64, Span, Proto)> = BTreeMap::new();
+    let mut servers: BTreeMap<Endpoint, Attempts> = BTreeMap::new();
     for (case, wire) in view.on_wire() {
         if !unanswered(view, wire) {
             continue;
         }
-        let fresh = || (Group::default(), 0, Span::ZERO, wire.proto);
-        let (group, syns, waited, _) = groups.entry(wire.conversation.server).or_insert_with(fresh);
-        group.add(&case, None, Some(Evidence::Packet(wire.first_packet)));
-        *syns += u64::from(wire.handshake.syns);
-        *waited = (*waited).max(wire.end.since(wire.start));
+        let fresh = || Attempts::new(wire.proto);
+        let attempts = servers
+            .entry(wire.conversation.server)
+            .or_insert_with(fresh);
+        let place = Evidence::Packet(wire.first_packet);
+        attempts.group.add(&case, None, Some(place));
+        attempts.sent(wire.handshake.syns.into(), wire.end.since(wire.start));
     }
-    if groups.is_empty() {
+    for more in view.unlisted {
+        let fresh = || Attempts::new(Proto::UNKNOWN);
+        let attempts = servers.entry(more.server).or_insert_with(fresh);
+        let between = (more.first, more.last);
+        attempts.group.add_unlisted(more.attempts, between);
+        attempts.group.show(Evidence::Packet(more.packet));
+        attempts.sent(more.syns, more.waited);
+        attempts.unlisted += more.attempts;
+    }
+    if servers.is_empty() {
         return Vec::new();
     }
     let (reached, logs) = (Reached::of(view), ServerLogs::of(view));
-    groups
+    servers
         .into_iter()
-        .map(|(endpoint, (group, syns, waited, proto))| {
+        .map(|(endpoint, attempts)| {
             // Who asks once does not wait for an answer: nobody is served badly for certain.
-            let once = syns <= group.count;
-            let how = if once {
-                "none of them sent again".to_owned()
-            } else {
-                format!("waited for up to {:.1} s", waited.as_seconds_f64())
-            };
-            let message = format!(
-                "{} never answered {} of {}: {}, {how}",
-                server(endpoint),
-                counted(group.count, "connection"),
-                group.sources(),
-                counted(syns, "SYN"),
-            );
+            let once = attempts.syns <= attempts.group.count;
+            let message = told(endpoint, &attempts);
             let (not, next) = why(&reached, endpoint);
-            let log = group.time().map_or_else(String::new, |(from, last)| {
+            let Attempts {
+                group,
+                waited,
+                proto,
+                ..
+            } = attempts;
+            // What a log has of clients that are not listed cannot be asked.
+            let listed = group.time().filter(|_| group.sessions() > 0);
+            let log = listed.map_or_else(String::new, |(from, last)| {
                 logs.told(endpoint, proto, &group, (from, last + waited))
             });
             group.finding(Words {
@@ -69,11 +101,41 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 },
                 endpoint: Some(endpoint),
                 message,
-                not: Some(not + &log),
+                not: not + &log,
                 next,
             })
         })
         .collect()
+}
+
+fn told(endpoint: Endpoint, attempts: &Attempts) -> String {
+    let Attempts {
+        group,
+        syns,
+        waited,
+        unlisted,
+        ..
+    } = attempts;
+    let clients = match (group.sessions(), unlisted) {
+        (0, _) => String::new(),
+        (_, 0) => format!(" of {}", group.sources()),
+        _ => format!(" of {} and others", group.sources()),
+    };
+    let counted_only = match unlisted {
+        0 => String::new(),
+        unlisted => format!("; {unlisted} of them are counted and not listed"),
+    };
+    let how = if *syns <= group.count {
+        "none of them sent again".to_owned()
+    } else {
+        format!("waited for up to {:.1} s", waited.as_seconds_f64())
+    };
+    format!(
+        "{} never answered {}{clients}: {}, {how}{counted_only}",
+        server(endpoint),
+        counted(group.count, "connection"),
+        counted(*syns, "SYN"),
+    )
 }
 
 /// Whether all that there is of a connection is SYNs that nobody answered, and it was watched for long enough to say so. A client that goes on was
@@ -81,7 +143,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
 pub(super) fn unanswered(view: View<'_>, wire: &WireSession) -> bool {
     let watched = view
         .end()
-        .is_some_and(|end| end.since(wire.start) >= WAITED);
+        .is_some_and(|end| end.since(wire.start) >= Unlisted::WAITED);
     wire.conn_state == "S0"
         && wire.history.chars().all(is_of_syns)
         && wire.handshake.syns > 0
@@ -142,7 +204,7 @@ fn why(reached: &Reached, endpoint: Endpoint) -> (String, String) {
 mod tests {
     use super::super::testing::{Scene, at, capture, clock, log_source, logged, wire};
     use super::*;
-    use crate::model::LogTime;
+    use crate::model::{LogTime, PacketNo};
 
     fn syns(mut wire: WireSession, count: u32) -> WireSession {
         wire.handshake.syns = count;
@@ -156,7 +218,43 @@ mod tests {
         scene.add(wire(110, 1, "SF", "ShAdDaFf"));
         let found = scene.find(find);
         assert_eq!(found.len(), 1);
-        assert!(found[0].not.as_ref().unwrap().contains("port 110 answers"));
+        assert!(found[0].not.contains("port 110 answers"));
+    }
+
+    #[test]
+    fn attempts_that_are_not_listed_count_too() {
+        let server = Endpoint {
+            ip: [198, 51, 100, 25].into(),
+            port: 25,
+        };
+        let more = Unlisted {
+            server,
+            attempts: 300,
+            syns: 500,
+            first: at(3),
+            last: at(90),
+            waited: Span::seconds(31),
+            packet: PacketNo(77),
+        };
+        let mut scene = Scene::default();
+        scene.unlisted.push(more);
+        let alone = scene.find(find);
+        assert_eq!((alone[0].count, alone[0].clients.len()), (300, 0));
+        let message = "198.51.100.25 port 25 never answered 300 connections: 500 SYNs, waited for up to 31.0 s; 300 of them are \
+                       counted and not listed";
+        assert_eq!(alone[0].message, message);
+        assert_eq!(alone[0].evidence, [Evidence::Packet(PacketNo(77))]);
+        scene.add(syns(wire(25, 0, "S0", "S"), 4));
+        let found = scene.find(find);
+        assert_eq!((found.len(), found[0].count), (1, 301));
+        assert!(
+            found[0]
+                .message
+                .contains("301 connections of 192.0.2.10 and others: 504 SYNs"),
+            "{}",
+            found[0].message
+        );
+        assert_eq!((found[0].first, found[0].last), (Some(at(0)), Some(at(90))));
     }
 
     #[test]
@@ -204,7 +302,7 @@ mod tests {
                 scene.add_logged(log);
             }
             let found = scene.find(find);
-            let not = found[0].not.as_ref().unwrap();
+            let not = &found[0].not;
             assert_eq!(not.contains("mail.log"), expected, "{not}");
         }
     }

@@ -30,7 +30,7 @@ pub(super) struct Words {
     pub(super) severity: Severity,
     pub(super) endpoint: Option<Endpoint>,
     pub(super) message: String,
-    pub(super) not: Option<String>,
+    pub(super) not: String,
     pub(super) next: String,
 }
 
@@ -58,6 +58,19 @@ impl Group {
         if self.evidence.len() < PLACES {
             self.evidence.extend(new);
         }
+    }
+
+    /// A moment at which it was so.
+    pub(super) fn lasted(&mut self, at: Option<Nanos>) {
+        self.first = [self.first, at].into_iter().flatten().min();
+        self.last = self.last.max(at);
+    }
+
+    /// Occurrences between these two moments that are in no session.
+    pub(super) fn add_unlisted(&mut self, count: u64, (first, last): (Nanos, Nanos)) {
+        self.count += count;
+        self.first = Some(self.first.map_or(first, |known| known.min(first)));
+        self.last = self.last.max(Some(last));
     }
 
     /// A session that is part of it and no occurrence of its own.

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::align::Clock;
 use crate::model::{
-    Endpoint, Event, Evidence, Finding, LogEvent, LogId, LogSession, LogSource, Nanos, Role,
-    Severity, Shown,
+    Endpoint, Event, Evidence, Finding, LineRef, LogEvent, LogId, LogSession, LogSource, LogTime,
+    Nanos, Role, Severity, Shown,
 };
 
 use super::View;
@@ -18,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
     code: "log-incomplete",
     about: "a gap in a log, rotation, or a level too low",
     decided: "Stretches between two lines of a log, or an end of the capture and one, in which sessions began and ended on the wire with servers that the log tells of, none with a line, \
-              where that is less likely than one in a thousand by how often the log leaves out such a session at all (by the rule of succession, over all stretches). And, as information, lines \
+              where that is less likely than one in a thousand by how often the log leaves out such a session at all (by the rule of succession, over all stretches). Whether a disk was full is told where a line says so; else a gap is told as it is. And, as information, lines \
               of the log that could not be read, and logs of three sessions or more without one command where their server can be told to write commands.",
     example: "postfix.log is silent from 03:29:20 to 03:29:30 while the wire shows 7 sessions with its server",
     find,
@@ -29,8 +29,15 @@ fn find(view: View<'_>) -> Vec<Finding> {
     for source in view.sources {
         findings.extend(gap(view, source.id));
         findings.extend(low_level(view, source));
+        findings.extend(disk_full(view, source));
         if source.unparsed > 0 {
-            let group = Group::of(source.unparsed);
+            let mut group = Group::of(source.unparsed);
+            for (line, _) in &source.unparsed_first {
+                group.show(Evidence::Line(LineRef {
+                    log: source.id,
+                    line: *line,
+                }));
+            }
             findings.push(group.finding(Words {
                 code: RULE.code,
                 severity: Severity::Info,
@@ -41,12 +48,45 @@ fn find(view: View<'_>) -> Vec<Finding> {
                     source.file,
                     source.format
                 ),
-                not: None,
+                not: "not lines of the programs that this format is known to live beside: those are passed over".into(),
                 next: "look at the lines named above: another program's, another format's, or damaged".into(),
             }));
         }
     }
     findings
+}
+
+/// A log in which a program says that its disk is full.
+fn disk_full(view: View<'_>, source: &LogSource) -> Option<Finding> {
+    let full = source.disk_full?;
+    let clock = view
+        .alignment
+        .clocks
+        .iter()
+        .find(|clock| clock.log == source.id);
+    let at = |stamp: LogTime| clock.map_or(Nanos(stamp.0), |clock| clock.to_capture(stamp));
+    let line = |(number, _): (u64, Option<LogTime>)| LineRef {
+        log: source.id,
+        line: number,
+    };
+    let mut group = Group::of(full.lines);
+    for (place, stamp) in [full.first, full.last].map(|place| (line(place), place.1)) {
+        group.show(Evidence::Line(place));
+        group.lasted(stamp.map(at));
+    }
+    let message = format!(
+        "{} says in {} that a disk of its server is full",
+        source.file,
+        counted(full.lines, "line")
+    );
+    Some(group.finding(Words {
+        code: RULE.code,
+        severity: Severity::Warning,
+        endpoint: None,
+        message,
+        not: "not rotation and not a level too low: programs say so in the log itself, which may lack what they could not write".into(),
+        next: "make room on the server (df -h, df -i); then see which mail and which lines were lost meanwhile".into(),
+    }))
 }
 
 /// Sessions from which on a log without a command in them is one that is told not to write any.
@@ -69,7 +109,11 @@ fn low_level(view: View<'_>, source: &LogSource) -> Option<Finding> {
     let sessions = served().count();
     (sessions >= SESSIONS && !served().any(tells)).then(|| {
         let count = u64::try_from(sessions).unwrap_or(u64::MAX);
-        Group::of(count).finding(Words {
+        let mut group = Group::of(count);
+        for event in served().filter_map(|log| log.events.first()).take(2) {
+            group.show(Evidence::Line(event.line));
+        }
+        group.finding(Words {
             code: RULE.code,
             severity: Severity::Info,
             endpoint: None,
@@ -78,7 +122,7 @@ fn low_level(view: View<'_>, source: &LogSource) -> Option<Finding> {
                 source.file,
                 counted(count, "session")
             ),
-            not: None,
+            not: "not a log without sessions, and not one whose server cannot write more".into(),
             next: format!("{setting} makes the server write them"),
         })
     })
@@ -137,7 +181,16 @@ fn gap(view: View<'_>, id: LogId) -> Option<Finding> {
             .iter()
             .any(|(at, line)| *at == moment && line.is_none())
     };
+    let file = view.sources.iter().find(|source| source.id == id)?;
+    // By the words of any log: the one with the gap could not write them.
+    let full = view
+        .sources
+        .iter()
+        .find_map(|source| source.disk_full.map(|_| source));
     let next = match (is_end(worst.from), is_end(worst.to)) {
+        _ if full.is_some() => {
+            "see whether it was this log's disk that was full, as a log says: then these lines are lost"
+        }
         (true, false) => {
             "see whether the log was rotated at that time, and give the older file too"
         }
@@ -150,7 +203,6 @@ fn gap(view: View<'_>, id: LogId) -> Option<Finding> {
     };
     let all = events.len();
     let without = events.iter().filter(|event| !event.told).count();
-    let file = view.sources.iter().find(|source| source.id == id)?;
     let more = if found.len() > 1 {
         format!(", and in {} more stretches", found.len() - 1)
     } else {
@@ -170,7 +222,7 @@ fn gap(view: View<'_>, id: LogId) -> Option<Finding> {
         severity: Severity::Warning,
         endpoint: None,
         message,
-        not: Some("not an idle server: it answered all that time".into()),
+        not: "not an idle server: it answered all that time".into(),
         next: next.into(),
     }))
 }
@@ -200,7 +252,7 @@ fn lines(view: View<'_>, clock: &Clock) -> Vec<(Nanos, Option<Evidence>)> {
 mod tests {
     use super::super::testing::{Scene, at, clock, log_source, logged, wire};
     use super::*;
-    use crate::model::{Shown, Side, WireSession};
+    use crate::model::{DiskFull, Shown, Side, WireSession};
 
     fn talk(second: i64) -> WireSession {
         let mut wire = wire(25, second, "SF", "ShAdDaFf");
@@ -255,5 +307,40 @@ mod tests {
             }
             assert_eq!(scene.find(find).len(), expected);
         }
+    }
+
+    #[test]
+    fn a_full_disk_is_told_by_the_words_of_the_log_and_explains_a_gap() {
+        let mut scene = scene(10..18);
+        let gap = |scene: &Scene| {
+            let found = scene.find(find);
+            let gap = found
+                .iter()
+                .find(|one| one.message.contains("silent"))
+                .cloned();
+            (found.len(), gap.unwrap().next)
+        };
+        let (count, next) = gap(&scene);
+        assert!(count == 1 && next.starts_with("see whether a file of it is missing"));
+        scene.sources[0].disk_full = Some(DiskFull {
+            lines: 3,
+            first: (31, Some(LogTime(at(29).0))),
+            last: (33, Some(LogTime(at(30).0))),
+        });
+        let (count, next) = gap(&scene);
+        assert!(count == 2 && next.starts_with("see whether it was this log's disk"));
+        let found = scene.find(find);
+        let full = found
+            .iter()
+            .find(|one| one.message.contains("full"))
+            .unwrap();
+        assert_eq!(
+            full.message,
+            "mail.log says in 3 lines that a disk of its server is full"
+        );
+        assert_eq!(
+            (full.count, full.first, full.last),
+            (3, Some(at(29)), Some(at(30)))
+        );
     }
 }

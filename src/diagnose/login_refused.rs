@@ -161,9 +161,9 @@ fn tell(client: IpAddr, mut refused: Refused, welcome: Option<&Welcome<'_>>) -> 
         endpoint: None,
         message,
         not: match habit {
-            Habit::Guessing => Some(format!("not one user's old password: {names} names")),
-            Habit::StalePassword => Some("not guessing: the same name each time".into()),
-            Habit::Slips => Some("not guessing: the client logs in otherwise, or has hardly tried".into()),
+            Habit::Guessing => format!("not one user's old password: {names} names"),
+            Habit::StalePassword => "not guessing: the same name each time".into(),
+            Habit::Slips => "not guessing: the client logs in otherwise, or has hardly tried".into(),
         },
         next: if habit == Habit::Guessing {
             format!("see whether {client} is known, and whether it should be kept out")
@@ -182,9 +182,12 @@ pub(super) fn refusals(case: &Case<'_>) -> Vec<(Option<Nanos>, Option<Evidence>)
     if !seen.is_empty() {
         return seen;
     }
-    let told = case
-        .notes()
-        .filter(|(text, _)| speaks_of(text, &["auth failed", "authentication failed"]));
+    let told = case.notes().filter(|(text, _)| {
+        speaks_of(
+            text,
+            &["auth failed", "authentication failed", "login refused"],
+        )
+    });
     told.take(1).map(|(_, line)| (None, Some(line))).collect()
 }
 

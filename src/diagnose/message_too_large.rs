@@ -111,7 +111,7 @@ fn tell(refused: Refused) -> Finding {
         severity: Severity::Warning,
         endpoint: servers.first().copied().filter(|_| servers.len() == 1),
         message,
-        not: Some("not a fault of the way or of the mailbox: the server states a limit of its own".into()),
+        not: "not a fault of the way or of the mailbox: the server states a limit of its own".into(),
         next: if carried > 0 {
             "see that the client heeds the SIZE that EHLO announces and states its own with MAIL, so that nothing is carried in vain; else raise the limit".into()
         } else {

@@ -62,6 +62,6 @@ mod view;
 mod views_differ;
 
 pub use ended::endings;
-pub use registry::diagnose;
+pub use registry::{diagnose, diagnose_captures, diagnose_part};
 pub use rollup::roll_up;
 pub use view::View;

@@ -73,13 +73,41 @@ pub static RULES: &[Rule] = &[
     views_differ::RULE,
 ];
 
+/// Rules that go by what is in none of a run's sessions, or by all of them: a part of a run does not tell.
+const OF_A_WHOLE_RUN: &[&str] = &[
+    capture_incomplete::RULE.code,
+    host_dead::RULE.code,
+    log_incomplete::RULE.code,
+    not_captured::RULE.code,
+    one_witness::RULE.code,
+];
+
 /// Everything that the rules find and no cause among it tells already, worst first, then most frequent, then first.
 ///
 /// Rules know nothing of each other, so that threads share them.
 pub fn diagnose(view: View<'_>, threads: Threads) -> Vec<Finding> {
+    by_rules(view, threads, |_| true)
+}
+
+/// The same in a part of a run that goes on, by the rules that need no more.
+pub fn diagnose_part(view: View<'_>, threads: Threads) -> Vec<Finding> {
+    by_rules(view, threads, |code| !OF_A_WHOLE_RUN.contains(&code))
+}
+
+/// What the captures themselves lack.
+pub fn diagnose_captures(view: View<'_>, threads: Threads) -> Vec<Finding> {
+    by_rules(view, threads, |code| code == capture_incomplete::RULE.code)
+}
+
+fn by_rules(
+    view: View<'_>,
+    threads: Threads,
+    is_asked: impl Fn(&str) -> bool + Sync,
+) -> Vec<Finding> {
     let found = threads.each(RULES.len(), |at| {
         RULES
             .get(at)
+            .filter(|rule| is_asked(rule.code))
             .map(|rule| (rule.find)(view))
             .unwrap_or_default()
     });

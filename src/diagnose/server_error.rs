@@ -52,7 +52,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 severity: Severity::Warning,
                 endpoint,
                 message,
-                not: Some("not the client's fault: that would be 4xx".into()),
+                not: "not the client's fault: that would be 4xx".into(),
                 next:
                     "look at the server's error log of these moments, and at what stands behind it"
                         .into(),

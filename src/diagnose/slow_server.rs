@@ -18,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
     decided: "Response times less the round trip of the handshake, in sessions without retransmissions and holes, from the request or the reply before it, whichever came later. Three or more replies to one \
               command, a fifth of them at least, that took a second or more. Left out are logins, which servers delay on purpose (see slow-login), commands that wait by \
               design (IDLE), replies that tell of a timeout, and transfers. And connections in which the server's receive window was closed for a second or more in all.",
-    example: "198.51.100.25 port 25 took a second or more for 4 of 4 replies to RCPT: median 2.0 s, 95th percentile 2.0 s; the round trip takes 0.2 ms",
+    example: "198.51.100.25 port 25 took a second or more for 4 of 4 replies to RCPT: median 2.003 s, 95th percentile 2.011 s; the round trip takes 0.2 ms",
     find,
 };
 
@@ -58,7 +58,7 @@ fn not_reading(view: View<'_>) -> impl Iterator<Item = Finding> {
             severity: Severity::Warning,
             endpoint: Some(endpoint),
             message,
-            not: Some("not the network and not the client: the server asked it to stop sending".into()),
+            not: "not the network and not the client: the server asked it to stop sending".into(),
             next: "see what keeps the server from reading: its disk, a content filter before the queue, or too few processes".into(),
         })
     })
@@ -111,7 +111,7 @@ fn taken(exchange: &Exchange, ends: &[Nanos]) -> Option<Span> {
 fn tell(endpoint: Endpoint, verb: &str, mut replies: Replies) -> Finding {
     let all = u64::try_from(replies.thought.len()).unwrap_or(u64::MAX);
     let message = format!(
-        "{} took a second or more for {} of {} to {verb}: median {:.1} s, 95th percentile {:.1} s; the round trip takes {:.1} ms",
+        "{} took a second or more for {} of {} to {verb}: median {:.3} s, 95th percentile {:.3} s; the round trip takes {:.1} ms",
         server(endpoint),
         replies.slow,
         counted(all, "reply"),
@@ -125,7 +125,7 @@ fn tell(endpoint: Endpoint, verb: &str, mut replies: Replies) -> Finding {
         severity: if verb == HIDDEN { Severity::Info } else { Severity::Warning },
         endpoint: Some(endpoint),
         message,
-        not: Some("not the network: nothing was lost, and the round trip is taken off".into()),
+        not: "not the network: nothing was lost, and the round trip is taken off".into(),
         next: "see what the server waits for at this command: a name look-up, a policy service, a filter, a database or its disk".into(),
     })
 }
@@ -185,7 +185,7 @@ mod tests {
         assert!(
             found[0]
                 .message
-                .contains("4 of 4 replies to RCPT: median 2.0 s"),
+                .contains("4 of 4 replies to RCPT: median 2.000 s"),
             "{}",
             found[0].message
         );

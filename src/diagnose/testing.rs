@@ -4,7 +4,7 @@ use crate::align::{Alignment, Clock, Joined};
 use crate::model::{
     CaptureSource, Conversation, Endpoint, Event, Exchange, Finding, LineRef, LogEvent, LogId,
     LogSession, LogSource, LogTime, Lookup, LookupOutcome, Nanos, Neighbour, PacketNo, Proto,
-    RecordType, Seen, Span, Stamp, Transport, Verb, WireSession,
+    RecordType, Seen, Span, Stamp, Transport, Unlisted, Verb, WireSession,
 };
 
 use super::View;
@@ -16,6 +16,7 @@ pub(super) struct Scene {
     pub(super) sources: Vec<LogSource>,
     wires: Vec<WireSession>,
     logs: Vec<LogSession>,
+    pub(super) unlisted: Vec<Unlisted>,
     pub(super) neighbours: Vec<Neighbour>,
     pub(super) alignment: Alignment,
 }
@@ -59,6 +60,7 @@ impl Scene {
             sources: &self.sources,
             wires: &self.wires,
             logs: &self.logs,
+            unlisted: &self.unlisted,
             neighbours: &self.neighbours,
             alignment: &self.alignment,
         }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::align::{Alignment, Clock, Joined, Said, untold};
 use crate::model::{
     CaptureSource, Endpoint, Event, Evidence, Exchange, LogSession, LogSource, Nanos, Neighbour,
-    Side, WireSession,
+    Side, Unlisted, WireSession,
 };
 
 /// All that is known when rules are asked.
@@ -20,6 +20,8 @@ pub struct View<'a> {
     pub wires: &'a [WireSession],
     /// Conversations in the logs.
     pub logs: &'a [LogSession],
+    /// Attempts to connect that nobody answered and that are no sessions, as they are so many; by server.
+    pub unlisted: &'a [Unlisted],
     /// Addresses asked for on a link that nobody answered for.
     pub neighbours: &'a [Neighbour],
     /// Who is whom, and the clocks.

@@ -13,9 +13,10 @@ mod passed_over;
 mod table;
 mod tcp;
 mod udp;
+mod unlisted;
 
 pub use event::{BadChecksums, Connection, Limits, StreamEvent};
 pub use neighbours::Neighbours;
 pub use passed_over::PassedOverTable;
-pub use table::{FlowEvent, FlowId, FlowTable, Overruns};
+pub use table::{FlowEvent, FlowId, FlowTable, GoingOn, Overruns};
 pub use udp::{UdpEvent, UdpId, UdpTable};

@@ -1,18 +1,23 @@
 //! The connections that are open, found by their endpoints.
 
+mod attempts;
+mod rounds;
+
 use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 use slotmap::{SlotMap, new_key_type};
 
 use crate::link::{Checksum, Datagram, Flags, Quote, Segment, Upper};
-use crate::model::{Conversation, Endpoint, IcmpError, Nanos, PacketNo, Side, Span, Transport};
+use crate::model::{Conversation, Endpoint, IcmpError, Nanos, PacketNo, Side, Transport, Unlisted};
 
 use super::half_open::{HalfOpen, HalfOpens};
 use super::key::FlowKey;
 use super::orphans::Orphans;
 use super::tcp::{Arrival, Phase, TcpConnection};
+use super::unlisted::UnlistedByServer;
 use super::{BadChecksums, Connection, Limits, StreamEvent};
+use rounds::{SHORTEST_SILENCE, Turn, silence};
 
 new_key_type! {
     /// Name of a connection while it is open; never used again for another.
@@ -53,11 +58,27 @@ pub struct FlowTable {
     half: HalfOpens,
     /// Connections over that were never opened.
     unanswered: usize,
+    unlisted: UnlistedByServer,
+    /// Time of the latest packet.
+    latest: Nanos,
     orphans: Orphans,
     /// Every open connection once; looked through in turn for those that have fallen silent.
     rounds: VecDeque<Turn>,
     held: usize,
     overruns: Overruns,
+}
+
+/// A connection that is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GoingOn {
+    /// Its ends.
+    pub conversation: Conversation,
+    /// Its first packet.
+    pub start: Nanos,
+    /// Its last packet so far.
+    pub last: Nanos,
+    /// Whether both sides were heard.
+    pub answered: bool,
 }
 
 #[derive(Debug)]
@@ -69,30 +90,6 @@ struct Flow {
 
 /// ICMP errors kept of one connection.
 const MAX_ERRORS: usize = 16;
-/// SYNs and answers replayed one by one; of more only the number is told.
-const MAX_REPLAYED: u32 = 64;
-
-/// A connection whose turn it is to be looked at, once that is worth it: looking touches memory that has gone cold.
-#[derive(Clone, Copy, Debug)]
-struct Turn {
-    id: FlowId,
-    /// Until then no silence can be over, whatever comes.
-    not_before: Nanos,
-}
-
-/// The shortest [`silence`].
-const SHORTEST_SILENCE: Span = silence(Phase::Closed);
-
-/// After how long without a packet a connection is taken for over.
-const fn silence(phase: Phase) -> Span {
-    match phase {
-        // Long enough for the last retransmissions of a FIN.
-        Phase::Closed => Span::seconds(60),
-        Phase::Established => Span::seconds(6 * 3600),
-        // Linux doubles its wait up to 64 seconds between the SYNs that it sends.
-        Phase::Opening => Span::seconds(150),
-    }
-}
 
 impl Flow {
     fn blame(&mut self, error: IcmpError) {
@@ -112,6 +109,8 @@ impl FlowTable {
             flows: SlotMap::with_key(),
             half: HalfOpens::default(),
             unanswered: 0,
+            unlisted: UnlistedByServer::default(),
+            latest: Nanos(i64::MIN),
             orphans: Orphans::default(),
             rounds: VecDeque::new(),
             held: 0,
@@ -136,6 +135,11 @@ impl FlowTable {
         self.flows.len() + self.half.len()
     }
 
+    /// Attempts to connect that nobody answered and that are not listed, by server.
+    pub fn unlisted(&self) -> Vec<Unlisted> {
+        self.unlisted.told()
+    }
+
     /// ICMP errors about connections that never came.
     pub fn unclaimed(&self) -> u64 {
         self.orphans.unclaimed()
@@ -149,6 +153,7 @@ impl FlowTable {
         datagram: &Datagram<'_>,
         out: &mut dyn FnMut(FlowId, FlowEvent<'_>),
     ) -> bool {
+        self.latest = self.latest.max(at);
         self.sweep(at, out);
         let Upper::Tcp(segment) = &datagram.upper else {
             return false;
@@ -177,7 +182,7 @@ impl FlowTable {
         } else {
             let ends = (source, destination);
             if let Some(half) = HalfOpen::begun_by(ends, arrival, segment) {
-                self.begin_half(key, half, out);
+                self.begin_half(half, out);
                 return true;
             }
             self.open_flow(key, source, destination, arrival, segment, out)
@@ -244,105 +249,10 @@ impl FlowTable {
         }
     }
 
-    /// Whether a segment belongs to a connection that is no further after it.
-    fn stays_half_open(
-        &mut self,
-        key: &FlowKey,
-        source: Endpoint,
-        arrival: Arrival,
-        segment: &Segment<'_>,
-    ) -> bool {
-        let half = self.half.get_mut(key);
-        half.is_some_and(|half| half.takes(source, arrival, segment, silence(Phase::Opening)))
-    }
-
-    fn begin_half(
-        &mut self,
-        key: FlowKey,
-        half: HalfOpen,
-        out: &mut dyn FnMut(FlowId, FlowEvent<'_>),
-    ) {
-        if self.half.len() >= self.limits.half_open
-            && let Some((key, oldest)) = self.half.pop()
-        {
-            self.overruns.half_open += 1;
-            if let Some(id) = self.list_half(key, &oldest, out) {
-                if let Some(flow) = self.flows.get_mut(id) {
-                    flow.tcp.note_partial();
-                }
-                self.close(id, out);
-            }
-        }
-        self.half.insert(key, half);
-        if self.orphans.awaits(&key) {
-            self.promote(&key, out);
-        }
-    }
-
-    /// Makes a connection out of a half-open one, which more is known of now.
-    fn promote(&mut self, key: &FlowKey, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) {
-        if let Some(half) = self.half.remove(key) {
-            self.open_half(*key, &half, out);
-        }
-    }
-
-    fn open_half(
-        &mut self,
-        key: FlowKey,
-        half: &HalfOpen,
-        out: &mut dyn FnMut(FlowId, FlowEvent<'_>),
-    ) -> FlowId {
-        let (client, server) = (half.client, half.server);
-        let arrival = half.syn.arrival();
-        let id = self.open_flow(key, client, server, arrival, &half.segment(), out);
-        for (side, greeting, segment) in half.greetings() {
-            let source = if side == Side::Client { client } else { server };
-            let mut arrival = greeting.arrival();
-            for n in 0..greeting.times.min(MAX_REPLAYED) {
-                if n > 0 {
-                    (arrival.at, arrival.id) = (greeting.last, None);
-                }
-                self.segment(id, source, arrival, &segment, out);
-            }
-            let more = greeting.times.saturating_sub(MAX_REPLAYED);
-            if let Some(flow) = self.flows.get_mut(id) {
-                flow.tcp.add_greetings(side, more);
-            }
-        }
-        id
-    }
-
-    /// A connection that was never opened is over.
-    fn close_half(
-        &mut self,
-        key: FlowKey,
-        half: &HalfOpen,
-        out: &mut dyn FnMut(FlowId, FlowEvent<'_>),
-    ) {
-        if let Some(id) = self.list_half(key, half, out) {
-            self.close(id, out);
-        }
-    }
-
-    /// Makes a connection out of one that was never opened and is over, unless there are too many.
-    fn list_half(
-        &mut self,
-        key: FlowKey,
-        half: &HalfOpen,
-        out: &mut dyn FnMut(FlowId, FlowEvent<'_>),
-    ) -> Option<FlowId> {
-        self.unanswered += 1;
-        if self.unanswered > self.limits.unanswered {
-            self.overruns.unlisted += 1;
-            return None;
-        }
-        Some(self.open_half(key, half, out))
-    }
-
     /// The capture is over: closes all connections, oldest first.
     pub fn finish(&mut self, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) {
-        while let Some((key, half)) = self.half.pop() {
-            self.close_half(key, &half, out);
+        while let Some(half) = self.half.pop() {
+            self.close_half(&half, out);
         }
         while let Some(turn) = self.rounds.pop_front() {
             self.close(turn.id, out);
@@ -411,61 +321,14 @@ impl FlowTable {
         id
     }
 
-    /// Looks at two connections; closes those that have fallen silent.
-    fn sweep(&mut self, now: Nanos, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) {
-        if let Some((key, half)) = self.half.pop_silent(now, silence(Phase::Opening)) {
-            self.close_half(key, &half, out);
-        }
-        // Turns of connections that are closed are taken out as they come up; none is passed over while they are many.
-        let crowded = self.rounds.len() > 2 * self.flows.len() + 64;
-        for _ in 0..2 {
-            let Some(turn) = self.rounds.pop_front() else {
-                return;
-            };
-            if now <= turn.not_before && !crowded {
-                self.rounds.push_back(turn);
-                continue;
-            }
-            let Some(flow) = self.flows.get_mut(turn.id) else {
-                continue;
-            };
-            let last = flow.tcp.last();
-            if now.since(last) > SHORTEST_SILENCE {
-                flow.tcp.rest();
-            }
-            if now.since(last) > silence(flow.tcp.phase()) {
-                self.close(turn.id, out);
-            } else {
-                self.rounds.push_back(Turn {
-                    not_before: last + SHORTEST_SILENCE,
-                    ..turn
-                });
-            }
-        }
-    }
-
-    /// Closes the least promising of the connections whose turn it is.
-    fn make_room(&mut self, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) {
-        const LOOKED_AT: usize = 16;
-        let worst = self
-            .rounds
-            .iter()
-            .take(LOOKED_AT)
-            .enumerate()
-            .filter_map(|(at, turn)| {
-                let tcp = &self.flows.get(turn.id)?.tcp;
-                let established = tcp.phase() == Phase::Established;
-                Some((established, tcp.last(), at))
-            })
-            .min()
-            .map_or(0, |(_, _, at)| at);
-        if let Some(turn) = self.rounds.remove(worst) {
-            self.overruns.connections += 1;
-            if let Some(flow) = self.flows.get_mut(turn.id) {
-                flow.tcp.note_partial();
-            }
-            self.close(turn.id, out);
-        }
+    /// The connections that are open and more than an attempt, in no order.
+    pub fn going_on(&self) -> impl Iterator<Item = GoingOn> {
+        self.flows.values().map(|flow| GoingOn {
+            conversation: *flow.tcp.conversation(),
+            start: flow.tcp.start(),
+            last: flow.tcp.last(),
+            answered: flow.tcp.phase() != Phase::Opening,
+        })
     }
 
     fn close(&mut self, id: FlowId, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) {

@@ -234,6 +234,13 @@ impl UdpTable {
         id
     }
 
+    /// It is `now`, and no packet says so: closes all that have fallen silent.
+    pub fn pass_time(&mut self, now: Nanos, out: &mut dyn FnMut(UdpId, UdpEvent<'_>)) {
+        for _ in 0..self.rounds.len().div_ceil(2) {
+            self.sweep(now, out);
+        }
+    }
+
     /// Looks at two; closes those that have fallen silent.
     fn sweep(&mut self, now: Nanos, out: &mut dyn FnMut(UdpId, UdpEvent<'_>)) {
         for _ in 0..2 {

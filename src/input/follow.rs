@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::ops::ControlFlow;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
@@ -66,34 +67,44 @@ impl Follower {
         Ok(())
     }
 
-    /// Gives what was written since the last time; never waits.
+    /// Gives what was written since the last time, until `each` wants no more for now; never waits. Says whether there may be more.
     ///
     /// # Errors
     /// When the system refuses; a name that nobody has is no error.
-    pub fn poll(&mut self, each: &mut dyn FnMut(Growth<'_>)) -> io::Result<()> {
+    pub fn poll(
+        &mut self,
+        each: &mut dyn FnMut(Growth<'_>) -> ControlFlow<()>,
+    ) -> io::Result<ControlFlow<()>> {
         loop {
             if self.file.is_none() {
                 self.find()?;
                 let Some(followed) = &self.file else {
-                    return Ok(());
+                    return Ok(ControlFlow::Continue(()));
                 };
-                if std::mem::replace(&mut self.is_begun, true) && followed.at == 0 {
-                    each(Growth::Anew);
+                let is_next = std::mem::replace(&mut self.is_begun, true) && followed.at == 0;
+                if is_next && each(Growth::Anew).is_break() {
+                    return Ok(ControlFlow::Break(()));
                 }
             }
             let Some(followed) = &mut self.file else {
-                return Ok(());
+                return Ok(ControlFlow::Continue(()));
             };
             if followed.was_rewritten()? {
                 followed.rewind()?;
-                each(Growth::Anew);
+                if each(Growth::Anew).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
             }
-            followed.drain(each)?;
+            if followed.drain(each)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
             // Only a file that was read to its end is left.
             if followed.has(&self.path)? {
-                return Ok(());
+                return Ok(ControlFlow::Continue(()));
             }
-            followed.drain(each)?;
+            if followed.drain(each)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
             self.file = None;
         }
     }
@@ -116,17 +127,26 @@ impl Follower {
 }
 
 impl Followed {
-    fn drain(&mut self, each: &mut dyn FnMut(Growth<'_>)) -> io::Result<()> {
+    fn drain(
+        &mut self,
+        each: &mut dyn FnMut(Growth<'_>) -> ControlFlow<()>,
+    ) -> io::Result<ControlFlow<()>> {
         let mut buffer = vec![0; CHUNK];
         loop {
             let read = match self.file.read(&mut buffer) {
-                Ok(0) => return self.remember(),
+                Ok(0) => {
+                    self.remember()?;
+                    return Ok(ControlFlow::Continue(()));
+                }
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             };
             self.at += u64::try_from(read).unwrap_or(u64::MAX);
-            each(Growth::Bytes(buffer.get(..read).unwrap_or_default()));
+            if each(Growth::Bytes(buffer.get(..read).unwrap_or_default())).is_break() {
+                self.remember()?;
+                return Ok(ControlFlow::Break(()));
+            }
         }
     }
 
@@ -178,12 +198,14 @@ mod tests {
     /// What came, `|` for a new file.
     fn polled(follower: &mut Follower) -> String {
         let mut came = String::new();
-        follower
-            .poll(&mut |growth| match growth {
+        let polled = follower.poll(&mut |growth| {
+            match growth {
                 Growth::Bytes(bytes) => came.push_str(std::str::from_utf8(bytes).unwrap()),
                 Growth::Anew => came.push('|'),
-            })
-            .unwrap();
+            }
+            ControlFlow::Continue(())
+        });
+        assert!(polled.unwrap().is_continue());
         came
     }
 
@@ -194,6 +216,18 @@ mod tests {
             .open(path)
             .unwrap();
         file.write_all(text.as_bytes()).unwrap();
+    }
+
+    #[test]
+    fn whoever_has_enough_gets_the_rest_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        append(&path, &"x".repeat(CHUNK + 1));
+        let mut follower = Follower::new(&path);
+        let polled = follower.poll(&mut |_| ControlFlow::Break(()));
+        assert!(polled.unwrap().is_break());
+        let rest = self::polled(&mut follower);
+        assert_eq!(rest.len(), 1);
     }
 
     #[test]

@@ -262,8 +262,12 @@ fn sound_ip(packet: &[u8]) -> bool {
     claimed.is_ok_and(|claimed| claimed >= 20 && claimed <= packet.len())
 }
 
-/// RFC 1661 and 1662: address and control may be there, the protocol may be one octet.
+/// RFC 1661 and 1662: address and control may be there, the protocol may be one octet. Cisco's addresses in their place have
+/// an Ethernet type behind them (RFC 1547 §4.3.1).
 fn ppp(frame: &[u8]) -> Result<Under<'_>, Passed> {
+    if let [0x0f | 0x8f, 0, ..] = frame {
+        return ethertype_at(frame, 2, 4);
+    }
     let frame = frame.strip_prefix(&[0xff, 3]).unwrap_or(frame);
     let (number, inner) = match frame {
         [short, inner @ ..] if short & 1 == 1 => (u16::from(*short), inner),
@@ -373,6 +377,7 @@ mod tests {
                 ]),
             ),
             (LinkType(104), join(&[&[0x0f, 0, 8, 0], IP])),
+            (LinkType::PPP_HDLC, join(&[&[0x8f, 0, 8, 0], IP])),
             (
                 LinkType(239),
                 join(&[

@@ -7,7 +7,7 @@ use crate::model::{LogId, LogSession, Zone, as_text};
 
 use super::read::{Apart, Pieces, Sink};
 use super::syslog::Syslog;
-use super::{Builder, Follows, Head, Line, Parsed};
+use super::{Builder, Due, Follows, Head, Line, Parsed};
 
 /// Hosts that are told apart.
 const MAX_HOSTS: usize = 64;
@@ -170,6 +170,12 @@ impl<B: Builder> Builder for ByHost<B> {
             follows = host.builder.next_file(head, out);
         }
         follows
+    }
+
+    fn settle(&mut self, due: &Due<'_>, out: &mut Vec<LogSession>) {
+        for host in &mut self.hosts {
+            host.builder.settle(due, out);
+        }
     }
 
     fn finish(&mut self, out: &mut Vec<LogSession>) {

@@ -1,6 +1,8 @@
 //! The shape of a log format.
 
-use crate::model::{LogId, LogSession, Shows, Stamp, Zone};
+use std::net::IpAddr;
+
+use crate::model::{LogId, LogSession, LogTime, Shows, Stamp, Zone};
 
 use super::read::{Pieces, Sink};
 
@@ -63,6 +65,15 @@ pub enum Follows {
     Meanwhile,
 }
 
+/// Which sessions of a log that is followed are given, although more may be told of them.
+#[derive(Clone, Copy)]
+pub struct Due<'a> {
+    /// Those whose last line was written before this.
+    pub before: LogTime,
+    /// But not those of a client's address and port whose connection is known to go on.
+    pub goes_on: &'a dyn Fn(IpAddr, u16) -> bool,
+}
+
 /// Puts the lines of one log together into sessions.
 pub trait Builder: Send {
     /// Takes the next line. Sessions that it completes go to `out`.
@@ -77,6 +88,10 @@ pub trait Builder: Send {
     fn next_file(&mut self, _head: &Head<'_>, _out: &mut Vec<LogSession>) -> Follows {
         Follows::Later
     }
+
+    /// Sessions that are over and are kept for what may still be told of them go to `out` where they are due: a log that is followed has no end.
+    /// Formats that give each session once it is over need not do anything.
+    fn settle(&mut self, _due: &Due<'_>, _out: &mut Vec<LogSession>) {}
 
     /// The file is over: sessions still open go to `out` as they are.
     fn finish(&mut self, out: &mut Vec<LogSession>);

@@ -46,6 +46,18 @@ impl<T> Slots<T> {
         Some(thing)
     }
 
+    /// Takes out those that are `wanted`, with their numbers, which are free; the others keep theirs.
+    pub(super) fn take_if(&mut self, wanted: impl Fn(&T) -> bool) -> Vec<(usize, T)> {
+        let mut taken = Vec::new();
+        for (at, slot) in self.all.iter_mut().enumerate() {
+            if let Some(thing) = slot.take_if(|thing| wanted(thing)) {
+                taken.push((at, thing));
+                self.free.push(at);
+            }
+        }
+        taken
+    }
+
     /// Takes all out, in the order of their numbers.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = T> {
         self.free.clear();
@@ -64,6 +76,8 @@ mod tests {
         assert_eq!((slots.remove(a), slots.remove(a)), (Some("a"), None));
         assert_eq!((slots.len(), slots.get(b)), (1, Some(&"b")));
         assert_eq!(slots.insert("c"), a);
+        assert_eq!(slots.take_if(|thing| *thing == "c"), [(a, "c")]);
+        assert_eq!((slots.len(), slots.insert("c")), (1, a));
         assert_eq!(slots.drain().collect::<Vec<_>>(), ["c", "b"]);
         assert_eq!(slots.len(), 0);
     }

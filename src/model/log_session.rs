@@ -58,6 +58,8 @@ pub struct LogSource {
     pub unparsed_first: Vec<(u64, String)>,
     /// Of those, lines that were too long to read.
     pub overlong: u64,
+    /// Where a program says in it that its disk is full.
+    pub disk_full: Option<DiskFull>,
     /// Lines with a stamp before that of a line above them.
     pub late: u64,
     /// By how much the latest of them.
@@ -70,6 +72,17 @@ pub struct LogSource {
     pub last: Option<LogTime>,
     /// What was wrong with the file itself.
     pub damage: DamageLog,
+}
+
+/// Lines that say that a disk is full, with the number of the first and the last and when they were written, where that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskFull {
+    /// How many.
+    pub lines: u64,
+    /// The first.
+    pub first: (u64, Option<LogTime>),
+    /// The last.
+    pub last: (u64, Option<LogTime>),
 }
 
 /// A file of a rotated set.
@@ -99,6 +112,7 @@ impl LogSource {
             unparsed: 0,
             unparsed_first: Vec::new(),
             overlong: 0,
+            disk_full: None,
             late: 0,
             late_by: Span::ZERO,
             remarks: Vec::new(),

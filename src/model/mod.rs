@@ -29,6 +29,7 @@ mod shows;
 mod text;
 mod threads;
 mod time;
+mod unlisted;
 mod verb;
 mod wire_session;
 
@@ -46,7 +47,7 @@ pub use forwarded::{Forwarded, ForwardedBy};
 pub use icmp::{IcmpError, IcmpReason};
 pub use keylog::{KeySource, Keylog};
 pub use log_session::{
-    Ending, Event, Extent, LogCommand, LogEvent, LogId, LogPart, LogSession, LogSource,
+    DiskFull, Ending, Event, Extent, LogCommand, LogEvent, LogId, LogPart, LogSession, LogSource,
     LoggedFetch, LoggedMessage, LoggedOctets, LoggedSize, LoggedTls, Role, Zone,
 };
 pub use lookup::{LedBy, Lookup, LookupOutcome, RecordType};
@@ -61,6 +62,7 @@ pub use shows::{ClockStep, Marks, Shown, Shows};
 pub use text::{as_text, from_wire};
 pub use threads::Threads;
 pub use time::{LogTime, Nanos, Span, Stamp};
+pub use unlisted::Unlisted;
 pub use verb::Verb;
 pub use wire_session::{
     Certificate, Counts, Decryption, Direction, Handshake, Overlap, PacketNo, ServerName,

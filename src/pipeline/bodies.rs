@@ -155,17 +155,22 @@ impl BodyFiles {
         mut self,
         sessions: &mut [WireSession],
     ) -> (Vec<String>, Option<PipelineError>) {
-        for (session, number) in sessions.iter_mut().zip(1u64..) {
-            for body in &mut session.bodies {
-                let name = format!("s{number}-{}.{}", body.number.0, body.kind.extension());
-                let path = self.rules.folder.join(&name);
-                match renamed(&self.rules.folder.join(&body.file), &path) {
-                    Ok(()) => body.file = name,
-                    Err(source) => self.fail(&path, source),
-                }
-            }
+        for (session, number) in sessions.iter_mut().zip(1..) {
+            self.name(session, number);
         }
         (self.bounds.told(&self.rules), self.failure)
+    }
+
+    /// Names the files of a session after its number.
+    pub(super) fn name(&mut self, session: &mut WireSession, number: usize) {
+        for body in &mut session.bodies {
+            let name = format!("s{number}-{}.{}", body.number.0, body.kind.extension());
+            let path = self.rules.folder.join(&name);
+            match renamed(&self.rules.folder.join(&body.file), &path) {
+                Ok(()) => body.file = name,
+                Err(source) => self.fail(&path, source),
+            }
+        }
     }
 
     fn bytes(&mut self, key: (FlowId, BodyNo), kind: BodyKind, bytes: &[u8]) {

@@ -1,27 +1,23 @@
 //! Captures become wire sessions.
 
-use slotmap::SecondaryMap;
-
 use crate::capture::{Merged, Reader};
-use crate::flow::{
-    BadChecksums, Connection, FlowEvent, FlowId, FlowTable, Neighbours, PassedOverTable, UdpEvent,
-    UdpId, UdpTable,
-};
+use crate::flow::{BadChecksums, FlowTable, GoingOn, Neighbours, PassedOverTable, UdpTable};
 use crate::input::{Front, Window};
 use crate::link::{Checksum, LinkDecoder, Passed, UdpDatagram, Upper, neighbourly, quote};
 use crate::model::{
-    CaptureSource, DamageLog, IcmpError, Nanos, Neighbour, PassedOver, Proto, Transport,
-    WireSession,
+    CaptureSource, DamageLog, IcmpError, Nanos, Neighbour, PacketNo, PassedOver, Transport,
+    Unlisted, WireSession,
 };
-use crate::protocol::dns::{self, DnsDialogue, is_from_server, is_question, is_server_port};
+use crate::protocol::dns::{self, is_from_server, is_question, is_server_port};
 use crate::protocol::tls::Secrets;
-use crate::protocol::{Dialogue, Driver};
 
 use super::bodies::BodyFiles;
 use super::keys::Keys;
 use super::output::Output;
 use super::owners::Owners;
 use super::packets::{Packets, Used};
+use super::passing::{Leaving, Passing};
+use super::readers::Readers;
 use super::{Options, PipelineError, Progress};
 
 /// What the captures gave.
@@ -30,6 +26,8 @@ pub(super) struct Wires {
     pub(super) sources: Vec<CaptureSource>,
     /// In the order of their first packets.
     pub(super) sessions: Vec<WireSession>,
+    /// Attempts to connect that nobody answered and that are not listed.
+    pub(super) unlisted: Vec<Unlisted>,
     /// Addresses that nobody answered for.
     pub(super) neighbours: Vec<Neighbour>,
     /// Time of the first packet.
@@ -88,23 +86,7 @@ pub(super) fn read(
     keys: &mut Keys,
     progress: &mut Progress,
 ) -> Result<Wires, PipelineError> {
-    let mut names = Vec::new();
-    let mut readers = Vec::new();
-    for capture in opened {
-        names.push((capture.name, capture.damage));
-        readers.push(capture.reader);
-    }
-    let merged = Merged::new(readers, options.packets.turn);
-    let mut packets = Packets::new(
-        merged,
-        names,
-        &options.packets,
-        output,
-        options.meter.clone(),
-    )?;
-    let owners = Owners::new(packets.merged().processes());
-    let bodies = options.bodies.as_ref().map(BodyFiles::create).transpose()?;
-    let mut followed = Followed::new(options, owners, &keys.secrets, bodies);
+    let (mut packets, mut followed) = begin(opened, output, options, keys)?;
     while let Some(used) = packets.next(progress) {
         keys.catch_up(packets.merged(), used.from, packets.name(used.from));
         let passed = followed.packet(used, packets.bytes());
@@ -113,6 +95,87 @@ pub(super) fn read(
         }
         packets.sessions(followed.table.open(), followed.readers.sessions.len());
     }
+    followed.close();
+    Ok(finish(packets, followed, options, progress))
+}
+
+/// Reads all captures as one, until it `is_stopped`, and does `beside` meanwhile, which takes the sessions as they are over.
+///
+/// # Errors
+/// When the filter is not understood, or bodies cannot be written.
+pub(super) fn read_beside<R: Send>(
+    opened: Vec<Opened<'_>>,
+    output: Option<Output>,
+    options: &Options,
+    keys: &mut Keys,
+    progress: &mut Progress,
+    is_stopped: impl Fn() -> bool,
+    beside: impl FnOnce(&Passing) -> R + Send,
+) -> Result<(Wires, R), PipelineError> {
+    let (mut packets, followed) = begin(opened, output, options, keys)?;
+    let passing = Passing::new(followed);
+    let done = std::thread::scope(|scope| {
+        let beside = scope.spawn(|| {
+            let _left = Leaving(&passing);
+            beside(&passing)
+        });
+        while let Some(used) = packets.next(progress) {
+            keys.catch_up(packets.merged(), used.from, packets.name(used.from));
+            let Some(mut followed) = passing.with_room().filter(|_| !is_stopped()) else {
+                break;
+            };
+            let passed = followed.packet(used, packets.bytes());
+            followed.heard = Some((used.number, used.record.time));
+            if let Some(passed) = passed {
+                packets.passed(used.from, passed);
+            }
+            let over = followed.taken + followed.readers.sessions.len();
+            packets.sessions(followed.table.open(), over);
+        }
+        passing.end();
+        match beside.join() {
+            Ok(done) => done,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    });
+    let wires = finish(packets, passing.into_followed(), options, progress);
+    Ok((wires, done))
+}
+
+/// The packets of all captures, and nothing followed yet.
+fn begin<'m>(
+    opened: Vec<Opened<'m>>,
+    output: Option<Output>,
+    options: &Options,
+    keys: &Keys,
+) -> Result<(Packets<'m>, Followed), PipelineError> {
+    let mut names = Vec::new();
+    let mut readers = Vec::new();
+    for capture in opened {
+        names.push((capture.name, capture.damage));
+        readers.push(capture.reader);
+    }
+    let merged = Merged::new(readers, options.packets.turn);
+    let packets = Packets::new(
+        merged,
+        names,
+        &options.packets,
+        output,
+        options.meter.clone(),
+    )?;
+    let owners = Owners::new(packets.merged().processes());
+    let bodies = options.bodies.as_ref().map(BodyFiles::create).transpose()?;
+    let followed = Followed::new(options, owners, &keys.secrets, bodies);
+    Ok((packets, followed))
+}
+
+/// What all of it gave, once it is over.
+fn finish(
+    packets: Packets<'_>,
+    followed: Followed,
+    options: &Options,
+    progress: &mut Progress,
+) -> Wires {
     let spent = packets.finish(options.capture_zone, progress);
     let origin = spent.sources.iter().filter_map(|source| source.first).min();
     let mut wires = Wires {
@@ -123,11 +186,11 @@ pub(super) fn read(
     };
     followed.finish(&mut wires);
     wires.overruns.extend(spent.overruns);
-    Ok(wires)
+    wires
 }
 
 /// The connections of all captures and who reads them.
-struct Followed {
+pub(super) struct Followed {
     link: LinkDecoder,
     table: FlowTable,
     udp: UdpTable,
@@ -139,17 +202,10 @@ struct Followed {
     bad_icmp: u64,
     /// ICMP errors about nothing known.
     unquoted: u64,
-}
-
-/// One protocol driver for each open connection.
-#[derive(Default)]
-struct Readers {
-    open: SecondaryMap<FlowId, Driver>,
-    name_service: SecondaryMap<UdpId, DnsDialogue>,
-    sessions: Vec<WireSession>,
-    owners: Owners,
-    secrets: Secrets,
-    bodies: Option<BodyFiles>,
+    /// Number and time of the last packet, where somebody asks.
+    pub(super) heard: Option<(PacketNo, Nanos)>,
+    /// Sessions that were taken before the end.
+    taken: usize,
 }
 
 impl Followed {
@@ -174,6 +230,8 @@ impl Followed {
             neighbours: Neighbours::default(),
             passed_over: PassedOverTable::default(),
             unquoted: 0,
+            heard: None,
+            taken: 0,
         }
     }
 
@@ -266,11 +324,48 @@ impl Followed {
         None
     }
 
-    fn finish(mut self, wires: &mut Wires) {
+    /// Sessions that are over and not taken.
+    pub(super) fn waiting(&self) -> usize {
+        self.readers.sessions.len()
+    }
+
+    /// Takes the sessions that are over.
+    pub(super) fn take(&mut self) -> Vec<WireSession> {
+        let sessions = std::mem::take(&mut self.readers.sessions);
+        self.taken += sessions.len();
+        sessions
+    }
+
+    /// The connections that are not.
+    pub(super) fn going_on(&self) -> Vec<GoingOn> {
+        self.table.going_on().collect()
+    }
+
+    /// Gives the bodies of a session their names, now that it has its number.
+    pub(super) fn name_bodies(&mut self, session: &mut WireSession, number: usize) {
+        if let Some(bodies) = &mut self.readers.bodies {
+            bodies.name(session, number);
+        }
+    }
+
+    /// The packets are over: so are all connections.
+    pub(super) fn close(&mut self) {
         let readers = &mut self.readers;
         self.table.finish(&mut |id, event| readers.take(id, event));
         self.udp
             .finish(&mut |id, event| readers.take_udp(id, event));
+    }
+
+    /// It is `now`, and no packet says so.
+    pub(super) fn pass_time(&mut self, now: Nanos) {
+        let readers = &mut self.readers;
+        self.table
+            .pass_time(now, &mut |id, event| readers.take(id, event));
+        self.udp
+            .pass_time(now, &mut |id, event| readers.take_udp(id, event));
+    }
+
+    fn finish(self, wires: &mut Wires) {
         let mut sessions = self.readers.sessions;
         sessions.sort_by_key(|session| session.first_packet);
         dns::tie(&mut sessions);
@@ -330,106 +425,9 @@ impl Followed {
             wires.unwritten = failure;
         }
         wires.sessions = sessions;
+        wires.unlisted = self.table.unlisted();
         wires.neighbours = self.neighbours.unanswered();
         wires.passed_over = passed_over;
         wires.overruns = told;
-    }
-}
-
-impl Readers {
-    /// Of UDP only name service is read.
-    fn take_udp(&mut self, id: UdpId, event: UdpEvent<'_>) {
-        match event {
-            UdpEvent::Datagram {
-                side,
-                at,
-                packet,
-                bytes,
-            } => {
-                if !self.name_service.contains_key(id) {
-                    self.name_service.insert(id, DnsDialogue::default());
-                }
-                if let Some(dialogue) = self.name_service.get_mut(id) {
-                    dialogue.datagram(side, at, packet, bytes);
-                }
-            }
-            UdpEvent::Closed(connection) => {
-                let server = connection.conversation.server.ip;
-                let process = self.owners.of(&connection.conversation);
-                let dialogue = self.name_service.remove(id);
-                let told = dialogue.and_then(|dialogue| dialogue.finish(server));
-                self.sessions.extend(told.map(|told| WireSession {
-                    process,
-                    ..session(*connection, Proto("dns"), told)
-                }));
-            }
-        }
-    }
-
-    fn take(&mut self, id: FlowId, event: FlowEvent<'_>) {
-        match event {
-            FlowEvent::Opened(conversation) => {
-                let secrets = self.secrets.clone();
-                let mut driver = Driver::with_secrets(conversation.server.port, secrets);
-                if self.bodies.is_some() {
-                    driver = driver.with_bodies();
-                }
-                self.open.insert(id, driver);
-            }
-            FlowEvent::Stream(event) => {
-                if let Some(driver) = self.open.get_mut(id) {
-                    driver.event(event);
-                    if let Some(bodies) = &mut self.bodies {
-                        driver.bodies().for_each(|piece| bodies.take(id, piece));
-                    }
-                }
-            }
-            FlowEvent::Closed(connection) => {
-                if let Some(driver) = self.open.remove(id) {
-                    let (proto, mut dialogue) = driver.finish();
-                    let bodies = self.bodies.as_mut().map(|bodies| {
-                        let last = dialogue.bodies.drain();
-                        last.for_each(|piece| bodies.take(id, piece));
-                        bodies.closed(id)
-                    });
-                    self.sessions.push(WireSession {
-                        process: self.owners.of(&connection.conversation),
-                        bodies: bodies.unwrap_or_default(),
-                        ..session(*connection, proto, dialogue)
-                    });
-                }
-            }
-        }
-    }
-}
-
-fn session(connection: Connection, proto: Proto, dialogue: Dialogue) -> WireSession {
-    WireSession {
-        conversation: connection.conversation,
-        proto,
-        encryption: dialogue.encryption,
-        start: connection.start,
-        end: connection.end,
-        first_packet: connection.first_packet,
-        conn_state: connection.conn_state,
-        history: connection.history,
-        counts: connection.counts,
-        handshake: connection.handshake,
-        passage: connection.passage,
-        tls: dialogue.tls,
-        exchanges: dialogue.exchanges,
-        bursts: dialogue.bursts,
-        inferred: dialogue.inferred,
-        names: dialogue.names,
-        forwarded: dialogue.forwarded,
-        icmp_errors: connection.icmp_errors,
-        lookups: dialogue.lookups,
-        led_by: None,
-        overlaps: connection.overlaps,
-        process: None,
-        messages: dialogue.messages,
-        bodies: Vec::new(),
-        faults: dialogue.faults,
-        notes: dialogue.notes,
     }
 }

@@ -1,82 +1,27 @@
-//! Logs that are read while they are written: beside an interface, or alone.
+//! Logs that are read while they are written: beside packets, or alone.
 //!
-//! A thread looks at each name five times a second, gives what was written to the log's readers and takes the sessions that are complete. What is
-//! kept is bounded: by the formats' builders, and here by [`MAX_SESSIONS`]; the oldest sessions beyond it are left, and the log says so.
+//! Each name is looked at now and then; what was written goes to the log's readers, and the sessions that are complete are given. Nothing is
+//! kept here but the beginning of a file whose format is not told yet; a file that is ahead of the packets is read on later.
 
+use std::net::IpAddr;
+use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::input::{Follower, Growth, Input, InputError, expand};
 use crate::log::{Chosen, Era, LogError, Opening, Reader};
-use crate::model::{DamageLog, LogId, LogSession, LogTime};
+use crate::model::{DamageLog, LogId, LogSession, LogSource, LogTime, Span};
 
-use super::logs::{Told, how};
-use super::options::{LogPlace, listens};
+use super::logs::{given_clock, how};
+use super::options::LogPlace;
 use super::{Options, PipelineError};
 
-/// Time between two looks.
-const PAUSE: Duration = Duration::from_millis(200);
-/// Servers write some lines a little later than they act.
-const GRACE: Duration = Duration::from_millis(700);
 /// Octets by which a format is told; with fewer it is waited for more.
 const ENOUGH: usize = 1 << 16;
-/// Sessions of a log that are kept: some 300 MB.
-const MAX_SESSIONS: usize = 500_000;
-/// So many more before the oldest go, all at once.
-const SLACK: usize = MAX_SESSIONS / 8;
-
-/// Logs that are being followed.
-pub(super) struct Following {
-    work: JoinHandle<Told>,
-    over: Arc<AtomicBool>,
-}
-
-impl Following {
-    /// Begins to follow the logs of `options`: from their ends when packets are listened to meanwhile, else from their beginnings.
-    pub(super) fn start(options: &Options, from: Place) -> Self {
-        let over = Arc::new(AtomicBool::new(false));
-        let mut logs: Vec<Log> = Vec::new();
-        let mut failures = Vec::new();
-        for log in &options.logs {
-            let path = match &log.place {
-                LogPlace::Files(path) => path,
-                LogPlace::Table(address) => {
-                    let address = address.clone();
-                    failures.push(InputError::TableFollowed { address }.into());
-                    continue;
-                }
-            };
-            // A name that is not there yet is waited for.
-            let paths = expand(path).unwrap_or_else(|_| vec![path.clone()]);
-            logs.extend(
-                paths
-                    .into_iter()
-                    .map(|path| Log::new(&path, log.format.clone(), from, options)),
-            );
-        }
-        let (told_over, options) = (over.clone(), options.clone());
-        let work = thread::spawn(move || follow(logs, failures, &options, &told_over));
-        Self { work, over }
-    }
-
-    /// The packets are over: gives what the logs told until now.
-    pub(super) fn finish(self) -> Told {
-        thread::sleep(GRACE);
-        self.over.store(true, Ordering::Relaxed);
-        self.told()
-    }
-
-    /// Waits for the user to stop it, and gives what the logs told.
-    pub(super) fn told(self) -> Told {
-        match self.work.join() {
-            Ok(told) => told,
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-    }
-}
+/// Time of the log that passes before a session is given although more may be told of it, as what becomes of its messages.
+pub(super) const TOLD_AFTER: Span = Span::seconds(30);
+/// The same of a log to which nothing is written.
+const QUIET: Duration = Duration::from_secs(30);
 
 /// From where on a log is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,30 +30,132 @@ pub(super) enum Place {
     End,
 }
 
-fn follow(
-    mut logs: Vec<Log>,
+/// Logs that are being followed.
+pub(super) struct Logs {
+    names: Vec<Log>,
     failures: Vec<PipelineError>,
-    options: &Options,
-    over: &AtomicBool,
-) -> Told {
-    loop {
-        let is_last = over.load(Ordering::Relaxed);
-        for log in &mut logs {
-            log.look(options);
+    /// Logs that were opened so far: each has its number in this order.
+    opened: u16,
+}
+
+/// How far a log is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    pub(super) log: LogId,
+    /// The stamp of its last line.
+    pub(super) present: Option<LogTime>,
+    /// When something was last written to it.
+    pub(super) heard: Instant,
+    /// When it first told of a session.
+    pub(super) begun: Option<Instant>,
+}
+
+/// Whether all that is written was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reached {
+    End,
+    Middle,
+}
+
+impl Logs {
+    /// None at all.
+    pub(super) const fn none() -> Self {
+        Self {
+            names: Vec::new(),
+            failures: Vec::new(),
+            opened: 0,
         }
-        if is_last || options.stop.is_set() && !listens(options) {
-            break;
+    }
+
+    /// Begins to follow the logs of `options`, from `from` on.
+    pub(super) fn start(options: &Options, from: Place) -> Self {
+        let mut logs = Self::none();
+        for log in &options.logs {
+            let path = match &log.place {
+                LogPlace::Files(path) => path,
+                LogPlace::Table(address) => {
+                    let address = address.clone();
+                    let failure = InputError::TableFollowed { address };
+                    logs.failures.push(failure.into());
+                    continue;
+                }
+            };
+            // A name that is not there yet is waited for.
+            let paths = expand(path).unwrap_or_else(|_| vec![path.clone()]);
+            for path in paths {
+                let log = Log::new(&path, log.format.clone(), from, options, &mut logs.opened);
+                logs.names.push(log);
+            }
         }
-        thread::sleep(PAUSE);
+        logs
     }
-    let mut told = Told {
-        failures,
-        ..Told::default()
-    };
-    for log in logs {
-        log.finish(options, &mut told);
+
+    /// Reads on until some `room` sessions are complete; gives those that are. A session of a client's end whose connection `goes_on` may
+    /// not be.
+    pub(super) fn look(
+        &mut self,
+        options: &Options,
+        room: usize,
+        goes_on: &dyn Fn(IpAddr, u16) -> bool,
+    ) -> (Vec<LogSession>, Reached) {
+        let mut sessions = Vec::new();
+        let mut reached = Reached::End;
+        for log in &mut self.names {
+            let left = room.saturating_sub(sessions.len());
+            if left == 0 {
+                reached = Reached::Middle;
+                break;
+            }
+            if log.look(options, left, &mut self.opened) == Reached::Middle {
+                reached = Reached::Middle;
+            }
+            for kept in &mut log.readers {
+                kept.settle(goes_on);
+                sessions.append(&mut kept.sessions());
+            }
+        }
+        (sessions, reached)
     }
-    told
+
+    /// How far each is.
+    pub(super) fn marks(&self) -> Vec<Mark> {
+        self.kept().map(|kept| kept.mark).collect()
+    }
+
+    /// What is to be said of each so far, in the order of their numbers.
+    pub(super) fn sources(&self, options: &Options) -> Vec<LogSource> {
+        let mut sources: Vec<LogSource> = self
+            .names
+            .iter()
+            .flat_map(|log| log.readers.iter().map(move |kept| (&log.damage, kept)))
+            .map(|(damage, kept)| kept.source(damage, options))
+            .collect();
+        sources.sort_by_key(|source| source.id);
+        sources
+    }
+
+    fn kept(&self) -> impl Iterator<Item = &Kept> {
+        self.names.iter().flat_map(|log| &log.readers)
+    }
+
+    /// The logs are over: what is to be said of each, the sessions that were not complete, and what went wrong.
+    pub(super) fn finish(
+        mut self,
+        options: &Options,
+    ) -> (Vec<LogSource>, Vec<LogSession>, Vec<PipelineError>) {
+        let (mut sources, mut sessions) = (Vec::new(), Vec::new());
+        for mut log in self.names {
+            log.open_at_last(options, &mut self.opened);
+            self.failures.extend(log.error);
+            for kept in log.readers {
+                let (source, mut rest) = kept.finish(&log.damage, options);
+                sources.push(source);
+                sessions.append(&mut rest);
+            }
+        }
+        sources.sort_by_key(|source| source.id);
+        (sources, sessions, self.failures)
+    }
 }
 
 /// One name.
@@ -122,16 +169,20 @@ struct Log {
     error: Option<PipelineError>,
 }
 
-/// A reader and the sessions that it gave.
+/// A reader and how far it is.
 struct Kept {
     reader: Reader,
-    sessions: Vec<LogSession>,
-    /// Of the oldest, how many were let go.
-    left: u64,
+    mark: Mark,
 }
 
 impl Log {
-    fn new(path: &Path, format: Option<Chosen>, from: Place, options: &Options) -> Self {
+    fn new(
+        path: &Path,
+        format: Option<Chosen>,
+        from: Place,
+        options: &Options,
+        opened: &mut u16,
+    ) -> Self {
         let mut log = Self {
             follower: Follower::new(path),
             format,
@@ -141,13 +192,13 @@ impl Log {
             error: None,
         };
         if from == Place::End && path.exists() {
-            log.error = log.pass_over(options).err();
+            log.error = log.pass_over(options, opened).err();
         }
         log
     }
 
     /// Passes over what is in the file already; its beginning tells the format and the columns.
-    fn pass_over(&mut self, options: &Options) -> Result<(), PipelineError> {
+    fn pass_over(&mut self, options: &Options, opened: &mut u16) -> Result<(), PipelineError> {
         let input = Input::open(self.follower.path())?;
         let octets = u64::try_from(input.bytes.len()).unwrap_or(u64::MAX);
         self.follower
@@ -158,7 +209,7 @@ impl Log {
             })?;
         self.begun = input.bytes.get(..ENOUGH).unwrap_or(&input.bytes).to_vec();
         if octets > 0 {
-            self.open(options, Some(&input.bytes))
+            self.open(options, opened, Some(&input.bytes))
                 .map_err(|source| PipelineError::Log {
                     file: self.name(),
                     source,
@@ -171,158 +222,155 @@ impl Log {
         self.follower.path().display().to_string()
     }
 
-    fn look(&mut self, options: &Options) {
+    fn look(&mut self, options: &Options, room: usize, opened: &mut u16) -> Reached {
         if self.error.is_some() {
-            return;
+            return Reached::End;
         }
-        let name = self.name();
-        let mut grown: Vec<Option<Vec<u8>>> = Vec::new();
-        let polled = self.follower.poll(&mut |growth| match growth {
-            Growth::Bytes(bytes) => grown.push(Some(bytes.to_vec())),
-            Growth::Anew => grown.push(None),
-        });
-        if let Err(source) = polled {
-            self.damage
-                .note(0, || format!("it could not be followed on: {source}"));
-        }
-        for growth in grown {
+        // The follower gives bytes while the readers take them.
+        let mut follower = std::mem::replace(&mut self.follower, Follower::new(Path::new("")));
+        let name = follower.path().display().to_string();
+        let polled = follower.poll(&mut |growth| {
             match growth {
-                Some(bytes) => self.take(&bytes, options),
-                None => {
+                Growth::Bytes(bytes) => self.take(bytes, &name, options, opened),
+                Growth::Anew => {
                     for kept in &mut self.readers {
                         kept.reader.next_file(&name, &[]);
                     }
                 }
             }
-        }
-        for kept in &mut self.readers {
-            kept.collect();
+            let complete: usize = self.readers.iter().map(|kept| kept.reader.complete()).sum();
+            if complete < room {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
+        });
+        self.follower = follower;
+        match polled {
+            Ok(ControlFlow::Continue(())) => Reached::End,
+            Ok(ControlFlow::Break(())) => Reached::Middle,
+            Err(source) => {
+                self.damage
+                    .note(0, || format!("it could not be followed on: {source}"));
+                Reached::End
+            }
         }
     }
 
-    fn take(&mut self, bytes: &[u8], options: &Options) {
+    fn take(&mut self, bytes: &[u8], name: &str, options: &Options, opened: &mut u16) {
         if self.readers.is_empty() {
             self.begun.extend_from_slice(bytes);
             // With little to go by, a format that cannot be told yet may be told later.
-            if self.open(options, None).is_err() && self.begun.len() > ENOUGH {
+            if self.open_as(name, options, opened, None).is_err() && self.begun.len() > ENOUGH {
                 self.begun.truncate(ENOUGH);
             }
             return;
         }
         for kept in &mut self.readers {
-            kept.reader.take(bytes);
+            kept.take(bytes);
         }
     }
 
     /// Opens the log by what has come of it; `before` are bytes that are not to be read.
-    fn open(&mut self, options: &Options, before: Option<&[u8]>) -> Result<(), LogError> {
+    fn open(
+        &mut self,
+        options: &Options,
+        opened: &mut u16,
+        before: Option<&[u8]>,
+    ) -> Result<(), LogError> {
         let name = self.name();
-        let era = match (options.year, self.modified()) {
+        self.open_as(&name, options, opened, before)
+    }
+
+    fn open_as(
+        &mut self,
+        name: &str,
+        options: &Options,
+        opened: &mut u16,
+        before: Option<&[u8]>,
+    ) -> Result<(), LogError> {
+        let era = match (options.year, modified(name)) {
             (Some(year), _) => Era::Year(year),
             (None, Some(until)) => Era::Until(until),
             (None, None) => Era::default(),
         };
-        let openings = Opening::of(&self.begun, how(&name, self.format.as_ref(), era, options))?;
-        for (opening, at) in openings.iter().zip(0..) {
-            let mut reader = opening.reader(LogId(at), &name, &self.begun);
+        let openings = Opening::of(&self.begun, how(name, self.format.as_ref(), era, options))?;
+        for opening in &openings {
+            let id = LogId(*opened);
+            *opened = opened.saturating_add(1);
+            let mut kept = Kept::new(opening.reader(id, name, &self.begun), id);
             match before {
-                Some(before) => reader.pass_over(before),
-                None => reader.take(&self.begun),
+                Some(before) => kept.reader.pass_over(before),
+                None => kept.take(&self.begun),
             }
-            self.readers.push(Kept {
-                reader,
-                sessions: Vec::new(),
-                left: 0,
-            });
+            self.readers.push(kept);
         }
         self.begun.clear();
         Ok(())
     }
 
-    fn modified(&self) -> Option<LogTime> {
-        let input = Input::open(self.follower.path()).ok()?;
-        input.modified.map(|at| LogTime(at.0))
-    }
-
-    fn finish(mut self, options: &Options, told: &mut Told) {
+    /// The last chance to tell the format.
+    fn open_at_last(&mut self, options: &Options, opened: &mut u16) {
         if self.readers.is_empty() && self.error.is_none() {
-            self.error = self
-                .open(options, None)
-                .err()
-                .map(|source| PipelineError::Log {
-                    file: self.name(),
-                    source,
-                });
-        }
-        told.failures.extend(self.error);
-        for kept in self.readers {
-            kept.finish(&self.damage, told);
+            let tried = self.open(options, opened, None);
+            self.error = tried.err().map(|source| PipelineError::Log {
+                file: self.name(),
+                source,
+            });
         }
     }
+}
+
+fn modified(path: &str) -> Option<LogTime> {
+    let input = Input::open(Path::new(path)).ok()?;
+    input.modified.map(|at| LogTime(at.0))
 }
 
 impl Kept {
-    /// Takes the sessions that are complete.
-    fn collect(&mut self) {
-        self.sessions.append(&mut self.reader.sessions());
-        self.left += let_go(&mut self.sessions, MAX_SESSIONS, SLACK);
+    fn new(reader: Reader, log: LogId) -> Self {
+        Self {
+            reader,
+            mark: Mark {
+                log,
+                present: None,
+                heard: Instant::now(),
+                begun: None,
+            },
+        }
     }
 
-    fn finish(mut self, damage: &DamageLog, told: &mut Told) {
-        self.collect();
-        let (mut source, mut sessions) = self.reader.finish();
-        let id = LogId(u16::try_from(told.sources.len()).unwrap_or(u16::MAX));
-        source.id = id;
-        source.damage.absorb(damage.clone());
-        if self.left > 0 {
-            source.damage.note(0, || {
-                format!(
-                    "{} sessions, the oldest, are left: more were written than are kept",
-                    self.left
-                )
-            });
+    fn take(&mut self, bytes: &[u8]) {
+        self.reader.take(bytes);
+        self.mark.heard = Instant::now();
+        self.mark.present = self.reader.present();
+    }
+
+    /// Has the reader give what it keeps only for what may still be told.
+    fn settle(&mut self, goes_on: &dyn Fn(IpAddr, u16) -> bool) {
+        let after = (self.mark.heard.elapsed() < QUIET).then_some(TOLD_AFTER);
+        self.reader.settle(after, goes_on);
+    }
+
+    fn sessions(&mut self) -> Vec<LogSession> {
+        let sessions = self.reader.sessions();
+        if !sessions.is_empty() {
+            self.mark.begun.get_or_insert_with(Instant::now);
         }
-        self.sessions.append(&mut sessions);
-        for session in &mut self.sessions {
-            session.log = id;
-            for event in &mut session.events {
-                event.line.log = id;
-            }
-            for delivery in &mut session.deliveries {
-                Arc::make_mut(delivery).line.log = id;
-            }
-        }
-        self.sessions
-            .sort_by_key(|session| session.events.first().map(|event| event.line));
-        told.sources.push(source);
-        told.sessions.append(&mut self.sessions);
+        sessions
+    }
+
+    fn source(&self, damage: &DamageLog, options: &Options) -> LogSource {
+        completed(self.reader.source(), damage, options)
+    }
+
+    fn finish(self, damage: &DamageLog, options: &Options) -> (LogSource, Vec<LogSession>) {
+        let (source, sessions) = self.reader.finish();
+        (completed(source, damage, options), sessions)
     }
 }
 
-/// Of more than `most` and `slack` the oldest go; gives how many.
-fn let_go<T>(sessions: &mut Vec<T>, most: usize, slack: usize) -> u64 {
-    let beyond = sessions.len().saturating_sub(most);
-    if beyond <= slack {
-        return 0;
-    }
-    sessions.drain(..beyond);
-    u64::try_from(beyond).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_oldest_go_in_blocks_and_are_counted() {
-        let mut sessions: Vec<u32> = Vec::new();
-        let mut left = 0;
-        for number in 0..1000 {
-            sessions.push(number);
-            left += let_go(&mut sessions, 100, 10);
-            assert!(sessions.len() <= 110);
-        }
-        assert_eq!(left + sessions.len() as u64, 1000);
-        assert_eq!(sessions.last(), Some(&999));
-    }
+fn completed(mut source: LogSource, damage: &DamageLog, options: &Options) -> LogSource {
+    source.damage.absorb(damage.clone());
+    source.offset = given_clock(&source.file, options);
+    source
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::input::{Input, rotated_sets};
 use crate::log::{Chosen, Era, How, LogError, Opening};
-use crate::model::{DamageLog, LogId, LogSession, LogSource};
+use crate::model::{DamageLog, LogId, LogSession, LogSource, Span};
 
 use super::{Logs, Options, PipelineError, Progress};
 
@@ -94,6 +94,13 @@ pub(super) fn how<'a>(
         zone: rule.map(|rule| rule.zone),
         encoding: encoding.map(|rule| rule.encoding),
     }
+}
+
+/// By how much the user says that the clock of the log in `file` is ahead.
+pub(super) fn given_clock(file: &str, options: &Options) -> Option<Span> {
+    let mut rules = options.clocks.iter().rev();
+    let rule = rules.find(|rule| rule.file.fits(file));
+    rule.map(|rule| rule.offset)
 }
 
 /// Rules that are for none of the logs: a name that was mistyped would leave a log with the wrong clock.
@@ -195,12 +202,7 @@ impl Told {
         if let Some(newest) = source.parts.last() {
             source.file.clone_from(&newest.file);
         }
-        let rule = options
-            .clocks
-            .iter()
-            .rev()
-            .find(|rule| rule.file.fits(&source.file));
-        source.offset = rule.map(|rule| rule.offset);
+        source.offset = given_clock(&source.file, options);
         self.sources.push(source);
         if self.sessions.is_empty() {
             self.sessions = sessions;

@@ -30,6 +30,11 @@ impl Meter {
         self.0.lost.store(packets, Ordering::Relaxed);
     }
 
+    /// Packets that were lost so far.
+    pub(super) fn lost_so_far(&self) -> u64 {
+        self.0.lost.load(Ordering::Relaxed)
+    }
+
     /// Connections that are open, and sessions that are over.
     pub(super) fn sessions(&self, open: usize, over: usize) {
         let number = |count| u64::try_from(count).unwrap_or(u64::MAX);

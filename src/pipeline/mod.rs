@@ -11,11 +11,14 @@ mod follow;
 mod keys;
 mod logs;
 mod meter;
+mod onward;
 mod options;
 mod output;
 mod owners;
 mod packets;
+mod passing;
 mod progress;
+mod readers;
 mod run;
 mod zones;
 
@@ -26,6 +29,7 @@ pub use crate::model::Threads;
 pub use bodies::BodyRules;
 pub use error::PipelineError;
 pub use meter::Meter;
+pub use onward::run_onward;
 pub use options::{
     ClockRule, EncodingRule, LogInput, LogPlace, Logs, Options, PacketRules, Tell, ZoneRule,
 };

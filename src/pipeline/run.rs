@@ -8,17 +8,16 @@ use crate::diagnose::{View, diagnose, endings};
 use crate::input::{Front, Input, InputError, expand};
 use crate::log::Era;
 use crate::model::{CaptureSource, Conversation, Finding, LogTime, Severity, WireSession};
-use crate::report::{Account, OtherSide};
+use crate::report::{Account, OtherSide, Part};
 
-use super::follow::{Following, Place};
 use super::keys::Keys;
 use super::logs::{self, LogFile, Told};
-use super::options::{LogPlace, listens};
+use super::options::LogPlace;
 use super::output::Output;
 use super::{Options, PipelineError, Progress, captures, zones};
 
 /// Exit status of a run in which nothing could be done.
-const FAILED: u8 = 4;
+pub(super) const FAILED: u8 = 4;
 
 /// What a run gave.
 #[derive(Debug)]
@@ -33,35 +32,15 @@ pub struct Run {
 ///
 /// Inputs that cannot be used are among the failures; the others are still read.
 pub fn run(options: &Options, progress: &mut Progress) -> Run {
-    let mut failures = Vec::new();
-    let mut fronts = fronts(options, &mut failures);
-    let output = match output(options) {
-        Ok(output) => output,
+    let Begun {
+        mut failures,
+        mut fronts,
+        output,
+        mut keys,
+    } = match begin(options, progress) {
+        Ok(begun) => begun,
         Err(error) => return refused(error),
     };
-    for front in &fronts {
-        progress.expect(match front {
-            Front::Whole(input) => size(input),
-            Front::Passing(input) => input.size.unwrap_or(0),
-        });
-    }
-    let keylogs = open(&options.keylogs, options, &mut failures);
-    let mut keys = Keys::read(&keylogs);
-    for source in &keys.sources {
-        if source.held.is_useless() {
-            failures.push(PipelineError::Keylog {
-                file: source.file.clone(),
-            });
-        }
-    }
-    let following = options.follow.then(|| {
-        let from = if listens(options) {
-            Place::End
-        } else {
-            Place::Begin
-        };
-        Following::start(options, from)
-    });
     progress.begin("captures");
     let opened = captures::open(&mut fronts, &mut failures);
     #[cfg(feature = "live")]
@@ -75,11 +54,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
     };
     failures.extend(wires.failure.take());
     failures.extend(wires.unwritten.take());
-    let mut told = match following {
-        Some(following) if listens(options) => following.finish(),
-        Some(following) => following.told(),
-        None => read_logs(options, &wires.sources, &mut failures, progress),
-    };
+    let mut told = read_logs(options, &wires.sources, &mut failures, progress);
     if told.failures.is_empty() && failures.is_empty() {
         failures.extend(logs::unmatched(options, &told.sources));
     }
@@ -106,6 +81,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         sources,
         wires: wires.sessions,
         logs: told.sessions,
+        unlisted: wires.unlisted,
         neighbours: wires.neighbours,
         other_side: None,
         origin,
@@ -117,6 +93,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         overruns: wires.overruns,
         selection: options.selection.clone(),
         exit: 0,
+        part: Part::default(),
     };
     account.other_side = other_side(&account, options, progress, &mut failures);
     let view = View {
@@ -124,6 +101,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         sources: &account.sources,
         wires: &account.wires,
         logs: &account.logs,
+        unlisted: &account.unlisted,
         neighbours: &account.neighbours,
         alignment: &account.alignment,
     };
@@ -131,6 +109,42 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
     (account.endings, account.findings) = (endings, findings);
     account.exit = exit_status(&account, &failures);
     Run { account, failures }
+}
+
+/// What a run begins with.
+pub(super) struct Begun {
+    pub(super) failures: Vec<PipelineError>,
+    pub(super) fronts: Vec<Front>,
+    pub(super) output: Option<Output>,
+    pub(super) keys: Keys,
+}
+
+/// Opens what is there at the beginning of a run.
+pub(super) fn begin(options: &Options, progress: &Progress) -> Result<Begun, PipelineError> {
+    let mut failures = Vec::new();
+    let fronts = fronts(options, &mut failures);
+    let output = output(options)?;
+    for front in &fronts {
+        progress.expect(match front {
+            Front::Whole(input) => size(input),
+            Front::Passing(input) => input.size.unwrap_or(0),
+        });
+    }
+    let keylogs = open(&options.keylogs, options, &mut failures);
+    let keys = Keys::read(&keylogs);
+    for source in &keys.sources {
+        if source.held.is_useless() {
+            failures.push(PipelineError::Keylog {
+                file: source.file.clone(),
+            });
+        }
+    }
+    Ok(Begun {
+        failures,
+        fronts,
+        output,
+        keys,
+    })
 }
 
 /// The capture of the other point, read and compared.
@@ -174,7 +188,7 @@ fn other_side(
 }
 
 /// A run that could not begin.
-fn refused(error: PipelineError) -> Run {
+pub(super) fn refused(error: PipelineError) -> Run {
     let account = Account {
         exit: FAILED,
         ..Account::default()
@@ -223,7 +237,7 @@ fn settled(front: Front) -> Result<Front, InputError> {
 
 /// The interfaces listened to, if any, beside the files.
 #[cfg(feature = "live")]
-fn with_live<'m>(
+pub(super) fn with_live<'m>(
     mut opened: Vec<captures::Opened<'m>>,
     options: &Options,
 ) -> Result<Vec<captures::Opened<'m>>, PipelineError> {

@@ -9,7 +9,8 @@ use crate::align::{Alignment, Clock, Joined, untold};
 use crate::diagnose::roll_up;
 use crate::model::{
     CaptureSource, Encryption, Ended, Exchange, Finding, KeySource, LineRef, LogId, LogSession,
-    LogSource, Lookup, Nanos, Neighbour, PassedOver, Proto, Role, Seen, Span, WireSession,
+    LogSource, Lookup, Nanos, Neighbour, PassedOver, Proto, Role, Seen, Severity, Span, TlsSummary,
+    Unlisted, WireSession,
 };
 
 /// What was read and how it was joined.
@@ -25,6 +26,8 @@ pub struct Account {
     pub wires: Vec<WireSession>,
     /// Conversations in the logs.
     pub logs: Vec<LogSession>,
+    /// Attempts to connect that nobody answered and that are no sessions, as they are so many; by server.
+    pub unlisted: Vec<Unlisted>,
     /// Addresses asked for on a link that nobody answered for.
     pub neighbours: Vec<Neighbour>,
     /// What was seen and not read, in the order of first packets.
@@ -47,6 +50,63 @@ pub struct Account {
     pub origin: Nanos,
     /// Exit status of the run.
     pub exit: u8,
+    /// Of a run that goes on, which part of it this is.
+    pub part: Part,
+}
+
+/// A part of a run whose sessions are given while it goes on; the default is a whole run.
+#[derive(Clone, Debug, Default)]
+pub struct Part {
+    /// For each of the alignment's sessions its number in the run; `None` where it is not given yet. In order from 1 where there are none.
+    pub numbers: Vec<Option<usize>>,
+    /// The first number that was not given before.
+    pub from: usize,
+    /// Logs whose clocks are told in this part: those that changed.
+    pub clocks: Vec<LogId>,
+    /// What was given before.
+    pub before: Tallies,
+}
+
+impl Part {
+    /// Whether there is more of the run than this.
+    pub(super) const fn is_of_more(&self) -> bool {
+        self.from > 0
+    }
+}
+
+/// What parts of a run had.
+#[derive(Clone, Debug, Default)]
+pub struct Tallies {
+    /// Sessions by protocol, protection and witness.
+    pub totals: Totals,
+    /// Sessions whose TLS was opened.
+    pub decrypted: usize,
+    /// Exchanges.
+    pub exchanges: u64,
+    /// Findings by code, the worst severity of each and how many times one was given.
+    pub findings: BTreeMap<&'static str, (Severity, u64)>,
+}
+
+impl Tallies {
+    /// Adds what `account`, a part of the run, gives.
+    pub fn add(&mut self, account: &Account) {
+        for shown in account.shown() {
+            let key = (shown.proto(), shown.encryption());
+            let counts = self.totals.entry(key).or_default();
+            shown.count(counts);
+            let tls = shown.wire.and_then(|wire| wire.tls.as_ref());
+            self.decrypted += usize::from(tls.is_some_and(TlsSummary::is_opened));
+            self.exchanges += u64::try_from(shown.exchanges().len()).unwrap_or(u64::MAX);
+        }
+        for finding in account.found() {
+            let (worst, count) = self
+                .findings
+                .entry(finding.code)
+                .or_insert((finding.severity, 0));
+            *worst = (*worst).max(finding.severity);
+            *count += 1;
+        }
+    }
 }
 
 /// Narrows what is shown; what is left out was still read and joined.
@@ -80,6 +140,8 @@ pub(super) type End = (Option<IpAddr>, Option<u16>);
 /// One session as it is shown.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shown<'a> {
+    /// Index among the account's.
+    at: usize,
     pub(super) number: usize,
     pub(super) joined: &'a Joined,
     pub(super) wire: Option<&'a WireSession>,
@@ -93,14 +155,14 @@ pub(super) struct Shown<'a> {
 /// The look-up that a connection was made from.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Led<'a> {
-    /// Index of its session in the account.
+    /// Number of its session.
     session: usize,
     lookup: &'a Lookup,
 }
 
-/// Name of the session at `index` of the account.
-pub(super) fn session_id(index: usize) -> String {
-    format!("s{}", index + 1)
+/// Name of a session by its number.
+fn session_id(number: usize) -> String {
+    format!("s{number}")
 }
 
 impl Selection {
@@ -136,18 +198,33 @@ impl Account {
     pub(super) fn shown(&self) -> impl Iterator<Item = Shown<'_>> {
         let all = self.alignment.sessions.iter().enumerate();
         let places = self.places_of_wires();
-        all.map(move |(at, joined)| {
+        all.filter_map(move |(at, joined)| {
+            let number = self.number(at)?;
             let wire = joined.wire.and_then(|wire| self.wires.get(wire));
-            Shown {
-                number: at + 1,
+            Some(Shown {
+                at,
+                number,
                 joined,
                 wire,
                 log: joined.logs.first().and_then(|&log| self.logs.get(log)),
                 led_by: wire.and_then(|wire| self.led_by(wire, &places)),
                 ended: self.endings.get(at).and_then(Option::as_deref),
-            }
+            })
         })
-        .filter(|shown| self.selected(shown))
+        .filter(|shown| shown.number >= self.part.from && self.selected(shown))
+    }
+
+    /// Number of the session at an index; `None` where it has none yet.
+    fn number(&self, at: usize) -> Option<usize> {
+        if self.part.numbers.is_empty() {
+            return Some(at + 1);
+        }
+        self.part.numbers.get(at).copied().flatten()
+    }
+
+    /// Name of the session at an index.
+    pub(super) fn id(&self, at: usize) -> String {
+        self.number(at).map_or_else(String::new, session_id)
     }
 
     /// Index in the account of each conversation on the wire.
@@ -164,7 +241,7 @@ impl Account {
     fn led_by<'a>(&'a self, wire: &WireSession, places: &[usize]) -> Option<Led<'a>> {
         let by = wire.led_by?;
         Some(Led {
-            session: *places.get(by.session).filter(|at| **at != usize::MAX)?,
+            session: places.get(by.session).and_then(|at| self.number(*at))?,
             lookup: self.wires.get(by.session)?.lookups.get(by.lookup)?,
         })
     }
@@ -175,7 +252,7 @@ impl Account {
         let shown: BTreeSet<usize> = if takes_all {
             BTreeSet::new()
         } else {
-            self.shown().map(|shown| shown.number - 1).collect()
+            self.shown().map(|shown| shown.at).collect()
         };
         roll_up(self.findings.iter().filter(|finding| {
             takes_all
@@ -243,6 +320,13 @@ impl Account {
         }
     }
 
+    /// The clocks that are told: all of a whole run.
+    pub(super) fn told_clocks(&self) -> impl Iterator<Item = &Clock> {
+        let part = &self.part;
+        let clocks = self.alignment.clocks.iter();
+        clocks.filter(|clock| !part.is_of_more() || part.clocks.contains(&clock.log))
+    }
+
     pub(super) fn clock(&self, log: LogId) -> Option<&Clock> {
         self.alignment.clocks.iter().find(|clock| clock.log == log)
     }
@@ -275,16 +359,10 @@ impl Account {
 
     /// Sessions by protocol, protection and witness: both, wire, log.
     pub fn totals(&self) -> Totals {
-        let mut totals = Totals::new();
+        let mut totals = self.part.before.totals.clone();
         for shown in self.shown() {
-            let [both, wire, log] = totals
-                .entry((shown.proto(), shown.encryption()))
-                .or_default();
-            match shown.seen() {
-                Seen::Both => *both += 1,
-                Seen::Log => *log += 1,
-                Seen::Wire | Seen::Inferred => *wire += 1,
-            }
+            let key = (shown.proto(), shown.encryption());
+            shown.count(totals.entry(key).or_default());
         }
         totals
     }
@@ -292,7 +370,7 @@ impl Account {
     /// Sessions whose TLS was opened.
     pub(super) fn decrypted(&self) -> usize {
         let tls = self.wires.iter().filter_map(|wire| wire.tls.as_ref());
-        tls.filter(|tls| tls.is_opened()).count()
+        self.part.before.decrypted + tls.filter(|tls| tls.is_opened()).count()
     }
 
     /// Whether any input was damaged.
@@ -347,7 +425,16 @@ impl<'a> Shown<'a> {
 
     /// Name within the account: `s` and its number in order.
     pub(super) fn id(&self) -> String {
-        session_id(self.number - 1)
+        session_id(self.number)
+    }
+
+    /// Counts it among those that both, the wire or the log saw.
+    fn count(&self, [both, wire, log]: &mut [u64; 3]) {
+        match self.seen() {
+            Seen::Both => *both += 1,
+            Seen::Log => *log += 1,
+            Seen::Wire | Seen::Inferred => *wire += 1,
+        }
     }
 
     pub(super) fn proto(&self) -> Proto {

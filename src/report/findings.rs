@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use crate::model::{Evidence, Finding};
 
 use super::Account;
-use super::account::session_id;
 use super::escape::terminal;
 
 /// Places named for one finding.
@@ -13,13 +12,30 @@ const PLACES: usize = 4;
 
 /// Writes what was found, if anything.
 pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
-    let findings = account.found();
-    if findings.is_empty() {
+    if account.found().is_empty() {
         return Ok(());
     }
     writeln!(out, "\nFindings")?;
-    for finding in &findings {
+    write_all(account, out)
+}
+
+/// Writes all, without a heading.
+pub(super) fn write_all(account: &Account, out: &mut dyn Write) -> io::Result<()> {
+    for finding in &account.found() {
         write_one(account, finding, out)?;
+    }
+    Ok(())
+}
+
+/// Writes how many of each code were given in the parts of a run.
+pub(super) fn write_counts(account: &Account, out: &mut dyn Write) -> io::Result<()> {
+    let given = &account.part.before.findings;
+    if given.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nFindings given above")?;
+    for (code, (worst, count)) in given {
+        writeln!(out, "  {:<8} {code}: {count}", worst.name())?;
     }
     Ok(())
 }
@@ -39,7 +55,7 @@ fn write_one(account: &Account, finding: &Finding, out: &mut dyn Write) -> io::R
         .map(|place| words(account, place))
         .collect();
     if !finding.sessions.is_empty() {
-        seen.insert(0, ids(&finding.sessions));
+        seen.insert(0, ids(account, &finding.sessions));
     }
     if let (Some(first), Some(last)) = (finding.first, finding.last) {
         let [first, last] = [first, last].map(|at| account.utc(at).to_rfc3339());
@@ -53,18 +69,16 @@ fn write_one(account: &Account, finding: &Finding, out: &mut dyn Write) -> io::R
     if !seen.is_empty() {
         writeln!(out, "           see: {}", terminal(&seen.join("; ")))?;
     }
-    if let Some(not) = &finding.not {
-        writeln!(out, "           {}", terminal(not))?;
-    }
+    writeln!(out, "           {}", terminal(&finding.not))?;
     writeln!(out, "           next: {}", terminal(&finding.next))
 }
 
 /// `s3, s4, s9 and 12 more`.
-fn ids(sessions: &[usize]) -> String {
+fn ids(account: &Account, sessions: &[usize]) -> String {
     let named: Vec<String> = sessions
         .iter()
         .take(PLACES)
-        .map(|at| session_id(*at))
+        .map(|at| account.id(*at))
         .collect();
     match sessions.len() - named.len() {
         0 => named.join(", "),

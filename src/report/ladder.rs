@@ -36,7 +36,35 @@ pub(super) fn write(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -
     Ok(())
 }
 
-fn heading(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Result<()> {
+/// Writes a session in one line: who, when, and which lines of which log.
+pub(super) fn write_line(
+    account: &Account,
+    shown: &Shown<'_>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    title(account, shown, out)?;
+    let verdict = &shown.joined.verdict;
+    let lines = log_lines(account, &shown.joined.logs);
+    match verdict.standing {
+        Standing::Matched => {
+            let score = verdict.score.unwrap_or_default();
+            write!(out, "  {lines}, score {score:.1}")?;
+        }
+        Standing::Ambiguous if shown.wire.is_some() => {
+            let lines = log_lines(account, &shown.joined.candidates);
+            write!(out, "  it may be {lines}")?;
+        }
+        _ if !lines.is_empty() => {
+            let reasons = verdict.reasons.join("; ");
+            write!(out, "  {lines}: {}", terminal(&reasons))?;
+        }
+        _ => {}
+    }
+    writeln!(out)
+}
+
+/// `s1  smtp with STARTTLS  192.0.2.10:41104 → 198.51.100.25:25  2026-11-24 03:29:10.538528  seen by both`.
+fn title(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Result<()> {
     let (source, destination) = shown.ends();
     let told_of_tls = shown.log.is_some_and(|log| log.tls.is_some());
     let protection = match shown.encryption() {
@@ -46,7 +74,7 @@ fn heading(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Res
         Some(Encryption::None) | None => "",
     };
     let (start, _) = account.times(shown);
-    writeln!(
+    write!(
         out,
         "{BOLD}{}{BOLD:#}  {}{protection}  {} → {}  {}  seen by {}",
         shown.id(),
@@ -59,7 +87,12 @@ fn heading(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Res
             Seen::Log => "the log alone",
             Seen::Wire | Seen::Inferred => "the wire alone",
         }
-    )?;
+    )
+}
+
+fn heading(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::Result<()> {
+    title(account, shown, out)?;
+    writeln!(out)?;
     if let Some(wire) = shown.wire {
         let [up, down] = [Side::Client, Side::Server].map(|side| wire.counts.of(side));
         writeln!(

@@ -19,7 +19,7 @@ mod tcp;
 mod text;
 mod why;
 
-pub use account::{Account, Selection, Totals};
+pub use account::{Account, Part, Selection, Tallies, Totals};
 pub use community_id::community_id;
 pub use path::OtherSide;
 pub use why::write_why;

@@ -8,7 +8,6 @@ use crate::align::{Nearer, Passage, Path};
 use crate::model::Span;
 
 use super::Account;
-use super::account::session_id;
 use super::escape::terminal;
 use super::jsonl::line;
 
@@ -120,7 +119,7 @@ pub(super) fn write_records(account: &Account, out: &mut dyn Write) -> io::Resul
     let mut place = vec![String::new(); account.wires.len()];
     for (at, joined) in account.alignment.sessions.iter().enumerate() {
         if let Some(place) = joined.wire.and_then(|wire| place.get_mut(wire)) {
-            *place = session_id(at);
+            *place = account.id(at);
         }
     }
     let id = |wire: usize| place.get(wire).cloned().unwrap_or_default();

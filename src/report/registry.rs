@@ -10,9 +10,16 @@ pub struct Entry {
     pub name: &'static str,
     /// What it is, in a few words.
     pub about: &'static str,
-    /// Writes it.
-    pub write: fn(&Account, &mut dyn Write) -> io::Result<()>,
+    /// Writes a whole run.
+    pub write: Writer,
+    /// Writes a part of a run that goes on.
+    pub part: Writer,
+    /// Writes what is known at the end of such a run, and what its parts had.
+    pub end: Writer,
 }
+
+/// Writes an account.
+pub type Writer = fn(&Account, &mut dyn Write) -> io::Result<()>;
 
 /// All outputs, in alphabetical order.
 pub static OUTPUTS: &[Entry] = &[
@@ -20,10 +27,14 @@ pub static OUTPUTS: &[Entry] = &[
         name: "jsonl",
         about: "JSON Lines, one object a line",
         write: jsonl::write,
+        part: jsonl::write_part,
+        end: jsonl::write_end,
     },
     Entry {
         name: "text",
         about: "summary and ladders for a person",
         write: text::write,
+        part: text::write_part,
+        end: text::write_end,
     },
 ];

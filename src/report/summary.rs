@@ -313,6 +313,18 @@ fn write_clocks(account: &Account, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
+/// Writes the clock of a log as it is now, in a run that goes on.
+pub(super) fn write_clock_now(
+    account: &Account,
+    clock: &Clock,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let file = terminal(account.log_file(clock.log));
+    let since = account.utc(clock.origin).to_rfc3339();
+    write!(out, "clock  since {since}")?;
+    write_clock(account, &file, clock, out)
+}
+
 fn write_clock(
     account: &Account,
     file: &str,

@@ -6,7 +6,6 @@ use crate::align::{Asked, Candidate, why};
 use crate::model::{LogId, LogSession};
 
 use super::Account;
-use super::account::session_id;
 use super::escape::terminal;
 
 /// Writes what `what`, a session (`s12`) or a line of a log (`mail.log:18`), could have been joined with, and what spoke for each. Gives
@@ -135,7 +134,7 @@ fn wire_words(account: &Account, wire: usize) -> String {
         .sessions
         .iter()
         .position(|joined| joined.wire == Some(wire));
-    let id = at.map(session_id).unwrap_or_default();
+    let id = at.map(|at| account.id(at)).unwrap_or_default();
     account.wires.get(wire).map_or(id.clone(), |session| {
         format!(
             "{id} {} {} → {} at {}",

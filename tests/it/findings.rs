@@ -169,6 +169,25 @@ fn each_condition_gives_its_findings_and_no_other() {
 }
 
 #[test]
+fn each_finding_says_what_it_is_not_what_is_next_and_where_to_see_it() {
+    // About a capture or a log as a whole.
+    const WHOLE: [&str; 2] = ["capture-incomplete", "one-witness"];
+    for (name, path) in conditions() {
+        for finding in account(&path, Heard::Both).findings {
+            let code = finding.code;
+            assert!(
+                !finding.not.is_empty() && !finding.next.is_empty(),
+                "{name}: {code}"
+            );
+            assert!(
+                !finding.evidence.is_empty() || WHOLE.contains(&code),
+                "{name}: {code}"
+            );
+        }
+    }
+}
+
+#[test]
 fn the_table_of_findings_in_the_documentation_is_that_of_the_program() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/findings.md");
     let text = std::fs::read_to_string(path).unwrap();
@@ -227,6 +246,65 @@ fn who_ended_it_is_told_as_it_was_made() {
             "{name}: {expected} is not in {told:?}"
         );
     }
+}
+
+/// The number before `unit` that follows `words` in a sentence.
+fn number(text: &str, words: &str, unit: &str) -> f64 {
+    let (_, rest) = text.split_once(words).unwrap();
+    rest.split_once(unit).unwrap().0.parse().unwrap()
+}
+
+/// A server wrote down how long it thought before each reply, sixty milliseconds away from a client that pauses: what is told of
+/// it is that, and neither the way nor the pauses.
+#[test]
+fn the_time_a_server_thinks_is_told_from_the_way_and_the_clients_pauses() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/conditions/think-time");
+    let expect = std::fs::read_to_string(root.join("expect.json")).unwrap();
+    let expect: serde_json::Value = serde_json::from_str(&expect).unwrap();
+    let findings = account(&root, Heard::Both).findings;
+    let message = |code: &str, of: &str| {
+        let mut all = findings.iter().filter(|one| one.code == code);
+        let found = all.find(|one| one.message.contains(of));
+        found
+            .unwrap_or_else(|| panic!("{code} {of}"))
+            .message
+            .clone()
+    };
+    for verb in ["MAIL", "RCPT"] {
+        let thought: Vec<f64> = expect["thought_ms"][verb]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one.as_f64().unwrap())
+            .collect();
+        let told = message("slow-server", &format!(" to {verb}:"));
+        for (percent, words) in [(50, "median "), (95, "95th percentile ")] {
+            let truth = thought[(thought.len() * percent).div_ceil(100) - 1];
+            let told = 1000.0 * number(&told, words, " s");
+            // The wire between the two is a program, which other programs keep waiting now and then.
+            assert!(
+                (told - truth).abs() < 10.0,
+                "{verb} {percent}: {told}, {truth}"
+            );
+        }
+        assert!(
+            (number(&told, "round trip takes ", " ms") - 120.0).abs() < 3.0,
+            "{told}"
+        );
+    }
+    // Five pauses of a second and a half in each of six sessions.
+    let pauses = message("slow-client", "pauses between commands");
+    assert!(
+        (number(&pauses, "between commands: ", " of ") - 45.0).abs() < 0.3,
+        "{pauses}"
+    );
+    // What takes no time is not slow, however far away.
+    assert!(!findings.iter().any(|one| {
+        one.code == "slow-server"
+            && ["EHLO", "RSET"]
+                .iter()
+                .any(|verb| one.message.contains(verb))
+    }));
 }
 
 /// The findings of a log of 25 clients, each of which has lines made of `lines`, by number and address.

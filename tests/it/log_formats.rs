@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use bothends::log::registry::FORMATS;
-use bothends::log::{Entry, read};
+use bothends::log::{Entry, Era, How, Opening, read};
 use bothends::model::{
     ClockStep, CommandRef, Event, LogEvent, LogId, LogSession, LogSource, Shown,
 };
@@ -71,6 +71,39 @@ fn overlap(sessions: &[LogSession]) -> bool {
     };
     extents.iter().any(within)
         || extents.len() > 1 && extents.iter().all(|(first, last)| first == last)
+}
+
+/// Formats whose lines do not tell whose they are: sessions that overlap are given when they have been silent for long.
+const GIVEN_BY_SILENCE: &[&str] = &["exchange55-connector"];
+
+/// A log that is followed has no end: what is over is given while it goes on.
+#[test]
+fn every_format_gives_sessions_before_the_end() {
+    let mut late = Vec::new();
+    for entry in FORMATS {
+        if [FILE_IS_SESSION, GIVEN_BY_SILENCE]
+            .concat()
+            .contains(&entry.name)
+        {
+            continue;
+        }
+        for sample in samples(entry) {
+            let how = How {
+                era: Era::Year(2026),
+                ..How::default()
+            };
+            let openings = Opening::of(&sample.bytes, how).unwrap();
+            let mut reader = openings[0].reader(LogId(0), &sample.name, &sample.bytes);
+            reader.take(&sample.bytes);
+            reader.settle(None, &|_, _| false);
+            let early = reader.sessions().len();
+            let (_, rest) = reader.finish();
+            if early == 0 || early + rest.len() != sample.sessions.len() {
+                late.push((sample.name, early, rest.len(), sample.sessions.len()));
+            }
+        }
+    }
+    assert!(late.is_empty(), "{late:?}");
 }
 
 #[test]

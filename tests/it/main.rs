@@ -38,6 +38,8 @@ mod log_formats;
 mod logging;
 mod made;
 mod odbc;
+#[cfg(feature = "live")]
+mod onward;
 mod own_format;
 mod packets;
 mod program;

@@ -3,22 +3,20 @@
 //! A header, frames anywhere in the file, a table of where each begins, and tables of programs and comments. Before 2.3 times are the
 //! capturing machine's wall clock and no zone is stored.
 
+mod layout;
 mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::NaiveDate;
-use nom::bytes::complete::take;
-use nom::number::complete::{le_i64, le_u8, le_u16, le_u32};
+use nom::number::complete::{le_i64, le_u16, le_u32};
 
 use crate::model::{DamageLog, Nanos, Span};
 
-use super::{
-    CaptureClock, CaptureReport, Format, LinkType, MAX_PACKET, OwnedConnection, Reader, Record,
+use super::{CaptureClock, CaptureReport, Format, MAX_PACKET, OwnedConnection, Reader, Record};
+use layout::{
+    Frame, HEADER, Layout, Parsed, Trailer, frame_one, frame_two, header, link_type, system_time,
 };
 
-/// Length of the header.
-const HEADER: usize = 128;
 /// The farthest that a wall clock is from UTC, and a little for what a stamp is off. A frame that says more of itself has no UTC: it may
 /// have been written by a program that leaves the field as it was.
 const FARTHEST_ZONE: Span = Span::seconds(16 * 3600);
@@ -28,17 +26,6 @@ const QUARTER: i64 = Span::seconds(900).0;
 const LOOKED_AT: usize = 1000;
 /// 100 ns from 1601 to 1970.
 const EPOCH_1601: i64 = 116_444_736_000_000_000;
-
-type Parsed<'m, T> = nom::IResult<&'m [u8], T, ()>;
-
-/// Which of the two record layouts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Layout {
-    /// Milliseconds and 16-bit lengths.
-    One,
-    /// Microseconds and 32-bit lengths, a trailer that grew with the versions.
-    Two,
-}
 
 /// Why a file is no Network Monitor capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -86,35 +73,6 @@ enum Frames<'m> {
     Table(&'m [u8]),
     /// One after the other from here, as the table is lost.
     Walk(usize),
-}
-
-struct Header {
-    minor: u8,
-    major: u8,
-    network: u16,
-    start: [u16; 8],
-    table: (u32, u32),
-    user_data: u32,
-    comments: (u32, u32),
-    processes: (u32, u32),
-}
-
-/// What the capturing machine noted behind a frame, from 2.1 on.
-struct Trailer {
-    network: u16,
-    /// Row of the process table; from 2.2 on.
-    process: Option<u32>,
-    /// From 2.3 on.
-    utc: Option<Nanos>,
-}
-
-/// A record as it lies in the file.
-struct Frame<'m> {
-    /// Since the start, in units of 100 ns; negative where it is stamped a little before.
-    ticks: i64,
-    length: u32,
-    captured: u32,
-    rest: &'m [u8],
 }
 
 impl<'m> NetMon<'m> {
@@ -408,72 +366,6 @@ impl Reader for NetMon<'_> {
     }
 }
 
-fn header(file: &[u8]) -> Parsed<'_, Header> {
-    let (rest, _) = take(4usize)(file)?;
-    let (rest, minor) = le_u8(rest)?;
-    let (rest, major) = le_u8(rest)?;
-    let (rest, network) = le_u16(rest)?;
-    let mut start = [0; 8];
-    let (rest, ()) = nom::multi::fill(le_u16, &mut start)(rest)?;
-    let (rest, table_at) = le_u32(rest)?;
-    let (rest, table_length) = le_u32(rest)?;
-    let (rest, _user_data_at) = le_u32(rest)?;
-    let (rest, user_data) = le_u32(rest)?;
-    let (rest, comments_at) = le_u32(rest)?;
-    let (rest, comments_length) = le_u32(rest)?;
-    let (rest, process_at) = le_u32(rest)?;
-    let (rest, process_count) = le_u32(rest)?;
-    // Network information and what is reserved, up to the full length.
-    let (rest, _) = take(HEADER - 56)(rest)?;
-    let header = Header {
-        minor,
-        major,
-        network,
-        start,
-        table: (table_at, table_length),
-        user_data,
-        comments: (comments_at, comments_length),
-        processes: (process_at, process_count),
-    };
-    Ok((rest, header))
-}
-
-fn frame_one(rest: &[u8]) -> Parsed<'_, Frame<'_>> {
-    let (rest, millis) = le_u32(rest)?;
-    let (rest, length) = le_u16(rest)?;
-    let (rest, captured) = le_u16(rest)?;
-    let frame = Frame {
-        ticks: i64::from(millis) * 10_000,
-        length: length.into(),
-        captured: captured.into(),
-        rest,
-    };
-    Ok((rest, frame))
-}
-
-fn frame_two(rest: &[u8]) -> Parsed<'_, Frame<'_>> {
-    let (rest, micros) = le_i64(rest)?;
-    let (rest, length) = le_u32(rest)?;
-    let (rest, captured) = le_u32(rest)?;
-    let frame = Frame {
-        // Microseconds without a sign; ten times as much, cut to 64 bits, has one.
-        ticks: micros.wrapping_mul(10),
-        length,
-        captured,
-        rest,
-    };
-    Ok((rest, frame))
-}
-
-/// A `SYSTEMTIME`: year, month, weekday, day, hour, minute, second, milliseconds.
-fn system_time([year, month, _, day, hour, minute, second, millis]: [u16; 8]) -> Option<Nanos> {
-    NaiveDate::from_ymd_opt(year.into(), month.into(), day.into())?
-        .and_hms_milli_opt(hour.into(), minute.into(), second.into(), millis.into())?
-        .and_utc()
-        .timestamp_nanos_opt()
-        .map(Nanos)
-}
-
 fn table(file: &[u8], (at, length): (u32, u32)) -> Option<&[u8]> {
     let at = usize::try_from(at).ok()?;
     let length = usize::try_from(length).ok()?;
@@ -493,21 +385,6 @@ fn zone(quarters: i64) -> String {
     let sign = if quarters < 0 { '-' } else { '+' };
     let minutes = quarters.abs() * 15;
     format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
-}
-
-/// The link type of a media number; `None` for what is no packet.
-const fn link_type(network: u16) -> Option<LinkType> {
-    match network {
-        0 | 1 => Some(LinkType::ETHERNET),
-        2 => Some(LinkType(6)),
-        3 => Some(LinkType(10)),
-        4 => Some(LinkType(100)),
-        6 => Some(LinkType(105)),
-        7..=9 => Some(LinkType::RAW),
-        0xffe0 | 0xfffb..=0xffff => None,
-        0xe000..0xffe0 => Some(LinkType(network - 0xe000)),
-        other => Some(LinkType(u16::MAX - other)),
-    }
 }
 
 fn offset(at: usize) -> u64 {

@@ -8,7 +8,7 @@ use nom::number::complete::{le_u16, le_u32};
 use crate::model::{DamageLog, Endpoint, Process};
 
 use super::super::OwnedConnection;
-use super::Parsed;
+use super::layout::Parsed;
 
 /// Rows kept of each table.
 const MAX_ROWS: usize = 65_536;

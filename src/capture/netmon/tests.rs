@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::super::LinkType;
 use super::*;
 
 /// 2009-03-04 05:06:07.008, frames at 0.5 s, −0.25 s and a metadata frame, of version 2.`minor`.

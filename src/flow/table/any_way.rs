@@ -4,7 +4,8 @@
 use std::fmt;
 
 use super::*;
-use crate::link::{Checksum, SeqNo, TcpOptions};
+use crate::link::{SeqNo, TcpOptions};
+use crate::model::Span;
 use proptest::prelude::*;
 use proptest::sample::Index;
 

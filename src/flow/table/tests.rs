@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use proptest::prelude::*;
 
 use super::*;
-use crate::link::{Checksum, SeqNo, TcpOptions};
+use crate::link::{SeqNo, TcpOptions};
+use crate::model::Span;
 
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10));
 const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 25));
@@ -316,6 +317,85 @@ fn a_flood_of_syns_stays_within_the_bounds_and_is_counted() {
         assert_eq!(first, Some(PacketNo(1)), "the oldest goes first");
         assert_eq!((closed, overruns.half_open), (1_000, 280_000));
         assert_eq!((overruns.unlisted, overruns.connections), (299_000, 0));
+    }
+}
+
+/// Two attempts of each client, of which the first is sent again; one server answers.
+#[test]
+fn attempts_that_are_not_listed_are_counted_by_server() {
+    let limits = Limits {
+        unanswered: 2,
+        ..Limits::default()
+    };
+    let mut table = FlowTable::new(limits);
+    let mut closed = 0;
+    let mut push = |millis: i64, number: u64, sent: Datagram<'_>| {
+        let at = Nanos(0) + Span::millis(millis);
+        table.push(at, PacketNo(number), &sent, &mut |_, event| {
+            closed += i32::from(matches!(event, FlowEvent::Closed(_)));
+        });
+    };
+    let from = |host: u8, sent: Sent| {
+        let mut sent = datagram(sent);
+        for ip in [&mut sent.source, &mut sent.destination] {
+            if *ip == CLIENT {
+                *ip = IpAddr::V4(Ipv4Addr::new(10, 0, 0, host));
+            }
+        }
+        sent
+    };
+    for host in 0..5 {
+        push(host.into(), host.into(), from(host, (C, S, 9, 0, b"")));
+    }
+    // The fourth is sent again, the fifth answered.
+    push(1003, 5, from(3, (C, S, 9, 0, b"")));
+    push(1004, 6, from(4, (V, SA, 7, 10, b"")));
+    // Of these nothing can be said: the capture ends too soon after them.
+    push(1500, 7, from(5, (C, S, 9, 0, b"")));
+    push(2900, 8, from(6, (C, S, 9, 0, b"")));
+    push(3500, 9, from(7, (C, A, 9, 9, b"")));
+    table.finish(&mut |_, event| closed += i32::from(matches!(event, FlowEvent::Closed(_))));
+    assert_eq!((closed, table.overruns().unlisted), (3, 5));
+    let server = Endpoint {
+        ip: SERVER,
+        port: 25,
+    };
+    let expected = Unlisted {
+        server,
+        attempts: 2,
+        syns: 3,
+        first: Nanos(2_000_000),
+        last: Nanos(3_000_000),
+        waited: Span::SECOND,
+        packet: PacketNo(2),
+    };
+    assert_eq!(table.unlisted(), [expected]);
+}
+
+#[test]
+fn an_attempt_given_up_before_it_could_be_answered_is_told_as_partial() {
+    let limits = Limits {
+        half_open: 1,
+        ..Limits::default()
+    };
+    for (millis, history) in [(2999, "SX"), (3000, "S")] {
+        let mut next = DIALOGUE[0];
+        next.2 = 7;
+        let mut table = FlowTable::new(limits);
+        let mut first = None;
+        for (number, (at, sent)) in (1..).zip([(0, DIALOGUE[0]), (millis, next)]) {
+            let mut sent = datagram(sent);
+            if number == 2 {
+                sent.source = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 11));
+            }
+            let at = Nanos(0) + Span::millis(at);
+            table.push(at, PacketNo(number), &sent, &mut |_, event| {
+                if let FlowEvent::Closed(record) = event {
+                    first = Some(record.history);
+                }
+            });
+        }
+        assert_eq!(first.as_deref(), Some(history), "{millis}");
     }
 }
 

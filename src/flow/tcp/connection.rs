@@ -111,6 +111,11 @@ impl TcpConnection {
         &self.conversation
     }
 
+    /// Time of the first packet.
+    pub(in super::super) const fn start(&self) -> Nanos {
+        self.first.at
+    }
+
     /// Time of the last packet.
     pub(in super::super) const fn last(&self) -> Nanos {
         self.last

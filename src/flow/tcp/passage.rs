@@ -64,7 +64,7 @@ impl Passing {
         self.hops(arrival, side);
         if !flags.has(Flags::SYN) {
             // Hosts number the packets of the handshake on their own.
-            self.manner(side).packet(arrival.id);
+            self.manner(side).packet(arrival.id, arrival.at);
         }
         if flags.has(Flags::FIN) {
             let closed = Closed {
@@ -92,7 +92,7 @@ impl Passing {
         let manner = if side == Side::Client { client } else { server };
         let last = self.told.of(side).last;
         let at_once = last.is_some_and(|last| arrival.at.since(last) < COPY);
-        manner.has_passed(arrival.id) || (at_once && manner.is_last(arrival.id))
+        manner.has_passed(arrival.id, arrival.at) || (at_once && manner.is_last(arrival.id))
     }
 
     /// All that is known once the connection is over.

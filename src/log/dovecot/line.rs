@@ -148,6 +148,24 @@ impl<'a> Said<'a> {
         Some((message, elements(list.strip_prefix(": ")?)))
     }
 
+    /// Whether the plugin `mail_log` tells what was done to a mail or a mailbox: `save: box=INBOX, uid=1, …`.
+    pub(super) fn is_of_mail(&self) -> bool {
+        const EVENTS: [&str; 10] = [
+            "Mailbox created: ",
+            "Mailbox deleted: ",
+            "Mailbox renamed: ",
+            "append: box=",
+            "copy from ",
+            "delete: box=",
+            "expunge: box=",
+            "flag_change: box=",
+            "save: box=",
+            "undelete: box=",
+        ];
+        let known = EVENTS.iter().any(|start| self.text.starts_with(start));
+        !self.session.is_empty() && known
+    }
+
     /// Why a mailbox process ended its session, and what it counted; `None` for its other lines.
     pub(super) fn end(&self) -> Option<&'a str> {
         const ENDS: [&str; 5] = [
@@ -169,9 +187,16 @@ pub(super) fn ending(words: &str) -> Ending {
     let has = |part: &str| words.contains(part);
     if has("nactivity") || has("no input") {
         Ending::Timeout
-    } else if has("Logged out") || has("by logging out") || words.starts_with("Aborted login (") {
+    } else if has("Logged out")
+        || has("by logging out")
+        || has("Client has quit the connection")
+        || words.starts_with("Aborted login (")
+    {
         Ending::Quit
-    } else if has("Connection closed") || words.starts_with("Disconnected (") {
+    } else if has("Connection closed")
+        || has("Remote closed connection")
+        || words.starts_with("Disconnected (")
+    {
         Ending::Lost
     } else {
         Ending::Unknown
@@ -288,6 +313,14 @@ mod tests {
     fn words_mean_an_ending() {
         for (words, expected) in [
             ("Logged out in=1 out=2", Ending::Quit),
+            (
+                "Client has quit the connection (auth failed, 1 attempts in 2 secs)",
+                Ending::Quit,
+            ),
+            (
+                "Remote closed connection (auth failed, 1 attempts in 2 secs)",
+                Ending::Lost,
+            ),
             (
                 "Disconnected: Aborted login by logging out (auth failed, 1 attempts in 1 secs)",
                 Ending::Quit,

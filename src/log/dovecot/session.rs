@@ -36,6 +36,8 @@ pub(in super::super) const ENTRY: Entry = Entry {
     open: |id, head| by_host::open(id, head, Dovecot::new),
 };
 
+/// Lines kept of one session; of those that tell of mails there may be as many as mails.
+const MAX_TOLD: usize = 1_000;
 /// Sessions that may be open at once, in all and of one user.
 const MAX_OPEN: usize = 50_000;
 const MAX_OF_USER: usize = 1_000;
@@ -235,6 +237,9 @@ impl Dovecot {
         out: &mut Vec<LogSession>,
     ) -> Parsed {
         let aside = Parsed::Aside(Some(stamp));
+        if said.is_of_mail() {
+            return self.of_mail(line, said, stamp);
+        }
         let (Some(proto), Some(words)) = (said.proto(), said.end()) else {
             return aside;
         };
@@ -271,6 +276,20 @@ impl Dovecot {
             self.early.keep(said.session, stamp.at, session, out);
         }
         Parsed::Event(stamp)
+    }
+
+    /// What was done to a mail or a mailbox, by the plugin `mail_log`: of the open session with its id.
+    fn of_mail(&mut self, line: LineRef, said: &Said<'_>, stamp: Stamp) -> Parsed {
+        let at = self.by_session.get(said.session);
+        let serving = at.and_then(|at| self.open.get_mut(at));
+        match serving {
+            Some(serving) if serving.session.events.len() < MAX_TOLD => {
+                let what = Event::Note(said.text.to_owned());
+                serving.session.events.push(LogEvent { line, stamp, what });
+                Parsed::Event(stamp)
+            }
+            _ => Parsed::Aside(Some(stamp)),
+        }
     }
 
     /// The end of one of a user's open sessions, it cannot be told which.

@@ -11,7 +11,7 @@ use super::super::by_host;
 use super::super::fates::{self, Fates};
 use super::super::hidden_clock;
 use super::super::syslog::Syslog;
-use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
+use super::super::{Builder, Due, Entry, Head, Line, Parsed, Sureness};
 use super::line::{Ends, Said, duration, ends, said, value};
 use super::message_id::{MessageId, Unit};
 use super::serving::Serving;
@@ -348,6 +348,14 @@ impl Exim {
         serving.push(line, stamp, what);
     }
 
+    /// Its session, with what became of its messages so far.
+    fn told(&self, mut serving: Serving) -> LogSession {
+        if serving.session.role == Role::Server {
+            serving.session.deliveries = self.messages.of(&serving.messages);
+        }
+        serving.into_session()
+    }
+
     /// Ends sessions of which nothing was heard for long.
     fn sweep(&mut self, now: Stamp) {
         let over = |serving: &mut Serving| now.at.since(serving.last.at) > SILENCE;
@@ -438,12 +446,13 @@ impl Builder for Exim {
     fn finish(&mut self, out: &mut Vec<LogSession>) {
         let mut all = std::mem::take(&mut self.done);
         all.append(&mut self.open);
-        for mut serving in all {
-            if serving.session.role == Role::Server {
-                serving.session.deliveries = self.messages.of(&serving.messages);
-            }
-            out.push(serving.into_session());
-        }
+        out.extend(all.into_iter().map(|serving| self.told(serving)));
+    }
+
+    fn settle(&mut self, due: &Due<'_>, out: &mut Vec<LogSession>) {
+        let over = |serving: &mut Serving| serving.last.at < due.before;
+        let over: Vec<Serving> = self.done.extract_if(.., over).collect();
+        out.extend(over.into_iter().map(|serving| self.told(serving)));
     }
 
     fn zone(&self) -> Zone {

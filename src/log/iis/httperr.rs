@@ -4,7 +4,7 @@ use crate::model::{ClockStep, Event, LogSession, Marks, Shown, Shows, Span, Zone
 
 use super::super::w3c::{self, Row, W3c, W3cLine};
 use super::super::web::{Connections, Request, command};
-use super::super::{Builder, Entry, Line, Parsed};
+use super::super::{Builder, Due, Entry, Line, Parsed};
 use super::http::{address, port};
 
 /// Row of the registry.
@@ -96,6 +96,10 @@ impl Builder for HttpErr {
         let stamp = request.stamp;
         self.connections.take(line, request, out);
         Parsed::Event(stamp)
+    }
+
+    fn settle(&mut self, due: &Due<'_>, out: &mut Vec<LogSession>) {
+        self.connections.settle(due, out);
     }
 
     fn finish(&mut self, out: &mut Vec<LogSession>) {

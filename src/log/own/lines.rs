@@ -11,7 +11,7 @@ use crate::model::{
 };
 
 use super::super::web::{self, Connections, Request};
-use super::super::{Builder, Line, Parsed};
+use super::super::{Builder, Due, Line, Parsed};
 use super::definition::{Definition, Shape, TimeForm};
 
 /// One file.
@@ -42,6 +42,10 @@ impl Builder for Lines {
         let stamp = request.stamp;
         self.connections.take(line, request, out);
         Parsed::Event(stamp)
+    }
+
+    fn settle(&mut self, due: &Due<'_>, out: &mut Vec<LogSession>) {
+        self.connections.settle(due, out);
     }
 
     fn finish(&mut self, out: &mut Vec<LogSession>) {

@@ -11,7 +11,7 @@ use super::super::by_host;
 use super::super::hidden_clock;
 use super::super::read::Apart;
 use super::super::syslog::{self, Envelope, Syslog, Undated};
-use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
+use super::super::{Builder, Due, Entry, Head, Line, Parsed, Sureness};
 use super::line::{Client, Said, said, who};
 use super::messages::{About, Messages, about};
 use super::outgoing::Outgoing;
@@ -328,6 +328,11 @@ impl Apart for Postfix {
 impl Builder for Postfix {
     fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
         self.take(Self::read(&mut (), line.bytes), line.number, out)
+    }
+
+    fn settle(&mut self, due: &Due<'_>, out: &mut Vec<LogSession>) {
+        self.waiting
+            .settle_before(due.before, &mut self.messages, out);
     }
 
     fn finish(&mut self, out: &mut Vec<LogSession>) {

@@ -252,6 +252,13 @@ impl Messages {
         }
     }
 
+    /// A session waits no longer for a message's end.
+    pub(super) fn leave(&mut self, at: MessageNo, who: WaitNo) {
+        if let Some(message) = self.all.get_mut(at.0) {
+            message.waiting.retain(|waits| *waits != who);
+        }
+    }
+
     /// The ids that a message was queued with next, as its deliveries name them.
     pub(super) fn next(&self, at: MessageNo) -> impl Iterator<Item = MessageNo> {
         let message = self.get(at);

@@ -47,6 +47,12 @@ impl Serving {
         }
     }
 
+    /// The stamp of its last line.
+    pub(super) fn last(&self) -> Option<Stamp> {
+        let events = &self.transcript.session.events;
+        events.last().map(|event| event.stamp)
+    }
+
     /// A session that the log shows from its middle on.
     pub(super) fn late(id: LogId, client: Client, service: &str) -> Self {
         Self {

@@ -1,6 +1,6 @@
 //! Sessions that are over, and wait for what becomes of the messages that they brought.
 
-use crate::model::LogSession;
+use crate::model::{LogSession, LogTime};
 
 use super::super::slots::Slots;
 use super::messages::{MessageNo, Messages};
@@ -90,6 +90,23 @@ impl Waiting {
         {
             out.push(wait.serving.into_session(messages));
             for held in wait.held {
+                messages.release(held);
+            }
+        }
+    }
+
+    /// Gives those that were over `before`, with what became of their messages so far.
+    pub(super) fn settle_before(
+        &mut self,
+        before: LogTime,
+        messages: &mut Messages,
+        out: &mut Vec<LogSession>,
+    ) {
+        let over = |wait: &Wait| wait.serving.last().is_none_or(|last| last.at < before);
+        for (at, wait) in self.0.take_if(over) {
+            out.push(wait.serving.into_session(messages));
+            for held in wait.held {
+                messages.leave(held, WaitNo(at));
                 messages.release(held);
             }
         }

@@ -3,6 +3,7 @@
 //! [`Opening`] finds the format; its [`Reader`] takes bytes in any pieces, of one file or of a rotated set, and gives sessions. What is kept
 //! between two pieces is the beginning of a line and what the format's builder keeps.
 
+mod disk_full;
 mod lines;
 mod opening;
 mod order;
@@ -11,13 +12,15 @@ mod text;
 mod years;
 mod zone;
 
+use std::net::IpAddr;
+
 use crate::model::{
     LogId, LogPart, LogSession, LogSource, LogTime, Span, Stamp, Threads, Zone, from_wire,
     masked_line,
 };
 
 use super::envelope::{Stack, Unwrapped, as_lines};
-use super::{Builder, Entry, Follows, Head, Line, MAX_LINE, Parsed};
+use super::{Builder, Due, Entry, Follows, Head, Line, MAX_LINE, Parsed};
 
 pub use opening::{Chosen, How, Opening};
 pub(super) use pieces::Apart;
@@ -108,6 +111,8 @@ struct Tally {
 struct Extent {
     first: Option<LogTime>,
     last: Option<LogTime>,
+    /// That of the last line.
+    present: Option<LogTime>,
     /// Of the lines that were written one after the other.
     newest: Option<LogTime>,
     late: u64,
@@ -123,6 +128,7 @@ impl Extent {
         }
         self.newest = self.newest.max(Some(at));
         self.last = self.last.max(Some(at));
+        self.present = Some(at);
     }
 }
 
@@ -280,6 +286,11 @@ impl Reader {
         });
     }
 
+    /// How many sessions are complete and not taken.
+    pub const fn complete(&self) -> usize {
+        self.sessions.len()
+    }
+
     /// The sessions that are complete so far.
     pub fn sessions(&mut self) -> Vec<LogSession> {
         let mut sessions = std::mem::take(&mut self.sessions);
@@ -296,6 +307,26 @@ impl Reader {
         sessions
     }
 
+    /// Sessions that were over so long before the last line, and are kept for what may still be told of them, are complete; all of them when
+    /// `None`. Not those of a client's end whose connection `goes_on`.
+    pub fn settle(&mut self, after: Option<Span>, goes_on: &dyn Fn(IpAddr, u16) -> bool) {
+        let before = match (after, self.tally.written.present) {
+            (None, _) => LogTime(i64::MAX),
+            (Some(_), None) => return,
+            (Some(after), Some(present)) => present - after,
+        };
+        let due = Due { before, goes_on };
+        self.builder.settle(&due, &mut self.sessions);
+    }
+
+    /// The stamp of the last line, which need not be the latest.
+    pub fn present(&self) -> Option<LogTime> {
+        match self.offsets() {
+            Some(_) => self.tally.given.present,
+            None => self.tally.written.present,
+        }
+    }
+
     /// The zone given, unless the log states one itself.
     fn offsets(&self) -> Option<&Offsets> {
         let is_stated = matches!(self.builder.zone(), Zone::Stated(_));
@@ -310,11 +341,16 @@ impl Reader {
         order(&mut sessions, |session| {
             session.events.first().map(|event| event.line)
         });
-        let (extent, remarks, zone) = match (self.offsets(), self.tally.offsets.as_ref()) {
-            (Some(offsets), _) => (self.tally.given, offsets.remarks(), offsets.zone()),
-            _ => (self.tally.written, Vec::new(), self.builder.zone()),
+        (self.source(), sessions)
+    }
+
+    /// What is to be said of the log so far.
+    pub fn source(&self) -> LogSource {
+        let (extent, remarks, zone) = match self.offsets() {
+            Some(offsets) => (self.tally.given, offsets.remarks(), offsets.zone()),
+            None => (self.tally.written, Vec::new(), self.builder.zone()),
         };
-        let mut source = self.source;
+        let mut source = self.source.clone();
         source.zone = zone;
         source.remarks.extend(remarks);
         source.remarks.extend(self.builder.remarks());
@@ -322,12 +358,7 @@ impl Reader {
         source.last = extent.last;
         source.late = extent.late;
         source.late_by = extent.latest;
-        (source, sessions)
-    }
-
-    /// What is known of the log so far.
-    pub fn source(&self) -> &LogSource {
-        &self.source
+        source
     }
 }
 
@@ -411,6 +442,7 @@ fn take_line(
 /// What became of the line that `source` has counted last.
 fn count(source: &mut LogSource, tally: &mut Tally, line: Found<'_>, parsed: Parsed) {
     let number = source.lines;
+    disk_full::note(&mut source.disk_full, number, line.bytes, parsed);
     match parsed {
         Parsed::Aside(None) => {}
         Parsed::Aside(Some(stamp)) => tally.stamp(number, stamp),

@@ -11,7 +11,7 @@ use super::super::by_host;
 use super::super::fates::Fates;
 use super::super::hidden_clock;
 use super::super::syslog::{self, Envelope, Syslog};
-use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
+use super::super::{Builder, Due, Entry, Head, Line, Parsed, Sureness};
 use super::line::{Said, address, is_sendmail, made, said, split, value};
 use super::serving::Serving;
 
@@ -190,6 +190,18 @@ impl Sendmail {
         Parsed::Event(stamp)
     }
 
+    /// Its session, with what became of its messages so far; `None` for a client that is not named, and cannot be found again.
+    fn told(&self, mut serving: Serving) -> Option<LogSession> {
+        let session = &mut serving.transcript.session;
+        if session.events.is_empty() {
+            return None;
+        }
+        if session.role == Role::Server {
+            session.deliveries = self.messages.of(&serving.messages);
+        }
+        Some(serving.into_session())
+    }
+
     /// Whether a message was given by a program of this host, over no connection.
     fn given_here(&self, pid: &str, rest: &str) -> bool {
         let relay = value(rest, "relay=").and_then(address);
@@ -323,16 +335,13 @@ impl Builder for Sendmail {
     fn finish(&mut self, out: &mut Vec<LogSession>) {
         let mut all = std::mem::take(&mut self.done);
         all.extend(self.open.drain().map(|(_, serving)| serving));
-        for mut serving in all {
-            // A client that is not named cannot be found again.
-            if serving.transcript.session.events.is_empty() {
-                continue;
-            }
-            if serving.transcript.session.role == Role::Server {
-                serving.transcript.session.deliveries = self.messages.of(&serving.messages);
-            }
-            out.push(serving.into_session());
-        }
+        out.extend(all.into_iter().filter_map(|serving| self.told(serving)));
+    }
+
+    fn settle(&mut self, due: &Due<'_>, out: &mut Vec<LogSession>) {
+        let over = |serving: &mut Serving| serving.last.at < due.before;
+        let over: Vec<Serving> = self.done.extract_if(.., over).collect();
+        out.extend(over.into_iter().filter_map(|serving| self.told(serving)));
     }
 
     fn zone(&self) -> Zone {

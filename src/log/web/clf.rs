@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 use crate::model::{ClockStep, LogId, LogSession, Marks, Shown, Shows, Span, Stamp, Zone, as_text};
 
-use super::super::{Builder, Entry, Head, Line, Parsed, Sureness, stamp};
+use super::super::{Builder, Due, Entry, Head, Line, Parsed, Sureness, stamp};
 use super::escape::quoted;
 use super::{Connections, Request, asked};
 
@@ -100,6 +100,10 @@ impl Builder for Clf {
         let stamp = row.stamp;
         self.connections.take(line, request, out);
         Parsed::Event(stamp)
+    }
+
+    fn settle(&mut self, due: &Due<'_>, out: &mut Vec<LogSession>) {
+        self.connections.settle(due, out);
     }
 
     fn finish(&mut self, out: &mut Vec<LogSession>) {

@@ -7,7 +7,7 @@ use crate::model::{
     Encryption, Event, LineRef, LogEvent, LogId, LogSession, LoggedTls, Proto, Span, Stamp,
 };
 
-use super::super::Line;
+use super::super::{Due, Line};
 
 /// A connection that was silent for so long is over: its port or number is another's.
 const SILENCE: Span = Span::seconds(300);
@@ -175,6 +175,18 @@ impl Connections {
         if is_over {
             out.extend(self.open.remove(&key));
         }
+    }
+
+    /// Gives the connections that are due.
+    pub(in crate::log) fn settle(&mut self, due: &Due<'_>, out: &mut Vec<LogSession>) {
+        let over = |session: &LogSession| {
+            let last = session.events.last().map(|event| event.stamp.at);
+            let end = session.peer.zip(session.peer_port);
+            last.is_none_or(|last| last < due.before)
+                && end.is_none_or(|(ip, port)| !(due.goes_on)(ip, port))
+        };
+        let given = self.open.extract_if(.., |_, session| over(session));
+        out.extend(given.map(|(_, session)| session));
     }
 
     /// No more lines will come.

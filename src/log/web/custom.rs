@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::model::{LogId, LogSession, Shows, Span, Zone, as_text};
 
-use super::super::{Builder, Head, Line, Parsed, Sureness};
+use super::super::{Builder, Due, Head, Line, Parsed, Sureness};
 use super::pattern::Pattern;
 use super::{Connections, Request};
 
@@ -66,6 +66,10 @@ impl Builder for Reader {
         let stamp = request.stamp;
         self.connections.take(line, request, out);
         Parsed::Event(stamp)
+    }
+
+    fn settle(&mut self, due: &Due<'_>, out: &mut Vec<LogSession>) {
+        self.connections.settle(due, out);
     }
 
     fn finish(&mut self, out: &mut Vec<LogSession>) {

@@ -8,7 +8,7 @@ use crate::model::{
     ClockStep, Event, LogId, LogSession, Marks, Proto, Shown, Shows, Span, Stamp, Zone, as_text,
 };
 
-use super::super::{Builder, Entry, Head, Line, Parsed, Sureness, stamp};
+use super::super::{Builder, Due, Entry, Head, Line, Parsed, Sureness, stamp};
 use super::escape::quoted;
 use super::json::{Object, end};
 use super::{Connections, Request, asked, command};
@@ -185,6 +185,10 @@ impl Builder for Envoy {
             out.push(request.connection(self.id, line, row.begin));
         }
         Parsed::Event(stamp)
+    }
+
+    fn settle(&mut self, due: &Due<'_>, out: &mut Vec<LogSession>) {
+        self.connections.settle(due, out);
     }
 
     fn finish(&mut self, out: &mut Vec<LogSession>) {

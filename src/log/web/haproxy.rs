@@ -10,7 +10,7 @@ use crate::model::{
     as_text, from_wire,
 };
 
-use super::super::{Builder, Entry, Head, Line, Parsed, Sureness, stamp};
+use super::super::{Builder, Due, Entry, Head, Line, Parsed, Sureness, stamp};
 use super::{Connections, Request, asked};
 
 /// Row of the registry.
@@ -218,6 +218,10 @@ impl Builder for HaProxy {
             out.push(request.connection(self.id, line, row.begin));
         }
         Parsed::Event(stamp)
+    }
+
+    fn settle(&mut self, due: &Due<'_>, out: &mut Vec<LogSession>) {
+        self.connections.settle(due, out);
     }
 
     fn finish(&mut self, out: &mut Vec<LogSession>) {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::model::{LogId, LogSession, Span, Stamp, Zone};
 
-use super::super::{Builder, Head, Line, Parsed, Sureness, stamp};
+use super::super::{Builder, Due, Head, Line, Parsed, Sureness, stamp};
 use super::{Connections, Request};
 
 /// A line as JSON.
@@ -117,6 +117,10 @@ impl Builder for JsonLines {
         let stamp = request.stamp;
         self.connections.take(line, request, out);
         Parsed::Event(stamp)
+    }
+
+    fn settle(&mut self, due: &Due<'_>, out: &mut Vec<LogSession>) {
+        self.connections.settle(due, out);
     }
 
     fn finish(&mut self, out: &mut Vec<LogSession>) {

@@ -6,7 +6,7 @@ use crate::model::{
     Zone, as_text,
 };
 
-use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
+use super::super::{Builder, Due, Entry, Head, Line, Parsed, Sureness};
 use super::clf::Row;
 use super::json::{self, JsonLines, Object};
 use super::{Connections, Request, command};
@@ -111,6 +111,10 @@ impl Builder for Common {
         let stamp = request.stamp;
         self.connections.take(line, request, out);
         Parsed::Event(stamp)
+    }
+
+    fn settle(&mut self, due: &Due<'_>, out: &mut Vec<LogSession>) {
+        self.connections.settle(due, out);
     }
 
     fn finish(&mut self, out: &mut Vec<LogSession>) {

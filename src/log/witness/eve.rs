@@ -9,7 +9,7 @@ use crate::model::{
 };
 
 use super::super::web::{Connections, Object, Request, asked};
-use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
+use super::super::{Builder, Due, Entry, Head, Line, Parsed, Sureness};
 use super::proto;
 
 /// Row of the registry.
@@ -74,6 +74,10 @@ impl Builder for Eve {
         };
         self.connections.take(line, request, out);
         Parsed::Event(stamp)
+    }
+
+    fn settle(&mut self, due: &Due<'_>, out: &mut Vec<LogSession>) {
+        self.connections.settle(due, out);
     }
 
     fn finish(&mut self, out: &mut Vec<LogSession>) {

@@ -10,7 +10,7 @@ use crate::model::{
 };
 
 use super::super::web::{Connections, Object, Request, asked};
-use super::super::{Builder, Entry, Head, Line, Parsed, Sureness, stamp};
+use super::super::{Builder, Due, Entry, Head, Line, Parsed, Sureness, stamp};
 use super::proto;
 
 /// Row of the registry.
@@ -283,6 +283,10 @@ impl Builder for Zeek {
             }
             None => Parsed::Failed,
         }
+    }
+
+    fn settle(&mut self, due: &Due<'_>, out: &mut Vec<LogSession>) {
+        self.connections.settle(due, out);
     }
 
     fn finish(&mut self, out: &mut Vec<LogSession>) {

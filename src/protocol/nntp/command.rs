@@ -169,6 +169,9 @@ pub(super) fn probe(opening: &Opening<'_>) -> Verdict {
     let client = first_line(opening.client).map(|line| {
         let command = read(line);
         match command.verb.as_str() {
+            // HTTP's, perhaps damaged: here the one has no argument and the other no path.
+            "POST" if line.trim_ascii().len() > "POST".len() => Verdict::RuledOut,
+            "HEAD" if line.contains(&b'/') => Verdict::RuledOut,
             "ARTICLE" | "AUTHINFO" | "CAPABILITIES" | "GROUP" | "IHAVE" | "LISTGROUP"
             | "NEWGROUPS" | "NEWNEWS" | "TAKETHIS" | "XOVER" => Verdict::Certain,
             "MODE" if has_ignoring_case(line, b"READER") => Verdict::Certain,
@@ -249,6 +252,9 @@ mod tests {
         );
         assert_eq!(verdict("", "200 hi\r\n"), Verdict::NeedMore);
         assert_eq!(verdict("LIST\r\n", "200 hi\r\n"), Verdict::Likely);
+        assert_eq!(verdict("POST /a HTTP/9\r\n", ""), Verdict::RuledOut);
+        assert_eq!(verdict("HEAD /a HTTP/9\r\n", ""), Verdict::RuledOut);
+        assert_eq!(verdict("POST\r\n", ""), Verdict::Likely);
         assert_eq!(verdict("MODE READER\r\n", ""), Verdict::Certain);
         assert_eq!(verdict("QUIT\r\n", ""), Verdict::Likely);
         assert_eq!(verdict("EHLO x\r\n", ""), Verdict::RuledOut);

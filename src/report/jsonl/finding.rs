@@ -7,7 +7,6 @@ use serde::Serialize;
 use crate::model::{Affected, Evidence, Finding, Nanos};
 
 use super::super::Account;
-use super::super::account::session_id;
 use super::{LogLine, log_line};
 
 #[derive(Serialize)]
@@ -24,8 +23,7 @@ pub(super) struct FindingRecord<'a> {
     first: Option<String>,
     last: Option<String>,
     message: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    not: Option<&'a str>,
+    not: &'a str,
     evidence: Vec<Place<'a>>,
     next: &'a str,
 }
@@ -61,14 +59,14 @@ pub(super) fn finding_record<'a>(account: &'a Account, finding: &'a Finding) -> 
         r#type: "finding",
         code: finding.code,
         severity: finding.severity.name(),
-        sessions: finding.sessions.iter().map(|at| session_id(*at)).collect(),
+        sessions: finding.sessions.iter().map(|at| account.id(*at)).collect(),
         endpoint: finding.endpoint.map(|end| end.to_string()),
         clients: finding.clients.iter().map(client).collect(),
         count: finding.count,
         first: finding.first.map(utc),
         last: finding.last.map(utc),
         message: &finding.message,
-        not: finding.not.as_deref(),
+        not: &finding.not,
         evidence: finding.evidence.iter().map(place).collect(),
         next: &finding.next,
     }

@@ -20,33 +20,86 @@ use super::{Account, passed_over, path};
 
 /// Writes the whole account.
 pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
+    sources(account, out)?;
+    clocks(account, out)?;
+    path::write_records(account, out)?;
+    let exchanges = sessions(account, out)?;
+    passed_over(account, out)?;
+    let found = findings(account, out)?;
+    summary(account, exchanges, found, out)
+}
+
+/// Writes what a part of a run that goes on gives.
+pub(super) fn write_part(account: &Account, out: &mut dyn Write) -> io::Result<()> {
+    clocks(account, out)?;
+    sessions(account, out)?;
+    findings(account, out).map(|_| ())
+}
+
+/// Writes what is known once such a run is over.
+pub(super) fn write_end(account: &Account, out: &mut dyn Write) -> io::Result<()> {
+    sources(account, out)?;
+    clocks(account, out)?;
+    passed_over(account, out)?;
+    findings(account, out)?;
+    let before = &account.part.before;
+    let found = before.findings.values().map(|(_, count)| count).sum();
+    summary(account, before.exchanges, found, out)
+}
+
+fn sources(account: &Account, out: &mut dyn Write) -> io::Result<()> {
     for capture in &account.captures {
         line(out, &capture_record(capture))?;
     }
     for source in &account.sources {
         line(out, &log_record(source))?;
     }
-    for clock in &account.alignment.clocks {
+    Ok(())
+}
+
+fn clocks(account: &Account, out: &mut dyn Write) -> io::Result<()> {
+    for clock in account.told_clocks() {
         line(out, &clock_record(account, clock))?;
     }
-    path::write_records(account, out)?;
-    let (mut sessions, mut exchanges) = (0u64, 0u64);
+    Ok(())
+}
+
+/// Gives how many exchanges were written.
+fn sessions(account: &Account, out: &mut dyn Write) -> io::Result<u64> {
+    let mut exchanges = 0;
     for shown in account.shown() {
         line(out, &session_record(account, &shown))?;
-        sessions += 1;
         for (seq, exchange) in shown.exchanges().iter().enumerate() {
             line(out, &exchange_record(account, &shown, seq + 1, exchange))?;
             exchanges += 1;
         }
     }
+    Ok(exchanges)
+}
+
+fn passed_over(account: &Account, out: &mut dyn Write) -> io::Result<()> {
     for passed in account.shown_passed_over() {
         line(out, &passed_over::record(account, passed))?;
     }
-    let mut findings = 0u64;
+    Ok(())
+}
+
+/// Gives how many were written.
+fn findings(account: &Account, out: &mut dyn Write) -> io::Result<u64> {
+    let mut findings = 0;
     for finding in account.found() {
         line(out, &finding_record(account, &finding))?;
         findings += 1;
     }
+    Ok(findings)
+}
+
+fn summary(
+    account: &Account,
+    exchanges: u64,
+    findings: u64,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let totals = account.totals();
     let seen = |at: usize| {
         totals
@@ -61,7 +114,7 @@ pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
             captures: account.captures.len(),
             logs: account.sources.len(),
             clocks: account.alignment.clocks.len(),
-            sessions,
+            sessions: seen(0) + seen(1) + seen(2),
             sessions_both: seen(0),
             sessions_wire: seen(1),
             sessions_log: seen(2),

@@ -208,6 +208,9 @@ pub(in crate::report) fn east_of_utc(east: Span) -> String {
 pub(super) struct ClockRecord<'a> {
     r#type: &'static str,
     log: &'a str,
+    /// When the offset was this, in a run that goes on; else at the capture's first packet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<String>,
     offset_s: f64,
     bound_s: f64,
     drift_ppm: f64,
@@ -239,6 +242,10 @@ pub(super) fn clock_record<'a>(account: &'a Account, clock: &Clock) -> ClockReco
     ClockRecord {
         r#type: "clock",
         log: account.log_file(clock.log),
+        at: account
+            .part
+            .is_of_more()
+            .then(|| account.utc(clock.origin).to_rfc3339()),
         offset_s: rounded(clock.offset.as_seconds_f64(), 1e6),
         bound_s: rounded(clock.bound.as_seconds_f64(), 1e6),
         drift_ppm: rounded(clock.drift_ppm, 1e3),

@@ -56,6 +56,20 @@ fn an_end_that_was_written_before_its_login_is_of_the_same_session() {
 }
 
 #[test]
+fn what_was_done_to_mails_is_of_the_session_with_its_id() {
+    let ends = "Nov 24 03:43:41 imap(carol)";
+    let mail = "Nov 24 03:43:40 imap(bob)<11849><N20qhP1gybjAAAIK>: Info: save: box=INBOX, uid=1, msgid=<a@b>, size=415
+Nov 24 03:43:40 imap(bob)<11849><N20qhP1gybjAAAIK>: Info: copy from INBOX: box=Trash, uid=1, msgid=<a@b>, size=415
+Nov 24 03:43:40 imap(bob)<11849><other>: Info: delete: box=INBOX, uid=1, msgid=<a@b>, size=415
+Nov 24 03:43:40 imap(bob)<11849><N20qhP1gybjAAAIK>: Debug: Namespace: box=x, y: z
+";
+    let (sessions, failed, _) = read(&WITH_IDS.replacen(ends, &format!("{mail}{ends}"), 1));
+    assert_eq!((sessions.len(), failed), (3, 3));
+    assert_eq!(numbers(&sessions[0]), [2, 5, 6, 10]);
+    assert_eq!(numbers(&sessions[1]), [3, 9]);
+}
+
+#[test]
 fn ids_tell_sessions_apart_and_their_ports() {
     let (sessions, failed, zone) = read(WITH_IDS);
     assert_eq!((sessions.len(), failed), (3, 3));

@@ -1,0 +1,379 @@
+//! A run that goes on: packets pass, logs are written, and what both sides have passed is joined and given meanwhile.
+//!
+//! One thread reads packets, another reads the logs, joins and gives. What is held is bounded: sessions that wait for the other side
+//! ([`held`]), and the last of those that were given, which teach clocks and habits. How far each side is, [`marks`] tells.
+
+mod choose;
+mod held;
+mod marks;
+mod part;
+mod repeats;
+mod rivals;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::io;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use crate::align::{Alignment, Clock};
+use crate::diagnose::{View, diagnose_captures, diagnose_part, endings};
+use crate::input::Front;
+use crate::model::{CaptureSource, LogId, LogSource, LostPackets, Nanos, Severity, Span};
+use crate::report::{Account, Part, Tallies};
+
+use super::captures::{self, Wires};
+use super::follow::{Logs, Place, Reached};
+use super::logs;
+use super::options::listens;
+use super::passing::{Pace, Passing, Taken};
+use super::run::{Begun, FAILED, Run, begin, refused};
+use super::{Options, PipelineError, Progress, zones};
+use held::{Bounds, Held};
+use marks::{Ahead, Now};
+use part::Given;
+use repeats::Repeats;
+
+/// Time between two looks at the logs.
+const PAUSE: Duration = Duration::from_millis(500);
+/// Least time between two joins; it is longer where they take long.
+const JOINS: Duration = Duration::from_secs(1);
+/// So many times as long as a join took the next one waits.
+const RESTS: u32 = 4;
+/// Servers write some lines a little later than they act.
+const GRACE: Duration = Duration::from_millis(700);
+/// A clock is told again when the capture is so much further.
+const TOLD_AGAIN: Span = Span::seconds(60);
+/// After so long a log without a clock is told of.
+const NO_CLOCK: Duration = Duration::from_secs(10);
+
+/// Takes a part of a run: sessions that are settled, what was found in them, and clocks that changed.
+pub(super) type Give<'g> = dyn FnMut(&Account) -> io::Result<()> + Send + 'g;
+
+/// Reads everything as it comes, and gives what is settled while it goes on. The account is what is left to be said at its end.
+///
+/// # Errors
+/// When a part cannot be given.
+pub fn run_onward(
+    options: &Options,
+    progress: &mut Progress,
+    give: &mut Give<'_>,
+) -> io::Result<Run> {
+    let Begun {
+        mut failures,
+        mut fronts,
+        output,
+        mut keys,
+    } = match begin(options, progress) {
+        Ok(begun) => begun,
+        Err(error) => return Ok(refused(error)),
+    };
+    let from = if listens(options) {
+        Place::End
+    } else {
+        Place::Begin
+    };
+    let mut joiner = Joiner::new(options, Logs::start(options, from), give);
+    // What waits for packets is told of the wish to stop itself.
+    let whole = fronts.iter().all(|front| matches!(front, Front::Whole(_)));
+    let ends_by_itself = whole && !listens(options);
+    let opened = captures::open(&mut fronts, &mut failures);
+    #[cfg(feature = "live")]
+    let opened = match super::run::with_live(opened, options) {
+        Ok(opened) => opened,
+        Err(error) => return Ok(refused(error)),
+    };
+    let (mut wires, done) = if opened.is_empty() {
+        (Wires::default(), joiner.work(None))
+    } else {
+        let read = captures::read_beside(
+            opened,
+            output,
+            options,
+            &mut keys,
+            progress,
+            || ends_by_itself && options.stop.is_set(),
+            |passing| joiner.work(Some(passing)),
+        );
+        match read {
+            Ok(read) => read,
+            Err(error) => return Ok(refused(error)),
+        }
+    };
+    progress.clear();
+    let (mut sources, told) = done?;
+    failures.extend(wires.failure.take());
+    failures.extend(wires.unwritten.take());
+    if told.is_empty() && failures.is_empty() {
+        failures.extend(logs::unmatched(options, &sources));
+    }
+    failures.extend(told);
+    wires.overruns.extend(joiner.held.overrun());
+    let clocks = joiner.held.clocks().to_vec();
+    let capture_zone = zones::infer(&mut wires.sources, &mut sources, &clocks);
+    let mut account = Account {
+        captures: wires.sources,
+        keys: keys.sources,
+        sources,
+        unlisted: wires.unlisted,
+        passed_over: wires.passed_over,
+        alignment: Alignment {
+            clocks,
+            sessions: Vec::new(),
+        },
+        capture_zone,
+        overruns: wires.overruns,
+        selection: options.selection.clone(),
+        origin: wires.origin.unwrap_or_default(),
+        part: Part {
+            from: joiner.held.given() + 1,
+            before: joiner.tallies,
+            ..Part::default()
+        },
+        ..Account::default()
+    };
+    account.part.clocks = account.sources.iter().map(|source| source.id).collect();
+    account.findings = diagnose_captures(view(&account), options.threads);
+    account.exit = exit_status(&account, &failures);
+    Ok(Run { account, failures })
+}
+
+fn view(account: &Account) -> View<'_> {
+    View {
+        captures: &account.captures,
+        sources: &account.sources,
+        wires: &account.wires,
+        logs: &account.logs,
+        unlisted: &account.unlisted,
+        neighbours: &account.neighbours,
+        alignment: &account.alignment,
+    }
+}
+
+fn exit_status(account: &Account, failures: &[PipelineError]) -> u8 {
+    if account.captures.is_empty() && account.sources.is_empty() {
+        return FAILED;
+    }
+    if account.damaged() || !failures.is_empty() {
+        return 3;
+    }
+    let given = account.part.before.findings.values();
+    let mut severities = given
+        .map(|&(worst, _)| worst)
+        .chain(account.findings.iter().map(|finding| finding.severity));
+    u8::from(severities.any(|severity| severity == Severity::Error))
+}
+
+/// Reads logs, joins what is held, and gives what is settled.
+struct Joiner<'r, 'g> {
+    options: &'r Options,
+    logs: Logs,
+    held: Held,
+    give: &'r mut Give<'g>,
+    tallies: Tallies,
+    /// Clocks as they were told last, and how far the capture was then.
+    told: BTreeMap<LogId, (Clock, Option<Nanos>)>,
+    repeats: Repeats,
+    /// Logs that were said to have no clock.
+    without: BTreeSet<LogId>,
+    /// When it may be joined again.
+    next: Instant,
+    pace: Pace,
+}
+
+/// What is known of the logs in the end.
+type Told = (Vec<LogSource>, Vec<PipelineError>);
+
+/// What came at one look.
+struct Came {
+    taken: Taken,
+    reached: Reached,
+}
+
+impl<'r, 'g> Joiner<'r, 'g> {
+    fn new(options: &'r Options, logs: Logs, give: &'r mut Give<'g>) -> Self {
+        Self {
+            options,
+            logs,
+            held: Held::new(Bounds::default()),
+            give,
+            tallies: Tallies::default(),
+            told: BTreeMap::new(),
+            repeats: Repeats::default(),
+            without: BTreeSet::new(),
+            next: Instant::now(),
+            pace: Pace::default(),
+        }
+    }
+
+    /// Works until the packets are over, or without any until it shall stop.
+    fn work(&mut self, passing: Option<&Passing>) -> io::Result<Told> {
+        let mut over_since = None;
+        loop {
+            let came = self.look(passing);
+            let is_over = match passing {
+                Some(_) => came.taken.is_last,
+                None => self.options.stop.is_set(),
+            };
+            if is_over {
+                over_since.get_or_insert_with(Instant::now);
+            }
+            let is_late = over_since.is_some_and(|since| since.elapsed() >= GRACE);
+            if is_late && came.reached == Reached::End {
+                return self.end(passing);
+            }
+            let packets = if is_over || passing.is_none() {
+                Ahead::Nothing
+            } else {
+                Ahead::More
+            };
+            self.join(passing, &came.taken, packets)?;
+            if came.reached == Reached::End {
+                std::thread::sleep(PAUSE);
+            }
+        }
+    }
+
+    /// Takes what has come on both sides.
+    fn look(&mut self, passing: Option<&Passing>) -> Came {
+        let room = self.held.has_room_for_wires();
+        let mut taken = match passing {
+            Some(passing) => passing.take(&mut self.pace, room),
+            None => Taken::default(),
+        };
+        let open: HashSet<(IpAddr, u16)> = taken
+            .open
+            .iter()
+            .map(|open| open.conversation.client)
+            .map(|client| (client.ip, client.port))
+            .collect();
+        let goes_on = |ip: IpAddr, port| open.contains(&(ip.to_canonical(), port));
+        let room = self.held.room_for_logs();
+        let (sessions, reached) = self.logs.look(self.options, room, &goes_on);
+        let wires = std::mem::take(&mut taken.wires);
+        self.held.add(wires, sessions, Instant::now());
+        Came { taken, reached }
+    }
+
+    /// Joins what is held and gives what is settled, unless that was done just now.
+    fn join(&mut self, passing: Option<&Passing>, taken: &Taken, packets: Ahead) -> io::Result<()> {
+        let at = Instant::now();
+        if at < self.next {
+            return Ok(());
+        }
+        let marks = self.logs.marks();
+        let sources = self.logs.sources(self.options);
+        let now = Now {
+            at,
+            marks: &marks,
+            capture: taken.now,
+            has_capture: passing.is_some(),
+            packets,
+            lines: Ahead::More,
+            open: &taken.open,
+        };
+        let given = self.held.settle(&now, &sources, self.options.threads);
+        if let Some(given) = given {
+            self.give(given, passing, taken.now)?;
+        }
+        self.tell_of_clocks(&now, &sources);
+        self.next = at + JOINS.max(at.elapsed() * RESTS);
+        Ok(())
+    }
+
+    /// Nothing more comes: gives all that is left.
+    fn end(&mut self, passing: Option<&Passing>) -> io::Result<Told> {
+        let logs = std::mem::replace(&mut self.logs, Logs::none());
+        let (sources, sessions, failures) = logs.finish(self.options);
+        let at = Instant::now();
+        self.held.add(Vec::new(), sessions, at);
+        let taken = passing.map(|passing| passing.take(&mut self.pace, true));
+        let capture = taken.and_then(|taken| taken.now);
+        let now = Now {
+            at,
+            marks: &[],
+            capture,
+            has_capture: passing.is_some(),
+            packets: Ahead::Nothing,
+            lines: Ahead::Nothing,
+            open: &[],
+        };
+        while let Some(given) = self.held.settle(&now, &sources, self.options.threads) {
+            self.give(given, passing, capture)?;
+        }
+        Ok((sources, failures))
+    }
+
+    /// Gives what is settled, with what is found in it.
+    fn give(
+        &mut self,
+        mut given: Given,
+        passing: Option<&Passing>,
+        now: Option<Nanos>,
+    ) -> io::Result<()> {
+        if let Some(passing) = passing.filter(|_| self.options.bodies.is_some()) {
+            let mut followed = passing.lock();
+            for (wire, number) in given.wires() {
+                followed.name_bodies(wire, number);
+            }
+        }
+        let account = &mut given.account;
+        account.selection = self.options.selection.clone();
+        account.captures = vec![CaptureSource {
+            last: now,
+            lost: LostPackets {
+                by_system: self.options.meter.lost_so_far(),
+                ..LostPackets::default()
+            },
+            ..CaptureSource::default()
+        }];
+        account.part.clocks = self.changed(&account.alignment.clocks, now);
+        let (endings, findings) = (
+            endings(view(account)),
+            diagnose_part(view(account), self.options.threads),
+        );
+        account.endings = endings;
+        account.findings = self.repeats.new_ones(account, findings);
+        (self.give)(account)?;
+        self.tallies.add(account);
+        self.held.take_back(given);
+        Ok(())
+    }
+
+    /// The logs whose clocks are to be told: those that are new, or were told a while ago and are another since.
+    fn changed(&mut self, clocks: &[Clock], now: Option<Nanos>) -> Vec<LogId> {
+        let mut changed = Vec::new();
+        for clock in clocks {
+            let is_told = self.told.get(&clock.log).is_some_and(|(told, then)| {
+                let soon = now.zip(*then);
+                let soon = soon.is_none_or(|(now, then)| now.since(then) < TOLD_AGAIN);
+                told == clock || soon
+            });
+            if !is_told {
+                self.told.insert(clock.log, (clock.clone(), now));
+                changed.push(clock.log);
+            }
+        }
+        changed
+    }
+
+    /// Says of which logs nothing is joined yet.
+    fn tell_of_clocks(&mut self, now: &Now<'_>, sources: &[LogSource]) {
+        if !now.has_capture {
+            return;
+        }
+        for log in self.held.without_clock() {
+            let mut marks = now.marks.iter();
+            let begun = marks
+                .find(|mark| mark.log == log)
+                .and_then(|mark| mark.begun);
+            let waits = begun.is_some_and(|begun| begun.elapsed() >= NO_CLOCK);
+            let source = sources.iter().find(|source| source.id == log);
+            if let Some(source) = source.filter(|_| waits && self.without.insert(log)) {
+                (self.options.tell.0)(&format!(
+                    "too few pairs yet to know the clock of '{}'; until then nothing of it is joined",
+                    source.file
+                ));
+            }
+        }
+    }
+}
