@@ -84,7 +84,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 .extend(proto.or(case.log.map(|log| log.proto)));
         }
         if let Some(refused) = by_client.get_mut(&client) {
-            let refusals = case.exchanges(is_refused);
+            let refusals = case.refused(is_refused);
             refused
                 .delays
                 .extend(refusals.filter_map(|exchange| exchange.response_time()));
@@ -176,7 +176,7 @@ fn tell(client: IpAddr, mut refused: Refused, welcome: Option<&Welcome<'_>>) -> 
 /// Each refused login of a session.
 pub(super) fn refusals(case: &Case<'_>) -> Vec<(Option<Nanos>, Option<Evidence>)> {
     let seen: Vec<_> = case
-        .exchanges(is_refused)
+        .refused(is_refused)
         .map(|exchange| (exchange.start, place(&exchange)))
         .collect();
     if !seen.is_empty() {

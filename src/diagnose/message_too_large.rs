@@ -32,7 +32,7 @@ struct Refused {
 fn find(view: View<'_>) -> Vec<Finding> {
     let mut groups: BTreeMap<Option<IpAddr>, Refused> = BTreeMap::new();
     for case in view.cases() {
-        for exchange in case.exchanges(is_too_large) {
+        for exchange in case.refused(is_too_large) {
             let refused = groups.entry(case.server().map(|one| one.ip)).or_default();
             refused.servers.extend(case.server());
             refused.group.add(&case, exchange.start, place(&exchange));

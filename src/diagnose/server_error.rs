@@ -30,7 +30,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
             continue;
         }
         let failed = |said: Said<'_>| said.code.len() == 3 && said.code.starts_with('5');
-        for exchange in case.exchanges(failed) {
+        for exchange in case.refused(failed) {
             let code = exchange.code.clone().unwrap_or_default();
             let (group, what) = groups.entry((case.server(), code)).or_default();
             group.add(&case, exchange.start, place(&exchange));
