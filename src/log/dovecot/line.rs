@@ -187,9 +187,16 @@ pub(super) fn ending(words: &str) -> Ending {
     let has = |part: &str| words.contains(part);
     if has("nactivity") || has("no input") {
         Ending::Timeout
-    } else if has("Logged out") || has("by logging out") || words.starts_with("Aborted login (") {
+    } else if has("Logged out")
+        || has("by logging out")
+        || has("Client has quit the connection")
+        || words.starts_with("Aborted login (")
+    {
         Ending::Quit
-    } else if has("Connection closed") || words.starts_with("Disconnected (") {
+    } else if has("Connection closed")
+        || has("Remote closed connection")
+        || words.starts_with("Disconnected (")
+    {
         Ending::Lost
     } else {
         Ending::Unknown
@@ -306,6 +313,14 @@ mod tests {
     fn words_mean_an_ending() {
         for (words, expected) in [
             ("Logged out in=1 out=2", Ending::Quit),
+            (
+                "Client has quit the connection (auth failed, 1 attempts in 2 secs)",
+                Ending::Quit,
+            ),
+            (
+                "Remote closed connection (auth failed, 1 attempts in 2 secs)",
+                Ending::Lost,
+            ),
             (
                 "Disconnected: Aborted login by logging out (auth failed, 1 attempts in 1 secs)",
                 Ending::Quit,
