@@ -65,7 +65,7 @@ mod tests {
             first: None,
             last: None,
             message: format!("a server answered {count} requests by 503"),
-            not: None,
+            not: String::new(),
             evidence: Vec::new(),
             next: String::new(),
         }
