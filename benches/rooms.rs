@@ -9,8 +9,7 @@ use bothends::capture::open;
 use bothends::flow::{FlowTable, Limits};
 use bothends::input::Input;
 use bothends::link::LinkDecoder;
-use bothends::log;
-use bothends::model::{LogId, PacketNo};
+use bothends::model::PacketNo;
 use bothends::pipeline::{LogInput, LogPlace, Options, Progress, Show, run};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -74,26 +73,5 @@ fn rooms(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn logs(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("log");
-    for name in ["postfix/postfix.log", "iis-netmon/ex_smtp.log"] {
-        let input = Input::open(&bundled(name)).expect("the bundled log");
-        group.throughput(Throughput::Bytes(input.bytes.len() as u64));
-        group.bench_function(name, |bencher| {
-            bencher.iter(|| {
-                black_box(log::read(
-                    LogId(0),
-                    name,
-                    &input.bytes,
-                    None,
-                    2026,
-                    &mut |_| {},
-                ))
-            });
-        });
-    }
-    group.finish();
-}
-
-criterion_group!(benches, rooms, logs);
+criterion_group!(benches, rooms);
 criterion_main!(benches);

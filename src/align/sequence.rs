@@ -2,7 +2,7 @@
 //! where TLS hides them. Both sides keep their order (a monotone alignment by dynamic programme).
 
 use crate::model::{
-    CommandRef, Encryption, Event, Exchange, LineRef, LogEvent, LogSession, Seen, Verb, WireSession,
+    CommandRef, Encryption, Event, Exchange, LineRef, LogSession, Seen, Verb, WireSession,
 };
 
 use super::turn::{Turn, turns};
@@ -120,9 +120,7 @@ impl<'a> Said<'a> {
 ///
 /// Only these take memory: a log has millions of sessions, and hardly one of them is looked at.
 pub fn untold(log: &LogSession, wanted: impl Fn(Said<'_>) -> bool) -> Vec<Exchange> {
-    let listed = log.events.iter().filter_map(LogEvent::command);
-    let mut all = listed.chain(log.implied.iter()).map(Said::told);
-    if !all.any(&wanted) {
+    if !log.commands().map(Said::told).any(&wanted) {
         return Vec::new();
     }
     told(log)

@@ -164,7 +164,7 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value = "keep")]
     pub(super) bad_checksums: Checksums,
 
-    /// Threads that join sessions [default: one for each processor]; what comes out does not depend on it
+    /// Threads that read logs, join sessions and look for findings [default: one for each processor]; what comes out does not depend on it
     #[arg(long, value_name = "N")]
     pub(super) threads: Option<NonZeroUsize>,
 

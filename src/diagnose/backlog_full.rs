@@ -129,7 +129,7 @@ fn tell(endpoint: Endpoint, listener: Listener) -> Finding {
         severity: Severity::Error,
         endpoint: Some(endpoint),
         message,
-        not: Some("not a filter and not a dead host: it took other connections to this port at that time".into()),
+        not: "not a filter and not a dead host: it took other connections to this port at that time".into(),
         next: "look whether the server still accepts (ss -ltn shows Recv-Q above Send-Q, nstat TcpExtListenOverflows): it hangs, or has too few processes".into(),
     })
 }

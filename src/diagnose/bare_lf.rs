@@ -41,7 +41,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 severity: Severity::Warning,
                 endpoint: None,
                 message,
-                not: None,
+                not: "not the way: TCP carries line ends as they were sent".into(),
                 next: "mend the client; on the server, see that it refuses bare LF in messages"
                     .into(),
             })

@@ -22,6 +22,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
     let (mut gaps, mut octets, mut passed, mut late) = (0u64, 0u64, 0u64, 0u64);
     let (mut one_sided, mut elsewhere) = (0u64, 0u64);
     let mut holed = Group::default();
+    let mut first_late = None;
     for (case, wire) in view.on_wire() {
         let here: u64 = wire.counts.0.iter().map(|direction| direction.gaps).sum();
         if here > 0 && !is_keep_alive(wire, here) {
@@ -40,7 +41,10 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 .sum::<u64>();
             holed.add(&case, None, Some(Evidence::Packet(wire.first_packet)));
         }
-        late += u64::from(began_before(wire));
+        if began_before(wire) {
+            late += 1;
+            first_late.get_or_insert(Evidence::Packet(wire.first_packet));
+        }
         if is_one_sided(wire) {
             one_sided += 1;
         } else {
@@ -82,26 +86,34 @@ fn find(view: View<'_>) -> Vec<Finding> {
     if parts.is_empty() {
         return Vec::new();
     }
+    if let Some(place) = first_late {
+        holed.show(place);
+    }
     let only_late = dropped + cut + gaps == 0;
     let next = if one_sided > 0 && dropped + cut + elsewhere == 0 {
         "capture where both directions pass: both ports of a mirror, all links of a route that differs by direction"
     } else {
         "capture with a larger buffer, whole packets (snap length 0) and a filter, or nearer to the server"
     };
-    vec![holed.finding(Words {
-        code: RULE.code,
-        severity: if only_late {
-            Severity::Info
-        } else {
-            Severity::Warning
-        },
-        endpoint: None,
-        message: format!("the capture lacks packets: {}", parts.join("; ")),
-        not: (passed > 0).then(|| {
-            "not loss on the network: the other side acknowledged what the capture lacks".into()
+    vec![
+        holed.finding(Words {
+            code: RULE.code,
+            severity: if only_late {
+                Severity::Info
+            } else {
+                Severity::Warning
+            },
+            endpoint: None,
+            message: format!("the capture lacks packets: {}", parts.join("; ")),
+            not: if passed > 0 {
+                "not loss on the network: the other side acknowledged what the capture lacks"
+            } else {
+                "not a fault of client or server: what the capture lacks says nothing of them"
+            }
+            .into(),
+            next: next.into(),
         }),
-        next: next.into(),
-    })]
+    ]
 }
 
 /// Whether the only hole is the octet before the next that a keep-alive repeats (RFC 9293 §3.8.4), at the start of what the capture has of

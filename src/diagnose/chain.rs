@@ -90,7 +90,7 @@ mod tests {
             severity: Severity::Error,
             endpoint: None,
             message: String::new(),
-            not: None,
+            not: String::new(),
             next: String::new(),
         });
         finding.sessions = sessions.to_vec();

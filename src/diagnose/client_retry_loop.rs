@@ -55,7 +55,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 severity: Severity::Warning,
                 endpoint: Some(endpoint),
                 message,
-                not: Some("not a person: the pauses are too even".into()),
+                not: "not a person: the pauses are too even".into(),
                 next: "stop the client's retries, or mend what it fails at; a queue should wait longer after each failure".into(),
             }))
         })

@@ -94,7 +94,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
             let kind = kind(proto?, said)?;
             (said.verb != "EHLO" || !falls_back).then_some(kind)
         };
-        for exchange in case.exchanges(|said| kind(said).is_some()) {
+        for exchange in case.refused(|said| kind(said).is_some()) {
             let Some(kind) = kind(Said::by(&exchange)) else {
                 continue;
             };
@@ -136,7 +136,7 @@ fn counted_only(case: &Case<'_>, proto: Option<Proto>) -> (u64, Option<Evidence>
     };
     let told = u64::from(log.unknown);
     let unknown = |said: Said<'_>| proto.and_then(|proto| kind(proto, said)) == Some(Kind::Unknown);
-    let seen = case.exchanges(unknown).count();
+    let seen = case.refused(unknown).count();
     let line = log.events.last().map(|event| Evidence::Line(event.line));
     let seen = u64::try_from(seen).unwrap_or(u64::MAX);
     (told.saturating_sub(seen), line)
@@ -173,7 +173,7 @@ fn tell(rejected: Rejected) -> Finding {
         severity: Severity::Warning,
         endpoint,
         message,
-        not: Some("not the network: the server answered each of them".into()),
+        not: "not the network: the server answered each of them".into(),
         next: next(most.unwrap_or(Kind::Refused)).into(),
     })
 }

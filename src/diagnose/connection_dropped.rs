@@ -101,7 +101,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 },
                 endpoint: Some(endpoint),
                 message,
-                not: Some(not + &log),
+                not: not + &log,
                 next,
             })
         })
@@ -218,7 +218,7 @@ mod tests {
         scene.add(wire(110, 1, "SF", "ShAdDaFf"));
         let found = scene.find(find);
         assert_eq!(found.len(), 1);
-        assert!(found[0].not.as_ref().unwrap().contains("port 110 answers"));
+        assert!(found[0].not.contains("port 110 answers"));
     }
 
     #[test]
@@ -302,7 +302,7 @@ mod tests {
                 scene.add_logged(log);
             }
             let found = scene.find(find);
-            let not = found[0].not.as_ref().unwrap();
+            let not = &found[0].not;
             assert_eq!(not.contains("mail.log"), expected, "{not}");
         }
     }

@@ -49,7 +49,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 severity: Severity::Error,
                 endpoint: Some(endpoint),
                 message,
-                not: Some(not + &log),
+                not: not + &log,
                 next,
             })
         })
@@ -131,7 +131,7 @@ mod tests {
         scene.add(wire(25, 9, "SF", "ShAdDaFf"));
         let found = scene.find(find);
         assert_eq!((found.len(), found[0].count), (1, 3));
-        assert!(found[0].not.as_ref().unwrap().contains("port 25"));
+        assert!(found[0].not.contains("port 25"));
     }
 
     #[test]
@@ -149,18 +149,12 @@ mod tests {
         scene.add(wire(2525, 0, "REJ", "Sr"));
         scene.add(wire(25, 1, "SF", "ShAdDaFf"));
         let found = scene.find(find);
-        let not = found[0].not.as_ref().unwrap();
+        let not = &found[0].not;
         assert!(not.contains("its port 25 took connections"), "{not}");
         assert!(not.ends_with("it may be the wrong port"), "{not}");
         // Once somebody was let in, it is not.
         scene.add(wire(2525, 2, "SF", "ShAdDaFf"));
         let found = scene.find(find);
-        assert!(
-            found[0]
-                .not
-                .as_ref()
-                .unwrap()
-                .starts_with("not a wrong port")
-        );
+        assert!(found[0].not.starts_with("not a wrong port"));
     }
 }

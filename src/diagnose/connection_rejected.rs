@@ -54,7 +54,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 severity: Severity::Error,
                 endpoint: Some(endpoint),
                 message,
-                not: Some(not),
+                not,
                 next: format!("look at the filter rules and routes of {by}"),
             })
         })

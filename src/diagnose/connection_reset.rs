@@ -103,7 +103,7 @@ fn tell(side: Side, owed: bool, resets: Resets) -> Finding {
         severity,
         endpoint: servers.first().copied().filter(|_| servers.len() == 1),
         message,
-        not: Some(not.into()),
+        not: not.into(),
         next: match side {
             Side::Client => "see why the client gives up: its own time limit, a program that ended, or one that does not wait for the last reply".into(),
             Side::Server => "look in the server's log of that moment for a crash, a limit or a refusal".into(),

@@ -72,7 +72,7 @@ fn tell(endpoint: Endpoint, side: Side, mut waits: Waits) -> Finding {
         severity: Severity::Warning,
         endpoint: Some(endpoint),
         message,
-        not: Some("not the network and not a server that thinks: the rest follows the bare acknowledgement at once".into()),
+        not: "not the network and not a server that thinks: the rest follows the bare acknowledgement at once".into(),
         next: format!(
             "have the {} send a request in one piece, or switch Nagle's algorithm off there (TCP_NODELAY)",
             who(side)

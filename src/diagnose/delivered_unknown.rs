@@ -236,7 +236,7 @@ fn tell(endpoint: Endpoint, unknown: Unknown) -> Finding {
         severity: Severity::Error,
         endpoint: Some(endpoint),
         message,
-        not: Some("not a message lost: the server has it; it is the sender who does not know (RFC 1047)".into()),
+        not: "not a message lost: the server has it; it is the sender who does not know (RFC 1047)".into(),
         next: "look in the recipient's mailbox for two of the same Message-ID, and on the way for what drops the server's packets; a server should answer the end of the data at once".into(),
     })
 }

@@ -261,7 +261,7 @@ fn tell(
         severity,
         endpoint: None,
         message,
-        not: not(outcome),
+        not: not(outcome).into(),
         next: next(outcome).into(),
     })
 }
@@ -351,14 +351,14 @@ const fn words(outcome: LookupOutcome) -> &'static str {
     }
 }
 
-fn not(outcome: LookupOutcome) -> Option<String> {
-    let text = match outcome {
+const fn not(outcome: LookupOutcome) -> &'static str {
+    match outcome {
         LookupOutcome::NoSuchName => "not the network: the name server answered",
         LookupOutcome::ServerFailed => "not a wrong name: the name server could not find out",
         LookupOutcome::Unanswered => "not a wrong name: nobody said so",
-        _ => return None,
-    };
-    Some(text.to_owned())
+        LookupOutcome::Refused => "not a wrong name: the name server did not look for it",
+        _ => "not silence: the name server answered by an error",
+    }
 }
 
 const fn next(outcome: LookupOutcome) -> &'static str {

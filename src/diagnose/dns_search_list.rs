@@ -89,7 +89,7 @@ fn tell(client: IpAddr, storm: Storm) -> Finding {
         severity: Severity::Info,
         endpoint: None,
         message,
-        not: Some("not names that are missing: they are asked for without the domains too".into()),
+        not: "not names that are missing: they are asked for without the domains too".into(),
         next: "end full names by a dot in the client's settings, shorten the search list, or lower ndots in resolv.conf".into(),
     })
 }

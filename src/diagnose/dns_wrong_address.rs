@@ -64,7 +64,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 severity: Severity::Error,
                 endpoint: Some(endpoint),
                 message,
-                not: Some("not a failed look-up: there was an answer".into()),
+                not: "not a failed look-up: there was an answer".into(),
                 next: format!(
                     "see whether {name} should have this address: an old record, an old cache, or the service is down there"
                 ),

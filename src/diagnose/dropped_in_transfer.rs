@@ -87,7 +87,7 @@ fn by_log_alone(view: View<'_>) -> Option<Finding> {
             severity: Severity::Error,
             endpoint: None,
             message,
-            not: Some("not refused: the server was still reading".into()),
+            not: "not refused: the server was still reading".into(),
             next: "a capture would show who ended it, and how; see the client's own log of that moment".into(),
         })
     })
@@ -117,7 +117,7 @@ fn tell(endpoint: Endpoint, side: Side, end: End, group: Group, logged: u64) -> 
                 severity: Severity::Error,
                 endpoint: Some(endpoint),
                 message,
-                not: Some("not a hole in the capture: every octet up to the end is there".into()),
+                not: "not a hole in the capture: every octet up to the end is there".into(),
                 next: "look for a crash, a time limit or a size limit of the side that ended it; a reset may also come from a box between".into(),
             })
 }

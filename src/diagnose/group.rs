@@ -30,7 +30,7 @@ pub(super) struct Words {
     pub(super) severity: Severity,
     pub(super) endpoint: Option<Endpoint>,
     pub(super) message: String,
-    pub(super) not: Option<String>,
+    pub(super) not: String,
     pub(super) next: String,
 }
 

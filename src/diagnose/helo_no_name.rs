@@ -79,7 +79,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 severity: Severity::Info,
                 endpoint: None,
                 message,
-                not: Some("not what a mail server sends: those know their full name".into()),
+                not: "not what a mail server sends: those know their full name".into(),
                 next: "set the client's host name (myhostname of Postfix); if it is no mail server of yours, it may be a program that sends junk".into(),
             })
         })

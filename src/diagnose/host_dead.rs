@@ -53,9 +53,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
             severity: Severity::Error,
             endpoint: None,
             message,
-            not: Some(format!(
-                "not a filter: {by} forwards to it and gets no answer from its link"
-            )),
+            not: format!("not a filter: {by} forwards to it and gets no answer from its link"),
             next: format!("see whether {host} is up, and whether the address is the right one"),
         })
     });
@@ -115,7 +113,7 @@ fn unanswered(names: &Names<'_>, neighbour: &Neighbour) -> Finding {
             "{wanted} is dead: {by} asked for it on its link {asked} times in a row and nobody answered{}",
             named(names, *wanted)
         ),
-        not: Some("not a filter: a host answers ARP whatever it filters".into()),
+        not: "not a filter: a host answers ARP whatever it filters".into(),
         evidence: vec![Evidence::Packet(*packet)],
         next: format!("see whether {wanted} is up, on this link, and the address meant"),
     }

@@ -31,7 +31,13 @@ fn find(view: View<'_>) -> Vec<Finding> {
         findings.extend(low_level(view, source));
         findings.extend(disk_full(view, source));
         if source.unparsed > 0 {
-            let group = Group::of(source.unparsed);
+            let mut group = Group::of(source.unparsed);
+            for (line, _) in &source.unparsed_first {
+                group.show(Evidence::Line(LineRef {
+                    log: source.id,
+                    line: *line,
+                }));
+            }
             findings.push(group.finding(Words {
                 code: RULE.code,
                 severity: Severity::Info,
@@ -42,7 +48,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
                     source.file,
                     source.format
                 ),
-                not: None,
+                not: "not lines of the programs that this format is known to live beside: those are passed over".into(),
                 next: "look at the lines named above: another program's, another format's, or damaged".into(),
             }));
         }
@@ -78,7 +84,7 @@ fn disk_full(view: View<'_>, source: &LogSource) -> Option<Finding> {
         severity: Severity::Warning,
         endpoint: None,
         message,
-        not: Some("not rotation and not a level too low: programs say so in the log itself, which may lack what they could not write".into()),
+        not: "not rotation and not a level too low: programs say so in the log itself, which may lack what they could not write".into(),
         next: "make room on the server (df -h, df -i); then see which mail and which lines were lost meanwhile".into(),
     }))
 }
@@ -103,7 +109,11 @@ fn low_level(view: View<'_>, source: &LogSource) -> Option<Finding> {
     let sessions = served().count();
     (sessions >= SESSIONS && !served().any(tells)).then(|| {
         let count = u64::try_from(sessions).unwrap_or(u64::MAX);
-        Group::of(count).finding(Words {
+        let mut group = Group::of(count);
+        for event in served().filter_map(|log| log.events.first()).take(2) {
+            group.show(Evidence::Line(event.line));
+        }
+        group.finding(Words {
             code: RULE.code,
             severity: Severity::Info,
             endpoint: None,
@@ -112,7 +122,7 @@ fn low_level(view: View<'_>, source: &LogSource) -> Option<Finding> {
                 source.file,
                 counted(count, "session")
             ),
-            not: None,
+            not: "not a log without sessions, and not one whose server cannot write more".into(),
             next: format!("{setting} makes the server write them"),
         })
     })
@@ -212,7 +222,7 @@ fn gap(view: View<'_>, id: LogId) -> Option<Finding> {
         severity: Severity::Warning,
         endpoint: None,
         message,
-        not: Some("not an idle server: it answered all that time".into()),
+        not: "not an idle server: it answered all that time".into(),
         next: next.into(),
     }))
 }

@@ -84,7 +84,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 .extend(proto.or(case.log.map(|log| log.proto)));
         }
         if let Some(refused) = by_client.get_mut(&client) {
-            let refusals = case.exchanges(is_refused);
+            let refusals = case.refused(is_refused);
             refused
                 .delays
                 .extend(refusals.filter_map(|exchange| exchange.response_time()));
@@ -161,9 +161,9 @@ fn tell(client: IpAddr, mut refused: Refused, welcome: Option<&Welcome<'_>>) -> 
         endpoint: None,
         message,
         not: match habit {
-            Habit::Guessing => Some(format!("not one user's old password: {names} names")),
-            Habit::StalePassword => Some("not guessing: the same name each time".into()),
-            Habit::Slips => Some("not guessing: the client logs in otherwise, or has hardly tried".into()),
+            Habit::Guessing => format!("not one user's old password: {names} names"),
+            Habit::StalePassword => "not guessing: the same name each time".into(),
+            Habit::Slips => "not guessing: the client logs in otherwise, or has hardly tried".into(),
         },
         next: if habit == Habit::Guessing {
             format!("see whether {client} is known, and whether it should be kept out")
@@ -176,7 +176,7 @@ fn tell(client: IpAddr, mut refused: Refused, welcome: Option<&Welcome<'_>>) -> 
 /// Each refused login of a session.
 pub(super) fn refusals(case: &Case<'_>) -> Vec<(Option<Nanos>, Option<Evidence>)> {
     let seen: Vec<_> = case
-        .exchanges(is_refused)
+        .refused(is_refused)
         .map(|exchange| (exchange.start, place(&exchange)))
         .collect();
     if !seen.is_empty() {

@@ -267,7 +267,7 @@ fn tell(
         severity: Severity::Warning,
         endpoint,
         message,
-        not: Some("not new mail: numbers and sizes are the same".into()),
+        not: "not new mail: numbers and sizes are the same".into(),
         next: "set the client to delete what it fetched, or to remember it (by UIDL in POP3, by UIDVALIDITY and UID in IMAP)".into(),
     }))
 }

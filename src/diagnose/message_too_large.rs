@@ -32,7 +32,7 @@ struct Refused {
 fn find(view: View<'_>) -> Vec<Finding> {
     let mut groups: BTreeMap<Option<IpAddr>, Refused> = BTreeMap::new();
     for case in view.cases() {
-        for exchange in case.exchanges(is_too_large) {
+        for exchange in case.refused(is_too_large) {
             let refused = groups.entry(case.server().map(|one| one.ip)).or_default();
             refused.servers.extend(case.server());
             refused.group.add(&case, exchange.start, place(&exchange));
@@ -111,7 +111,7 @@ fn tell(refused: Refused) -> Finding {
         severity: Severity::Warning,
         endpoint: servers.first().copied().filter(|_| servers.len() == 1),
         message,
-        not: Some("not a fault of the way or of the mailbox: the server states a limit of its own".into()),
+        not: "not a fault of the way or of the mailbox: the server states a limit of its own".into(),
         next: if carried > 0 {
             "see that the client heeds the SIZE that EHLO announces and states its own with MAIL, so that nothing is carried in vain; else raise the limit".into()
         } else {

@@ -141,9 +141,7 @@ fn tell((from, to): (IpAddr, IpAddr), way: Way) -> Option<Finding> {
         severity: Severity::Error,
         endpoint: None,
         message,
-        not: Some(
-            "not common loss, and not a dead way: smaller segments passed before and after".into(),
-        ),
+        not: "not common loss, and not a dead way: smaller segments passed before and after".into(),
         next,
     }))
 }

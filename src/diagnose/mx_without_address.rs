@@ -73,7 +73,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 severity: Severity::Error,
                 endpoint: None,
                 message,
-                not: Some("not a name server that fails: it answered each question".into()),
+                not: "not a name server that fails: it answered each question".into(),
                 next: format!("correct the MX of {domain}, or give the host it names an address"),
             })
         })

@@ -142,7 +142,7 @@ fn tell(view: View<'_>, id: LogId, missing: Missing, seen: &BTreeSet<IpAddr>) ->
         severity: Severity::Info,
         endpoint: None,
         message,
-        not: Some(not.into()),
+        not: not.into(),
         next: next.into(),
     }))
 }

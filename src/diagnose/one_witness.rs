@@ -57,7 +57,7 @@ fn wire_alone(view: View<'_>) -> Option<Finding> {
             severity: Severity::Info,
             endpoint: None,
             message: format!("no log was read: {inside}why the server refused or closed, and what became of what it took, is the server's to tell"),
-            not: None,
+            not: "not a fault: what is told is as sure as one side can be".into(),
             next: "give the server's log with -l; `bothends logging SERVER` tells how to make it write what a comparison needs".into(),
         })
     })
@@ -79,7 +79,7 @@ fn log_alone(view: View<'_>) -> Option<Finding> {
                 counted(number(view.logs.len()), "session"),
                 served
             ),
-            not: None,
+            not: "not a fault: what is told is as sure as one side can be".into(),
             next: "capture at the server's interface at the same time and give the file with -r".into(),
         })
     })

@@ -114,7 +114,7 @@ fn words(endpoint: Endpoint, message: String) -> Words {
         severity: Severity::Warning,
         endpoint: Some(endpoint),
         message,
-        not: None,
+        not: "not a fault of the server: it answers each time, and there is nothing new".into(),
         next:
             "set the client to ask less often, or to IMAP with IDLE, by which the server tells it"
                 .into(),

@@ -98,7 +98,7 @@ fn tell(endpoint: Endpoint, forged: Forged) -> Finding {
         severity: if certain { Severity::Error } else { Severity::Warning },
         endpoint: Some(endpoint),
         message,
-        not: Some("not the server and not the client, as far as these signs tell: their own packets come another way".into()),
+        not: "not the server and not the client, as far as these signs tell: their own packets come another way".into(),
         next: "look at the firewalls, proxies and intrusion prevention between the two; a capture at the other end shows whether that end sent the reset".into(),
     })
 }

@@ -87,7 +87,7 @@ fn tell((from, to): (IpAddr, IpAddr), storm: Storm) -> Finding {
         severity: if storm.dead > 0 { Severity::Error } else { Severity::Warning },
         endpoint: None,
         message,
-        not: Some(format!("not a slow program on either side, and not a full window of {to}: the segment itself was not acknowledged")),
+        not: format!("not a slow program on either side, and not a full window of {to}: the segment itself was not acknowledged"),
         next: format!("see whether {to} gets these packets (a capture there), and whether its acknowledgements get back"),
     })
 }

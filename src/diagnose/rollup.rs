@@ -67,11 +67,9 @@ fn as_one(findings: &[&Finding]) -> Option<Finding> {
         first: findings.iter().filter_map(|one| one.first).min(),
         last: findings.iter().filter_map(|one| one.last).max(),
         message: message(findings, worst, count, &sessions, &clients),
-        not: same(findings, |one| one.not.as_deref())
-            .or(Some(
-                "not one cause for certain: each was decided for itself",
-            ))
-            .map(str::to_owned),
+        not: same(findings, |one| Some(one.not.as_str()))
+            .unwrap_or("not one cause for certain: each was decided for itself")
+            .to_owned(),
         evidence: places(findings),
         next: same(findings, |one| Some(one.next.as_str()))
             .unwrap_or(
@@ -173,7 +171,7 @@ mod tests {
                     severity: Severity::Warning,
                     endpoint: None,
                     message: format!("192.0.2.{n} does it"),
-                    not: None,
+                    not: "not another".into(),
                     next: "mend it".into(),
                 })
             })

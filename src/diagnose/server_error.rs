@@ -30,7 +30,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
             continue;
         }
         let failed = |said: Said<'_>| said.code.len() == 3 && said.code.starts_with('5');
-        for exchange in case.exchanges(failed) {
+        for exchange in case.refused(failed) {
             let code = exchange.code.clone().unwrap_or_default();
             let (group, what) = groups.entry((case.server(), code)).or_default();
             group.add(&case, exchange.start, place(&exchange));
@@ -52,7 +52,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 severity: Severity::Warning,
                 endpoint,
                 message,
-                not: Some("not the client's fault: that would be 4xx".into()),
+                not: "not the client's fault: that would be 4xx".into(),
                 next:
                     "look at the server's error log of these moments, and at what stands behind it"
                         .into(),

@@ -60,7 +60,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
             severity: Severity::Info,
             endpoint: Some(endpoint),
             message,
-            not: Some("not a server that does not answer: every request in them had its reply".into()),
+            not: "not a server that does not answer: every request in them had its reply".into(),
             next: "set the client to fewer connections, or to close what it does not use; on the server, look at its limits for each client and its idle timeout".into(),
         }));
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::model::{Finding, Nanos, Severity, Side, Span, WireSession};
+use crate::model::{Evidence, Finding, Nanos, Severity, Side, Span, WireSession};
 
 use super::View;
 use super::group::{Group, Words, counted, server};
@@ -38,7 +38,8 @@ fn find(view: View<'_>) -> Vec<Finding> {
         let client = wire.conversation.client.ip;
         if let Some(paused) = pauses(&case, wire) {
             let slow = pausing.entry(client).or_default();
-            slow.group.add(&case, None, None);
+            let place = Evidence::Packet(wire.first_packet);
+            slow.group.add(&case, None, Some(place));
             slow.paused = slow.paused + paused;
             slow.lasted = slow.lasted + wire.end.since(wire.start);
         }
@@ -79,7 +80,7 @@ fn words(message: String, not: &str) -> Words {
         severity: Severity::Warning,
         endpoint: None,
         message,
-        not: Some(not.to_owned()),
+        not: not.to_owned(),
         next: "see what keeps the client busy: a virus scanner, its disk, or a program that does one thing at a time".into(),
     }
 }

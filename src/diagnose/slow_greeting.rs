@@ -156,9 +156,7 @@ fn tell(endpoint: Endpoint, mut greetings: Greetings) -> Option<Finding> {
         },
         endpoint: Some(endpoint),
         message,
-        not: Some(
-            "not the network: nothing was lost, and the host had taken the connection".into(),
-        ),
+        not: "not the network: nothing was lost, and the host had taken the connection".into(),
         next: next.into(),
     }))
 }

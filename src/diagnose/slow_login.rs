@@ -107,7 +107,7 @@ fn tell(endpoint: Endpoint, mut logins: Logins) -> Finding {
         severity: if penalty { Severity::Info } else { Severity::Warning },
         endpoint: Some(endpoint),
         message,
-        not: Some("not the network: nothing was lost, and the round trip is taken off".into()),
+        not: "not the network: nothing was lost, and the round trip is taken off".into(),
         next: if penalty {
             "mend the client that is refused: it makes the others behind its address wait (Dovecot: auth_failure_delay and the anvil penalty)".into()
         } else {

@@ -99,13 +99,13 @@ fn tell((client, server): (IpAddr, IpAddr), mut way: Way) -> Option<Finding> {
         severity: Severity::Warning,
         endpoint: None,
         message,
-        not: Some(if long {
+        not: if long {
             "not the server: the round trip is that of the handshake, which its kernel answers"
                 .into()
         } else {
             "not the server and not a closed window: the segments themselves were lost on the way"
                 .to_owned()
-        }),
+        },
         next: "measure the way hop by hop (mtr), from both ends".into(),
     }))
 }

@@ -58,7 +58,7 @@ fn not_reading(view: View<'_>) -> impl Iterator<Item = Finding> {
             severity: Severity::Warning,
             endpoint: Some(endpoint),
             message,
-            not: Some("not the network and not the client: the server asked it to stop sending".into()),
+            not: "not the network and not the client: the server asked it to stop sending".into(),
             next: "see what keeps the server from reading: its disk, a content filter before the queue, or too few processes".into(),
         })
     })
@@ -125,7 +125,7 @@ fn tell(endpoint: Endpoint, verb: &str, mut replies: Replies) -> Finding {
         severity: if verb == HIDDEN { Severity::Info } else { Severity::Warning },
         endpoint: Some(endpoint),
         message,
-        not: Some("not the network: nothing was lost, and the round trip is taken off".into()),
+        not: "not the network: nothing was lost, and the round trip is taken off".into(),
         next: "see what the server waits for at this command: a name look-up, a policy service, a filter, a database or its disk".into(),
     })
 }

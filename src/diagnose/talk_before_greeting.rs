@@ -39,7 +39,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 severity: Severity::Warning,
                 endpoint: None,
                 message,
-                not: None,
+                not: "not the server: however long its greeting takes, the client has to wait for it (RFC 5321 §3.1)".into(),
                 next: "such clients are mostly programs that send junk mail; else mend the client: it must wait for the greeting".into(),
             })
         })

@@ -32,6 +32,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
     for case in view.cases() {
         if let Some((said, silent, place)) = timed_out(&case) {
             let (group, longest) = groups.entry((case.server(), said)).or_default();
+            let place = place.or(case.wire.map(closing));
             group.add(&case, case.wire.map(|wire| wire.end), place);
             *longest = (*longest).max(silent);
         }
@@ -56,11 +57,17 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 severity: if said { Severity::Warning } else { Severity::Info },
                 endpoint,
                 message,
-                not: Some("not a fault of the network: the server's end came in order".into()),
+                not: "not a fault of the network: the server's end came in order".into(),
                 next: "see why the client stayed silent: it waits for something, or holds connections that it does not need".into(),
             })
         })
         .collect()
+}
+
+/// The packet by which the server closed, else the first of the connection.
+fn closing(wire: &WireSession) -> Evidence {
+    let closed = wire.passage.of(Side::Server).closed;
+    Evidence::Packet(closed.map_or(wire.first_packet, |closed| closed.packet))
 }
 
 /// Whether the server says that it was for silence, how long that was, and where to see it.
@@ -108,7 +115,7 @@ pub(super) struct SaidTimeout {
 
 /// Whether the server says that it closed for silence, or a log says so of its own side.
 pub(super) fn said_timeout(case: &Case<'_>) -> Option<SaidTimeout> {
-    let mut exchanges = case.exchanges(|said| is_timeout(said.reply));
+    let mut exchanges = case.refused(|said| is_timeout(said.reply));
     if let Some(exchange) = exchanges.next() {
         return Some(SaidTimeout {
             by: Side::Server,

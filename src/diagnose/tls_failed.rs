@@ -44,7 +44,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 severity: Severity::Error,
                 endpoint: Some(endpoint),
                 message,
-                not: Some("not the network: both sides were heard".into()),
+                not: "not the network: both sides were heard".into(),
                 next: next(&why).into(),
             })
         })
@@ -57,7 +57,9 @@ fn why(wire: &WireSession) -> Option<String> {
         return Some(why.to_owned());
     }
     let meant = TLS_PORTS.contains(&wire.conversation.server.port);
-    let clear = wire.encryption == Encryption::None && !wire.exchanges.is_empty();
+    // Others use these ports for what never goes inside TLS.
+    let usual = ["http", "imap", "nntp", "pop3", "smtp"].contains(&wire.proto.0);
+    let clear = usual && wire.encryption == Encryption::None && !wire.exchanges.is_empty();
     let heeded = wire.exchanges.iter().any(|exchange| {
         let code = exchange.code.as_deref().unwrap_or("400");
         !code.starts_with('4')
@@ -105,8 +107,10 @@ mod tests {
         clear.exchanges[0].code = Some("400".into());
         let mut served = clear.clone();
         served.exchanges[0].code = Some("200".into());
+        let mut other = clear.clone();
+        other.proto = crate::model::Proto("dns");
         let mut scene = Scene::default();
-        for wire in [alert, clear, served] {
+        for wire in [alert, clear, served, other] {
             scene.add(wire);
         }
         assert_eq!(scene.find(find).len(), 2);

@@ -59,7 +59,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 severity: Severity::Warning,
                 endpoint: Some(endpoint),
                 message,
-                not: Some("not a failure: the connections came about".into()),
+                not: "not a failure: the connections came about".into(),
                 next: if by_client {
                     "bring the client up to date before the server stops taking the old version"
                         .into()

@@ -81,6 +81,16 @@ impl<'a> Case<'a> {
             .chain(told.into_iter().map(Cow::Owned))
     }
 
+    /// The same where `wanted` takes only what was refused, or a server's last word: of most sessions a log tells none.
+    pub(super) fn refused(
+        &self,
+        wanted: impl Fn(Said<'_>) -> bool,
+    ) -> impl Iterator<Item = Cow<'a, Exchange>> {
+        let none = self.wire.is_none() && self.log.is_some_and(|log| log.all_accepted);
+        let all = (!none).then(|| self.exchanges(wanted));
+        all.into_iter().flatten()
+    }
+
     pub(super) fn client(&self) -> Option<IpAddr> {
         match (self.wire, self.log) {
             (Some(wire), _) => Some(wire.conversation.client.ip),

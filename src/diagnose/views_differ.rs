@@ -133,7 +133,7 @@ fn tell(what: What, group: Group, words: &[String]) -> Finding {
         },
         endpoint: None,
         message,
-        not: Some("not a hole in the capture: these sessions are whole".into()),
+        not: "not a hole in the capture: these sessions are whole".into(),
         next: next.into(),
     })
 }

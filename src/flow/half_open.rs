@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 
 use hashbrown::HashMap;
+use slotmap::{SlotMap, new_key_type};
 
 use crate::link::{Checksum, Flags, Segment, SeqNo, TcpOptions};
-use crate::model::{Endpoint, Nanos, PacketNo, Side, Span};
+use crate::model::{Endpoint, Nanos, PacketNo, Side, Span, Transport};
 
 use super::key::FlowKey;
 use super::tcp::Arrival;
@@ -41,12 +42,19 @@ pub(super) struct Greeting {
     checksum: Checksum,
 }
 
+new_key_type! {
+    /// Name of one while it is half open.
+    struct HalfId;
+}
+
 /// All of them, the oldest first to go.
 #[derive(Debug, Default)]
 pub(super) struct HalfOpens {
-    by_key: HashMap<FlowKey, HalfOpen, foldhash::fast::RandomState>,
-    /// Each with its first packet, so that another of the same ends is not taken for it.
-    order: VecDeque<(FlowKey, PacketNo)>,
+    /// Apart from their keys, whose table doubles when it grows and keeps the places of those that went.
+    open: SlotMap<HalfId, HalfOpen>,
+    by_key: HashMap<FlowKey, HalfId, foldhash::fast::RandomState>,
+    /// Each of them once, and some that are no more.
+    order: VecDeque<HalfId>,
 }
 
 impl Greeting {
@@ -154,6 +162,11 @@ impl HalfOpen {
         }
     }
 
+    /// The key of its connection.
+    pub(super) fn key(&self) -> FlowKey {
+        FlowKey::new(self.client, self.server, Transport::Tcp)
+    }
+
     /// Time of its last packet.
     pub(super) fn last(&self) -> Nanos {
         let answered = self.answer.as_ref().map(|answer| answer.last);
@@ -179,7 +192,7 @@ impl HalfOpen {
 
 impl HalfOpens {
     pub(super) fn len(&self) -> usize {
-        self.by_key.len()
+        self.open.len()
     }
 
     /// Places in the order, of which some are no longer taken.
@@ -189,57 +202,56 @@ impl HalfOpens {
     }
 
     pub(super) fn get_mut(&mut self, key: &FlowKey) -> Option<&mut HalfOpen> {
-        self.by_key.get_mut(key)
+        self.open.get_mut(*self.by_key.get(key)?)
     }
 
-    pub(super) fn insert(&mut self, key: FlowKey, half: HalfOpen) {
-        self.order.push_back((key, half.syn.packet));
-        self.by_key.insert(key, half);
+    pub(super) fn insert(&mut self, half: HalfOpen) {
+        let key = half.key();
+        let id = self.open.insert(half);
+        if let Some(before) = self.by_key.insert(key, id) {
+            self.open.remove(before);
+        }
+        self.order.push_back(id);
         // Those that were taken out leave their places behind.
-        if self.order.len() > 2 * self.by_key.len() + 64 {
-            let known = &self.by_key;
-            self.order.retain(|(key, packet)| {
-                known
-                    .get(key)
-                    .is_some_and(|half| half.syn.packet == *packet)
-            });
+        if self.order.len() > 2 * self.open.len() + 64 {
+            self.order.retain(|&id| self.open.contains_key(id));
         }
     }
 
     pub(super) fn remove(&mut self, key: &FlowKey) -> Option<HalfOpen> {
-        self.by_key.remove(key)
+        self.open.remove(self.by_key.remove(key)?)
     }
 
     /// The oldest, taken out.
-    pub(super) fn pop(&mut self) -> Option<(FlowKey, HalfOpen)> {
-        while let Some((key, packet)) = self.order.pop_front() {
-            if self
-                .by_key
-                .get(&key)
-                .is_some_and(|half| half.syn.packet == packet)
-            {
-                return self.by_key.remove(&key).map(|half| (key, half));
+    pub(super) fn pop(&mut self) -> Option<HalfOpen> {
+        while let Some(id) = self.order.pop_front() {
+            let oldest = self.take(id);
+            if oldest.is_some() {
+                return oldest;
             }
         }
         None
     }
 
     /// The oldest, taken out, if it has been silent for longer than `silence`; else its turn comes again later.
-    pub(super) fn pop_silent(&mut self, now: Nanos, silence: Span) -> Option<(FlowKey, HalfOpen)> {
-        let (key, packet) = self.order.pop_front()?;
-        let half = self
-            .by_key
-            .get(&key)
-            .filter(|half| half.syn.packet == packet)?;
+    pub(super) fn pop_silent(&mut self, now: Nanos, silence: Span) -> Option<HalfOpen> {
+        let id = self.order.pop_front()?;
+        let half = self.open.get(id)?;
         if now.since(half.last()) > silence {
-            return self.by_key.remove(&key).map(|half| (key, half));
+            return self.take(id);
         }
         // Only one that was heard of again loses its place: those behind it may be over before it.
         if half.last() > half.syn.first {
-            self.order.push_back((key, packet));
+            self.order.push_back(id);
         } else {
-            self.order.push_front((key, packet));
+            self.order.push_front(id);
         }
         None
+    }
+
+    fn take(&mut self, id: HalfId) -> Option<HalfOpen> {
+        let half = self.open.remove(id)?;
+        self.by_key.remove(&half.key());
+        Some(half)
     }
 }

@@ -182,7 +182,7 @@ impl FlowTable {
         } else {
             let ends = (source, destination);
             if let Some(half) = HalfOpen::begun_by(ends, arrival, segment) {
-                self.begin_half(key, half, out);
+                self.begin_half(half, out);
                 return true;
             }
             self.open_flow(key, source, destination, arrival, segment, out)
@@ -251,8 +251,8 @@ impl FlowTable {
 
     /// The capture is over: closes all connections, oldest first.
     pub fn finish(&mut self, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) {
-        while let Some((key, half)) = self.half.pop() {
-            self.close_half(key, &half, out);
+        while let Some(half) = self.half.pop() {
+            self.close_half(&half, out);
         }
         while let Some(turn) = self.rounds.pop_front() {
             self.close(turn.id, out);

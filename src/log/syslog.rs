@@ -120,23 +120,16 @@ impl Syslog {
     }
 
     fn in_its_year(&mut self, stamp: Yearless) -> Option<Stamp> {
-        let first = stamp
-            .within(self.year)
-            .or_else(|| stamp.within(self.year.saturating_add(1)))?;
         let step = self
             .month
             .map_or(0, |before| stamp::years_between(before, stamp.month));
-        if step == 1 {
-            self.year = self.year.saturating_add(1);
-        }
+        let year = self.year.saturating_add(step);
+        let dated = stamp.within(year)?;
+        // A line of the old year that comes late changes nothing.
         if step != -1 {
-            self.month = Some(stamp.month);
+            (self.year, self.month) = (year, Some(stamp.month));
         }
-        match step {
-            0 => Some(first),
-            1 => stamp.within(self.year),
-            _ => stamp.within(self.year.saturating_sub(1)),
-        }
+        Some(dated)
     }
 }
 

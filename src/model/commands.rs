@@ -1,6 +1,8 @@
 //! Lists of commands in little memory.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::LazyLock;
 
 use smallvec::SmallVec;
 
@@ -123,6 +125,10 @@ const USUAL: [&str; 54] = [
     "404",
     "500",
 ];
+
+/// Where each usual text is.
+static PLACES: LazyLock<HashMap<&str, u64, foldhash::fast::FixedState>> =
+    LazyLock::new(|| USUAL.into_iter().zip(0..).collect());
 
 /// Bits of the octet that a command begins with.
 const CODE: u8 = 1;
@@ -256,10 +262,8 @@ fn push(out: &mut Octets, command: CommandRef<'_>) {
 
 /// A usual text is an even number, the length of another an odd one.
 fn push_text(out: &mut Octets, text: &str) {
-    let first = text.as_bytes().first();
-    let is_it = |usual: &&str| usual.as_bytes().first() == first && *usual == text;
-    if let Some(at) = USUAL.iter().position(is_it) {
-        push_number(out, u64::try_from(at * 2).unwrap_or(u64::MAX));
+    if let Some(&at) = PLACES.get(text) {
+        push_number(out, at * 2);
     } else {
         push_number(out, u64::try_from(text.len() * 2 + 1).unwrap_or(u64::MAX));
         out.extend_from_slice(text.as_bytes());

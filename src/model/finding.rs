@@ -57,7 +57,7 @@ pub struct Finding {
     /// One plain sentence with numbers.
     pub message: String,
     /// What it is not, and why.
-    pub not: Option<String>,
+    pub not: String,
     /// Where to look; the first few places.
     pub evidence: Vec<Evidence>,
     /// What to check next.

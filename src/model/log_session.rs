@@ -227,6 +227,8 @@ pub struct LogSession {
     pub every_command: bool,
     /// By how much its stamps may lag behind the clock of its host.
     pub lag: Span,
+    /// Whether all commands that it tells have a code that accepts them (2xx, 3xx), as far as that was looked at.
+    pub all_accepted: bool,
 }
 
 /// TLS parameters in a log.
@@ -394,7 +396,23 @@ impl LogSession {
             duration: None,
             every_command: false,
             lag: Self::UNIX_LAG,
+            all_accepted: false,
         }
+    }
+
+    /// The commands that its lines tell, and behind them those that they count.
+    pub fn commands(&self) -> impl Iterator<Item = CommandRef<'_>> {
+        let listed = self.events.iter().filter_map(LogEvent::command);
+        listed.chain(self.implied.iter())
+    }
+
+    /// Looks whether all was accepted: of most sessions that is all that rules ask.
+    pub(crate) fn look_at_codes(&mut self) {
+        let is_accepted = |code: &str| code.len() == 3 && code.starts_with(['2', '3']);
+        let all = self
+            .commands()
+            .all(|command| command.code.is_some_and(is_accepted));
+        self.all_accepted = all;
     }
 
     /// First and last stamp; `None` without events.

@@ -1,5 +1,6 @@
 //! Work on many items by several threads, with a result that does not depend on how many there are.
 
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,6 +14,15 @@ impl Default for Threads {
     /// As many as the machine has processors for this program.
     fn default() -> Self {
         Self(thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
+    }
+}
+
+impl fmt::Display for Threads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.get() {
+            1 => f.write_str("1 thread"),
+            many => write!(f, "{many} threads"),
+        }
     }
 }
 

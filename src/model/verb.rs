@@ -1,7 +1,9 @@
 //! Command words.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
+use std::sync::LazyLock;
 
 /// The command word of an exchange in upper case (`MAIL`, `RETR`, `GET`), by which wire and log
 /// are compared. Empty for a greeting; [`Verb::BODY`] for a message body.
@@ -60,6 +62,17 @@ const USUAL: [&str; 48] = [
     "LHLO",
 ];
 
+/// The usual word that `word` is in some case.
+fn usual(word: &str) -> Option<&'static str> {
+    static WORDS: LazyLock<HashSet<&[u8], foldhash::fast::FixedState>> =
+        LazyLock::new(|| USUAL.iter().map(|word| word.as_bytes()).collect());
+    let mut upper = [0; Verb::MAX];
+    let upper = upper.get_mut(..word.len())?;
+    upper.copy_from_slice(word.as_bytes());
+    upper.make_ascii_uppercase();
+    std::str::from_utf8(WORDS.get(&*upper)?).ok()
+}
+
 impl Verb {
     /// A message body (SMTP after DATA or in BDAT).
     pub const BODY: &'static str = "<BODY>";
@@ -68,13 +81,13 @@ impl Verb {
 
     /// The verb `word`, in upper case, cut at 24 characters. Usual ones take no memory of their own.
     pub fn new(word: &str) -> Self {
-        let usual = USUAL.iter().find(|usual| usual.eq_ignore_ascii_case(word));
+        let usual = usual(word);
         Self(usual.map_or_else(
             || {
                 let characters = word.chars().take(Self::MAX);
                 Cow::Owned(characters.flat_map(char::to_uppercase).collect())
             },
-            |usual| Cow::Borrowed(*usual),
+            Cow::Borrowed,
         ))
     }
 

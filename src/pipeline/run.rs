@@ -70,6 +70,10 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
     );
     progress.clear();
     let mut sources = told.sources;
+    // Which line is of which session is settled now.
+    for session in &mut told.sessions {
+        session.look_at_codes();
+    }
     let capture_zone = zones::infer(&mut wires.sources, &mut sources, &alignment.clocks);
     let mut account = Account {
         captures: wires.sources,

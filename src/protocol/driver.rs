@@ -9,7 +9,7 @@ use super::tls::{self, Inside, Opener, Secrets, Tls};
 use super::undecided::Undecided;
 use super::{Decoder, Dialogue, Entry, Opening, Step, Verdict};
 use crate::flow::StreamEvent;
-use crate::model::{Encryption, Proto, Side};
+use crate::model::{Encryption, FaultCode, Proto, Side};
 
 /// Most times that what is spoken changes: each is a proxy within a proxy.
 const MAX_HAND_OVERS: u32 = 8;
@@ -21,6 +21,8 @@ const MAX_HAND_OVERS: u32 = 8;
 pub struct Driver {
     listener: Listener,
     dialogue: Dialogue,
+    /// Whether octets of the client are missing.
+    lacks_requests: bool,
 }
 
 /// Finds out what is spoken in a stream and reads it: in that of a connection, or in the one inside TLS.
@@ -63,6 +65,7 @@ impl Driver {
         Self {
             listener: Listener::new(server_port, Layer::Wire(secrets)),
             dialogue: Dialogue::default(),
+            lacks_requests: false,
         }
     }
 
@@ -80,6 +83,13 @@ impl Driver {
 
     /// Takes the next event of the connection.
     pub fn event(&mut self, event: StreamEvent<'_>) {
+        self.lacks_requests |= matches!(
+            event,
+            StreamEvent::Gap {
+                side: Side::Client,
+                ..
+            }
+        );
         self.listener.event(event, &mut self.dialogue);
     }
 
@@ -88,6 +98,11 @@ impl Driver {
         let proto = self.listener.finish(&mut self.dialogue);
         self.infer(proto);
         forwarded::gather(&mut self.dialogue);
+        if self.lacks_requests {
+            // What they reply to may be in a hole: that is no fault of the server.
+            let faults = &mut self.dialogue.faults;
+            faults.retain(|fault| fault.code != FaultCode::UnmatchedReply);
+        }
         // By the moment each began: answers that overtake others, and requests never answered, fall into place.
         self.dialogue
             .exchanges

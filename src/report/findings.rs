@@ -69,9 +69,7 @@ fn write_one(account: &Account, finding: &Finding, out: &mut dyn Write) -> io::R
     if !seen.is_empty() {
         writeln!(out, "           see: {}", terminal(&seen.join("; ")))?;
     }
-    if let Some(not) = &finding.not {
-        writeln!(out, "           {}", terminal(not))?;
-    }
+    writeln!(out, "           {}", terminal(&finding.not))?;
     writeln!(out, "           next: {}", terminal(&finding.next))
 }
 

@@ -169,6 +169,25 @@ fn each_condition_gives_its_findings_and_no_other() {
 }
 
 #[test]
+fn each_finding_says_what_it_is_not_what_is_next_and_where_to_see_it() {
+    // About a capture or a log as a whole.
+    const WHOLE: [&str; 2] = ["capture-incomplete", "one-witness"];
+    for (name, path) in conditions() {
+        for finding in account(&path, Heard::Both).findings {
+            let code = finding.code;
+            assert!(
+                !finding.not.is_empty() && !finding.next.is_empty(),
+                "{name}: {code}"
+            );
+            assert!(
+                !finding.evidence.is_empty() || WHOLE.contains(&code),
+                "{name}: {code}"
+            );
+        }
+    }
+}
+
+#[test]
 fn the_table_of_findings_in_the_documentation_is_that_of_the_program() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/findings.md");
     let text = std::fs::read_to_string(path).unwrap();

@@ -27,6 +27,7 @@ mod findings;
 mod follow;
 mod formats;
 mod hidden_clocks;
+mod hostile_logs;
 #[cfg(feature = "live")]
 mod live;
 #[cfg(all(feature = "live", target_os = "linux"))]

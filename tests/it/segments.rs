@@ -190,6 +190,11 @@ fn a_capture_of_one_direction_tells_that_direction_and_claims_nothing_of_the_oth
         panic!("only the greeting needs no command: {told:#?}");
     };
     assert_eq!(greeting, "220 mail.example");
+    assert_eq!(
+        server.get("protocol_errors"),
+        None,
+        "no fault of the server"
+    );
     let notes = server["notes"].to_string();
     for (_, reply) in &SPOKEN[1..] {
         assert!(notes.contains(reply.unwrap()), "{notes}");

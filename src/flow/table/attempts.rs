@@ -1,7 +1,7 @@
 //! Connections that are not open yet: followed, made connections of, and given up.
 
 use crate::link::Segment;
-use crate::model::{Endpoint, Side};
+use crate::model::{Endpoint, Side, Unlisted};
 
 use super::super::half_open::HalfOpen;
 use super::super::key::FlowKey;
@@ -28,22 +28,24 @@ impl FlowTable {
     /// Follows a connection of which a SYN came; where there are too many, the oldest is given up.
     pub(super) fn begin_half(
         &mut self,
-        key: FlowKey,
         half: HalfOpen,
         out: &mut dyn FnMut(FlowId, FlowEvent<'_>),
     ) {
         if self.half.len() >= self.limits.half_open
-            && let Some((key, oldest)) = self.half.pop()
+            && let Some(oldest) = self.half.pop()
         {
             self.overruns.half_open += 1;
-            if let Some(id) = self.list_half(key, &oldest, out) {
-                if let Some(flow) = self.flows.get_mut(id) {
+            // Until then it might still have been answered.
+            let early = self.latest.since(oldest.syn.first) < Unlisted::WAITED;
+            if let Some(id) = self.list_half(&oldest, out) {
+                if let Some(flow) = self.flows.get_mut(id).filter(|_| early) {
                     flow.tcp.note_partial();
                 }
                 self.close(id, out);
             }
         }
-        self.half.insert(key, half);
+        let key = half.key();
+        self.half.insert(half);
         if self.orphans.awaits(&key) {
             self.promote(&key, out);
         }
@@ -52,19 +54,14 @@ impl FlowTable {
     /// Makes a connection out of a half-open one, which more is known of now.
     pub(super) fn promote(&mut self, key: &FlowKey, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) {
         if let Some(half) = self.half.remove(key) {
-            self.open_half(*key, &half, out);
+            self.open_half(&half, out);
         }
     }
 
-    fn open_half(
-        &mut self,
-        key: FlowKey,
-        half: &HalfOpen,
-        out: &mut dyn FnMut(FlowId, FlowEvent<'_>),
-    ) -> FlowId {
+    fn open_half(&mut self, half: &HalfOpen, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) -> FlowId {
         let (client, server) = (half.client, half.server);
         let arrival = half.syn.arrival();
-        let id = self.open_flow(key, client, server, arrival, &half.segment(), out);
+        let id = self.open_flow(half.key(), client, server, arrival, &half.segment(), out);
         for (side, greeting, segment) in half.greetings() {
             let source = if side == Side::Client { client } else { server };
             let mut arrival = greeting.arrival();
@@ -85,11 +82,10 @@ impl FlowTable {
     /// A connection that was never opened is over.
     pub(super) fn close_half(
         &mut self,
-        key: FlowKey,
         half: &HalfOpen,
         out: &mut dyn FnMut(FlowId, FlowEvent<'_>),
     ) {
-        if let Some(id) = self.list_half(key, half, out) {
+        if let Some(id) = self.list_half(half, out) {
             self.close(id, out);
         }
     }
@@ -97,7 +93,6 @@ impl FlowTable {
     /// Makes a connection out of one that was never opened and is over, unless there are too many.
     fn list_half(
         &mut self,
-        key: FlowKey,
         half: &HalfOpen,
         out: &mut dyn FnMut(FlowId, FlowEvent<'_>),
     ) -> Option<FlowId> {
@@ -107,6 +102,6 @@ impl FlowTable {
             self.unlisted.count(half, self.latest);
             return None;
         }
-        Some(self.open_half(key, half, out))
+        Some(self.open_half(half, out))
     }
 }

@@ -37,8 +37,8 @@ impl FlowTable {
 
     /// Looks at two connections; closes those that have fallen silent.
     pub(super) fn sweep(&mut self, now: Nanos, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) {
-        if let Some((key, half)) = self.half.pop_silent(now, silence(Phase::Opening)) {
-            self.close_half(key, &half, out);
+        if let Some(half) = self.half.pop_silent(now, silence(Phase::Opening)) {
+            self.close_half(&half, out);
         }
         // Turns of connections that are closed are taken out as they come up; none is passed over while they are many.
         let crowded = self.rounds.len() > 2 * self.flows.len() + 64;

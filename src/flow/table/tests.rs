@@ -373,6 +373,33 @@ fn attempts_that_are_not_listed_are_counted_by_server() {
 }
 
 #[test]
+fn an_attempt_given_up_before_it_could_be_answered_is_told_as_partial() {
+    let limits = Limits {
+        half_open: 1,
+        ..Limits::default()
+    };
+    for (millis, history) in [(2999, "SX"), (3000, "S")] {
+        let mut next = DIALOGUE[0];
+        next.2 = 7;
+        let mut table = FlowTable::new(limits);
+        let mut first = None;
+        for (number, (at, sent)) in (1..).zip([(0, DIALOGUE[0]), (millis, next)]) {
+            let mut sent = datagram(sent);
+            if number == 2 {
+                sent.source = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 11));
+            }
+            let at = Nanos(0) + Span::millis(at);
+            table.push(at, PacketNo(number), &sent, &mut |_, event| {
+                if let FlowEvent::Closed(record) = event {
+                    first = Some(record.history);
+                }
+            });
+        }
+        assert_eq!(first.as_deref(), Some(history), "{millis}");
+    }
+}
+
+#[test]
 fn an_attempt_that_was_answered_and_not_completed_is_told_as_it_was() {
     let sent = [
         (0, (C, S, 99, 0, &b""[..])),

@@ -19,6 +19,8 @@ const SLOW: Span = Span::millis(5);
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Manner {
     numbers: Numbers,
+    /// That of its last packet.
+    latest: Option<u16>,
     /// The shortest time that an acknowledgement took after what it acknowledges, and how many there were.
     quickest: Option<(Span, u32)>,
 }
@@ -37,6 +39,7 @@ enum Numbers {
 impl Manner {
     /// A packet that is no reset.
     pub(super) fn packet(&mut self, id: Option<u16>, at: Nanos) {
+        self.latest = id;
         self.numbers = match (self.numbers, id) {
             (Numbers::Unknown, Some(last)) => Numbers::Counted {
                 last,
@@ -74,8 +77,7 @@ impl Manner {
 
     /// Whether the side's last packet had this number.
     pub(super) fn is_last(&self, id: Option<u16>) -> bool {
-        let id = id.filter(|id| *id != 0);
-        id.is_some_and(|id| matches!(self.numbers, Numbers::Counted { last, .. } if last == id))
+        id.is_some_and(|id| id != 0) && id == self.latest
     }
 
     /// An acknowledgement, and how long it took.

@@ -400,13 +400,12 @@ impl Sink for Taking<'_> {
 /// As many sessions will come of the octets that are left as came of those `at` octets: a list that grows is copied again and again.
 fn make_room(sessions: &mut Vec<LogSession>, at: usize, of: usize) {
     let known = sessions.len();
-    if sessions.capacity() - known > known / 8 {
-        return;
+    let all = known as u128 * of as u128 / at.max(1) as u128;
+    let all = usize::try_from(all).unwrap_or(0);
+    if at >= STRIDE.min(of / 16) && all > sessions.capacity() {
+        // Where there is no room for so many, the list grows as they come.
+        sessions.try_reserve_exact(all - known + all / 8).ok();
     }
-    let left = known as u128 * of.saturating_sub(at) as u128 / at.max(1) as u128;
-    let more = usize::try_from(left).unwrap_or(0) + known / 8;
-    // Where there is no room for so many, the list grows as they come.
-    sessions.try_reserve_exact(more).ok();
 }
 
 /// One line through its envelopes to the builder, and into the counts.

@@ -1,6 +1,6 @@
 //! A log in pieces, whose lines other threads read ahead of the one that puts them together.
 
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -10,7 +10,7 @@ use super::super::{Builder, MAX_LINE, Parsed};
 use super::lines::{Found, LineEnd, found};
 
 /// Octets of a piece, but for the line that it ends in.
-const PIECE: usize = if cfg!(test) { 1 << 8 } else { 1 << 19 };
+const PIECE: usize = if cfg!(test) { 1 << 8 } else { 1 << 18 };
 /// Pieces that a thread may be ahead.
 const AHEAD: usize = 2;
 
@@ -54,8 +54,10 @@ pub trait Sink {
 /// The lines of a piece, read under what was taken to be known where it begins.
 struct Lines<'a, A: Apart> {
     under: A::Known,
-    rows: Vec<(Found<'a>, Option<A::Row<'a>>)>,
+    rows: Rows<'a, A>,
 }
+
+type Rows<'a, A> = Vec<(Found<'a>, Option<<A as Apart>::Row<'a>>)>;
 
 impl<'a> Pieces<'a> {
     pub(super) const fn new(bytes: &'a [u8], end: LineEnd, threads: Threads) -> Self {
@@ -76,6 +78,8 @@ impl<'a> Pieces<'a> {
         thread::scope(|scope| {
             let work = |worker: usize| {
                 let (give, take) = sync_channel(AHEAD);
+                // Lists that are done with come back: new memory for each would cost more than the lines.
+                let (give_back, empty) = channel::<Vec<_>>();
                 let mine: Vec<&[u8]> = pieces
                     .iter()
                     .skip(worker)
@@ -85,29 +89,34 @@ impl<'a> Pieces<'a> {
                 let read = move || {
                     for piece in mine {
                         let under = last.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                        if give.send(read::<A>(piece, self.end, under)).is_err() {
+                        let rows = empty.try_recv().unwrap_or_default();
+                        if give.send(read::<A>(piece, self.end, under, rows)).is_err() {
                             return;
                         }
                     }
                 };
                 let spawned = thread::Builder::new().spawn_scoped(scope, read);
-                spawned.ok().map(|_| take)
+                spawned.ok().map(|_| (take, give_back))
             };
-            let workers: Vec<Option<Receiver<_>>> = (0..workers).map(work).collect();
+            let workers: Vec<Option<(Receiver<_>, Sender<_>)>> = (0..workers).map(work).collect();
             let mut at = 0;
             for (piece, worker) in pieces.iter().zip(workers.iter().cycle()) {
                 let known = builder.known();
-                let ahead = worker.as_ref().and_then(|worker| worker.recv().ok());
-                let lines = match ahead.filter(|ahead| ahead.under == known) {
+                let ahead = worker.as_ref().and_then(|(take, _)| take.recv().ok());
+                let mut lines = match ahead.filter(|ahead| ahead.under == known) {
                     Some(ahead) => ahead,
-                    None => read::<A>(piece, self.end, known.clone()),
+                    None => read::<A>(piece, self.end, known.clone(), Vec::new()),
                 };
-                for (line, row) in lines.rows {
+                for (line, row) in lines.rows.drain(..) {
                     let Some((number, row)) = sink.number(line).zip(row) else {
                         continue;
                     };
                     let parsed = builder.take(row, number, sink.sessions());
                     sink.parsed(line, parsed);
+                }
+                if let Some((_, give_back)) = worker {
+                    // A thread that is done takes none.
+                    give_back.send(lines.rows).ok();
                 }
                 if builder.known() != known {
                     *last.lock().unwrap_or_else(PoisonError::into_inner) = builder.known();
@@ -133,10 +142,14 @@ impl<'a> Pieces<'a> {
     }
 }
 
-fn read<A: Apart>(piece: &[u8], end: LineEnd, under: A::Known) -> Lines<'_, A> {
+fn read<'a, A: Apart>(
+    piece: &'a [u8],
+    end: LineEnd,
+    under: A::Known,
+    mut rows: Rows<'a, A>,
+) -> Lines<'a, A> {
     let mut known = under.clone();
     let mut rest = piece;
-    let mut rows = Vec::new();
     while !rest.is_empty() {
         let end = end.find(rest).unwrap_or(rest.len());
         let (line, behind) = rest.split_at_checked(end).unwrap_or((rest, &[]));

@@ -23,8 +23,7 @@ pub(super) struct FindingRecord<'a> {
     first: Option<String>,
     last: Option<String>,
     message: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    not: Option<&'a str>,
+    not: &'a str,
     evidence: Vec<Place<'a>>,
     next: &'a str,
 }
@@ -67,7 +66,7 @@ pub(super) fn finding_record<'a>(account: &'a Account, finding: &'a Finding) -> 
         first: finding.first.map(utc),
         last: finding.last.map(utc),
         message: &finding.message,
-        not: finding.not.as_deref(),
+        not: &finding.not,
         evidence: finding.evidence.iter().map(place).collect(),
         next: &finding.next,
     }
