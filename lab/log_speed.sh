@@ -41,7 +41,7 @@ median() { # TOOL COLUMN
 
 for kind in postfix w3c; do
     log=$folder/bothends-$kind-$size.log
-    [ -s "$log" ] || lab/loglines.py "$kind" "$size" "$log"
+    [ -s "$log" ] || python3 lab/loglines.py "$kind" "$size" "$log"
     lines=$(wc -l <"$log")
     echo "$kind: $lines lines, $(stat -c %s "$log") octets"
     turn "$log" >/dev/null
