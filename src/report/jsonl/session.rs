@@ -22,7 +22,7 @@ pub(super) struct Session<'a> {
     r#type: &'static str,
     id: String,
     proto: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// `null` where no witness tells it.
     encryption: Option<&'static str>,
     seen: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
