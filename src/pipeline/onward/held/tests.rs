@@ -89,6 +89,17 @@ impl Made {
         }
     }
 
+    /// The first twenty sessions are over on both sides, and settled at second 200.
+    fn with_twenty() -> Self {
+        let mut made = Self::new(Bounds::default());
+        let (wires, logs) = ((0..20).map(wire), (0..20).map(log));
+        let now = made.clock(100);
+        made.held
+            .add(wires.collect(), logs.collect(), now, Some(at(100)));
+        made.settle(200, Ahead::More);
+        made
+    }
+
     /// Time of this machine at a second of the run.
     fn clock(&self, second: i64) -> Instant {
         self.begun + Duration::from_secs(u64::try_from(second).unwrap())
@@ -195,15 +206,7 @@ fn what_is_held_does_not_grow_with_the_run_and_all_is_joined() {
 
 #[test]
 fn a_connection_waits_for_its_log_until_that_is_silent_for_long() {
-    let mut made = Made::new(Bounds::default());
-    let now = made.clock(100);
-    made.held.add(
-        (0..20).map(wire).collect(),
-        (0..20).map(log).collect(),
-        now,
-        Some(at(100)),
-    );
-    made.settle(200, Ahead::More);
+    let mut made = Made::with_twenty();
     made.all_are_pairs(20);
     // The next connection is over; the log says nothing of it, and nothing else.
     let now = made.clock(200);
@@ -238,15 +241,7 @@ fn a_connection_waits_for_its_log_until_that_is_silent_for_long() {
 
 #[test]
 fn a_log_session_waits_for_a_connection_that_may_be_it() {
-    let mut made = Made::new(Bounds::default());
-    let now = made.clock(100);
-    made.held.add(
-        (0..20).map(wire).collect(),
-        (0..20).map(log).collect(),
-        now,
-        Some(at(100)),
-    );
-    made.settle(200, Ahead::More);
+    let mut made = Made::with_twenty();
     // The log does not say that it is over, and its connection goes on.
     let mut open = log(30);
     open.events.pop();
