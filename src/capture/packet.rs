@@ -225,3 +225,17 @@ impl LinkType {
         }
     }
 }
+
+/// Holds what comes of a stream against what comes of the same octets as a file, to the end of both.
+#[cfg(test)]
+pub(super) fn assert_alike(stream: &mut dyn Reader, file: &mut dyn Reader) {
+    loop {
+        let record = file.advance();
+        assert_eq!(stream.advance(), record);
+        assert_eq!(stream.bytes(), file.bytes());
+        if record.is_none() {
+            assert_eq!(stream.report().damage, file.report().damage);
+            return;
+        }
+    }
+}

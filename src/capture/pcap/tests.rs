@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::capture::packet::assert_alike;
 
 /// A file of three packets: `one`, `twos` (cut from 9 bytes on the wire) and an empty one.
 fn file(endian: Endianness, unit: Unit) -> Vec<u8> {
@@ -157,15 +158,7 @@ proptest! {
         bytes.truncate(cut);
         let stream = Window::passing(Box::new(std::io::Cursor::new(bytes.clone())), None);
         match (Pcap::open(stream), Pcap::open(Window::of(&bytes))) {
-            (Ok(mut stream), Ok(mut file)) => loop {
-                let record = file.advance();
-                prop_assert_eq!(stream.advance(), record);
-                prop_assert_eq!(stream.bytes(), file.bytes());
-                if record.is_none() {
-                    prop_assert_eq!(stream.report().damage, file.report().damage);
-                    break;
-                }
-            },
+            (Ok(mut stream), Ok(mut file)) => assert_alike(&mut stream, &mut file),
             (one, other) => prop_assert_eq!(one.is_err(), other.is_err()),
         }
     }

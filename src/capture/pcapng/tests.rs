@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::block::kind;
 use super::*;
+use crate::capture::packet::assert_alike;
 use crate::model::LostPackets;
 
 fn block(kind: u32, body: &[u8]) -> Vec<u8> {
@@ -320,15 +321,7 @@ proptest! {
         file.truncate(cut);
         let stream = Window::passing(Box::new(std::io::Cursor::new(file.clone())), None);
         let (mut stream, mut file) = (PcapNg::open(stream), PcapNg::open(Window::of(&file)));
-        loop {
-            let record = file.advance();
-            prop_assert_eq!(stream.advance(), record);
-            prop_assert_eq!(stream.bytes(), file.bytes());
-            if record.is_none() {
-                prop_assert_eq!(stream.report().damage, file.report().damage);
-                break;
-            }
-        }
+        assert_alike(&mut stream, &mut file);
     }
 
     #[test]
