@@ -30,6 +30,7 @@ mod sequence;
 mod settled;
 mod share;
 mod steps;
+mod stretches;
 mod sweep;
 mod translation;
 mod turn;

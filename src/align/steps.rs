@@ -1,7 +1,7 @@
 //! Clocks that were set while a log was written: no one offset explains its sessions then. The log is split where one clock ends and
 //! the next begins, and each stretch has a clock and a bound of its own.
 //!
-//! Large steps are found by letting each stretch of the log vote for itself, small ones by a region of possible clocks that is empty for the
+//! Large steps are found by what each line allows (see `stretches`), small ones by a region of possible clocks that is empty for the
 //! whole and not for its two parts.
 
 use std::collections::BTreeSet;
@@ -12,28 +12,16 @@ use super::clock::{Clock, Step};
 use super::component::Column;
 use super::fit::{self, Constraint};
 use super::settled::{Settled, Verdict};
+use super::stretches::{self, ENOUGH, Stretch};
 use super::view::View;
-use super::vote;
 
-/// Sessions without which a stretch of a log has no clock of its own.
-const ENOUGH: usize = 6;
-/// Stretches that vote for themselves at most, and sessions that each needs at least.
-const CHUNKS: usize = 16;
-const CHUNK: usize = 16;
-/// Seconds by which the votes of two stretches must differ to be of two clocks.
-const APART: f64 = 0.5;
+/// Rows on either side of a border that may go to the other, at least.
+const BORDER: usize = 16;
 /// Steps smaller than this leave sessions where either clock finds them.
 const SMALL: Span = Span::SECOND;
 /// Constraints on either side of a split, and places that are tried for one.
 const SIDE: usize = 8;
 const TRIES: usize = 24;
-
-/// A stretch of a log with one clock: its rows in order of their lines, and the offset that is supposed.
-struct Stretch {
-    rows: Vec<usize>,
-    offset: Span,
-    bound: f64,
-}
 
 /// Why a log is split: several votes have to explain more; the parts of an empty region nearly as much; and what is supposed because another
 /// log's clock was set, either more sessions or most of what one clock leaves unexplained.
@@ -58,7 +46,7 @@ pub(super) fn follow(view: &View<'_>, whole: Option<Settled>) -> Option<Settled>
     let voted = if explains * 10 >= rows.len() * 9 {
         Vec::new()
     } else {
-        by_vote(view, &rows)
+        stretches::find(view, &rows)
     };
     let (stretches, reason) = match &whole {
         Some(whole) if voted.len() < 2 => (divide(view, whole, &rows, SIDE), Reason::EmptyRegion),
@@ -199,61 +187,6 @@ fn unexplained(settled: &Settled) -> usize {
     all.len() - fit::prompt(&all, 0.0).map_or(0, |line| line.satisfied)
 }
 
-/// Stretches whose votes differ, where they do.
-fn by_vote(view: &View<'_>, rows: &[usize]) -> Vec<Stretch> {
-    if rows.len() < 2 * CHUNK {
-        return Vec::new();
-    }
-    let size = rows.len().div_ceil(CHUNKS).max(CHUNK);
-    let votes: Vec<(&[usize], Span)> = rows
-        .chunks(size)
-        .filter_map(|chunk| {
-            let offset = vote::coarse(chunk, vote::Choice::Most, |row| view.offsets(row))?;
-            Some((chunk, offset))
-        })
-        .collect();
-    let near = |one: Span, other: Span| (one - other).abs().as_seconds_f64() < APART;
-    let mut stretches: Vec<Stretch> = Vec::new();
-    for (at, &(chunk, offset)) in votes.iter().enumerate() {
-        let next = votes.get(at + 1).map(|&(_, offset)| offset);
-        match stretches.last_mut() {
-            // One vote that its neighbours do not share is no clock.
-            Some(last)
-                if near(last.offset, offset)
-                    || next.is_some_and(|next| near(last.offset, next)) =>
-            {
-                last.rows.extend_from_slice(chunk);
-            }
-            _ => stretches.push(Stretch {
-                rows: chunk.to_vec(),
-                offset,
-                bound: APART,
-            }),
-        }
-    }
-    let known: BTreeSet<usize> = stretches
-        .iter()
-        .flat_map(|stretch| stretch.rows.iter().copied())
-        .collect();
-    // What did not vote belongs to the stretch before it.
-    for &row in rows.iter().filter(|row| !known.contains(row)) {
-        let line = first_line(view, row);
-        let before = stretches.iter().rposition(|stretch| {
-            stretch
-                .rows
-                .first()
-                .is_some_and(|&row| first_line(view, row) < line)
-        });
-        if let Some(stretch) = stretches.get_mut(before.unwrap_or(0)) {
-            stretch.rows.push(row);
-        }
-    }
-    for stretch in &mut stretches {
-        stretch.rows.sort_by_key(|&row| first_line(view, row));
-    }
-    stretches
-}
-
 /// The two parts of a log whose clock was set by so little that its sessions are found by either clock, where at least `least` pairs are not
 /// explained by one.
 fn divide(view: &View<'_>, whole: &Settled, rows: &[usize], least: usize) -> Vec<Stretch> {
@@ -343,7 +276,7 @@ fn settle(view: &View<'_>, stretches: &[Stretch]) -> Vec<Piece> {
         let (Some(left), Some(right)) = (rows.get(at - 1), rows.get(at)) else {
             continue;
         };
-        let reach = CHUNK.max(left.len().max(right.len()) / 4);
+        let reach = BORDER.max(left.len().max(right.len()) / 4);
         let zone: Vec<usize> = left
             .iter()
             .skip(left.len().saturating_sub(reach))

@@ -48,7 +48,7 @@ pub(super) fn coarse(
 }
 
 /// So many of the rows that their pairs are no more than may vote.
-fn thinned(rows: &[usize], possible: impl Fn(usize) -> Vec<(f64, f64)>) -> Vec<usize> {
+pub(super) fn thinned(rows: &[usize], possible: impl Fn(usize) -> Vec<(f64, f64)>) -> Vec<usize> {
     /// Rows whose pairs are counted.
     const SAMPLE: usize = 32;
     let step = rows.len().div_ceil(SAMPLE).max(1);

@@ -1,0 +1,240 @@
+//! Stretches of a log that are each under a clock of their own, found before any pair is claimed.
+//!
+//! Parts of the log of every size vote for an offset. Then the one course of offsets along the lines is taken that explains most: a line that
+//! a session of the wire fits under an offset speaks for it by how seldom chance gives one, a line inside the capture's time that none fits
+//! speaks against it, and each change costs. (The dynamic programme of Viterbi, 1967.)
+
+use crate::model::{Nanos, Span};
+
+use super::view::View;
+use super::vote;
+
+/// Rows of the smallest part that votes.
+const PART: usize = 16;
+/// Sessions without which a stretch has no clock of its own.
+pub(super) const ENOUGH: usize = 6;
+/// Seconds by which the offsets of two stretches must differ to be of two clocks.
+pub(super) const APART: f64 = 0.5;
+/// Share of the log's sessions that the wire is taken to have.
+const SEEN: f64 = 0.6;
+/// The least chance that any offset fits a row; a row alone must not outweigh a change.
+const LEAST_CHANCE: f64 = 0.01;
+/// What a change of clock costs, in nats.
+const CHANGE: f64 = 10.0;
+
+/// A stretch of a log with one clock: its rows in order of their lines, and the offset that is supposed.
+pub(super) struct Stretch {
+    pub(super) rows: Vec<usize>,
+    pub(super) offset: Span,
+    /// Seconds on either side.
+    pub(super) bound: f64,
+}
+
+/// What a row says of offsets.
+struct Row {
+    row: usize,
+    /// Seconds, on the log's clock, from the capture's beginning.
+    stamp: f64,
+    /// The offsets that each session which it may be allows.
+    allowed: Vec<(f64, f64)>,
+    /// What a fit is worth, in nats.
+    worth: f64,
+}
+
+/// The stretches of `rows`, which are in order of their lines, where several offsets explain more than one.
+pub(super) fn find(view: &View<'_>, rows: &[usize]) -> Vec<Stretch> {
+    if rows.len() < 2 * PART {
+        return Vec::new();
+    }
+    let told = tell(view, rows);
+    let offsets = candidates(&told);
+    let course = course(&told, &offsets, length(view));
+    let runs = vote_again(&told, runs(&course, &offsets));
+    share_out(rows, &told, &runs)
+}
+
+/// Seconds that the capture took.
+fn length(view: &View<'_>) -> f64 {
+    let (from, to) = view.wires.background.span();
+    to.since(from).as_seconds_f64()
+}
+
+/// What so many of the rows say as may vote.
+fn tell(view: &View<'_>, rows: &[usize]) -> Vec<Row> {
+    let (from, _) = view.wires.background.span();
+    let length = length(view).max(1.0);
+    let tell = |row: usize| {
+        let (first, _) = view.log(row)?.stamps()?;
+        let allowed = view.offsets(row);
+        let chance = (covered(&allowed) / length).clamp(LEAST_CHANCE, 1.0);
+        Some(Row {
+            row,
+            stamp: Nanos(first.at.0).since(from).as_seconds_f64(),
+            worth: (SEEN + (1.0 - SEEN) * chance).ln() - chance.ln(),
+            allowed,
+        })
+    };
+    let voters = vote::thinned(rows, |row| view.offsets(row));
+    voters.into_iter().filter_map(tell).collect()
+}
+
+/// Seconds of offsets that any of `allowed` covers.
+fn covered(allowed: &[(f64, f64)]) -> f64 {
+    let mut allowed = allowed.to_vec();
+    allowed.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let mut reached = f64::NEG_INFINITY;
+    let mut covered = 0.0;
+    for (lo, hi) in allowed {
+        covered += (hi - lo.max(reached)).max(0.0);
+        reached = reached.max(hi);
+    }
+    covered
+}
+
+/// The offsets that parts of the log vote for, from the whole down to a few rows.
+fn candidates(told: &[Row]) -> Vec<f64> {
+    let mut offsets: Vec<f64> = Vec::new();
+    let mut size = told.len();
+    while size >= PART {
+        for from in (0..told.len()).step_by(size.div_ceil(2)) {
+            let part: Vec<usize> = (from..told.len().min(from + size)).collect();
+            offsets.extend(voted(told, &part));
+        }
+        size /= 2;
+    }
+    offsets.sort_by(f64::total_cmp);
+    offsets.dedup();
+    offsets
+}
+
+/// What some of the rows, given by their places, vote for.
+fn voted(told: &[Row], places: &[usize]) -> Option<f64> {
+    let allowed = |place: usize| {
+        told.get(place)
+            .map_or(Vec::new(), |row| row.allowed.clone())
+    };
+    let offset = vote::coarse(places, vote::Choice::Most, allowed)?;
+    Some(offset.as_seconds_f64())
+}
+
+impl Row {
+    /// What the row says for a clock that is `offset` ahead, in nats.
+    fn speaks_for(&self, offset: f64, length: f64) -> f64 {
+        let fits = |&(lo, hi): &(f64, f64)| lo <= offset && offset <= hi;
+        if self.allowed.iter().any(fits) {
+            return self.worth;
+        }
+        let at = self.stamp - offset;
+        if (0.0..length).contains(&at) {
+            (1.0 - SEEN).ln()
+        } else {
+            0.0
+        }
+    }
+}
+
+/// For each row the offset, as a place among `offsets`, on the course that explains most.
+fn course(told: &[Row], offsets: &[f64], length: f64) -> Vec<usize> {
+    let mut most = vec![0.0f64; offsets.len()];
+    let mut came_from: Vec<Vec<usize>> = Vec::with_capacity(told.len());
+    for row in told {
+        let best = largest(&most);
+        let (changed, change) = (most.get(best).map_or(0.0, |most| most - CHANGE), best);
+        let from = most.iter_mut().zip(offsets).enumerate();
+        came_from.push(
+            from.map(|(here, (most, &offset))| {
+                let from = if changed > *most { change } else { here };
+                *most = most.max(changed) + row.speaks_for(offset, length);
+                from
+            })
+            .collect(),
+        );
+    }
+    let mut at = largest(&most);
+    let mut course: Vec<usize> = came_from
+        .iter()
+        .rev()
+        .map(|from| {
+            let here = at;
+            at = from.get(at).copied().unwrap_or(at);
+            here
+        })
+        .collect();
+    course.reverse();
+    course
+}
+
+/// Where the first of the largest is.
+fn largest(of: &[f64]) -> usize {
+    let places = of.iter().enumerate().rev();
+    places
+        .max_by(|one, other| one.1.total_cmp(other.1))
+        .map_or(0, |(at, _)| at)
+}
+
+/// A run of rows under one offset, as places among those that were asked.
+struct Run {
+    places: Vec<usize>,
+    offset: f64,
+}
+
+/// The runs of a course; those too short for a clock of their own go to what is before them.
+fn runs(course: &[usize], offsets: &[f64]) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for same in (0..course.len())
+        .collect::<Vec<_>>()
+        .chunk_by(|&one, &other| course.get(one) == course.get(other))
+    {
+        let at = same.first().and_then(|&first| course.get(first));
+        let Some(&offset) = at.and_then(|&at| offsets.get(at)) else {
+            continue;
+        };
+        match runs.last_mut() {
+            Some(last) if same.len() < ENOUGH || (last.offset - offset).abs() < APART => {
+                last.places.extend_from_slice(same);
+            }
+            _ => runs.push(Run {
+                places: same.to_vec(),
+                offset,
+            }),
+        }
+    }
+    runs
+}
+
+/// The runs with what each votes for as a whole, where that is near what it was found by; those that then agree are one.
+fn vote_again(told: &[Row], runs: Vec<Run>) -> Vec<Run> {
+    let mut again: Vec<Run> = Vec::new();
+    for mut run in runs {
+        let voted =
+            voted(told, &run.places).filter(|offset| (offset - run.offset).abs() < vote::REACH);
+        run.offset = voted.unwrap_or(run.offset);
+        match again.last_mut() {
+            Some(last) if (last.offset - run.offset).abs() < APART => {
+                last.places.extend(run.places)
+            }
+            _ => again.push(run),
+        }
+    }
+    again
+}
+
+/// All rows by the runs of those that were asked: one that was not belongs to the run that is open at its line.
+fn share_out(rows: &[usize], told: &[Row], runs: &[Run]) -> Vec<Stretch> {
+    let mut stretches: Vec<Stretch> = Vec::new();
+    let mut left = rows;
+    for (at, run) in runs.iter().enumerate() {
+        let next = runs
+            .get(at + 1)
+            .and_then(|next| told.get(*next.places.first()?));
+        let end = next.and_then(|next| left.iter().position(|&row| row == next.row));
+        let (mine, rest) = left.split_at(end.unwrap_or(left.len()));
+        left = rest;
+        stretches.push(Stretch {
+            rows: mine.to_vec(),
+            offset: Span::from_seconds_f64(run.offset),
+            bound: APART,
+        });
+    }
+    stretches
+}
