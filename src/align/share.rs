@@ -41,6 +41,16 @@ impl Share {
         self.claimed > 0 && self.claimed * 3 >= self.of || some && self.fitting * 4 >= self.of * 3
     }
 
+    /// So many that nothing is left for another clock.
+    pub(super) const fn is_nearly_all(self) -> bool {
+        self.claimed * 10 >= self.of * 9
+    }
+
+    /// So many that a part of a log has this clock: by chance a few always fit.
+    pub(super) const fn is_half_of(self, least: usize) -> bool {
+        self.claimed >= least && self.claimed * 2 >= self.of
+    }
+
     /// So many that a clock known from elsewhere is borne out.
     pub(super) const fn is_some(self) -> bool {
         self.claimed > 0 && self.claimed * 10 >= self.of

@@ -6,12 +6,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{Nanos, Span};
+use crate::model::{Endpoint, Nanos, Span, WireSession};
 
 use super::clock::{Clock, Step};
 use super::component::Column;
 use super::fit::{self, Constraint};
 use super::settled::{Settled, Verdict};
+use super::share::Share;
 use super::stretches::{self, ENOUGH, Stretch};
 use super::view::View;
 
@@ -36,14 +37,14 @@ enum Reason {
 struct Piece {
     rows: Vec<usize>,
     settled: Settled,
+    share: Share,
 }
 
 /// What one clock explains of a log, or what several do where that is more.
 pub(super) fn follow(view: &View<'_>, whole: Option<Settled>) -> Option<Settled> {
     let mut rows: Vec<usize> = (0..view.mine.len()).collect();
     rows.sort_by_key(|&row| first_line(view, row));
-    let explains = whole.as_ref().map_or(0, Settled::claimed);
-    let voted = if explains * 10 >= rows.len() * 9 {
+    let voted = if whole.as_ref().is_some_and(|whole| is_all(view, whole)) {
         Vec::new()
     } else {
         stretches::find(view, &rows)
@@ -56,6 +57,20 @@ pub(super) fn follow(view: &View<'_>, whole: Option<Settled>) -> Option<Settled>
         return whole;
     }
     taken_for(view, whole, &stretches, reason)
+}
+
+/// Whether a clock leaves nothing for another: of the log in the capture's time, as it has it, or of the servers that were joined.
+fn is_all(view: &View<'_>, whole: &Settled) -> bool {
+    let joined: BTreeSet<usize> = whole.clear().map(|verdict| verdict.wire).collect();
+    let server = |wire: &WireSession| wire.conversation.server;
+    let servers: BTreeSet<Endpoint> = joined
+        .iter()
+        .filter_map(|&wire| view.wire(wire).map(server))
+        .collect();
+    let wires = view.wires.sessions.iter();
+    let seen = wires.filter(|wire| servers.contains(&server(wire))).count();
+    let left = seen - joined.len();
+    view.explained(whole).is_nearly_all() && left < ENOUGH.max(seen / 10)
 }
 
 /// What other logs' clock, which was set, explains of this log, where that is more than `whole` does.
@@ -362,7 +377,12 @@ fn stretch_piece(
         part.origin = Nanos(first.at.0) - stretch.offset;
     }
     let settled = part.near(stretch.offset, stretch.bound)?;
-    Some(Piece { rows, settled })
+    let share = part.explained(&settled);
+    Some(Piece {
+        rows,
+        settled,
+        share,
+    })
 }
 
 impl Piece {
@@ -375,10 +395,9 @@ impl Piece {
             .filter(|(_, verdict)| verdict.is_clear())
     }
 
-    /// Whether much of what the log tells in its time is explained: by chance a few sessions always fit.
+    /// Whether much of what the capture should show of it is explained.
     fn is_believable(&self) -> bool {
-        let claimed = self.settled.claimed();
-        claimed >= ENOUGH && claimed * 2 >= self.rows.len()
+        self.share.is_half_of(ENOUGH)
     }
 
     /// When on the capture's clock the first and the last of its sessions began.

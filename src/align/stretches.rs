@@ -10,7 +10,7 @@ use super::view::View;
 use super::vote;
 
 /// Rows of the smallest part that votes.
-const PART: usize = 16;
+const PART: usize = 8;
 /// Sessions without which a stretch has no clock of its own.
 pub(super) const ENOUGH: usize = 6;
 /// Seconds by which the offsets of two stretches must differ to be of two clocks.
@@ -59,13 +59,16 @@ fn length(view: &View<'_>) -> f64 {
     to.since(from).as_seconds_f64()
 }
 
-/// What so many of the rows say as may vote.
+/// What the rows say that could be of a session at all: so many of them as may vote.
 fn tell(view: &View<'_>, rows: &[usize]) -> Vec<Row> {
     let (from, _) = view.wires.background.span();
     let length = length(view).max(1.0);
     let tell = |row: usize| {
         let (first, _) = view.log(row)?.stamps()?;
         let allowed = view.offsets(row);
+        if allowed.is_empty() {
+            return None;
+        }
         let chance = (covered(&allowed) / length).clamp(LEAST_CHANCE, 1.0);
         Some(Row {
             row,
