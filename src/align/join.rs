@@ -313,10 +313,15 @@ pub(super) fn settle_all<'a>(
             }
         }
     }
+    let offsets: Vec<Span> = found
+        .iter()
+        .flatten()
+        .map(|found| found.clock.offset)
+        .collect();
     for ((view, source), found) in views.iter().zip(sources).zip(&mut found) {
         let first = wires.before.unknown.contains(&view.id);
         if source.offset.is_none() && view.translation != Translation::Any && !first {
-            *found = steps::follow(view, found.take());
+            *found = steps::follow(view, found.take(), &offsets);
         }
     }
     let stepped: Vec<Clock> = found

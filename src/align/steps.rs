@@ -18,6 +18,10 @@ use super::view::View;
 
 /// Rows on either side of a border that may go to the other, at least.
 const BORDER: usize = 16;
+/// Sessions that each further stretch must explain: by chance a stretch has a few more under some other clock.
+const EACH: usize = 3;
+/// Connections of which it means nothing that no line is theirs.
+const FEW: usize = 3;
 /// Steps smaller than this leave sessions where either clock finds them.
 const SMALL: Span = Span::SECOND;
 /// Constraints on either side of a split, and places that are tried for one.
@@ -40,23 +44,41 @@ struct Piece {
     share: Share,
 }
 
-/// What one clock explains of a log, or what several do where that is more.
-pub(super) fn follow(view: &View<'_>, whole: Option<Settled>) -> Option<Settled> {
+/// What one clock explains of a log, or what several do where that is more. `others` are the offsets of other logs' clocks.
+pub(super) fn follow(view: &View<'_>, whole: Option<Settled>, others: &[Span]) -> Option<Settled> {
     let mut rows: Vec<usize> = (0..view.mine.len()).collect();
     rows.sort_by_key(|&row| first_line(view, row));
     let voted = if whole.as_ref().is_some_and(|whole| is_all(view, whole)) {
         Vec::new()
     } else {
-        stretches::find(view, &rows)
+        stretches::find(view, &rows, others)
     };
-    let (stretches, reason) = match &whole {
-        Some(whole) if voted.len() < 2 => (divide(view, whole, &rows, SIDE), Reason::EmptyRegion),
-        _ => (voted, Reason::Votes),
-    };
-    if stretches.len() < 2 {
-        return whole;
+    if voted.len() >= 2 {
+        let pieces = believed(view, voted);
+        return taken_for(view, whole, pieces, Reason::Votes);
     }
-    taken_for(view, whole, &stretches, reason)
+    let Some(settled) = &whole else { return whole };
+    let pieces = apart(view, &divide(view, settled, &rows, SIDE));
+    taken_for(view, whole, pieces, Reason::EmptyRegion)
+}
+
+/// The stretches settled, those that are not believed with the stretch before them.
+fn believed(view: &View<'_>, mut stretches: Vec<Stretch>) -> Vec<Piece> {
+    loop {
+        shift_borders(view, &mut stretches);
+        let pieces = apart(view, &stretches);
+        let doubtful = (0..pieces.len())
+            .filter(|&at| pieces.get(at).is_some_and(|piece| !piece.is_believable()))
+            .min_by_key(|&at| pieces.get(at).map(|piece| piece.settled.claimed()));
+        let Some(at) = doubtful.filter(|_| stretches.len() > 1) else {
+            return pieces;
+        };
+        let rows = stretches.remove(at).rows;
+        if let Some(heir) = stretches.get_mut(at.saturating_sub(1)) {
+            heir.rows.extend(rows);
+            heir.rows.sort_by_key(|&row| first_line(view, row));
+        }
+    }
 }
 
 /// Whether a clock leaves nothing for another: of the log in the capture's time, as it has it, or of the servers that were joined.
@@ -70,7 +92,7 @@ fn is_all(view: &View<'_>, whole: &Settled) -> bool {
     let wires = view.wires.sessions.iter();
     let seen = wires.filter(|wire| servers.contains(&server(wire))).count();
     let left = seen - joined.len();
-    view.explained(whole).is_nearly_all() && left < ENOUGH.max(seen / 10)
+    view.explained(whole).is_nearly_all() && left < FEW.max(seen / 10)
 }
 
 /// What other logs' clock, which was set, explains of this log, where that is more than `whole` does.
@@ -84,8 +106,8 @@ pub(super) fn follow_like(
     if let (Some(settled), [step]) = (&whole, clock.steps.as_slice())
         && (step.offset - clock.offset).abs() < SMALL
     {
-        let parts = divide(view, settled, &rows, 3);
-        return taken_for(view, whole, &parts, Reason::EmptyRegion);
+        let pieces = apart(view, &divide(view, settled, &rows, 3));
+        return taken_for(view, whole, pieces, Reason::EmptyRegion);
     }
     let first = (clock.offset, clock.bound);
     let later = clock.steps.iter().map(|step| (step.offset, step.bound));
@@ -117,7 +139,7 @@ pub(super) fn follow_like(
         stretch.rows = mine.map(|(&row, _)| row).collect();
     }
     stretches.retain(|stretch| !stretch.rows.is_empty());
-    taken_for(view, whole, &stretches, Reason::Likeness)
+    taken_for(view, whole, apart(view, &stretches), Reason::Likeness)
 }
 
 /// Which of the clocks, one after the other, each row is under, so that most rows are claimed by theirs.
@@ -150,31 +172,20 @@ fn in_turn(rows: &[usize], claims: &[BTreeSet<usize>]) -> Vec<usize> {
         .collect()
 }
 
-/// The stretches settled, where that explains more than `whole` does.
+/// The pieces, where they explain more than `whole` does.
 fn taken_for(
     view: &View<'_>,
     whole: Option<Settled>,
-    stretches: &[Stretch],
+    pieces: Vec<Piece>,
     reason: Reason,
 ) -> Option<Settled> {
-    if stretches.len() < 2 {
+    if pieces.len() < 2 {
         return whole;
     }
-    let pieces = match reason {
-        Reason::Votes => settle(view, stretches),
-        _ => apart(
-            view,
-            stretches
-                .iter()
-                .map(|stretch| stretch.rows.clone())
-                .collect(),
-            stretches,
-        ),
-    };
     let claimed: usize = pieces.iter().map(|piece| piece.settled.claimed()).sum();
-    let believable = pieces.len() == stretches.len() && pieces.iter().all(Piece::is_believable);
+    let believable = pieces.iter().all(Piece::is_believable);
     let before = whole.as_ref().map_or(0, Settled::claimed);
-    let more = claimed > before + before / 20;
+    let more = claimed > before + before / 20 + EACH * (pieces.len() - 1);
     let better = match reason {
         Reason::Votes => more,
         Reason::Likeness if !more => {
@@ -278,19 +289,13 @@ fn tried<R: Send>(
     tried.into_iter().flatten().collect()
 }
 
-/// Settles each stretch by itself, after the rows around each border went to the side that claims more of them.
-fn settle(view: &View<'_>, stretches: &[Stretch]) -> Vec<Piece> {
-    let mut rows: Vec<Vec<usize>> = stretches
-        .iter()
-        .map(|stretch| stretch.rows.clone())
-        .collect();
+/// Gives the rows around each border to the side that claims more of them.
+fn shift_borders(view: &View<'_>, stretches: &mut [Stretch]) {
     for at in 1..stretches.len() {
-        let (Some(before), Some(behind)) = (stretches.get(at - 1), stretches.get(at)) else {
+        let Some([before, behind]) = stretches.get(at - 1..=at) else {
             continue;
         };
-        let (Some(left), Some(right)) = (rows.get(at - 1), rows.get(at)) else {
-            continue;
-        };
+        let (left, right) = (&before.rows, &behind.rows);
         let reach = BORDER.max(left.len().max(right.len()) / 4);
         let zone: Vec<usize> = left
             .iter()
@@ -342,22 +347,19 @@ fn settle(view: &View<'_>, stretches: &[Stretch]) -> Vec<Piece> {
         let mut both: Vec<usize> = both.into_iter().collect();
         both.sort_by_key(|&row| first_line(view, row));
         let (first, second) = both.iter().partition(|&&row| first_line(view, row) < line);
-        if let Some(slot) = rows.get_mut(at - 1) {
-            *slot = first;
-        }
-        if let Some(slot) = rows.get_mut(at) {
-            *slot = second;
+        if let Some([before, behind]) = stretches.get_mut(at - 1..=at) {
+            (before.rows, behind.rows) = (first, second);
         }
     }
-    apart(view, rows, stretches)
 }
 
-/// Each stretch settled by itself, with these rows.
-fn apart(view: &View<'_>, rows: Vec<Vec<usize>>, stretches: &[Stretch]) -> Vec<Piece> {
-    let pieces = stretches.iter().zip(rows).enumerate();
-    pieces
-        .filter_map(|(at, (stretch, rows))| stretch_piece(view, rows, stretch, at > 0))
-        .collect()
+/// Each stretch settled by itself; none where one of them cannot be.
+fn apart(view: &View<'_>, stretches: &[Stretch]) -> Vec<Piece> {
+    let settled = stretches
+        .iter()
+        .enumerate()
+        .map(|(at, stretch)| stretch_piece(view, stretch.rows.clone(), stretch, at > 0));
+    settled.collect::<Option<_>>().unwrap_or_default()
 }
 
 /// A stretch settled near its supposed offset. `later` stretches count their drift from their own beginning, where their bound is to hold.

@@ -20,7 +20,7 @@ const SEEN: f64 = 0.6;
 /// The least chance that any offset fits a row; a row alone must not outweigh a change.
 const LEAST_CHANCE: f64 = 0.01;
 /// What a change of clock costs, in nats.
-const CHANGE: f64 = 10.0;
+const CHANGE: f64 = 12.0;
 
 /// A stretch of a log with one clock: its rows in order of their lines, and the offset that is supposed.
 pub(super) struct Stretch {
@@ -30,8 +30,8 @@ pub(super) struct Stretch {
     pub(super) bound: f64,
 }
 
-/// What a row says of offsets.
-struct Row {
+/// A row of the log, and what it says of offsets.
+struct Voter {
     row: usize,
     /// Seconds, on the log's clock, from the capture's beginning.
     stamp: f64,
@@ -41,13 +41,14 @@ struct Row {
     worth: f64,
 }
 
-/// The stretches of `rows`, which are in order of their lines, where several offsets explain more than one.
-pub(super) fn find(view: &View<'_>, rows: &[usize]) -> Vec<Stretch> {
+/// The stretches of `rows`, which are in order of their lines, where several offsets explain more than one. `others` are the offsets of other
+/// logs, which may be of the same host.
+pub(super) fn find(view: &View<'_>, rows: &[usize], others: &[Span]) -> Vec<Stretch> {
     if rows.len() < 2 * PART {
         return Vec::new();
     }
     let told = tell(view, rows);
-    let offsets = candidates(&told);
+    let offsets = candidates(&told, others);
     let course = course(&told, &offsets, length(view));
     let runs = vote_again(&told, runs(&course, &offsets));
     share_out(rows, &told, &runs)
@@ -60,7 +61,7 @@ fn length(view: &View<'_>) -> f64 {
 }
 
 /// What the rows say that could be of a session at all: so many of them as may vote.
-fn tell(view: &View<'_>, rows: &[usize]) -> Vec<Row> {
+fn tell(view: &View<'_>, rows: &[usize]) -> Vec<Voter> {
     let (from, _) = view.wires.background.span();
     let length = length(view).max(1.0);
     let tell = |row: usize| {
@@ -70,7 +71,7 @@ fn tell(view: &View<'_>, rows: &[usize]) -> Vec<Row> {
             return None;
         }
         let chance = (covered(&allowed) / length).clamp(LEAST_CHANCE, 1.0);
-        Some(Row {
+        Some(Voter {
             row,
             stamp: Nanos(first.at.0).since(from).as_seconds_f64(),
             worth: (SEEN + (1.0 - SEEN) * chance).ln() - chance.ln(),
@@ -94,9 +95,12 @@ fn covered(allowed: &[(f64, f64)]) -> f64 {
     covered
 }
 
-/// The offsets that parts of the log vote for, from the whole down to a few rows.
-fn candidates(told: &[Row]) -> Vec<f64> {
-    let mut offsets: Vec<f64> = Vec::new();
+/// The offsets that parts of the log vote for, from the whole down to a few rows, and those of other logs.
+fn candidates(told: &[Voter], others: &[Span]) -> Vec<f64> {
+    let mut offsets: Vec<f64> = others
+        .iter()
+        .map(|offset| offset.as_seconds_f64())
+        .collect();
     let mut size = told.len();
     while size >= PART {
         for from in (0..told.len()).step_by(size.div_ceil(2)) {
@@ -111,7 +115,7 @@ fn candidates(told: &[Row]) -> Vec<f64> {
 }
 
 /// What some of the rows, given by their places, vote for.
-fn voted(told: &[Row], places: &[usize]) -> Option<f64> {
+fn voted(told: &[Voter], places: &[usize]) -> Option<f64> {
     let allowed = |place: usize| {
         told.get(place)
             .map_or(Vec::new(), |row| row.allowed.clone())
@@ -120,7 +124,7 @@ fn voted(told: &[Row], places: &[usize]) -> Option<f64> {
     Some(offset.as_seconds_f64())
 }
 
-impl Row {
+impl Voter {
     /// What the row says for a clock that is `offset` ahead, in nats.
     fn speaks_for(&self, offset: f64, length: f64) -> f64 {
         let fits = |&(lo, hi): &(f64, f64)| lo <= offset && offset <= hi;
@@ -137,7 +141,7 @@ impl Row {
 }
 
 /// For each row the offset, as a place among `offsets`, on the course that explains most.
-fn course(told: &[Row], offsets: &[f64], length: f64) -> Vec<usize> {
+fn course(told: &[Voter], offsets: &[f64], length: f64) -> Vec<usize> {
     let mut most = vec![0.0f64; offsets.len()];
     let mut came_from: Vec<Vec<usize>> = Vec::with_capacity(told.len());
     for row in told {
@@ -206,7 +210,7 @@ fn runs(course: &[usize], offsets: &[f64]) -> Vec<Run> {
 }
 
 /// The runs with what each votes for as a whole, where that is near what it was found by; those that then agree are one.
-fn vote_again(told: &[Row], runs: Vec<Run>) -> Vec<Run> {
+fn vote_again(told: &[Voter], runs: Vec<Run>) -> Vec<Run> {
     let mut again: Vec<Run> = Vec::new();
     for mut run in runs {
         let voted =
@@ -214,7 +218,7 @@ fn vote_again(told: &[Row], runs: Vec<Run>) -> Vec<Run> {
         run.offset = voted.unwrap_or(run.offset);
         match again.last_mut() {
             Some(last) if (last.offset - run.offset).abs() < APART => {
-                last.places.extend(run.places)
+                last.places.extend(run.places);
             }
             _ => again.push(run),
         }
@@ -223,7 +227,7 @@ fn vote_again(told: &[Row], runs: Vec<Run>) -> Vec<Run> {
 }
 
 /// All rows by the runs of those that were asked: one that was not belongs to the run that is open at its line.
-fn share_out(rows: &[usize], told: &[Row], runs: &[Run]) -> Vec<Stretch> {
+fn share_out(rows: &[usize], told: &[Voter], runs: &[Run]) -> Vec<Stretch> {
     let mut stretches: Vec<Stretch> = Vec::new();
     let mut left = rows;
     for (at, run) in runs.iter().enumerate() {
@@ -240,4 +244,57 @@ fn share_out(rows: &[usize], told: &[Row], runs: &[Run]) -> Vec<Stretch> {
         });
     }
     stretches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows a second apart, each of which fits its own offset; every third fits the next one's as well.
+    fn rows(offsets: &[f64]) -> Vec<Voter> {
+        let rows = (0u32..).zip(offsets).map(|(at, &offset)| {
+            let mut allowed = vec![(offset - 0.4, offset + 0.4)];
+            if at % 3 == 0 {
+                allowed.push((offset + 0.6, offset + 1.4));
+            }
+            Voter {
+                row: usize::try_from(at).unwrap(),
+                stamp: f64::from(at) + offset,
+                worth: 2.0,
+                allowed,
+            }
+        });
+        rows.collect()
+    }
+
+    fn found(offsets: &[f64]) -> Vec<(usize, f64)> {
+        let told = rows(offsets);
+        let candidates = candidates(&told, &[]);
+        let course = course(&told, &candidates, 100.0);
+        let runs = runs(&course, &candidates).into_iter();
+        runs.map(|run| (run.places.len(), run.offset)).collect()
+    }
+
+    #[test]
+    fn each_stretch_is_found_with_its_offset() {
+        let told = [[5.0; 20], [35.0; 20], [10.0; 20]].concat();
+        let found = found(&told);
+        let lengths: Vec<usize> = found.iter().map(|&(rows, _)| rows).collect();
+        assert_eq!(lengths, [20, 20, 20], "{found:?}");
+        for ((_, offset), of) in found.into_iter().zip([5.0, 35.0, 10.0]) {
+            assert!((offset - of).abs() < 0.5, "{offset} for {of}");
+        }
+    }
+
+    #[test]
+    fn a_few_rows_by_themselves_are_no_stretch() {
+        let told = [vec![5.0; 20], vec![35.0; 4], vec![5.0; 20]].concat();
+        assert_eq!(found(&told).len(), 1);
+    }
+
+    #[test]
+    fn what_overlaps_is_covered_once() {
+        let covered = covered(&[(3.0, 4.0), (0.0, 2.0), (1.0, 2.5), (1.5, 1.6)]);
+        assert!((covered - 3.5).abs() < 1e-9, "{covered}");
+    }
 }

@@ -1,5 +1,6 @@
 //! Alignment of made sessions whose true clock and partners are known.
 
+use std::iter;
 use std::net::{IpAddr, Ipv4Addr};
 
 use bothends::align::{Alignment, Standing, Stretch, align};
@@ -253,6 +254,45 @@ fn a_clock_that_was_set_is_followed() {
             .filter(|joined| joined.verdict.standing == Standing::Matched)
             .filter(|joined| joined.wire.is_some_and(|wire| joined.logs != [wire]));
         assert_eq!(wrong.count(), 0, "{by}");
+    }
+}
+
+/// A short log, begun before the capture, whose clock is set twice.
+#[test]
+fn a_clock_that_was_set_more_than_once_is_followed() {
+    let offset = Span::millis(-37_420);
+    let sets = [Span::ZERO, Span::seconds(30), Span::seconds(5)];
+    for seed in 1..=6 {
+        let (mut wires, _) = made(seed, 60, 60, offset);
+        wires.sort_by_key(|wire| wire.start);
+        let mut line = 0;
+        let logs: Vec<LogSession> = wires
+            .iter()
+            .enumerate()
+            .map(|(n, wire)| log(wire, &mut line, offset + sets[n.saturating_sub(15) / 15]))
+            .collect();
+        let alignment = joined(&wires[15..], &logs);
+        let clock = alignment.clocks.first().unwrap();
+        let told = iter::once((clock.offset, clock.bound))
+            .chain(clock.steps.iter().map(|step| (step.offset, step.bound)));
+        let told: Vec<(Span, Span)> = told.collect();
+        assert_eq!(told.len(), 3, "seed {seed}: {clock:?}");
+        for ((told, bound), set) in told.into_iter().zip(sets) {
+            assert!(
+                (told - offset - set).abs() <= bound && bound < Span::millis(300),
+                "seed {seed}: {clock:?}"
+            );
+        }
+        let matched = alignment
+            .sessions
+            .iter()
+            .filter(|joined| joined.verdict.standing == Standing::Matched);
+        let pairs: Vec<(usize, &[usize])> = matched
+            .filter_map(|joined| Some((joined.wire?, joined.logs.as_slice())))
+            .collect();
+        assert!(pairs.len() >= 36, "seed {seed}: {}", pairs.len());
+        let wrong = pairs.iter().filter(|&&(wire, log)| *log != [wire + 15]);
+        assert_eq!(wrong.count(), 0, "seed {seed}");
     }
 }
 
