@@ -281,16 +281,19 @@ impl Unit {
 
 impl Variant {
     fn header(self, bytes: &[u8]) -> Option<Header> {
-        let bytes = bytes.get(..self.record_header)?;
-        let number = n32::<_, ()>(self.endian);
-        let mut fields = [0; 4];
-        nom::multi::fill(number, &mut fields)(bytes).ok()?;
-        let [seconds, fraction, captured, length] = fields;
+        let (fields, _) = bytes.get(..self.record_header)?.as_chunks();
+        let &[seconds, fraction, captured, length, ..] = fields else {
+            return None;
+        };
+        let number = |field| match self.endian {
+            Endianness::Big => u32::from_be_bytes(field),
+            Endianness::Little | Endianness::Native => u32::from_le_bytes(field),
+        };
         Some(Header {
-            seconds,
-            fraction,
-            captured,
-            length,
+            seconds: number(seconds),
+            fraction: number(fraction),
+            captured: number(captured),
+            length: number(length),
         })
     }
 

@@ -15,9 +15,14 @@ pub(super) struct FlowKey {
 
 impl FlowKey {
     pub(super) fn new(one: Endpoint, other: Endpoint, transport: Transport) -> Self {
+        let (low, high) = if one <= other {
+            (one, other)
+        } else {
+            (other, one)
+        };
         Self {
-            low: one.min(other),
-            high: one.max(other),
+            low,
+            high,
             transport,
         }
     }

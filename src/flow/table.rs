@@ -173,10 +173,15 @@ impl FlowTable {
             hops: datagram.ttl,
             id: datagram.id,
         };
-        if self.stays_half_open(&key, source, arrival, segment) {
-            return true;
+        // What is open is not half open: one search finds those of which most packets are.
+        let mut known = self.by_key.get(&key).copied();
+        if known.is_none() {
+            if self.stays_half_open(&key, source, arrival, segment) {
+                return true;
+            }
+            known = self.promote(&key, out);
         }
-        let known = self.current(&key, source, segment, at, out);
+        let known = known.filter(|&id| self.goes_on(id, source, segment, at, out));
         let id = if let Some(id) = known {
             id
         } else {
@@ -259,26 +264,26 @@ impl FlowTable {
         }
     }
 
-    /// The open connection that a segment belongs to.
-    fn current(
+    /// Whether a segment belongs to the connection between its ends; else that is closed.
+    fn goes_on(
         &mut self,
-        key: &FlowKey,
+        id: FlowId,
         source: Endpoint,
         segment: &Segment<'_>,
         at: Nanos,
         out: &mut dyn FnMut(FlowId, FlowEvent<'_>),
-    ) -> Option<FlowId> {
-        self.promote(key, out);
-        let id = *self.by_key.get(key)?;
-        let tcp = &self.flows.get(id)?.tcp;
+    ) -> bool {
+        let Some(Flow { tcp, .. }) = self.flows.get(id) else {
+            return false;
+        };
         let silent = at.since(tcp.last()) > silence(tcp.phase());
         // What the host drops begins no other connection there.
         let heard = self.checksums == BadChecksums::Keep || segment.checksum != Checksum::Bad;
         if silent || heard && tcp.succeeded_by(source, segment, at) {
             self.close(id, out);
-            return None;
+            return false;
         }
-        Some(id)
+        true
     }
 
     fn open_flow(

@@ -25,9 +25,13 @@ pub struct LinkDecoder {
 }
 
 /// How far one packet could be read.
+///
+/// It is given on as it is and not taken apart on its way: so many octets take their time to move.
 enum Reached<'p> {
     Datagram(Datagram<'p>),
     Fragment(IpPacket<'p>, ip::Piece),
+    /// To be followed further down.
+    Tunnel(Under<'p>),
 }
 
 impl LinkDecoder {
@@ -71,6 +75,7 @@ impl LinkDecoder {
         match read(outermost, beyond, &mut wanted)? {
             Reached::Datagram(datagram) => Ok(datagram),
             Reached::Fragment(packet, piece) => self.complete(record.time, packet, piece),
+            Reached::Tunnel(_) => Err(Passed::NestedTooDeep),
         }
     }
 
@@ -98,7 +103,7 @@ impl LinkDecoder {
         // A tunnel may carry fragments in datagrams that were fragmented again on its way.
         for _ in 0..TUNNELS {
             let inner = match inside(head, whole)? {
-                Reached::Datagram(_) => break,
+                Reached::Datagram(_) | Reached::Tunnel(_) => break,
                 Reached::Fragment(packet, piece) => {
                     head = packet.head();
                     fragments.add(at, &packet, piece)?
@@ -108,7 +113,7 @@ impl LinkDecoder {
         }
         match inside(head, whole)? {
             Reached::Datagram(datagram) => Ok(datagram),
-            Reached::Fragment(..) => Err(Passed::NestedTooDeep),
+            Reached::Fragment(..) | Reached::Tunnel(_) => Err(Passed::NestedTooDeep),
         }
     }
 }
@@ -121,9 +126,9 @@ fn inside<'w>(head: IpPacket<'static>, whole: &'w [u8]) -> Result<Reached<'w>, P
         piece: None,
         ..head
     };
-    match carried(&packet, 0)? {
-        Carried::Datagram(datagram) => Ok(Reached::Datagram(datagram)),
-        Carried::Tunnel(under) => read(under, 0, &mut Wanted { n: 0, of: &mut 1 }),
+    match carried(&packet, 0) {
+        Ok(Reached::Tunnel(under)) => read(under, 0, &mut Wanted { n: 0, of: &mut 1 }),
+        reached => reached,
     }
 }
 
@@ -131,12 +136,6 @@ fn inside<'w>(head: IpPacket<'static>, whole: &'w [u8]) -> Result<Reached<'w>, P
 struct Wanted<'s> {
     n: usize,
     of: &'s mut usize,
-}
-
-/// What an IP packet carries.
-enum Carried<'p> {
-    Datagram(Datagram<'p>),
-    Tunnel(Under<'p>),
 }
 
 /// Follows headers down; `beyond` octets of the packet were not captured.
@@ -166,26 +165,27 @@ fn read<'p>(
                 continue;
             }
         };
-        let mut packet = match ends {
-            Ends::Here => ip::read(bytes, bytes.len())?,
-            Ends::WithPacket => ip::read(bytes, bytes.len() + beyond)?,
+        let mut read = match ends {
+            Ends::Here => ip::read(bytes, bytes.len()),
+            Ends::WithPacket => ip::read(bytes, bytes.len() + beyond),
         };
+        let packet = read.as_mut().map_err(|passed| *passed)?;
         if ends == Ends::Here {
             packet.length = packet.length.min(packet.payload.len());
         }
         if let Some(piece) = packet.piece {
-            return Ok(Reached::Fragment(packet, piece));
+            return Ok(Reached::Fragment(*packet, piece));
         }
-        under = match carried(&packet, tunnels)? {
-            Carried::Datagram(datagram) => return Ok(Reached::Datagram(datagram)),
-            Carried::Tunnel(under) => under,
+        under = match carried(packet, tunnels) {
+            Ok(Reached::Tunnel(under)) => under,
+            reached => return reached,
         };
         tunnels += 1;
     }
     Err(Passed::NestedTooDeep)
 }
 
-fn carried<'p>(packet: &IpPacket<'p>, tunnels: usize) -> Result<Carried<'p>, Passed> {
+fn carried<'p>(packet: &IpPacket<'p>, tunnels: usize) -> Result<Reached<'p>, Passed> {
     if let Some(inner) = tunnel::in_ip(packet.number, packet.payload) {
         return deeper(inner?, tunnels);
     }
@@ -223,7 +223,7 @@ fn carried<'p>(packet: &IpPacket<'p>, tunnels: usize) -> Result<Carried<'p>, Pas
         }
         number => Upper::Other { number, length },
     };
-    Ok(Carried::Datagram(Datagram {
+    Ok(Reached::Datagram(Datagram {
         source: packet.source,
         destination: packet.destination,
         ttl: packet.ttl,
@@ -252,11 +252,11 @@ fn carries_esp(udp: &UdpDatagram<'_>) -> bool {
     here && udp.length >= SHORTEST && !udp.payload.starts_with(&[0; 4])
 }
 
-fn deeper(under: Under<'_>, tunnels: usize) -> Result<Carried<'_>, Passed> {
+fn deeper(under: Under<'_>, tunnels: usize) -> Result<Reached<'_>, Passed> {
     if tunnels >= TUNNELS {
         return Err(Passed::NestedTooDeep);
     }
-    Ok(Carried::Tunnel(under))
+    Ok(Reached::Tunnel(under))
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ pub(super) fn segment(
         flags: Flags(header.get(13).copied().unwrap_or(0)),
         window: tcp.window_size(),
         urgent: tcp.urgent_pointer(),
-        options: options(tcp.options_iterator()),
+        options: options(tcp.options()),
         payload,
         length: u32::try_from(on_wire).map_err(|_| Passed::Malformed)?,
         checksum: tested(source, destination, TCP, whole),
@@ -88,7 +88,7 @@ fn cut_in_options(captured: &[u8], length: usize) -> Result<Segment<'_>, Passed>
         flags: Flags(flags),
         window: u16::from_be_bytes([w0, w1]),
         urgent: u16::from_be_bytes([u0, u1]),
-        options: options(TcpOptionsIterator::from_slice(rest)),
+        options: options(rest),
         payload: &[],
         length: u32::try_from(on_wire).map_err(|_| Passed::Malformed)?,
         checksum: Checksum::Untested,
@@ -150,8 +150,15 @@ pub(super) fn icmp(
 }
 
 /// The options that matter; what follows a damaged one, or one that is cut, is not read.
-fn options(all: TcpOptionsIterator<'_>) -> TcpOptions {
+fn options(bytes: &[u8]) -> TcpOptions {
     let mut options = TcpOptions::default();
+    // Of nearly all segments, padded and in this order (RFC 7323, appendix A).
+    if let [1, 1, 8, 10, v0, v1, v2, v3, e0, e1, e2, e3] = *bytes {
+        let number = u32::from_be_bytes;
+        options.timestamps = Some((number([v0, v1, v2, v3]), number([e0, e1, e2, e3])));
+        return options;
+    }
+    let all = TcpOptionsIterator::from_slice(bytes);
     for option in all.map_while(Result::ok) {
         match option {
             TcpOptionElement::MaximumSegmentSize(mss) => options.mss = Some(mss),

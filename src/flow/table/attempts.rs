@@ -52,10 +52,13 @@ impl FlowTable {
     }
 
     /// Makes a connection out of a half-open one, which more is known of now.
-    pub(super) fn promote(&mut self, key: &FlowKey, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) {
-        if let Some(half) = self.half.remove(key) {
-            self.open_half(&half, out);
-        }
+    pub(super) fn promote(
+        &mut self,
+        key: &FlowKey,
+        out: &mut dyn FnMut(FlowId, FlowEvent<'_>),
+    ) -> Option<FlowId> {
+        let half = self.half.remove(key)?;
+        Some(self.open_half(&half, out))
     }
 
     fn open_half(&mut self, half: &HalfOpen, out: &mut dyn FnMut(FlowId, FlowEvent<'_>)) -> FlowId {

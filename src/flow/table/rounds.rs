@@ -57,11 +57,13 @@ impl FlowTable {
             if now.since(last) > SHORTEST_SILENCE {
                 flow.tcp.rest();
             }
-            if now.since(last) > silence(flow.tcp.phase()) {
+            let silence = silence(flow.tcp.phase());
+            if now.since(last) > silence {
                 self.close(turn.id, out);
             } else {
+                // A packet may come yet and leave it in a phase that is over sooner, counted from then.
                 self.rounds.push_back(Turn {
-                    not_before: last + SHORTEST_SILENCE,
+                    not_before: (last + silence).min(now + SHORTEST_SILENCE),
                     ..turn
                 });
             }

@@ -54,28 +54,35 @@ enum Again {
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
     letters: String,
-    counts: [[u32; LETTERS.len()]; 2],
+    counts: [[u32; KINDS]; 2],
     /// Numbers of the last SYN, FIN and RST of each side.
     numbers: [[Option<SeqNo>; 3]; 2],
 }
 
-/// Letter of each kind and when it recurs.
-const LETTERS: [(Letter, char, Again); 14] = [
-    (Letter::Ack, 'a', Again::Never),
-    (Letter::BadChecksum, 'c', Again::Tenfold),
-    (Letter::Data, 'd', Again::Never),
-    (Letter::Fin, 'f', Again::OtherNumber),
-    (Letter::Flipped, '^', Again::Never),
-    (Letter::Gap, 'g', Again::Tenfold),
-    (Letter::Inconsistent, 'i', Again::Never),
-    (Letter::SeveralFlags, 'q', Again::Never),
-    (Letter::Rst, 'r', Again::OtherNumber),
-    (Letter::Retransmission, 't', Again::Tenfold),
-    (Letter::Syn, 's', Again::OtherNumber),
-    (Letter::SynAck, 'h', Again::OtherNumber),
-    (Letter::ZeroWindow, 'w', Again::Tenfold),
-    (Letter::Partial, 'x', Again::Never),
-];
+/// How many kinds of letters there are.
+const KINDS: usize = Letter::Partial as usize + 1;
+
+impl Letter {
+    /// How it is written, and when again.
+    const fn written(self) -> (char, Again) {
+        match self {
+            Self::Ack => ('a', Again::Never),
+            Self::BadChecksum => ('c', Again::Tenfold),
+            Self::Data => ('d', Again::Never),
+            Self::Fin => ('f', Again::OtherNumber),
+            Self::Flipped => ('^', Again::Never),
+            Self::Gap => ('g', Again::Tenfold),
+            Self::Inconsistent => ('i', Again::Never),
+            Self::SeveralFlags => ('q', Again::Never),
+            Self::Rst => ('r', Again::OtherNumber),
+            Self::Retransmission => ('t', Again::Tenfold),
+            Self::Syn => ('s', Again::OtherNumber),
+            Self::SynAck => ('h', Again::OtherNumber),
+            Self::ZeroWindow => ('w', Again::Tenfold),
+            Self::Partial => ('x', Again::Never),
+        }
+    }
+}
 
 impl History {
     /// Notes a segment's flags: one letter at most, as Zeek does.
@@ -114,16 +121,11 @@ impl History {
 
     /// Notes that `side` did it.
     pub(super) fn note(&mut self, side: Side, what: Letter) {
-        let Some(at) = LETTERS.iter().position(|(letter, ..)| *letter == what) else {
-            return;
-        };
         let counts = self.counts.get_mut(side.index());
-        let (Some(count), Some(&(_, letter, again))) = (
-            counts.and_then(|counts| counts.get_mut(at)),
-            LETTERS.get(at),
-        ) else {
+        let Some(count) = counts.and_then(|counts| counts.get_mut(what as usize)) else {
             return;
         };
+        let (letter, again) = what.written();
         *count = count.saturating_add(1);
         let told = match again {
             Again::Never => *count == 1,
