@@ -4,8 +4,9 @@ use crate::capture::Record;
 use crate::model::Nanos;
 
 use super::fragments::Fragments;
-use super::frame::{Ends, Under, descend, outermost, pppoe};
+use super::frame::{Ends, Under, descend, pppoe};
 use super::ip::{self, IpPacket};
+use super::outermost::outermost;
 use super::{Datagram, EspCarrier, Passed, Spi, UdpDatagram, Upper, transport, tunnel, wireless};
 
 /// Headers followed in one packet.
@@ -72,7 +73,7 @@ impl LinkDecoder {
             of: &mut self.subframes,
         };
         let outermost = outermost(record.link_type, bytes)?;
-        match read(outermost, beyond, &mut wanted)? {
+        match read(outermost, (Ends::WithPacket, beyond), &mut wanted)? {
             Reached::Datagram(datagram) => Ok(datagram),
             Reached::Fragment(packet, piece) => self.complete(record.time, packet, piece),
             Reached::Tunnel(_) => Err(Passed::NestedTooDeep),
@@ -127,7 +128,10 @@ fn inside<'w>(head: IpPacket<'static>, whole: &'w [u8]) -> Result<Reached<'w>, P
         ..head
     };
     match carried(&packet, 0) {
-        Ok(Reached::Tunnel(under)) => read(under, 0, &mut Wanted { n: 0, of: &mut 1 }),
+        Ok(Reached::Tunnel(under)) => {
+            let first = &mut Wanted { n: 0, of: &mut 1 };
+            read(under, (Ends::in_tunnel(under), 0), first)
+        }
         reached => reached,
     }
 }
@@ -141,11 +145,10 @@ struct Wanted<'s> {
 /// Follows headers down; `beyond` octets of the packet were not captured.
 fn read<'p>(
     mut under: Under<'p>,
-    beyond: usize,
+    (mut ends, mut beyond): (Ends, usize),
     wanted: &mut Wanted<'_>,
 ) -> Result<Reached<'p>, Passed> {
     let mut tunnels = 0;
-    let mut ends = Ends::WithPacket;
     for _ in 0..DEPTH {
         let bytes = match under {
             Under::Ip(bytes) => bytes,
@@ -167,11 +170,14 @@ fn read<'p>(
         };
         let mut read = match ends {
             Ends::Here => ip::read(bytes, bytes.len()),
-            Ends::WithPacket => ip::read(bytes, bytes.len() + beyond),
+            Ends::WithCarrier | Ends::WithPacket => ip::read(bytes, bytes.len() + beyond),
         };
         let packet = read.as_mut().map_err(|passed| *passed)?;
-        if ends == Ends::Here {
-            packet.length = packet.length.min(packet.payload.len());
+        let missing = packet.length.saturating_sub(packet.payload.len());
+        match ends {
+            Ends::Here => packet.length = packet.length.min(packet.payload.len()),
+            Ends::WithCarrier if missing > beyond => return Err(Passed::Malformed),
+            Ends::WithCarrier | Ends::WithPacket => {}
         }
         if let Some(piece) = packet.piece {
             return Ok(Reached::Fragment(*packet, piece));
@@ -180,6 +186,9 @@ fn read<'p>(
             Ok(Reached::Tunnel(under)) => under,
             reached => return reached,
         };
+        if ends != Ends::Here {
+            (ends, beyond) = (Ends::in_tunnel(under), missing);
+        }
         tunnels += 1;
     }
     Err(Passed::NestedTooDeep)
@@ -355,6 +364,33 @@ mod tests {
                 .unwrap_err(),
             Passed::NestedTooDeep
         );
+    }
+
+    /// A snap length cuts the carrier too: what is longer than that was never whole.
+    #[test]
+    fn a_packet_that_claims_more_than_its_carrier_has_is_malformed() {
+        let inner = &sent(b"MAIL FROM:<a@b>\r\n")[14..];
+        let carried = |inner: &[u8]| {
+            let length = u16::try_from(inner.len()).unwrap().to_be_bytes();
+            let user_packet = [&[0x30, 255][..], &length, &[0; 4], inner].concat();
+            let mut packet = Vec::new();
+            PacketBuilder::ethernet2([1; 6], [2; 6])
+                .ipv4([192, 0, 2, 1], [192, 0, 2, 2], 64)
+                .udp(2152, 2152)
+                .write(&mut packet, &user_packet)
+                .unwrap();
+            packet
+        };
+        let whole = carried(inner);
+        let data = b"MAIL FROM:<a@b>\r\n";
+        assert_eq!(payload_of(&whole, whole.len()).unwrap(), data);
+        let cut = &whole[..whole.len() - 5];
+        assert_eq!(payload_of(cut, whole.len()).unwrap(), data[..12]);
+        let longer = carried(&inner[..inner.len() - 5]);
+        for captured in [longer.len(), longer.len() - 3] {
+            let read = payload_of(&longer[..captured], longer.len());
+            assert_eq!(read.unwrap_err(), Passed::Malformed, "{captured}");
+        }
     }
 
     #[test]

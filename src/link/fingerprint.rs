@@ -4,7 +4,8 @@ use std::hash::{BuildHasher, Hash as _, Hasher as _};
 
 use crate::capture::LinkType;
 
-use super::frame::{Under, descend, outermost};
+use super::frame::{Under, descend};
+use super::outermost::outermost;
 
 /// Headers of the link looked through.
 const DEPTH: usize = 16;

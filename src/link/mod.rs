@@ -13,6 +13,7 @@ mod fragments;
 mod frame;
 mod icmp;
 mod ip;
+mod outermost;
 mod transport;
 mod tunnel;
 mod wireless;
@@ -25,3 +26,4 @@ pub use datagram::{
 pub use decode::LinkDecoder;
 pub use fingerprint::{Fingerprint, fingerprint};
 pub use icmp::{Quote, quote};
+pub use outermost::device;
