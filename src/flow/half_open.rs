@@ -9,7 +9,7 @@ use crate::link::{Checksum, Flags, Segment, SeqNo, TcpOptions};
 use crate::model::{Endpoint, Nanos, PacketNo, Side, Span, Transport};
 
 use super::key::FlowKey;
-use super::tcp::Arrival;
+use super::tcp::{Arrival, COPIED};
 
 /// A SYN that nobody answered yet, or whose answer nobody acknowledged yet.
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ pub(super) struct Greeting {
     id: Option<u16>,
     /// How many were sent.
     pub(super) times: u32,
+    /// How many packets they were captured in.
+    pub(super) packets: u32,
     seq: SeqNo,
     ack: SeqNo,
     window: u16,
@@ -70,6 +72,7 @@ impl Greeting {
             hops: arrival.hops,
             id: arrival.id,
             times: 1,
+            packets: 1,
             seq: segment.seq,
             ack: segment.ack,
             window: segment.window,
@@ -88,7 +91,9 @@ impl Greeting {
             && segment.checksum == self.checksum
             && arrival.at.since(self.last) <= silence;
         if again {
-            self.times = self.times.saturating_add(1);
+            let sent = arrival.at.since(self.last) >= COPIED;
+            self.times = self.times.saturating_add(u32::from(sent));
+            self.packets = self.packets.saturating_add(1);
             self.last = self.last.max(arrival.at);
         }
         again

@@ -68,15 +68,15 @@ impl FlowTable {
         for (side, greeting, segment) in half.greetings() {
             let source = if side == Side::Client { client } else { server };
             let mut arrival = greeting.arrival();
-            for n in 0..greeting.times.min(MAX_REPLAYED) {
+            for n in 0..greeting.packets.min(MAX_REPLAYED) {
                 if n > 0 {
                     (arrival.at, arrival.id) = (greeting.last, None);
                 }
                 self.segment(id, source, arrival, &segment, out);
             }
-            let more = greeting.times.saturating_sub(MAX_REPLAYED);
+            let more = greeting.packets.saturating_sub(MAX_REPLAYED);
             if let Some(flow) = self.flows.get_mut(id) {
-                flow.tcp.add_greetings(side, more);
+                flow.tcp.has_greeted(side, greeting.times, more);
             }
         }
         id

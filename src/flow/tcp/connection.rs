@@ -20,8 +20,8 @@ mod turns;
 
 /// What a retransmission takes at least where the handshake does not tell (Wireshark reckons so too).
 const USUAL_ROUND_TRIP: Span = Span::millis(3);
-/// A SYN that is seen again sooner is the same packet, captured twice: one that gets no answer is sent again after a second (RFC 6298 §2.1).
-const COPIED: Span = Span::millis(20);
+/// A SYN that is seen again sooner after another is the same packet, captured twice: one that gets no answer is sent again after a second (RFC 6298 §2.1).
+pub(in super::super) const COPIED: Span = Span::millis(20);
 
 /// When and where a packet came.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +68,8 @@ pub(in super::super) struct TcpConnection {
     handshake: Handshake,
     passing: Passing,
     first_syn: Option<SeqNo>,
+    /// When each side's last SYN came.
+    greeted: [Option<Nanos>; 2],
     start: Start,
     waiting: Queue,
     /// Segments with an old timestamp, which the receiver drops unless it acknowledges them (PAWS, RFC 7323 §5).
@@ -99,6 +101,7 @@ impl TcpConnection {
             handshake: Handshake::default(),
             passing: Passing::default(),
             first_syn: None,
+            greeted: [None; 2],
             start: Start::Open,
             waiting: Queue::default(),
             doubted: Queue::default(),
@@ -250,13 +253,13 @@ impl TcpConnection {
         self.streams.iter_mut().for_each(Stream::forget);
     }
 
-    /// Counts SYNs or answers that are sent again and not given one by one.
-    pub(in super::super) fn add_greetings(&mut self, side: Side, more: u32) {
+    /// Its SYN, or the answer, was sent so many `times`; `more` packets of these were not given one by one.
+    pub(in super::super) fn has_greeted(&mut self, side: Side, times: u32, more: u32) {
         let sent = match side {
             Side::Client => &mut self.handshake.syns,
             Side::Server => &mut self.handshake.syn_acks,
         };
-        *sent = sent.saturating_add(more);
+        *sent = times;
         self.counts.of_mut(side).packets += u64::from(more);
     }
 
@@ -342,12 +345,13 @@ impl TcpConnection {
     }
 
     fn opening(&mut self, arrival: Arrival, side: Side, segment: &Segment<'_>) {
+        let last = self.greeted.get_mut(side.index());
+        let last = last.and_then(|last| last.replace(arrival.at));
+        let sent = last.is_none_or(|last| arrival.at.since(last) >= COPIED);
         let handshake = &mut self.handshake;
         if segment.flags.has(Flags::ACK) {
-            let first = *handshake.syn_ack.get_or_insert(arrival.at);
-            if handshake.syn_acks == 0 || arrival.at.since(first) >= COPIED {
-                handshake.syn_acks = handshake.syn_acks.saturating_add(1);
-            }
+            handshake.syn_ack.get_or_insert(arrival.at);
+            handshake.syn_acks = handshake.syn_acks.saturating_add(u32::from(sent));
             let [_, initial] = &mut handshake.initial;
             initial.get_or_insert(segment.seq.0);
         } else if side == Side::Server {
@@ -356,13 +360,11 @@ impl TcpConnection {
             self.first_syn.get_or_insert(segment.seq);
             let [initial, _] = &mut handshake.initial;
             initial.get_or_insert(segment.seq.0);
-            let first = *handshake.syn.get_or_insert(arrival.at);
+            handshake.syn.get_or_insert(arrival.at);
             if handshake.syns == 0 {
                 handshake.syn_octets = segment.length;
             }
-            if handshake.syns == 0 || arrival.at.since(first) >= COPIED {
-                handshake.syns = handshake.syns.saturating_add(1);
-            }
+            handshake.syns = handshake.syns.saturating_add(u32::from(sent));
         }
     }
 

@@ -10,5 +10,5 @@ mod states;
 mod stream;
 mod waiting;
 
-pub(super) use connection::{Arrival, Phase, TcpConnection};
+pub(super) use connection::{Arrival, COPIED, Phase, TcpConnection};
 pub(super) use history::is_power_of_ten;

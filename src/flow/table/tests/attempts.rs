@@ -163,3 +163,23 @@ fn a_syn_sent_again_is_one_connection_whatever_comes_after() {
     assert_eq!((record.start, record.first_packet), (Nanos(0), PacketNo(1)));
     assert_eq!(record.counts.of(C).packets, 7);
 }
+
+/// As two interfaces of one machine see them, a millisecond apart.
+#[test]
+fn copies_of_an_unanswered_syn_are_not_sent_again() {
+    let sent: Vec<_> = [0, 1, 1000, 1001, 3000, 3001]
+        .map(|millis| (millis, DIALOGUE[0]))
+        .to_vec();
+    let told = run(&sent, Limits::default());
+    let record = &told.records[0];
+    assert_eq!((record.handshake.syns, record.counts.of(C).packets), (3, 6));
+    let mut answered = sent.clone();
+    answered.extend(DIALOGUE[1..].iter().map(|&sent| (3100, sent)));
+    let told = run(&answered, Limits::default());
+    assert_eq!((told.records.len(), told.text.as_str()), (1, SAID));
+    let record = &told.records[0];
+    assert_eq!(
+        (record.handshake.syns, record.counts.of(C).packets),
+        (3, 10)
+    );
+}
