@@ -156,14 +156,23 @@ fn clear(
             -BODY_FITS
         };
     }
-    evidence.score += REQUEST_SAME;
-    evidence.because(|| format!("the request {} in both", command.request));
+    if !exchange.request.ends_with(CUT) {
+        evidence.score += REQUEST_SAME;
+        evidence.because(|| format!("the request {} in both", command.request));
+    }
     true
 }
 
-/// Whether a request that was seen is the one that is told. Some logs leave out the version at its end, and some write
+/// Ends a request of which the rest was not captured.
+const CUT: char = '…';
+
+/// Whether a request that was seen is the one that is told, as far as it was captured. Some logs leave out the version at its end, and some write
 /// that of HTTP/2 as `2.0`.
 fn is_same(seen: &str, told: &str) -> bool {
+    if let Some(seen) = seen.strip_suffix(CUT) {
+        let in_version = seen.strip_prefix(told);
+        return told.starts_with(seen) || in_version.is_some_and(|rest| rest.starts_with(' '));
+    }
     let told = match told.strip_suffix(".0") {
         Some(short) if short.ends_with(" HTTP/2") || short.ends_with(" HTTP/3") => short,
         _ => told,
@@ -212,6 +221,13 @@ mod tests {
         for told in ["GET /a", "GET /a HTTP/2", "GET /a HTTP/2.0"] {
             assert!(is_same("GET /a HTTP/2", told), "{told}");
         }
+        for cut in ["GET /…", "GET /a…", "GET /a HT…"] {
+            assert!(
+                is_same(cut, "GET /a") && is_same(cut, "GET /a HTTP/1.1"),
+                "{cut}"
+            );
+        }
+        assert!(!is_same("GET /ab…", "GET /a") && !is_same("GET /b…", "GET /a HTTP/1.1"));
         for told in ["GET /", "GET /a HTTP/1.0", "GET /a HTTP/2.0 x", "GET /a.0"] {
             assert!(!is_same("GET /a HTTP/2", told), "{told}");
         }

@@ -359,6 +359,23 @@ impl Reader {
         }
     }
 
+    /// What there is of a line whose rest is in a hole, if its beginning is known; asked before the hole is told.
+    pub(super) fn broken_line(&mut self) -> Option<Line<'static>> {
+        if !self.in_mid_line() || self.beginning == Beginning::AfterHole {
+            return None;
+        }
+        let (first, packet) = self.first?;
+        Some(Line {
+            text: Cow::Owned(std::mem::take(&mut self.partial)),
+            size: self.size,
+            first,
+            last: first,
+            packet,
+            ending: Ending::CrLf,
+            beginning: Beginning::Known,
+        })
+    }
+
     fn lose_line(&mut self) {
         self.partial.clear();
         self.size = 0;

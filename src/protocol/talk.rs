@@ -46,6 +46,9 @@ pub(super) trait Talk: Send + Default {
     /// A body from `side` ended, by itself or with the connection.
     fn body(&mut self, side: Side, body: Body, wire: &mut Wire, out: &mut Dialogue);
 
+    /// A line from `side` breaks off at a hole, which is told next.
+    fn broken_line(&mut self, _side: Side, _line: &Line<'_>, _out: &mut Dialogue) {}
+
     /// Lines from `side` were lost.
     fn hole(&mut self, side: Side, wire: &mut Wire, out: &mut Dialogue);
 
@@ -240,6 +243,9 @@ impl<T: Talk> Talking<T> {
             out.bodies.hole(side, missing);
         }
         self.wire.answer_lost |= side == Side::Server;
+        if let Some(line) = self.wire.of(side).broken_line() {
+            self.talk.broken_line(side, &line, out);
+        }
         match self.wire.of(side).gap(at, missing) {
             Struck::Body | Struck::Held => {}
             Struck::BodyEnd(body) => self.talk.body(side, body, &mut self.wire, out),

@@ -76,6 +76,16 @@ pub(super) fn segmentation_does_not_matter_for(port: u16, script: &[Part]) {
     );
 }
 
+/// Whether a request and its reply are among those `known`, the request as far as it was captured.
+fn is_known((request, response): &(String, String), known: &[(String, String)]) -> bool {
+    let mut known = known.iter();
+    known.any(|(asked, answered)| {
+        let cut = request.strip_suffix('…');
+        let same = asked == request || cut.is_some_and(|cut| asked.starts_with(cut));
+        same && answered == response
+    })
+}
+
 /// Without any one segment of `script`, in which each side waits for the other, nothing panics, no request gets
 /// another's reply, and the last `tail` exchanges are found if they were captured.
 pub(super) fn a_hole_costs_little(port: u16, script: Script<'_>, tail: usize) {
@@ -88,7 +98,7 @@ pub(super) fn a_hole_costs_little(port: u16, script: Script<'_>, tail: usize) {
             let (request, response) = pair;
             let answered = !request.is_empty() && !response.is_empty();
             assert!(
-                !answered || known.contains(pair) || request.starts_with("<body"),
+                !answered || is_known(pair, &known) || request.starts_with("<body"),
                 "without {:?}: {pair:?}",
                 script[lost]
             );

@@ -35,6 +35,16 @@ enum Method {
     Simple,
 }
 
+impl Method {
+    fn of(name: &str) -> Self {
+        match name {
+            "CONNECT" => Self::Connect,
+            "HEAD" => Self::Head,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// A message in one direction, as far as it has been read.
 #[derive(Debug, Default)]
 struct Message {
@@ -115,6 +125,23 @@ impl Talk for Http {
                     self.reply_ended(wire, out);
                 }
             }
+        }
+    }
+
+    fn broken_line(&mut self, side: Side, line: &Line<'_>, out: &mut Dialogue) {
+        let asks = side == Side::Client && self.request.stage == Stage::Start;
+        let request = asks
+            .then(|| head::broken_request_line(&line.text))
+            .flatten();
+        let Some(request) = request else {
+            return;
+        };
+        let kind = Method::of(request.method.as_str());
+        let mut exchange = ask(request.method, request.request, line);
+        exchange.request_bytes = None;
+        remark(&mut exchange.notes, "the request line was captured in part");
+        if let Some(oldest) = self.pending.push(exchange, kind) {
+            oldest.write(out);
         }
     }
 
@@ -213,7 +240,12 @@ impl Http {
         let Some(skip) = skip else {
             return;
         };
-        let line = after(line, skip);
+        let text = line.text.get(skip..).unwrap_or_default();
+        let before = match head::request_line(text) {
+            Some(_) => 0,
+            None => head::find_request_line(text).unwrap_or(0),
+        };
+        let line = after(line, skip + before);
         let request = head::request_line(&line.text);
         let malformed = request.is_none();
         let request = request.unwrap_or_else(|| head::malformed(&line.text));
@@ -224,11 +256,7 @@ impl Http {
             }
             ask.write(out);
         }
-        let mut kind = match request.method.as_str() {
-            "CONNECT" => Method::Connect,
-            "HEAD" => Method::Head,
-            _ => Method::Other,
-        };
+        let mut kind = Method::of(request.method.as_str());
         let simple = malformed && head::is_simple(&line.text);
         let behind_hole = self.request.stage == Stage::Lost;
         self.request = Message {
@@ -239,6 +267,10 @@ impl Http {
         if simple {
             kind = Method::Simple;
             remark(&mut exchange.notes, "as in HTTP/0.9: the reply has no head");
+        } else if before > 0 {
+            out.fault(FaultCode::UnknownCommand, line.packet);
+            let octets = format!("{before} octets stand before it that are no part of a request");
+            remark(&mut exchange.notes, octets);
         } else if malformed {
             out.fault(FaultCode::UnknownCommand, line.packet);
             remark(&mut exchange.notes, "not a request of HTTP/1");

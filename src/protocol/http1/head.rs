@@ -60,6 +60,18 @@ pub(super) fn request_line(line: &[u8]) -> Option<RequestLine> {
     })
 }
 
+/// What a request line says that breaks off in its target; `None` where it does not get so far. Only a path is shown: an address
+/// may hold a password, of which the end is not there to tell.
+pub(super) fn broken_request_line(line: &[u8]) -> Option<RequestLine> {
+    let at = line.iter().position(|&byte| byte == b' ')?;
+    let (method, target) = line.split_at_checked(at)?;
+    let is_request = METHODS.contains(&method) && target.starts_with(b" /");
+    is_request.then(|| RequestLine {
+        method: Verb::new(&text(method)),
+        request: masked_request(&text(line)) + "…",
+    })
+}
+
 /// The status code in a status line; `None` for anything else.
 pub(super) fn status_line(line: &[u8]) -> Option<u16> {
     let (version, rest) = line.split_at_checked(8)?;

@@ -1,6 +1,6 @@
 use crate::model::{Encryption, FaultCode, Nanos, PacketNo, Proto};
 use crate::protocol::testing::{
-    C, S, Script, a_hole_costs_little, pairs, rubbish_is_survived, run,
+    C, S, Script, a_hole_costs_little, feed, pairs, rubbish_is_survived, run,
     segmentation_does_not_matter,
 };
 
@@ -242,6 +242,66 @@ fn segments_and_holes_and_rubbish() {
             "ffffffffffffffff\r\n",
         ],
     );
+}
+
+#[test]
+fn a_request_line_that_breaks_off_is_shown_as_far_as_it_was_captured() {
+    let reply = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    let next = "GET /next HTTP/1.1\r\nHost: x\r\n\r\n";
+    for (sent, shown) in [
+        ("GET /a/long/pa", Some("GET /a/long/pa…")),
+        ("GET /a?password=s3c", Some("GET /a?password=***…")),
+        ("GET http://user:s3c", None),
+        ("GET ", None),
+        ("xGET /a", None),
+    ] {
+        let script = [
+            (C, sent.as_bytes().to_vec(), true),
+            (C, b"th HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), false),
+            (S, reply.as_bytes().to_vec(), true),
+            (C, next.as_bytes().to_vec(), true),
+            (S, reply.as_bytes().to_vec(), true),
+        ];
+        let (_, dialogue) = feed(80, &script);
+        let found = pairs(&dialogue);
+        let Some(shown) = shown else {
+            assert!(
+                !found.iter().any(|(asked, _)| asked.contains('…')),
+                "{found:?}"
+            );
+            continue;
+        };
+        let expected =
+            [shown, "GET /next HTTP/1.1"].map(|it| (it.to_owned(), "HTTP/1.1 200 OK".to_owned()));
+        assert_eq!(found, expected);
+        let notes = &dialogue.exchanges[0].notes;
+        assert_eq!(notes[0], "the request line was captured in part");
+    }
+}
+
+/// As the end of a SOCKS opening that cannot be told, or of a body longer than it said.
+#[test]
+fn a_request_behind_octets_that_are_none_is_found() {
+    for (before, count) in [("\x05\x01\x01", "3"), ("password=s3cret", "15")] {
+        let sent = format!("{before}GET /a HTTP/1.1\r\nHost: x\r\n\r\n");
+        let reply = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        let (_, dialogue) = run(
+            80,
+            &[
+                (C, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
+                (S, reply),
+                (C, &sent),
+                (S, reply),
+            ],
+        );
+        let found = pairs(&dialogue);
+        assert_eq!(
+            found[1],
+            ("GET /a HTTP/1.1".into(), "HTTP/1.1 200 OK".into())
+        );
+        let note = format!("{count} octets stand before it that are no part of a request");
+        assert_eq!(dialogue.exchanges[1].notes, [note]);
+    }
 }
 
 #[test]
