@@ -63,12 +63,29 @@ pub(super) struct Tap {
     /// Buffers that were given back.
     spare: Vec<Vec<u8>>,
     seen: u64,
-    lost: LostPackets,
-    /// The counters as they were read last; they are 32 bits wide and start again.
-    counters: [u32; 2],
+    counters: Counters,
     /// Since when it gives nothing but errors.
     failed: Option<Instant>,
     gone: bool,
+}
+
+/// What the kernel and the interface dropped, out of counters that are 32 bits wide and start again.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counters {
+    /// As they were read last.
+    system: u32,
+    interface: u32,
+    lost: LostPackets,
+}
+
+impl Counters {
+    /// Takes what the counters say now.
+    fn read(&mut self, system: u32, interface: u32) {
+        let more = |now: u32, before: u32| u64::from(now.wrapping_sub(before));
+        self.lost.by_system += more(system, self.system);
+        self.lost.by_interface += more(interface, self.interface);
+        (self.system, self.interface) = (system, interface);
+    }
 }
 
 /// An interface that went away is asked for this long what the kernel still holds of it: libpcap tells of the end first, and the kernel
@@ -116,8 +133,7 @@ impl Tap {
             held: 0,
             spare: Vec::new(),
             seen: 0,
-            lost: LostPackets::default(),
-            counters: [0; 2],
+            counters: Counters::default(),
             failed: None,
             gone: false,
         })
@@ -216,13 +232,9 @@ impl Tap {
     /// What was lost since the beginning.
     pub(super) fn lost(&mut self) -> LostPackets {
         if let Ok(stats) = self.capture.stats() {
-            let [system, interface] = self.counters;
-            let more = |now: u32, before: u32| u64::from(now.wrapping_sub(before));
-            self.lost.by_system += more(stats.dropped, system);
-            self.lost.by_interface += more(stats.if_dropped, interface);
-            self.counters = [stats.dropped, stats.if_dropped];
+            self.counters.read(stats.dropped, stats.if_dropped);
         }
-        self.lost
+        self.counters.lost
     }
 }
 
@@ -266,5 +278,23 @@ fn refused(name: &str, source: pcap::Error) -> LiveError {
         interface: name.to_owned(),
         source,
         missing_right,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drops_of_kernel_and_interface_are_counted_past_the_end_of_their_counters() {
+        let mut counters = Counters::default();
+        for (system, interface) in [(5, 0), (5, 7), (u32::MAX, 7), (2, 9)] {
+            counters.read(system, interface);
+        }
+        let expected = LostPackets {
+            by_system: (1 << 32) + 2,
+            by_interface: 9,
+        };
+        assert_eq!(counters.lost, expected);
     }
 }

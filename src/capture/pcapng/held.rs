@@ -29,6 +29,7 @@ pub(super) struct Held {
     /// Of earlier sections.
     interfaces_before: u32,
     lost_before: LostPackets,
+    absent_before: u64,
     pub(super) interface_names: BTreeMap<u32, String>,
     pub(super) sections: u32,
     pub(super) skipped: u64,
@@ -79,6 +80,7 @@ impl Held {
     fn section(&mut self, body: &[u8], endian: Endianness) {
         self.sections += 1;
         self.lost_before = self.lost();
+        self.absent_before = self.absent();
         let count = u32::try_from(self.interfaces.len()).unwrap_or(u32::MAX);
         self.interfaces_before = self.interfaces_before.saturating_add(count);
         self.interfaces.clear();
@@ -187,7 +189,7 @@ impl Held {
     }
 
     fn given(
-        &self,
+        &mut self,
         time: Nanos,
         link_type: LinkType,
         number: u32,
@@ -196,6 +198,10 @@ impl Held {
         bytes: Range<usize>,
     ) -> Packet {
         let captured = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let interface = usize::try_from(number).ok();
+        if let Some(interface) = interface.and_then(|at| self.interfaces.get_mut(at)) {
+            interface.packets += 1;
+        }
         Packet {
             record: Record {
                 time,
@@ -256,6 +262,12 @@ impl Held {
             all.by_interface = all.by_interface.saturating_add(lost.by_interface);
         }
         all
+    }
+
+    /// Packets of all interfaces that are not in the file, though the capturing program had them.
+    pub(super) fn absent(&self) -> u64 {
+        let here = self.interfaces.iter().map(Interface::absent);
+        here.fold(self.absent_before, u64::saturating_add)
     }
 
     /// Name resolution: an address and its names, each with an end mark.

@@ -19,7 +19,9 @@ mod option {
 /// Options of interface statistics.
 mod statistic {
     pub(super) const LOST_BY_INTERFACE: u16 = 5;
+    pub(super) const ACCEPTED: u16 = 6;
     pub(super) const LOST_BY_SYSTEM: u16 = 7;
+    pub(super) const DELIVERED: u16 = 8;
 }
 
 /// One interface of a section.
@@ -35,6 +37,11 @@ pub(super) struct Interface {
     offset: i64,
     /// By the last statistics block.
     stated: LostPackets,
+    /// Packets let through by its filter, and those given to the capturing program, by the same.
+    accepted: Option<u64>,
+    delivered: Option<u64>,
+    /// Packets of it in the file.
+    pub(super) packets: u64,
     /// By the counts that packets carry.
     pub(super) counted: u64,
 }
@@ -66,6 +73,9 @@ impl Interface {
             unit: Unit::Decimal(6),
             offset: 0,
             stated: LostPackets::default(),
+            accepted: None,
+            delivered: None,
+            packets: 0,
             counted: 0,
         };
         for (code, value) in options_of(options, endian) {
@@ -90,6 +100,8 @@ impl Interface {
             match (code, number) {
                 (statistic::LOST_BY_INTERFACE, Ok((_, lost))) => self.stated.by_interface = lost,
                 (statistic::LOST_BY_SYSTEM, Ok((_, lost))) => self.stated.by_system = lost,
+                (statistic::ACCEPTED, Ok((_, packets))) => self.accepted = Some(packets),
+                (statistic::DELIVERED, Ok((_, packets))) => self.delivered = Some(packets),
                 _ => {}
             }
         }
@@ -102,6 +114,15 @@ impl Interface {
             by_system: self.stated.by_system.saturating_add(untold),
             by_interface: self.stated.by_interface,
         }
+    }
+
+    /// Packets that the capturing program was given and that are not in the file: it kept a part, or the file was cut since.
+    pub(super) fn absent(&self) -> u64 {
+        let passed = self
+            .accepted
+            .map(|packets| packets.saturating_sub(self.stated.by_system));
+        let given = self.delivered.or(passed).unwrap_or(0);
+        given.saturating_sub(self.packets)
     }
 
     /// `ticks` since 1970 as nanoseconds; `None` when no date can hold them.

@@ -110,6 +110,10 @@ impl Reader for PcapNg<'_> {
                 held.untimed,
                 "packets without a time, which take that of the packet before",
             ),
+            (
+                held.absent(),
+                "packets that the capturing program had, by the statistics of its interfaces, and that are not in the file",
+            ),
             (held.names_left, "names of addresses beyond those kept"),
             (held.comments_left, "comments beyond those kept"),
         ];

@@ -249,6 +249,41 @@ fn names_comments_losses_and_interface_names_are_kept() {
 }
 
 #[test]
+fn packets_that_were_given_and_not_kept_are_told_by_statistics() {
+    let statistics = |number: u8, counts: &[(u16, u64)]| {
+        let options = counts
+            .iter()
+            .map(|(code, count)| option(*code, &count.to_le_bytes()));
+        let options: Vec<u8> = options.flatten().collect();
+        block(5, &[&[number, 0, 0, 0][..], &[0; 8], &options].concat())
+    };
+    for (counts, notes) in [
+        (&[(4, 9), (6, 1), (7, 0), (8, 1)][..], &[][..]),
+        (&[(6, 7), (8, 3)], &["2"]),
+        (&[(6, 7), (7, 2)], &["4"]),
+        (&[(8, 0)], &[]),
+    ] {
+        let file = [
+            section(),
+            interface(1, &[]),
+            interface(1, &[]),
+            packet(0, 1, b"four"),
+            packet(1, 2, b"five!"),
+            statistics(0, counts),
+            section(),
+            interface(1, &[]),
+        ];
+        let (_, report) = read(&file.concat());
+        let told: Vec<&str> = report
+            .notes
+            .iter()
+            .filter_map(|note| note.rsplit(": ").next())
+            .collect();
+        assert_eq!(told, notes, "{counts:?}");
+    }
+}
+
+#[test]
 fn old_and_simple_packets_are_read() {
     let old = block(
         2,
