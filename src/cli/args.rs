@@ -39,6 +39,14 @@ A table of IIS's ODBC logging is read with -l 'odbc:CONNECTION-STRING;table=NAME
   -l 'odbc:DSN=weblogs;UID=reader;table=inetlog'
 Passwords of the connection string are never shown; better keep them in odbc.ini, out of the list of processes.";
 
+/// What `--by-interface` does.
+const BY_INTERFACE: &str = "\
+Follow each direction of a conversation on the interface that saw it first, or in the capture: packets that others saw are left out and counted
+
+For captures at several points of one way, as of mirror ports, of bridges, and of `any`, where each packet comes once for each of them, however late. \
+A direction that its interface has not heard of for a second, and another has, goes on there. Not for links that share the packets of one conversation. \
+What is written with -w is not affected";
+
 /// What `--dedup` does.
 const DEDUP: &str = "\
 Leave out packets that are the same as one within WINDOW before (5ms, 200us, 1s; 5ms when left out)
@@ -198,6 +206,10 @@ pub(super) struct PacketArgs {
     /// Leave out packets that are the same as one within WINDOW before, as mirror ports give them [default window: 5ms]
     #[arg(long, value_name = "WINDOW", num_args = 0..=1, require_equals = true, default_missing_value = "5ms", long_help = DEDUP)]
     pub(super) dedup: Option<String>,
+
+    /// Follow each direction of a conversation on the interface that saw it first, or in the capture: packets that others saw are left out and counted
+    #[arg(long, long_help = BY_INTERFACE)]
+    pub(super) by_interface: bool,
 
     /// Take only packets that this filter lets through (see pcap-filter(7)); also as words at the end, behind --
     #[arg(short = 'f', long = "filter", value_name = "BPF")]

@@ -11,8 +11,8 @@ use crate::log::registry::FORMATS;
 use crate::log::{Chosen, GivenZone, OwnFormat};
 use crate::model::{Nanos, Span};
 use crate::pipeline::{
-    BadChecksums, BodyRules, ClockRule, EncodingRule, LogInput, LogPlace, Logs, Options,
-    PacketRules, TableAddress, Threads, ZoneRule,
+    BadChecksums, BodyRules, ClockRule, EncodingRule, Interfaces, LogInput, LogPlace, Logs,
+    Options, PacketRules, TableAddress, Threads, ZoneRule,
 };
 use crate::report::Selection;
 
@@ -44,6 +44,11 @@ pub(super) fn options(args: &Args) -> Result<Options> {
             filter: filter(args).filter(|_| !listens(args)),
             count: args.packets.count,
             dedup: args.packets.dedup.as_deref().map(window).transpose()?,
+            interfaces: if args.packets.by_interface {
+                Interfaces::Alike
+            } else {
+                Interfaces::Parts
+            },
             write: args.packets.write.as_deref().map(writable).transpose()?,
         },
         #[cfg(feature = "live")]

@@ -36,6 +36,8 @@ pub struct CaptureSource {
     pub filtered: u64,
     /// Packets left out because another that was the same came just before.
     pub duplicates: u64,
+    /// Packets of conversations that are followed on another interface, which saw them first.
+    pub elsewhere: u64,
     /// Names of its interfaces, where they have one.
     pub interfaces: Vec<String>,
     /// Names of addresses that are stored beside the packets.

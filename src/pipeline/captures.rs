@@ -1,5 +1,7 @@
 //! Captures become wire sessions.
 
+use std::collections::BTreeMap;
+
 use crate::capture::{Merged, Reader};
 use crate::flow::{BadChecksums, FlowTable, GoingOn, Neighbours, PassedOverTable, UdpTable};
 use crate::input::{Front, Window};
@@ -17,8 +19,9 @@ use super::output::Output;
 use super::owners::Owners;
 use super::packets::{Packets, Used};
 use super::passing::{Leaving, Passing};
+use super::points::{Point, Points};
 use super::readers::Readers;
-use super::{Options, PipelineError, Progress};
+use super::{Interfaces, Options, PipelineError, Progress};
 
 /// What the captures gave.
 #[derive(Debug, Default)]
@@ -195,6 +198,10 @@ pub(super) struct Followed {
     table: FlowTable,
     udp: UdpTable,
     readers: Readers,
+    /// Where each direction is followed, if not on all interfaces.
+    points: Option<Points>,
+    /// Packets of each capture that are of directions followed elsewhere.
+    elsewhere: BTreeMap<usize, u64>,
     neighbours: Neighbours,
     passed_over: PassedOverTable,
     checksums: BadChecksums,
@@ -227,6 +234,8 @@ impl Followed {
                 bodies,
                 ..Readers::default()
             },
+            points: (options.packets.interfaces == Interfaces::Alike).then(Points::default),
+            elsewhere: BTreeMap::new(),
             neighbours: Neighbours::default(),
             passed_over: PassedOverTable::default(),
             unquoted: 0,
@@ -261,6 +270,12 @@ impl Followed {
                 return Some(passed);
             }
         };
+        if let Some(points) = &mut self.points
+            && points.is_elsewhere(Point::of(from, record, bytes), record.time, &datagram)
+        {
+            *self.elsewhere.entry(from).or_insert(0) += 1;
+            return None;
+        }
         self.passed_over
             .authenticated(record.time, number, &datagram);
         let readers = &mut self.readers;
@@ -369,6 +384,11 @@ impl Followed {
         let mut sessions = self.readers.sessions;
         sessions.sort_by_key(|session| session.first_packet);
         dns::tie(&mut sessions);
+        for (at, packets) in self.elsewhere {
+            if let Some(source) = wires.sources.get_mut(at) {
+                source.elsewhere = packets;
+            }
+        }
         let overruns = self.table.overruns();
         let (passed_over, beyond) = self.passed_over.finish();
         let told = [
@@ -409,6 +429,10 @@ impl Followed {
                 "ICMP errors about conversations that are not in the capture",
             ),
             (self.bad_icmp, "ICMP errors with a wrong checksum"),
+            (
+                self.points.as_ref().map_or(0, Points::forgotten),
+                "directions of which it was forgotten on which interface they are followed, as there were too many at once",
+            ),
             (
                 self.neighbours.dropped(),
                 "addresses heard of by ARP and not remembered, as there were too many",

@@ -17,6 +17,7 @@ mod output;
 mod owners;
 mod packets;
 mod passing;
+mod points;
 mod progress;
 mod readers;
 mod run;
@@ -31,7 +32,8 @@ pub use error::PipelineError;
 pub use meter::Meter;
 pub use onward::run_onward;
 pub use options::{
-    ClockRule, EncodingRule, LogInput, LogPlace, Logs, Options, PacketRules, Tell, ZoneRule,
+    ClockRule, EncodingRule, Interfaces, LogInput, LogPlace, Logs, Options, PacketRules, Tell,
+    ZoneRule,
 };
 pub use progress::{Progress, Show};
 pub use run::{Run, run};

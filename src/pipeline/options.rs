@@ -75,8 +75,20 @@ pub struct PacketRules {
     pub count: Option<u64>,
     /// Not those that are the same as one within this time before.
     pub dedup: Option<Span>,
+    /// How those of several interfaces belong together.
+    pub interfaces: Interfaces,
     /// Where to write those that are used.
     pub write: Option<PathBuf>,
+}
+
+/// How packets of several interfaces, or of several captures, belong together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Interfaces {
+    /// Each saw all: a direction of a conversation is followed on the one that saw it first.
+    Alike,
+    /// Each saw a part: packets are taken from all.
+    #[default]
+    Parts,
 }
 
 /// Takes a line for a person who waits.

@@ -131,6 +131,10 @@ fn losses(capture: &CaptureSource) -> Vec<String> {
             capture.duplicates,
             "packets left out as duplicates of one just before",
         ),
+        (
+            capture.elsewhere,
+            "packets left out as another interface saw their conversations first",
+        ),
         (capture.skipped, "records that are no packets, passed over"),
     ];
     let told = counts.iter().filter(|(count, _)| *count > 0);

@@ -190,25 +190,83 @@ fn captures_are_merged_by_time_or_read_as_given() {
     }
 }
 
+/// Records without the numbers of packets, which are those of the packets read, copies among them.
+fn unnumbered(records: &[Value]) -> Vec<String> {
+    let texts = records.iter().map(|record| {
+        let mut record = record.clone();
+        let fields = record.as_object_mut().unwrap();
+        fields.retain(|name, _| {
+            !["first_packet", "messages", "protocol_errors"].contains(&name.as_str())
+        });
+        if let Some(ended) = fields.get_mut("ended") {
+            ended.as_object_mut().unwrap().remove("packet");
+        }
+        record.to_string()
+    });
+    texts.collect()
+}
+
+/// Both ways through a machine: each packet comes again 40 ms later, on another interface.
+fn seen_by_two(path: &std::path::Path) {
+    let input = Input::open(&bundled("postfix/wire.pcapng")).unwrap();
+    let mut reader = capture::open(&input.bytes).unwrap();
+    let mut packets = Vec::new();
+    while let Some(record) = reader.advance() {
+        for interface in 0..2 {
+            let time = record.time + Span::millis(40 * i64::from(interface));
+            let record = capture::Record {
+                time,
+                interface,
+                ..record
+            };
+            packets.push((record, reader.bytes().to_vec()));
+        }
+    }
+    packets.sort_by_key(|(record, _)| record.time);
+    let mut file = PcapNgWriter::new(std::fs::File::create(path).unwrap()).unwrap();
+    for (record, bytes) in packets {
+        let origin = Origin {
+            capture: 0,
+            about: &|| (None, Span::ZERO),
+        };
+        file.packet(origin, &record, &bytes, &[]).unwrap();
+    }
+}
+
+#[test]
+fn what_several_interfaces_saw_is_followed_on_the_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("two.pcapng");
+    seen_by_two(&path);
+    let path = path.to_str().unwrap();
+    let expected = unnumbered(&told(&["-r", WIRE]));
+    assert!(unnumbered(&told(&["-r", path])) != expected);
+    let apart = ["-r", path, "--by-interface"];
+    assert!(unnumbered(&told(&apart)) == expected);
+    let once = source(&["-r", WIRE]);
+    let counted = source(&apart);
+    let number = |record: &Value, name: &str| record[name].as_u64().unwrap();
+    let passed = |record: &Value| {
+        let reasons = record["undecoded_packets"].as_object();
+        let counts = reasons.into_iter().flat_map(|reasons| reasons.values());
+        counts.filter_map(Value::as_u64).sum::<u64>()
+    };
+    assert_eq!(
+        number(&counted, "packets_followed_elsewhere"),
+        number(&once, "packets") - passed(&once)
+    );
+    assert_eq!(once.get("packets_followed_elsewhere"), None);
+    let text = said(&run(&apart));
+    assert!(text.contains("as another interface saw"), "{text}");
+    // Of two files as of two interfaces of one.
+    let files = ["-r", WIRE, WIRE, "--by-interface"];
+    assert!(unnumbered(&told(&files)) == expected);
+}
+
 #[test]
 fn packets_captured_twice_count_once() {
     let expected = told(&["-r", WIRE]);
     let twice = ["-r", WIRE, WIRE, "--dedup"];
-    // Numbers are those of the packets read, duplicates among them.
-    let unnumbered = |records: &[Value]| {
-        let texts = records.iter().map(|record| {
-            let mut record = record.clone();
-            let fields = record.as_object_mut().unwrap();
-            fields.retain(|name, _| {
-                !["first_packet", "messages", "protocol_errors"].contains(&name.as_str())
-            });
-            if let Some(ended) = fields.get_mut("ended") {
-                ended.as_object_mut().unwrap().remove("packet");
-            }
-            record.to_string()
-        });
-        texts.collect::<Vec<_>>()
-    };
     assert!(unnumbered(&told(&twice)) == unnumbered(&expected));
     let captures = records(&twice);
     assert_eq!(captures[0]["packets"], captures[1]["duplicate_packets"]);

@@ -31,6 +31,8 @@ pub(super) struct Capture<'a> {
     filtered_packets: u64,
     #[serde(skip_serializing_if = "is_zero")]
     duplicate_packets: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    packets_followed_elsewhere: u64,
     skipped_records: u64,
     undecoded_packets: &'a std::collections::BTreeMap<&'static str, u64>,
     damaged: Option<String>,
@@ -87,6 +89,7 @@ pub(super) fn capture_record(capture: &CaptureSource) -> Capture<'_> {
         dropped_by_interface: capture.lost.by_interface,
         filtered_packets: capture.filtered,
         duplicate_packets: capture.duplicates,
+        packets_followed_elsewhere: capture.elsewhere,
         skipped_records: capture.skipped,
         undecoded_packets: &capture.passed,
         damaged: (!capture.damage.is_empty()).then(|| capture.damage.to_string()),
