@@ -4,25 +4,23 @@
 //! little for them, so that events come in causal order; if they never come, they are a hole, declared first.
 
 use crate::link::{Checksum, Flags, Segment, SeqNo};
-use crate::model::{
-    Conversation, Counts, Endpoint, Handshake, Nanos, Overlap, PacketNo, Side, Span,
-};
+use crate::model::{Conversation, Counts, Handshake, Nanos, Overlap, PacketNo, Side, Span};
 
 use super::super::{BadChecksums, Connection, Limits, StreamEvent};
 use super::history::{History, Letter};
-use super::observer::{Judged, Observer, Purpose};
+use super::observer::{Judged, Observer};
 use super::passage::Passing;
 use super::states::{State, States};
-use super::stream::{Octets, OneMore, Stream, Taken, Tally};
+use super::stream::{OneMore, Stream, Tally};
 use super::waiting::{Behind, Does, Meta, Queue, Waiting};
 
+mod opening;
 mod turns;
+
+pub(in super::super) use opening::COPIED;
 
 /// What a retransmission takes at least where the handshake does not tell (Wireshark reckons so too).
 const USUAL_ROUND_TRIP: Span = Span::millis(3);
-/// A SYN that is seen again sooner after another is the same packet, captured twice: one that gets no answer is sent again after a second (RFC 6298 §2.1).
-pub(in super::super) const COPIED: Span = Span::millis(20);
-
 /// When and where a packet came.
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Arrival {
@@ -151,34 +149,6 @@ impl TcpConnection {
         waits || self.streams.iter().all(Stream::ended)
     }
 
-    /// Whether `segment` opens another connection between the same two endpoints.
-    pub(in super::super) fn succeeded_by(
-        &self,
-        source: Endpoint,
-        segment: &Segment<'_>,
-        at: Nanos,
-    ) -> bool {
-        let opens = segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK);
-        if !opens || self.first_syn == Some(segment.seq) {
-            return false;
-        }
-        match self.phase() {
-            Phase::Closed => true,
-            // Both sides open at once (RFC 9293 §3.5).
-            Phase::Opening if source == self.conversation.server => false,
-            // The answer to this SYN was captured before it.
-            Phase::Opening => self.handshake.syn_ack.is_none() || !self.awaits(segment.seq),
-            // A stray SYN does not end a live connection; one after a silence does.
-            Phase::Established => at.since(self.last) > Span::SECOND,
-        }
-    }
-
-    /// Whether the client's first octet has the number after `syn`, as the server's answer says.
-    fn awaits(&self, syn: SeqNo) -> bool {
-        let [client, _] = &self.streams;
-        self.first_syn.is_none() && client.ahead(syn.plus(1)) == Some(0)
-    }
-
     /// Takes the next segment from `side`.
     pub(in super::super) fn segment(
         &mut self,
@@ -196,8 +166,7 @@ impl TcpConnection {
         self.release(arrival.at, limits, out);
         let closed_before = self.states.of(side) == State::Closed;
         let judged = self.note(arrival, side, segment);
-        let copy = self.passing.is_copy(side, arrival);
-        self.passing.segment(arrival, side, segment);
+        let copy = self.passing.segment(arrival, side, segment);
         let mut meta = self.meta(side, segment, judged);
         meta.copy = copy;
         if closed_before && judged.acknowledges_more {
@@ -251,16 +220,6 @@ impl TcpConnection {
     /// It has fallen silent: copies of what was said are not to be expected.
     pub(in super::super) fn rest(&mut self) {
         self.streams.iter_mut().for_each(Stream::forget);
-    }
-
-    /// Its SYN, or the answer, was sent so many `times`; `more` packets of these were not given one by one.
-    pub(in super::super) fn has_greeted(&mut self, side: Side, times: u32, more: u32) {
-        let sent = match side {
-            Side::Client => &mut self.handshake.syns,
-            Side::Server => &mut self.handshake.syn_acks,
-        };
-        *sent = times;
-        self.counts.of_mut(side).packets += u64::from(more);
     }
 
     /// Passes on everything kept back, every hole declared.
@@ -344,30 +303,6 @@ impl TcpConnection {
         )
     }
 
-    fn opening(&mut self, arrival: Arrival, side: Side, segment: &Segment<'_>) {
-        let last = self.greeted.get_mut(side.index());
-        let last = last.and_then(|last| last.replace(arrival.at));
-        let sent = last.is_none_or(|last| arrival.at.since(last) >= COPIED);
-        let handshake = &mut self.handshake;
-        if segment.flags.has(Flags::ACK) {
-            handshake.syn_ack.get_or_insert(arrival.at);
-            handshake.syn_acks = handshake.syn_acks.saturating_add(u32::from(sent));
-            let [_, initial] = &mut handshake.initial;
-            initial.get_or_insert(segment.seq.0);
-        } else if side == Side::Server {
-            handshake.simultaneous = handshake.syn.is_some();
-        } else {
-            self.first_syn.get_or_insert(segment.seq);
-            let [initial, _] = &mut handshake.initial;
-            initial.get_or_insert(segment.seq.0);
-            handshake.syn.get_or_insert(arrival.at);
-            if handshake.syns == 0 {
-                handshake.syn_octets = segment.length;
-            }
-            handshake.syns = handshake.syns.saturating_add(u32::from(sent));
-        }
-    }
-
     /// The segment's numbers; sets both streams going where they were not.
     fn meta(&mut self, side: Side, segment: &Segment<'_>, judged: Judged) -> Meta {
         let flags = segment.flags;
@@ -427,55 +362,6 @@ impl TcpConnection {
         }
     }
 
-    fn pass(
-        &mut self,
-        arrival: Arrival,
-        side: Side,
-        meta: &Meta,
-        bytes: &[u8],
-        limits: &Limits,
-        out: &mut dyn FnMut(StreamEvent<'_>),
-    ) {
-        if meta.does == Does::TearDown {
-            out(StreamEvent::Rst {
-                side,
-                at: arrival.at,
-            });
-            return;
-        }
-        let (stream, mut tally) = self.direction(side);
-        let probes = meta.judged.purpose == Purpose::Probe;
-        // The octet of a probe is no data, unless the capture lacks the segment that brought it first.
-        if meta.length > 0 && !(probes && stream.has(meta.seq, meta.length)) {
-            let captured = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-            let octets = Octets {
-                at: arrival.at,
-                packet: arrival.packet,
-                bytes,
-                cut: meta.length.saturating_sub(captured),
-            };
-            match stream.take(meta.seq, octets, &mut tally, out) {
-                Taken::Repeated if meta.copy => tally.counts.copies += 1,
-                Taken::Repeated => {
-                    tally.counts.retransmissions += 1;
-                    tally.counts.needless += u64::from(meta.judged.needless);
-                }
-                Taken::Extended => tally.counts.retransmissions += 1,
-                Taken::Foreign => tally.counts.foreign += 1,
-                Taken::New => {}
-            }
-        }
-        if meta.does == Does::Close {
-            stream.fin(meta.seq.plus(meta.length), arrival.at, out);
-        }
-        if stream.held_octets() > limits.held_per_direction {
-            let holes = stream.give_up_all(arrival.at, &mut tally, out);
-            self.history.note(side, Letter::Partial);
-            self.overruns += 1;
-            self.note_gaps(side, holes);
-        }
-    }
-
     /// Whether a reset ends the connection: it lies in the receiver's window, and nothing has ended it before.
     fn heeds_reset(&mut self, side: Side, seq: SeqNo) -> bool {
         let stream = self.stream(side);
@@ -495,21 +381,5 @@ impl TcpConnection {
             self.states.advance(side, Flags::RST, 0);
         }
         ends
-    }
-
-    /// Passes on all that is held, because no room is left for it.
-    pub(in super::super) fn give_up_all(&mut self, out: &mut dyn FnMut(StreamEvent<'_>)) {
-        for side in [Side::Client, Side::Server] {
-            let last = self.last;
-            let (stream, mut tally) = self.direction(side);
-            let holes = stream.give_up_all(last, &mut tally, out);
-            self.note_gaps(side, holes);
-        }
-    }
-
-    fn note_gaps(&mut self, side: Side, holes: u64) {
-        for _ in 0..holes {
-            self.history.note(side, Letter::Gap);
-        }
     }
 }

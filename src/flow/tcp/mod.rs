@@ -1,6 +1,7 @@
 //! TCP: segments become two ordered streams (RFC 9293).
 
 mod connection;
+mod held;
 mod history;
 mod observer;
 mod passage;

@@ -3,14 +3,15 @@
 //!
 //! Some hundred octets for each connection, and nothing for each segment.
 
-use crate::link::{Flags, Segment, SeqNo};
-use crate::model::{Closed, Nanos, Passage, Repeated, Reset, Side, Span};
+use crate::link::{Flags, Segment};
+use crate::model::{Closed, Nanos, Passage, Reset, Side, Span};
 
 use super::connection::Arrival;
 use super::reset::Manner;
+use sender::{COPY, Sender};
 
-/// A copy that comes sooner may be the same packet captured twice.
-const COPY: Span = Span::millis(20);
+mod sender;
+
 /// Acknowledgements that are late by more than a round trip: the timers of delayed acknowledgements run 40 ms (Linux), 100 ms
 /// (BSD) and 200 ms (Windows; RFC 9293 §3.8.6.3 allows 500).
 const LATE: (Span, Span) = (Span::millis(30), Span::millis(300));
@@ -30,37 +31,16 @@ pub(super) struct Passing {
     trip: Option<Span>,
 }
 
-/// What one side has on its way.
-#[derive(Clone, Copy, Debug, Default)]
-struct Sender {
-    /// Behind the last octet sent.
-    next: Option<SeqNo>,
-    /// Behind the last octet acknowledged.
-    acknowledged: Option<SeqNo>,
-    /// The largest segment that is on its way: its end and its payload.
-    largest: Option<(SeqNo, u32)>,
-    /// The first segment on its way, where it was sent again.
-    again: Option<(SeqNo, Repeated)>,
-    /// Times that the other side acknowledged no more than before while something is on its way.
-    duplicates: u32,
-    /// When data was last sent for the first time.
-    sent: Option<Nanos>,
-    /// When a late acknowledgement came, and how long it took; until either side speaks.
-    late: Option<(Nanos, Span)>,
-    /// Whether the other side has no room.
-    shut: bool,
-}
-
 impl Passing {
-    /// Takes the next segment in the order of arrival; `hops` are those left.
-    pub(super) fn segment(&mut self, arrival: Arrival, side: Side, segment: &Segment<'_>) {
+    /// Takes the next segment in the order of arrival. Gives whether its packet was captured before, as far as its number tells.
+    pub(super) fn segment(&mut self, arrival: Arrival, side: Side, segment: &Segment<'_>) -> bool {
         let flags = segment.flags;
+        let copied = self.is_copy(side, arrival);
         if flags.has(Flags::RST) {
             let reset = self.reset(arrival, side, segment);
             self.told.of_mut(side).reset.get_or_insert(reset);
-            return;
+            return copied;
         }
-        let copied = self.is_copy(side, arrival);
         self.hops(arrival, side);
         if !flags.has(Flags::SYN) {
             // Hosts number the packets of the handshake on their own.
@@ -84,10 +64,10 @@ impl Passing {
         if segment.length > 0 && !flags.has(Flags::SYN) {
             self.data(arrival, side, segment, copied);
         }
+        copied
     }
 
-    /// Whether a packet of `side` was captured before, as far as its number tells.
-    pub(super) fn is_copy(&self, side: Side, arrival: Arrival) -> bool {
+    fn is_copy(&self, side: Side, arrival: Arrival) -> bool {
         let [client, server] = &self.manners;
         let manner = if side == Side::Client { client } else { server };
         let last = self.told.of(side).last;
@@ -246,54 +226,10 @@ impl Passing {
     }
 }
 
-impl Sender {
-    /// The other side acknowledges no more than `before`.
-    fn again_acknowledged(&mut self, before: SeqNo, segment: &Segment<'_>) {
-        let bare =
-            segment.length == 0 && !segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::FIN);
-        let waiting = self.next.is_some_and(|next| next.minus(before) > 0);
-        if bare && waiting && segment.ack == before {
-            self.duplicates = self.duplicates.saturating_add(1);
-            if let Some((_, again)) = &mut self.again {
-                again.duplicates = self.duplicates;
-            }
-        }
-    }
-
-    /// A segment that was sent before: kept where it is the first that the other side lacks.
-    fn sent_again(&mut self, arrival: Arrival, segment: &Segment<'_>) {
-        if self.shut || self.acknowledged != Some(segment.seq) {
-            return;
-        }
-        match &mut self.again {
-            Some((seq, again)) if *seq == segment.seq => {
-                if arrival.at.since(again.last) >= COPY {
-                    again.times = again.times.saturating_add(1);
-                    again.last = arrival.at;
-                }
-            }
-            again => {
-                let copied = self.sent.is_some_and(|sent| arrival.at.since(sent) < COPY);
-                if !copied {
-                    let first = Repeated {
-                        length: segment.length,
-                        times: 2,
-                        first: arrival.at,
-                        last: arrival.at,
-                        packet: arrival.packet,
-                        duplicates: self.duplicates,
-                    };
-                    *again = Some((segment.seq, first));
-                }
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::link::{Checksum, TcpOptions};
+    use crate::link::{Checksum, SeqNo, TcpOptions};
     use crate::model::PacketNo;
 
     const C: Side = Side::Client;

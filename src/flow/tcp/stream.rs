@@ -2,21 +2,19 @@
 //!
 //! Knows positions only: no flags, no acknowledgements, no other side. The first copy of an octet counts.
 
-use std::collections::BTreeMap;
-
-use smallvec::SmallVec;
-
 use crate::link::SeqNo;
-use crate::model::{Direction, Nanos, Overlap, PacketNo, Side, Span, Versions};
+use crate::model::{Direction, Nanos, Overlap, PacketNo, Side, Span};
 
 use super::super::StreamEvent;
+use super::held::HeldBack;
 use super::recent::{Difference, Recent};
+use beginning::Begins;
+
+mod beginning;
 
 /// Farther from the stream than the largest window (RFC 7323 §2.3) nothing belongs to it.
 const REACH: i64 = 1 << 30;
 
-/// What a segment takes up beside its octets while it is held, about.
-const OVERHEAD: usize = 96;
 /// Places told of one connection where two copies differ.
 const MAX_OVERLAPS: usize = 16;
 
@@ -59,15 +57,6 @@ pub(super) struct Octets<'p> {
     pub(super) cut: u32,
 }
 
-/// Octets that wait for those before them.
-#[derive(Debug)]
-struct Held {
-    at: Nanos,
-    packet: PacketNo,
-    bytes: Box<[u8]>,
-    cut: u32,
-}
-
 /// What became of a segment's octets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Taken {
@@ -82,17 +71,6 @@ pub(super) enum Taken {
     Repeated,
 }
 
-/// What tells where a stream begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Begins {
-    /// The first segment captured.
-    Guessed,
-    /// A SYN, and another one `before` it that said otherwise.
-    Said { before: Option<SeqNo> },
-    /// A SYN that the other side has acknowledged.
-    Agreed,
-}
-
 /// One direction of a connection.
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -101,8 +79,7 @@ pub(super) struct Stream {
     next: Option<SeqNo>,
     /// The same as a count of octets since the first one known.
     position: i64,
-    held: BTreeMap<i64, Held>,
-    held_octets: usize,
+    held: HeldBack,
     fin: Option<(i64, Nanos)>,
     ended: bool,
     begins: Begins,
@@ -117,8 +94,7 @@ impl Stream {
             side,
             next: None,
             position: 0,
-            held: BTreeMap::new(),
-            held_octets: 0,
+            held: HeldBack::NONE,
             fin: None,
             ended: false,
             begins: Begins::Guessed,
@@ -127,69 +103,14 @@ impl Stream {
         }
     }
 
-    /// Makes `next` the first octet, unless the stream has begun.
-    pub(super) const fn begin(&mut self, next: SeqNo) {
-        if self.next.is_none() {
-            self.next = Some(next);
-        }
-    }
-
-    /// Makes `next` the first octet, as a SYN says, unless the stream is under way or the other side has agreed to another.
-    pub(super) fn open(&mut self, next: SeqNo) {
-        if !self.is_untouched() || self.begins == Begins::Agreed {
-            return;
-        }
-        let before = self.next.replace(next);
-        self.begins = match self.begins {
-            Begins::Said { .. } if before == Some(next) => return,
-            Begins::Said { .. } => Begins::Said { before },
-            Begins::Guessed | Begins::Agreed => Begins::Said { before: None },
-        };
-    }
-
-    /// The other side acknowledges what comes before `next`. Where two SYNs differ, as those of two servers behind one
-    /// address do, it tells which counts.
-    pub(super) fn agree(&mut self, next: SeqNo) {
-        let Begins::Said { before } = self.begins else {
-            return;
-        };
-        if !self.is_untouched() {
-            self.begins = Begins::Agreed;
-        } else if self.next == Some(next) || before == Some(next) {
-            self.next = Some(next);
-            self.begins = Begins::Agreed;
-        }
-    }
-
-    /// Makes `next` the first octet where it lies before the one known so far and nothing has been passed on.
-    pub(super) fn begin_no_later(&mut self, next: SeqNo) {
-        let later = self.ahead(next).is_some_and(|ahead| ahead < 0);
-        if later && !self.opened() && self.is_untouched() {
-            self.next = Some(next);
-        }
-    }
-
     /// Gives back the memory that only serves to tell copies apart.
     pub(super) fn forget(&mut self) {
         self.recent.forget();
     }
 
-    fn is_untouched(&self) -> bool {
-        self.position == 0 && self.held.is_empty() && self.fin.is_none()
-    }
-
-    /// Whether a SYN told where it begins.
-    pub(super) const fn opened(&self) -> bool {
-        !matches!(self.begins, Begins::Guessed)
-    }
-
-    pub(super) const fn begun(&self) -> bool {
-        self.next.is_some()
-    }
-
     /// Memory for what is held back.
     pub(super) fn held_octets(&self) -> usize {
-        self.held_octets + self.held.len() * OVERHEAD
+        self.held.memory()
     }
 
     /// Whether its FIN has been passed on.
@@ -249,9 +170,13 @@ impl Stream {
             self.end(out);
             return begins;
         }
-        let overtaken = self.overtaken(from);
+        let overtaken = self.held.since_behind(from);
         let at = octets.at;
-        let taken = match (self.hold(from, octets, tally), overtaken) {
+        let (kept, differing) = self.held.keep(self.position, from, &octets);
+        for difference in differing {
+            self.note_overlap(difference, octets.packet, tally);
+        }
+        let taken = match (kept, overtaken) {
             (false, _) => Taken::Repeated,
             (true, None) => begins,
             (true, Some(since)) => {
@@ -265,12 +190,6 @@ impl Stream {
         };
         self.drain(tally, out);
         taken
-    }
-
-    /// Since when octets are held that come after `from`; `None` when there are none.
-    fn overtaken(&self, from: i64) -> Option<Nanos> {
-        let mut later = self.held.range(from + 1..);
-        later.next().map(|(_, held)| held.at)
     }
 
     fn note_overlap(&self, difference: Difference, other: PacketNo, tally: &mut Tally<'_>) {
@@ -328,7 +247,7 @@ impl Stream {
         out: &mut dyn FnMut(StreamEvent<'_>),
     ) -> u64 {
         let mut holes = 0;
-        while let Some(&first) = self.held.keys().next() {
+        while let Some(first) = self.held.first() {
             holes += self.skip_to(first, Lost::Unknown, at, tally, out);
             self.drain(tally, out);
         }
@@ -351,11 +270,7 @@ impl Stream {
         let fin = self.fin.filter(|_| !self.ended);
         let target = fin.map_or(target, |(fin, _)| fin.min(target));
         while self.position < target {
-            let stop = self
-                .held
-                .keys()
-                .next()
-                .map_or(target, |&first| first.min(target));
+            let stop = self.held.first().map_or(target, |first| first.min(target));
             let missing = stop - self.position;
             self.advance(missing);
             holes += self.declare(missing, why, at, tally, out);
@@ -393,68 +308,9 @@ impl Stream {
         u64::from(new)
     }
 
-    /// Keeps those octets from `from` on that nobody has; gives whether there were any.
-    fn hold(&mut self, from: i64, octets: Octets<'_>, tally: &mut Tally<'_>) -> bool {
-        let mut at = from.max(self.position);
-        let end = from + i64::try_from(octets.bytes.len()).unwrap_or(0);
-        let mut new = SmallVec::<[(i64, i64); 4]>::new();
-        let mut differing = Vec::new();
-        let first = self
-            .held
-            .range(..=at)
-            .next_back()
-            .map_or(at, |(&start, _)| start);
-        for (&start, held) in self.held.range(first..end.max(first)) {
-            let stop = start + i64::try_from(held.bytes.len()).unwrap_or(0);
-            if stop <= at {
-                continue;
-            }
-            if at < start {
-                new.push((at, start));
-            }
-            let both = (at.max(start), end.min(stop));
-            let own = part(&held.bytes, start, both).unwrap_or_default();
-            let other = part(octets.bytes, from, both).unwrap_or_default();
-            if own != other {
-                differing.push(Difference {
-                    packet: held.packet,
-                    octets: u64::try_from(both.1 - both.0).unwrap_or(0),
-                    versions: Versions::of(own, other),
-                });
-            }
-            at = stop;
-        }
-        if at < end {
-            new.push((at, end));
-        }
-        for difference in differing {
-            self.note_overlap(difference, octets.packet, tally);
-        }
-        for &(start, stop) in &new {
-            if let Some(bytes) = part(octets.bytes, from, (start, stop)) {
-                self.held_octets += bytes.len();
-                let cut = if stop == end { octets.cut } else { 0 };
-                let held = Held {
-                    at: octets.at,
-                    packet: octets.packet,
-                    bytes: bytes.into(),
-                    cut,
-                };
-                self.held.insert(start, held);
-            }
-        }
-        !new.is_empty()
-    }
-
     /// Passes on what has become next in line.
     fn drain(&mut self, tally: &mut Tally<'_>, out: &mut dyn FnMut(StreamEvent<'_>)) {
-        while let Some(entry) = self
-            .held
-            .first_entry()
-            .filter(|entry| *entry.key() <= self.position)
-        {
-            let (start, held) = entry.remove_entry();
-            self.held_octets -= held.bytes.len();
+        while let Some((start, held)) = self.held.pop_up_to(self.position) {
             let octets = Octets {
                 at: held.at,
                 packet: held.packet,
@@ -491,11 +347,8 @@ impl Stream {
         }
         let cut = i64::from(octets.cut) - i64::try_from(had).unwrap_or(0);
         if cut > 0 {
-            let stop = self
-                .held
-                .keys()
-                .next()
-                .map_or(cut, |&first| (first - self.position).min(cut));
+            let next = self.held.first().map(|first| first - self.position);
+            let stop = next.map_or(cut, |next| next.min(cut));
             self.advance(stop);
             self.declare(stop, Lost::Cut, octets.at, tally, out);
         }
@@ -522,13 +375,6 @@ impl Stream {
             });
         }
     }
-}
-
-/// Octets `range` of the stream out of `bytes`, which begin at `from`.
-fn part(bytes: &[u8], from: i64, range: (i64, i64)) -> Option<&[u8]> {
-    let start = usize::try_from(range.0 - from).ok()?;
-    let stop = usize::try_from(range.1 - from).ok()?;
-    bytes.get(start..stop)
 }
 
 #[cfg(test)]

@@ -3,9 +3,11 @@
 use crate::link::{Flags, Segment, SeqNo};
 use crate::model::{Nanos, Side};
 
-use super::super::observer::Judged;
+use super::super::history::Letter;
+use super::super::observer::{Judged, Purpose};
+use super::super::stream::{Octets, Taken};
 use super::super::waiting::{Behind, Does, Meta, Waiting};
-use super::{Limits, Start, StreamEvent, TcpConnection};
+use super::{Arrival, Limits, Start, StreamEvent, TcpConnection};
 
 impl TcpConnection {
     /// Whether its turn has come: what it acknowledges is there, and it is known where the streams begin. Behind another
@@ -140,5 +142,71 @@ impl TcpConnection {
             bytes,
         } = waiting;
         self.pass(arrival, side, &meta, &bytes, limits, out);
+    }
+
+    /// Passes a segment on to its stream.
+    pub(super) fn pass(
+        &mut self,
+        arrival: Arrival,
+        side: Side,
+        meta: &Meta,
+        bytes: &[u8],
+        limits: &Limits,
+        out: &mut dyn FnMut(StreamEvent<'_>),
+    ) {
+        if meta.does == Does::TearDown {
+            out(StreamEvent::Rst {
+                side,
+                at: arrival.at,
+            });
+            return;
+        }
+        let (stream, mut tally) = self.direction(side);
+        let probes = meta.judged.purpose == Purpose::Probe;
+        // The octet of a probe is no data, unless the capture lacks the segment that brought it first.
+        if meta.length > 0 && !(probes && stream.has(meta.seq, meta.length)) {
+            let captured = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+            let octets = Octets {
+                at: arrival.at,
+                packet: arrival.packet,
+                bytes,
+                cut: meta.length.saturating_sub(captured),
+            };
+            match stream.take(meta.seq, octets, &mut tally, out) {
+                Taken::Repeated if meta.copy => tally.counts.copies += 1,
+                Taken::Repeated => {
+                    tally.counts.retransmissions += 1;
+                    tally.counts.needless += u64::from(meta.judged.needless);
+                }
+                Taken::Extended => tally.counts.retransmissions += 1,
+                Taken::Foreign => tally.counts.foreign += 1,
+                Taken::New => {}
+            }
+        }
+        if meta.does == Does::Close {
+            stream.fin(meta.seq.plus(meta.length), arrival.at, out);
+        }
+        if stream.held_octets() > limits.held_per_direction {
+            let holes = stream.give_up_all(arrival.at, &mut tally, out);
+            self.history.note(side, Letter::Partial);
+            self.overruns += 1;
+            self.note_gaps(side, holes);
+        }
+    }
+
+    /// Passes on all that is held, because no room is left for it.
+    pub(in super::super::super) fn give_up_all(&mut self, out: &mut dyn FnMut(StreamEvent<'_>)) {
+        for side in [Side::Client, Side::Server] {
+            let last = self.last;
+            let (stream, mut tally) = self.direction(side);
+            let holes = stream.give_up_all(last, &mut tally, out);
+            self.note_gaps(side, holes);
+        }
+    }
+
+    pub(super) fn note_gaps(&mut self, side: Side, holes: u64) {
+        for _ in 0..holes {
+            self.history.note(side, Letter::Gap);
+        }
     }
 }
