@@ -62,7 +62,9 @@ struct Edge {
 }
 
 struct Matching {
-    edges: Vec<Vec<Edge>>,
+    /// Those of one row after the other, and where those of each end.
+    edges: Vec<Edge>,
+    ends: Vec<usize>,
     row_of: Vec<Option<usize>>,
     edge_of: Vec<Option<Edge>>,
     row_price: Vec<f64>,
@@ -103,7 +105,7 @@ impl Frontier {
 
     /// Looks at the columns that `row`, reached at `so_far`, could take.
     fn relax(&mut self, matching: &Matching, row: usize, so_far: f64) {
-        for &edge in matching.edges.get(row).into_iter().flatten() {
+        for &edge in matching.of_row(row) {
             let distance = so_far + matching.reduced(row, edge);
             let (Some(known), Some(source)) = (
                 self.best.get_mut(edge.column),
@@ -146,29 +148,55 @@ impl Matching {
     /// Gains become costs below zero; `columns` real columns, and a private one for each row, of cost 0, that stands
     /// for being left alone (numbers `columns..columns + rows`).
     fn new(rows: usize, columns: usize, pairs: &[Pair]) -> Self {
-        let mut edges = vec![Vec::new(); rows];
-        for pair in pairs
-            .iter()
-            .filter(|pair| pair.gain > 0.0 && pair.column < columns)
-        {
-            if let Some(of_row) = edges.get_mut(pair.row) {
-                of_row.push(Edge {
-                    column: pair.column,
-                    cost: -pair.gain,
-                });
+        let gains = |pair: &&Pair| pair.gain > 0.0 && pair.column < columns;
+        let mut ends = vec![0; rows];
+        for pair in pairs.iter().filter(gains) {
+            if let Some(count) = ends.get_mut(pair.row) {
+                *count += 1;
             }
         }
-        let row_price = edges
-            .iter()
-            .map(|of_row| of_row.iter().map(|edge| edge.cost).fold(0.0, f64::min))
-            .collect();
+        let mut next = 0;
+        for end in &mut ends {
+            next += std::mem::replace(end, next);
+        }
+        let none = Edge {
+            column: 0,
+            cost: 0.0,
+        };
+        let mut edges = vec![none; next];
+        let mut row_price = vec![0.0; rows];
+        for pair in pairs.iter().filter(gains) {
+            let (Some(end), Some(price)) = (ends.get_mut(pair.row), row_price.get_mut(pair.row))
+            else {
+                continue;
+            };
+            let cost = -pair.gain;
+            *price = f64::min(*price, cost);
+            if let Some(slot) = edges.get_mut(*end) {
+                *slot = Edge {
+                    column: pair.column,
+                    cost,
+                };
+            }
+            *end += 1;
+        }
         Self {
             edges,
+            ends,
             row_of: vec![None; columns],
             edge_of: vec![None; rows],
             row_price,
             column_price: vec![0.0; columns],
         }
+    }
+
+    /// The edges of a row.
+    fn of_row(&self, row: usize) -> &[Edge] {
+        let from = row.checked_sub(1).and_then(|before| self.ends.get(before));
+        let to = self.ends.get(row).copied().unwrap_or(0);
+        self.edges
+            .get(from.copied().unwrap_or(0)..to)
+            .unwrap_or_default()
     }
 
     /// Gives `row` its place, moving others where that is worth more in all.
@@ -263,13 +291,8 @@ impl Matching {
             let Some(row) = frontier.came_from.get(column).copied().flatten() else {
                 return;
             };
-            let edge = self
-                .edges
-                .get(row)
-                .into_iter()
-                .flatten()
-                .find(|edge| edge.column == column)
-                .copied();
+            let edges = self.of_row(row).iter();
+            let edge = edges.copied().find(|edge| edge.column == column);
             let before = self.edge_of.get(row).copied().flatten();
             if let (Some(slot), Some(owner)) =
                 (self.edge_of.get_mut(row), self.row_of.get_mut(column))

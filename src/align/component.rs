@@ -1,9 +1,12 @@
 //! Pairs that hang together, and which of them are chosen: the assignment of greatest total score, among equals the one that keeps
 //! the order of the log, and for each chosen pair what the next best would have been.
 
+use std::ops::Range;
+
 use super::assign::{Assignment, Pair};
+use super::groups::{Column, Edge, Edges, Groups};
 use super::jitter::Jitter;
-use super::moment::{LATE, Window};
+use super::moment::LATE;
 use crate::model::Threads;
 
 /// Least score for a pair to be claimed: one unrelated session in three would fit as well, and a wrong
@@ -20,19 +23,6 @@ const NEAR: usize = 24;
 const EXACT: usize = 60;
 /// Times that rows change places.
 const PASSES: usize = 8;
-
-/// A wire session and, where a log has a line for each exchange, which one.
-pub(super) type Column = (usize, Option<usize>);
-
-/// A pair that could be.
-#[derive(Clone, Copy)]
-pub(super) struct Edge<'a> {
-    pub(super) row: usize,
-    pub(super) column: Column,
-    pub(super) score: f64,
-    /// The lines that tell of a moment, and when on the wire that was.
-    pub(super) places: &'a [(u64, Window)],
-}
 
 /// A pair that was chosen.
 #[derive(Clone, Copy, Debug)]
@@ -52,51 +42,29 @@ pub(super) enum Lines<'j> {
     Unknown,
 }
 
-/// All pairs that could be, in order of rows.
-pub(super) struct Edges<'a> {
-    edges: Vec<Edge<'a>>,
-    /// Each column once, in order.
-    columns: Vec<Column>,
-}
-
-impl<'a> Edges<'a> {
-    pub(super) fn new(edges: Vec<Edge<'a>>) -> Self {
-        let mut columns: Vec<Column> = edges.iter().map(|edge| edge.column).collect();
-        columns.sort_unstable();
-        columns.dedup();
-        Self { edges, columns }
-    }
-
-    /// How many columns there are.
-    pub(super) const fn columns(&self) -> usize {
-        self.columns.len()
-    }
-
-    /// The row of each edge.
-    pub(super) fn rows(&self) -> impl Iterator<Item = usize> {
-        self.edges.iter().map(|edge| edge.row)
-    }
-}
-
 /// What was chosen of all `edges`.
 pub(super) fn choose(edges: &Edges<'_>, lines: Lines<'_>, threads: Threads) -> Vec<Choice> {
     let groups = Groups::of(edges);
-    let mut chosen = threads.gather(groups.ends.len(), |range| {
-        let groups = range.filter_map(|at| groups.get(at));
-        groups.flat_map(|edges| solve(edges, lines)).collect()
+    let mut chosen = threads.gather(groups.len(), |range| {
+        let mut chosen = Vec::new();
+        for edges in range.filter_map(|at| groups.get(at)) {
+            solve(edges, lines, &mut chosen);
+        }
+        chosen
     });
-    chosen.sort_by_key(|choice| choice.row);
+    chosen.sort_unstable_by_key(|choice| choice.row);
     chosen
 }
 
-/// What was chosen of one group.
-fn solve(edges: &[Edge<'_>], lines: Lines<'_>) -> Vec<Choice> {
+/// Adds what was chosen of one group.
+fn solve(edges: &[Edge<'_>], lines: Lines<'_>, chosen: &mut Vec<Choice>) {
     // Most have one row: the best of its edges, and the next best that leads elsewhere.
     let first = edges.first().map(|edge| edge.row);
     if edges.last().map(|edge| edge.row) == first {
-        return single(edges).into_iter().collect();
+        chosen.extend(single(edges));
+    } else {
+        Component::new(edges, lines).solve(chosen);
     }
-    Component::new(edges, lines).solve()
 }
 
 /// The choice of the only row.
@@ -122,73 +90,84 @@ fn single(edges: &[Edge<'_>]) -> Option<Choice> {
 /// One group, its rows and columns numbered from 0.
 struct Component<'a> {
     edges: &'a [Edge<'a>],
-    rows: Vec<usize>,
     columns: Vec<Column>,
     pairs: Vec<Pair>,
-    /// Edges of each row.
-    of_row: Vec<Vec<usize>>,
+    /// Where the edges of each row end.
+    ends: Vec<usize>,
     lines: Lines<'a>,
 }
 
 impl<'a> Component<'a> {
     /// From edges in order of rows.
     fn new(edges: &'a [Edge<'a>], lines: Lines<'a>) -> Self {
-        let mut rows: Vec<usize> = edges.iter().map(|edge| edge.row).collect();
         let mut columns: Vec<Column> = edges.iter().map(|edge| edge.column).collect();
-        rows.dedup();
         columns.sort_unstable();
         columns.dedup();
-        let mut of_row = vec![Vec::new(); rows.len()];
+        let mut ends = Vec::new();
         let mut pairs = Vec::with_capacity(edges.len());
-        for (at, edge) in edges.iter().enumerate() {
-            let row = rows.binary_search(&edge.row).unwrap_or_default();
-            pairs.push(Pair {
-                row,
+        for edges in edges.chunk_by(|one, other| one.row == other.row) {
+            pairs.extend(edges.iter().map(|edge| Pair {
+                row: ends.len(),
                 column: columns.binary_search(&edge.column).unwrap_or_default(),
                 gain: edge.score - CLAIM + CLEAR,
-            });
-            if let Some(of_row) = of_row.get_mut(row) {
-                of_row.push(at);
-            }
+            }));
+            ends.push(pairs.len());
         }
         Self {
             edges,
-            rows,
             columns,
             pairs,
-            of_row,
+            ends,
             lines,
         }
     }
 
-    fn solve(&self) -> Vec<Choice> {
+    fn rows(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The edges of a row.
+    fn of_row(&self, row: usize) -> Range<usize> {
+        let from = row.checked_sub(1).and_then(|before| self.ends.get(before));
+        from.copied().unwrap_or(0)..self.ends.get(row).copied().unwrap_or(0)
+    }
+
+    /// The edges of a row that may be chosen, with what they gain.
+    fn allowed(&self, row: usize) -> impl Iterator<Item = (usize, &Pair)> {
+        let edges = self.of_row(row);
+        let pairs = self.pairs.get(edges.clone()).unwrap_or_default();
+        edges.zip(pairs).filter(|(_, pair)| pair.gain > CLEAR)
+    }
+
+    /// Adds what is chosen.
+    fn solve(&self, all: &mut Vec<Choice>) {
         let best = self.best();
-        let mut chosen = Chosen::new(self.rows.len(), self.columns.len());
-        for pair in best.assignment.pairs() {
-            chosen.take(pair.row, pair.column, self.edge(pair.row, pair.column));
+        let mut chosen = Chosen::new(self.rows(), self.columns.len());
+        for (row, &edge) in best.edges.iter().enumerate() {
+            if let Some(pair) = edge.and_then(|at| self.pairs.get(at)) {
+                chosen.take(row, pair.column, edge);
+            }
         }
         if matches!(self.lines, Lines::InOrder(_)) {
             self.keep_order(&mut chosen);
         }
-        (0..self.rows.len())
-            .filter_map(|row| {
-                let edge = self.edges.get(chosen.of(row)?)?;
-                Some(Choice {
-                    row: edge.row,
-                    column: edge.column,
-                    score: edge.score,
-                    margin: self.margin(&best, &chosen, row),
-                })
+        all.extend((0..self.rows()).filter_map(|row| {
+            let edge = self.edges.get(chosen.of(row)?)?;
+            Some(Choice {
+                row: edge.row,
+                column: edge.column,
+                score: edge.score,
+                margin: self.margin(&best, &chosen, row),
             })
-            .collect()
+        }));
     }
 
     /// The assignment of greatest gain.
     fn best(&self) -> Best {
         let allowed = self.pairs.iter().filter(|pair| pair.gain > CLEAR);
         let pairs: Vec<Pair> = allowed.copied().collect();
-        let assignment = Assignment::best(self.rows.len(), self.columns.len(), &pairs);
-        let mut edges = vec![None; self.rows.len()];
+        let assignment = Assignment::best(self.rows(), self.columns.len(), &pairs);
+        let mut edges = vec![None; self.rows()];
         for pair in assignment.pairs() {
             if let Some(slot) = edges.get_mut(pair.row) {
                 *slot = self.edge(pair.row, pair.column);
@@ -217,12 +196,8 @@ impl<'a> Component<'a> {
     }
 
     fn edge(&self, row: usize, column: usize) -> Option<usize> {
-        let of_row = self.of_row.get(row)?;
-        of_row.iter().copied().find(|&at| {
-            self.pairs
-                .get(at)
-                .is_some_and(|pair| pair.column == column && pair.gain > CLEAR)
-        })
+        let mut allowed = self.allowed(row);
+        Some(allowed.find(|(_, pair)| pair.column == column)?.0)
     }
 
     fn gain(&self, edge: Option<usize>) -> f64 {
@@ -235,15 +210,11 @@ impl<'a> Component<'a> {
     }
 
     /// What it costs that two pairs are in the wrong order.
-    fn disorder(&self, one: Option<usize>, other: Option<usize>) -> f64 {
-        let (Some(one), Some(other), Lines::InOrder(jitter)) = (
-            one.and_then(|at| self.edges.get(at)),
-            other.and_then(|at| self.edges.get(at)),
-            self.lines,
-        ) else {
-            return 0.0;
-        };
+    fn disorder(&self, one: &Edge<'_>, other: Option<usize>, jitter: &Jitter) -> f64 {
         let mut cost = 0.0;
+        let Some(other) = other.and_then(|at| self.edges.get(at)) else {
+            return cost;
+        };
         for &(line, window) in one.places {
             for &(other_line, other_window) in other.places {
                 let (before, behind) = if line < other_line {
@@ -251,59 +222,68 @@ impl<'a> Component<'a> {
                 } else {
                     (other_window, window)
                 };
-                let wrong = before.lo.since(behind.hi).as_seconds_f64();
-                if wrong > 0.0 && line != other_line {
-                    let late = (wrong - LATE.as_seconds_f64()).max(0.0);
-                    let usual = jitter.cost(wrong);
-                    cost += (DISORDER * late).min(DISORDER_MOST).max(usual);
+                // Nearly all are in order.
+                if before.lo <= behind.hi || line == other_line {
+                    continue;
                 }
+                let wrong = before.lo.since(behind.hi).as_seconds_f64();
+                let late = (wrong - LATE.as_seconds_f64()).max(0.0);
+                let usual = jitter.cost(wrong);
+                cost += (DISORDER * late).min(DISORDER_MOST).max(usual);
             }
         }
         cost
     }
 
-    /// What the order costs of `row` having `edge`, and of `changed` having another, against the rows around them.
+    /// What the order costs of each of the `changed` rows having its edge, against each other and the rows around them.
     fn order_cost(&self, chosen: &Chosen, changed: &[(usize, Option<usize>)]) -> f64 {
         let mut cost = 0.0;
-        if matches!(self.lines, Lines::Unknown) {
+        let Lines::InOrder(jitter) = self.lines else {
             return cost;
-        }
+        };
         for (at, &(row, edge)) in changed.iter().enumerate() {
-            for near in row.saturating_sub(NEAR)..(row + NEAR + 1).min(self.rows.len()) {
+            let Some(edge) = edge.and_then(|at| self.edges.get(at)) else {
+                continue;
+            };
+            for near in row.saturating_sub(NEAR)..(row + NEAR + 1).min(self.rows()) {
                 if changed.iter().all(|&(changed, _)| changed != near) {
-                    cost += self.disorder(edge, chosen.of(near));
+                    cost += self.disorder(edge, chosen.of(near), jitter);
                 }
             }
             for &(_, other) in changed.iter().skip(at + 1) {
-                cost += self.disorder(edge, other);
+                cost += self.disorder(edge, other, jitter);
             }
         }
         cost
     }
 
-    /// What is lost by giving these rows other edges.
-    fn loss(&self, chosen: &Chosen, changed: &[(usize, Option<usize>)]) -> f64 {
-        let now: Vec<(usize, Option<usize>)> = changed
-            .iter()
-            .map(|&(row, _)| (row, chosen.of(row)))
-            .collect();
-        let gain = |of: &[(usize, Option<usize>)]| {
-            of.iter().map(|&(_, edge)| self.gain(edge)).sum::<f64>()
-        };
-        gain(&now) - self.order_cost(chosen, &now) - gain(changed)
-            + self.order_cost(chosen, changed)
+    /// What these edges gain.
+    fn gains(&self, edges: &[(usize, Option<usize>)]) -> f64 {
+        edges.iter().map(|&(_, edge)| self.gain(edge)).sum()
+    }
+
+    /// What rows are worth with the edges that they have.
+    fn worth(&self, chosen: &Chosen, having: &[(usize, Option<usize>)]) -> f64 {
+        self.gains(having) - self.order_cost(chosen, having)
+    }
+
+    /// What is lost by giving rows that are worth so much `now` other edges.
+    fn loss(&self, now: f64, chosen: &Chosen, changed: &[(usize, Option<usize>)]) -> f64 {
+        now - self.gains(changed) + self.order_cost(chosen, changed)
     }
 
     /// Lets rows change places while that is worth more, order included.
     fn keep_order(&self, chosen: &mut Chosen) {
         for _ in 0..PASSES {
             let mut changed = false;
-            for row in 0..self.rows.len() {
-                for other in row + 1..(row + NEAR + 1).min(self.rows.len()) {
+            for row in 0..self.rows() {
+                for other in row + 1..(row + NEAR + 1).min(self.rows()) {
                     let Some(swap) = self.swap(chosen, row, other) else {
                         continue;
                     };
-                    if self.loss(chosen, &swap) < -1e-9 {
+                    let now = [(row, chosen.of(row)), (other, chosen.of(other))];
+                    let now = self.worth(chosen, &now);
+                    if self.loss(now, chosen, &swap) < -1e-9 {
                         for (row, edge) in swap {
                             let column = edge
                                 .and_then(|at| self.pairs.get(at))
@@ -341,42 +321,29 @@ impl<'a> Component<'a> {
         let edge = chosen.of(row);
         let wire = self.wire(edge);
         let mut least = self.gain(edge);
-        for &at in self.of_row.get(row).into_iter().flatten() {
-            let Some(pair) = self.pairs.get(at).filter(|pair| pair.gain > CLEAR) else {
-                continue;
-            };
+        let now = self.worth(chosen, &[(row, edge)]);
+        for (at, pair) in self.allowed(row) {
             if self.wire(Some(at)) == wire {
                 continue;
             }
-            match chosen.owner(pair.column) {
-                None => least = least.min(self.loss(chosen, &[(row, Some(at))])),
-                Some(other) => {
-                    least = least.min(self.loss(chosen, &[(row, Some(at)), (other, None)]));
-                    let free = self
-                        .of_row
-                        .get(other)
-                        .into_iter()
-                        .flatten()
-                        .copied()
-                        .filter(|&edge| {
-                            let pair = self.pairs.get(edge);
-                            pair.is_some_and(|pair| {
-                                pair.gain > CLEAR
-                                    && chosen.owner(pair.column).is_none_or(|owner| owner == row)
-                            })
-                        });
-                    for edge in free {
-                        least =
-                            least.min(self.loss(chosen, &[(row, Some(at)), (other, Some(edge))]));
-                    }
-                }
+            let Some(other) = chosen.owner(pair.column) else {
+                least = least.min(self.loss(now, chosen, &[(row, Some(at))]));
+                continue;
+            };
+            let now = self.worth(chosen, &[(row, edge), (other, chosen.of(other))]);
+            least = least.min(self.loss(now, chosen, &[(row, Some(at)), (other, None)]));
+            let free = |pair: &Pair| chosen.owner(pair.column).is_none_or(|owner| owner == row);
+            for (edge, _) in self.allowed(other).filter(|(_, pair)| free(pair)) {
+                least = least.min(self.loss(now, chosen, &[(row, Some(at)), (other, Some(edge))]));
             }
         }
         // Two rows and fewer have no other changes; and what is too near is so whatever else there is.
-        let look_farther = (3..=EXACT).contains(&self.rows.len()) && least >= CLEAR;
+        let look_farther = (3..=EXACT).contains(&self.rows()) && least >= CLEAR;
         if let Some(wire) = wire.filter(|_| look_farther) {
             let changed = self.next(best, chosen, row, wire);
-            least = least.min(self.loss(chosen, &changed));
+            let having = changed.iter().map(|&(row, _)| (row, chosen.of(row)));
+            let now = self.worth(chosen, &having.collect::<Vec<_>>());
+            least = least.min(self.loss(now, chosen, &changed));
         }
         least.max(0.0)
     }
@@ -420,69 +387,10 @@ impl Chosen {
     }
 }
 
-/// The edges, in groups that share no row and no column.
-struct Groups<'a> {
-    /// One group after the other, in each in order of rows.
-    edges: Vec<Edge<'a>>,
-    /// Where each group ends.
-    ends: Vec<usize>,
-}
-
-impl<'a> Groups<'a> {
-    fn of(all: &Edges<'a>) -> Self {
-        let rows = all.rows().map(|row| row + 1).max().unwrap_or(0);
-        let mut parent: Vec<usize> = (0..rows + all.columns()).collect();
-        for edge in &all.edges {
-            let column = rows + all.columns.binary_search(&edge.column).unwrap_or_default();
-            let (one, other) = (root(&mut parent, edge.row), root(&mut parent, column));
-            if let Some(slot) = parent.get_mut(one.max(other)) {
-                *slot = one.min(other);
-            }
-        }
-        let mut order: Vec<(usize, usize)> = all
-            .rows()
-            .enumerate()
-            .map(|(at, row)| (root(&mut parent, row), at))
-            .collect();
-        order.sort_unstable();
-        let ends = order
-            .chunk_by(|(one, _), (other, _)| one == other)
-            .scan(0, |end, group| {
-                *end += group.len();
-                Some(*end)
-            })
-            .collect();
-        let edges = order
-            .iter()
-            .filter_map(|&(_, at)| all.edges.get(at).copied());
-        Self {
-            edges: edges.collect(),
-            ends,
-        }
-    }
-
-    fn get(&self, at: usize) -> Option<&[Edge<'a>]> {
-        let from = at.checked_sub(1).and_then(|before| self.ends.get(before));
-        let from = from.copied().unwrap_or(0);
-        self.edges.get(from..*self.ends.get(at)?)
-    }
-}
-
-fn root(parent: &mut [usize], mut group: usize) -> usize {
-    while let Some(&up) = parent.get(group).filter(|&&up| up != group) {
-        // Halves the way for the next look.
-        let above = parent.get(up).copied().unwrap_or(up);
-        if let Some(slot) = parent.get_mut(group) {
-            *slot = above;
-        }
-        group = above;
-    }
-    group
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::align::moment::Window;
     use crate::model::{Nanos, Span};
 
     fn choose(edges: Vec<Edge<'_>>, lines: Lines<'_>) -> Vec<Choice> {
@@ -544,20 +452,5 @@ mod tests {
             chosen.iter().all(|choice| choice.margin < CLEAR),
             "{chosen:?}"
         );
-    }
-
-    #[test]
-    fn pairs_without_anything_in_common_are_solved_apart() {
-        let edges = Edges::new(vec![
-            edge(0, 1, 1.0, &[]),
-            edge(1, 2, 1.0, &[]),
-            edge(2, 1, 1.0, &[]),
-        ]);
-        let groups = Groups::of(&edges);
-        let rows = |at: usize| -> Vec<usize> {
-            let edges = groups.get(at).unwrap_or_default().iter();
-            edges.map(|edge| edge.row).collect()
-        };
-        assert_eq!([rows(0), rows(1), rows(2)], [vec![0, 2], vec![1], vec![]]);
     }
 }

@@ -137,7 +137,7 @@ fn jitter(view: &View<'_>, settled: &Settled, mixed: &BTreeSet<usize>) -> Jitter
             continue;
         };
         let laid = sequence::lay(wire, log);
-        known.extend(laid.exchanges.iter().filter_map(|exchange| {
+        known.extend(laid.iter().filter_map(|exchange| {
             Some(Placed {
                 row,
                 line: exchange.line?.line,

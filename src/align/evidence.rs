@@ -13,7 +13,7 @@ use crate::model::{
 };
 
 use super::ends;
-use super::sequence::Laid;
+use super::sequence::Counts;
 use super::translation::{Own, Translation};
 use super::turn;
 
@@ -129,18 +129,18 @@ impl Background {
         }
     }
 
-    /// Whether the two can be the same at all, whatever the clock says.
+    /// Whether the two can be the same at all, whatever the clock says. Of the wire session it is told whether it is damaged.
     pub(super) fn possible(
         &self,
-        wire: &WireSession,
+        (wire, damaged): (&WireSession, bool),
         log: &LogSession,
         translation: &Translation,
         own: Own,
     ) -> bool {
         self.proto_fits(wire, log)
             && ends::fit(wire, log, translation, own)
-            && encryption_fits(wire, log)
-            && version_fits(wire, log)
+            && encryption_fits(wire, damaged, log)
+            && version_fits(wire, damaged, log)
     }
 
     /// From the first moment of any session to the last.
@@ -228,7 +228,7 @@ impl Evidence {
         &mut self,
         wire: &WireSession,
         log: &LogSession,
-        laid: &Laid,
+        counts: Counts,
         usual: &[f64],
     ) {
         self.ports(wire, log);
@@ -237,7 +237,7 @@ impl Evidence {
         self.messages(wire, log);
         self.octets(wire, log);
         self.sizes(wire, log, usual);
-        self.commands(wire, laid);
+        self.commands(wire, counts);
     }
 
     /// Adds what the addresses of a connection say.
@@ -373,15 +373,15 @@ impl Evidence {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts of commands")]
-    fn commands(&mut self, wire: &WireSession, laid: &Laid) {
+    fn commands(&mut self, wire: &WireSession, counts: Counts) {
         let each = if damaged(wire) {
             LEFT_OVER_DAMAGED
         } else {
             LEFT_OVER
         };
-        self.score += (AGREEING * laid.agreeing as f64).min(AGREEING_MOST);
-        self.score += (each * laid.left_over as f64).max(LEFT_OVER_LEAST);
-        match (laid.agreeing, laid.left_over) {
+        self.score += (AGREEING * counts.agreeing as f64).min(AGREEING_MOST);
+        self.score += (each * counts.left_over as f64).max(LEFT_OVER_LEAST);
+        match (counts.agreeing, counts.left_over) {
             (0, 0) => {}
             (agreeing, 0) => {
                 self.because(|| format!("{agreeing} commands and sizes agree, none differs"));
@@ -492,27 +492,23 @@ fn spoke_in_the_clear(wire: &WireSession) -> bool {
     wire.encryption == Encryption::None && wire.tls.is_none() && wire.exchanges.iter().any(behind)
 }
 
-fn encryption_fits(wire: &WireSession, log: &LogSession) -> bool {
+fn encryption_fits(wire: &WireSession, damaged: bool, log: &LogSession) -> bool {
     let told = log.encryption.filter(|&told| told != Encryption::None);
     let tells_of_tls = log.tls.is_some() || told.is_some();
-    if tells_of_tls && damaged(wire) && spoke_in_the_clear(wire) {
+    if tells_of_tls && damaged && spoke_in_the_clear(wire) {
         return false;
     }
     // A handshake that failed is encrypted for one witness and not for the other.
     let opened = wire.tls.as_ref().is_some_and(TlsSummary::is_opened);
     let silent = wire.bursts.is_empty() && !opened;
-    let undecided = damaged(wire) || (wire.encryption == Encryption::StartTls && silent);
+    let undecided = damaged || (wire.encryption == Encryption::StartTls && silent);
     log.encryption
         .is_none_or(|told| told == wire.encryption || undecided)
 }
 
-fn version_fits(wire: &WireSession, log: &LogSession) -> bool {
+fn version_fits(wire: &WireSession, damaged: bool, log: &LogSession) -> bool {
     // TLS that the log tells of is to be seen, where its beginning is.
-    if log.tls.is_some()
-        && wire.tls.is_none()
-        && wire.encryption == Encryption::None
-        && !damaged(wire)
-    {
+    if log.tls.is_some() && wire.tls.is_none() && wire.encryption == Encryption::None && !damaged {
         return false;
     }
     let seen = wire.tls.as_ref().and_then(|tls| tls.version);
@@ -587,11 +583,11 @@ mod tests {
             version: None,
             cipher: None,
         });
-        assert!(damaged(&wire) && encryption_fits(&wire, &log));
+        assert!(damaged(&wire) && encryption_fits(&wire, true, &log));
         wire.exchanges.push(exchange("SELECT"));
-        assert!(!encryption_fits(&wire, &log));
+        assert!(!encryption_fits(&wire, true, &log));
         log.tls = None;
-        assert!(encryption_fits(&wire, &log));
+        assert!(encryption_fits(&wire, true, &log));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::component::{CLAIM, CLEAR};
 use super::evidence::{Evidence, damaged};
 use super::last_lines::{self, LastLine};
 use super::pairing::Pairing;
+use super::row::Row;
 use super::settled::{Settled, Verdict};
 use super::share::Share;
 use super::translation::{Own, Translation};
@@ -122,6 +123,9 @@ impl<'a> Seen<'a> {
 
 /// Deals out rows of which the logs do not tell whose they are. Gives the sessions that are sure now.
 fn deal_out(seen: Seen<'_>, sources: &[LogSource], logs: &mut [LogSession]) -> BTreeSet<usize> {
+    if !logs.iter().any(deal::may_be_mixed) {
+        return BTreeSet::new();
+    }
     let wires = seen.wires();
     let mixed = sources.iter().any(|source| {
         let mine = sessions_of(source.id, logs);
@@ -494,7 +498,7 @@ fn joined_wire(
         mine.first().map(|log| (*log).clone())
     };
     joined.exchanges = match told {
-        Some(log) => sequence::lay(wire, &log).exchanges,
+        Some(log) => sequence::lay(wire, &log),
         None => sequence::alone(wire),
     };
     joined
@@ -532,14 +536,17 @@ fn is_mixed(view: &View<'_>, row: usize, verdict: &Verdict) -> bool {
     }
     let alike = |other: usize| view.log(other).is_some_and(|other| deal::alike(log, other));
     let near = row.saturating_sub(TWINS_WITHIN)..=row + TWINS_WITHIN;
-    sequence::lay(wire, log).left_over > 1 && near.filter(|&other| other != row).any(alike)
+    sequence::count(wire, log, &sequence::told(log)).left_over > 1
+        && near.filter(|&other| other != row).any(alike)
 }
 
 /// What a verdict amounts to, in words.
 fn judge(view: &View<'_>, row: usize, verdict: &Verdict) -> Match {
     let mut evidence = Evidence::told();
     let pairing = Pairing::new(verdict.wire, verdict.place, (0.0, 0.0));
-    pairing.tell(view, row, &mut evidence);
+    if let Some(row) = Row::of(view, row) {
+        row.tell(&pairing, &mut evidence);
+    }
     // Of least worth is to leave the session alone; that is no other candidate.
     let next = verdict.score - verdict.margin;
     let runner_up = (next > CLAIM - CLEAR + 1e-9).then_some(next);

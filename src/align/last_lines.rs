@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 
 use crate::model::{Event, Extent, LogSession, Nanos, Span};
 
-use super::component::{self, Edge, Edges};
+use super::component;
 use super::evidence::{Evidence, octets_fit};
+use super::groups::{Edge, Edges};
 use super::pairing::Pairing;
+use super::row::Row;
 use super::settled::{Settled, Verdict};
 use super::verdict::{Match, Standing};
 use super::view::View;
+use super::weighing::Weighing;
 
 /// Worth of a wire session that is known to be one of those that the line may have ended.
 const ONE_OF_THEM: f64 = 3.0;
@@ -74,7 +77,8 @@ pub(super) fn find(view: &View<'_>, settled: &Settled) -> Vec<LastLine> {
         .filter_map(|choice| {
             let verdict = Verdict::of(*ends.mine.get(choice.row)?, choice);
             let mut told = Evidence::told();
-            Pairing::new(verdict.wire, None, (0.0, 0.0)).tell(&ends, choice.row, &mut told);
+            let pairing = Pairing::new(verdict.wire, None, (0.0, 0.0));
+            Row::of(&ends, choice.row)?.tell(&pairing, &mut told);
             let owner = match taken.get(&verdict.wire) {
                 Some(&Taken::Begun(log)) => Some(log),
                 _ => None,
@@ -120,6 +124,9 @@ fn candidates(
     for coarse in offsets {
         let offset_at = |at: Nanos| -> Span { clock.offset_at(at) - coarse };
         let known = ends.known(clock, &offset_at, &settled.learnt);
+        let Some(weighing) = Weighing::of(ends, row, &known) else {
+            continue;
+        };
         for pairing in ends.gather_row(row, coarse) {
             let bonus = match taken.get(&pairing.wire) {
                 None => 0.0,
@@ -130,7 +137,7 @@ fn candidates(
                 }
                 Some(_) => continue,
             };
-            let Some(score) = pairing.score(ends, row, &known) else {
+            let Some(score) = weighing.score(&pairing) else {
                 continue;
             };
             let wire = pairing.wire;

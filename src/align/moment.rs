@@ -27,8 +27,15 @@ const BEYOND: Span = Span::seconds(86_400);
 impl Window {
     /// The offsets (log minus capture) that put `event`'s stamp, which may lag, on this window, in seconds relative to `coarse`.
     pub(super) fn offsets(self, event: &LogEvent, lag: Span, coarse: Span) -> (f64, f64) {
-        let constraint = self.constraint(event, lag, coarse, self.lo);
-        (constraint.lo, constraint.hi)
+        let (lo, hi) = self.allows(event, lag, coarse);
+        (lo.as_seconds_f64(), hi.as_seconds_f64())
+    }
+
+    /// The least and the greatest of these offsets.
+    fn allows(self, event: &LogEvent, lag: Span, coarse: Span) -> (Span, Span) {
+        let stamp = Nanos(event.stamp.at.0) - coarse;
+        let latest = stamp + event.stamp.resolution + tick(event, lag);
+        (stamp.since(self.hi + self.late), latest.since(self.lo))
     }
 
     /// What `event` on this window says of the clock, at its time since `origin`.
@@ -39,13 +46,11 @@ impl Window {
         coarse: Span,
         origin: Nanos,
     ) -> Constraint {
-        let stamp = Nanos(event.stamp.at.0) - coarse;
-        let earliest = stamp.since(self.hi + self.late);
-        let latest = (stamp + event.stamp.resolution + tick(event, lag)).since(self.lo);
+        let (lo, hi) = self.offsets(event, lag, coarse);
         Constraint {
             at: self.lo.since(origin).as_seconds_f64(),
-            lo: earliest.as_seconds_f64(),
-            hi: latest.as_seconds_f64(),
+            lo,
+            hi,
             late: self.late.as_seconds_f64(),
             tick: tick(event, lag).as_seconds_f64(),
         }
@@ -179,67 +184,93 @@ fn over(wire: &WireSession, lo: Nanos) -> Window {
     }
 }
 
-/// The window of an event of `log` on `wire`, as narrow as it can be told before the commands are
-/// laid side by side.
-fn window(wire: &WireSession, log: &LogSession, event: &Event) -> Option<Window> {
-    match (event, log.role) {
-        (Event::Open, Role::Server) => opening(wire),
-        (Event::Close, _) => Some(closing(wire)),
-        (Event::Login(_), Role::Server) => Some(login(wire)),
-        (Event::TlsDone, Role::Server) => tls_done(wire),
-        _ => Some(whole(wire)),
+/// When on a wire session the things happened that a log may tell of, as narrow as it can be told before the commands are laid side by side.
+pub(super) struct Moments {
+    opening: Option<Window>,
+    login: Window,
+    tls_done: Option<Window>,
+    closing: Window,
+    whole: Window,
+    length: Span,
+}
+
+impl Moments {
+    pub(super) fn of(wire: &WireSession) -> Self {
+        Self {
+            opening: opening(wire),
+            login: login(wire),
+            tls_done: tls_done(wire),
+            closing: closing(wire),
+            whole: whole(wire),
+            length: wire.end.since(wire.start),
+        }
+    }
+
+    /// The window of an event in the log of one side.
+    fn window(&self, role: Role, event: &Event) -> Option<Window> {
+        match (event, role) {
+            (Event::Open, Role::Server) => self.opening,
+            (Event::Close, _) => Some(self.closing),
+            (Event::Login(_), Role::Server) => Some(self.login),
+            (Event::TlsDone, Role::Server) => self.tls_done,
+            _ => Some(self.whole),
+        }
     }
 }
 
-/// The offsets at which all events of `log` fall on `wire`, in seconds relative to `coarse`; `None`
+/// The offsets at which all events of `log` fall on these moments, in seconds relative to `coarse`; `None`
 /// when there are none, as the lengths differ.
 pub(super) fn shared_offsets(
-    wire: &WireSession,
+    moments: &Moments,
     log: &LogSession,
     coarse: Span,
 ) -> Option<(f64, f64)> {
-    let mut shared = (f64::NEG_INFINITY, f64::INFINITY);
-    for event in &log.events {
-        if let Some(window) = window(wire, log, &event.what) {
-            let (lo, hi) = window.offsets(event, log.lag, coarse);
-            shared = (shared.0.max(lo), shared.1.min(hi));
-        }
-    }
     if let Some(duration) = log.duration {
         // A stated length must fit, with a second to spare for what either side leaves out.
-        let length = wire.end.since(wire.start);
+        let length = moments.length;
         if (length - duration).abs() > Span::SECOND + Span(length.0 / 10) {
             return None;
         }
     }
-    (shared.0 <= shared.1 && shared.0.is_finite()).then_some(shared)
+    let mut shared: Option<(Span, Span)> = None;
+    for event in &log.events {
+        if let Some(window) = moments.window(log.role, &event.what) {
+            let (lo, hi) = window.allows(event, log.lag, coarse);
+            shared = Some(shared.map_or((lo, hi), |known| (known.0.max(lo), known.1.min(hi))));
+        }
+    }
+    let (lo, hi) = shared.filter(|(lo, hi)| lo <= hi)?;
+    Some((lo.as_seconds_f64(), hi.as_seconds_f64()))
 }
 
 /// One constraint per event of a pair believed to be right.
 pub(super) fn constraints<'a>(
-    wire: &'a WireSession,
+    moments: &'a Moments,
     log: &'a LogSession,
     coarse: Span,
     origin: Nanos,
 ) -> impl Iterator<Item = Constraint> + 'a {
     log.events.iter().filter_map(move |event| {
-        let window = window(wire, log, &event.what)?;
+        let window = moments.window(log.role, &event.what)?;
         Some(window.constraint(event, log.lag, coarse, origin))
     })
 }
 
-/// The lines of `log` that tell of a moment on `wire`, and when that was.
-pub(super) fn places(wire: &WireSession, log: &LogSession) -> Vec<(u64, Window)> {
+/// The events of `log` that tell of a moment whatever was said.
+pub(super) fn telling(log: &LogSession) -> impl Iterator<Item = &LogEvent> {
     let telling = |event: &&LogEvent| {
         matches!(
             event.what,
             Event::Open | Event::Login(_) | Event::TlsDone | Event::Close
         )
     };
-    log.events
-        .iter()
-        .filter(telling)
-        .filter_map(|event| Some((event.line.line, window(wire, log, &event.what)?)))
+    log.events.iter().filter(telling)
+}
+
+/// The lines of `log` that tell of a moment, and when that was.
+pub(super) fn places(moments: &Moments, log: &LogSession) -> Vec<(u64, Window)> {
+    telling(log)
+        .filter_map(|event| Some((event.line.line, moments.window(log.role, &event.what)?)))
         .collect()
 }
 
@@ -256,7 +287,6 @@ pub(super) fn command_constraints(
     }
     let laid = sequence::lay(wire, log);
     let by_line: BTreeMap<_, &Exchange> = laid
-        .exchanges
         .iter()
         .filter_map(|exchange| Some((exchange.line?, exchange)))
         .collect();

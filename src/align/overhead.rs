@@ -18,74 +18,102 @@ const MOST: f64 = 3.0;
 /// How often heads of each length were met.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Overheads {
-    asked: Lengths<()>,
-    answered: Lengths<String>,
+    asked: Lengths,
+    /// By method and status.
+    answered: BTreeMap<String, Lengths>,
 }
 
-#[derive(Clone, Debug)]
-struct Lengths<K> {
-    of: BTreeMap<(K, u64), f64>,
-    all: BTreeMap<K, f64>,
+#[derive(Clone, Debug, Default)]
+struct Lengths {
+    of: BTreeMap<u64, f64>,
+    all: f64,
 }
 
-impl<K> Default for Lengths<K> {
-    fn default() -> Self {
-        Self {
-            of: BTreeMap::new(),
-            all: BTreeMap::new(),
-        }
+impl Lengths {
+    fn add(&mut self, length: u64, weight: f64) {
+        *self.of.entry(length).or_default() += weight;
+        self.all += weight;
     }
 }
 
-impl<K: Ord + Clone> Lengths<K> {
-    fn add(&mut self, kind: &K, length: u64, weight: f64) {
-        *self.of.entry((kind.clone(), length)).or_default() += weight;
-        *self.all.entry(kind.clone()).or_default() += weight;
-    }
+/// Nats by which a length is more usual than any.
+fn gain(lengths: Option<&Lengths>, length: u64) -> f64 {
+    let all = lengths.map_or(0.0, |lengths| lengths.all);
+    let of = lengths.and_then(|lengths| lengths.of.get(&length).copied());
+    let share = (of.unwrap_or_default() + PRIOR / RANGE) / (all + PRIOR);
+    (share * RANGE).ln().clamp(-MOST, MOST)
+}
 
-    /// Nats by which a length is more usual than any.
-    fn gain(&self, kind: &K, length: u64) -> f64 {
-        let all = self.all.get(kind).copied().unwrap_or_default();
-        let of = self.of.get(&(kind.clone(), length)).copied();
-        let share = (of.unwrap_or_default() + PRIOR / RANGE) / (all + PRIOR);
-        (share * RANGE).ln().clamp(-MOST, MOST)
+/// What is known of the heads of one command and its reply.
+pub(super) struct Heads<'o> {
+    sizes: Sizes,
+    asked: &'o Lengths,
+    answered: Option<&'o Lengths>,
+}
+
+impl Heads<'_> {
+    /// What the lengths of its heads say of a pair.
+    pub(super) fn gain(&self, octets: (u64, u64)) -> f64 {
+        let (asked, answered) = self.sizes.lengths(octets);
+        asked.map_or(0.0, |length| gain(Some(self.asked), length))
+            + answered.map_or(0.0, |length| gain(self.answered, length))
     }
 }
 
 impl Overheads {
-    /// Takes in a pair that is believed to `weight`.
-    pub(super) fn learn(&mut self, command: CommandRef<'_>, octets: (u64, u64), weight: f64) {
-        let (asked, answered) = lengths(command, octets);
-        if let Some(length) = asked {
-            self.asked.add(&(), length, weight);
-        }
-        if let Some((kind, length)) = answered {
-            self.answered.add(&kind, length, weight);
+    /// Takes in the pairs of a command that are possible, each believed to `weight`.
+    pub(super) fn learn(&mut self, command: CommandRef<'_>, pairs: &[(u64, u64)], weight: f64) {
+        let sizes = Sizes::of(command);
+        let kind = self.answered.entry(kind(command)).or_default();
+        for &octets in pairs {
+            let (asked, answered) = sizes.lengths(octets);
+            if let Some(length) = asked {
+                self.asked.add(length, weight);
+            }
+            if let Some(length) = answered {
+                kind.add(length, weight);
+            }
         }
     }
 
-    /// What the lengths of its heads say of a pair.
-    pub(super) fn gain(&self, command: CommandRef<'_>, octets: (u64, u64)) -> f64 {
-        let (asked, answered) = lengths(command, octets);
-        asked.map_or(0.0, |length| self.asked.gain(&(), length))
-            + answered.map_or(0.0, |(kind, length)| self.answered.gain(&kind, length))
+    /// What is known of the heads of `command`.
+    pub(super) fn of(&self, command: CommandRef<'_>) -> Heads<'_> {
+        Heads {
+            sizes: Sizes::of(command),
+            asked: &self.asked,
+            answered: self.answered.get(&kind(command)),
+        }
     }
 }
 
-/// Length of the head of the request, and the kind and length of the reply's, where the log tells enough.
-fn lengths(
-    command: CommandRef<'_>,
-    (asked, answered): (u64, u64),
-) -> (Option<u64>, Option<(String, u64)>) {
-    let line = u64::try_from(command.request.len()).unwrap_or(u64::MAX);
-    // A request with a body of its own, or with a masked line, has no length to compare.
-    let plain = ["GET", "HEAD"].contains(&command.verb) && !command.request.contains("***");
-    let head = asked.checked_sub(line).filter(|_| plain);
-    let kind = format!("{} {}", command.verb, command.code.unwrap_or_default());
-    let reply = command
-        .body_octets
-        .and_then(|body| answered.checked_sub(body));
-    (head, reply.map(|length| (kind, length)))
+/// Replies of a kind have much the same head.
+fn kind(command: CommandRef<'_>) -> String {
+    format!("{} {}", command.verb, command.code.unwrap_or_default())
+}
+
+/// What a log tells of the sizes of a command and its reply.
+struct Sizes {
+    /// Octets of the request line, where the request has nothing behind its head.
+    line: Option<u64>,
+    body: Option<u64>,
+}
+
+impl Sizes {
+    fn of(command: CommandRef<'_>) -> Self {
+        let line = u64::try_from(command.request.len()).unwrap_or(u64::MAX);
+        // A request with a body of its own, or with a masked line, has no length to compare.
+        let plain = ["GET", "HEAD"].contains(&command.verb) && !command.request.contains("***");
+        Self {
+            line: plain.then_some(line),
+            body: command.body_octets,
+        }
+    }
+
+    /// Lengths of the heads of request and reply, where enough is told.
+    fn lengths(&self, (asked, answered): (u64, u64)) -> (Option<u64>, Option<u64>) {
+        let beyond = |all: u64, told: Option<u64>| all.checked_sub(told?);
+        (beyond(asked, self.line), beyond(answered, self.body))
+    }
 }
 
 #[cfg(test)]
@@ -106,13 +134,17 @@ mod tests {
     #[test]
     fn heads_of_the_usual_length_speak_for_a_pair() {
         let mut overheads = Overheads::default();
-        assert!(overheads.gain(get("/a", 13).borrowed(), (80, 255)).abs() < 1e-9);
+        assert!(overheads.of(get("/a", 13).borrowed()).gain((80, 255)).abs() < 1e-9);
         for path in ["/a", "/bcd", "/index.html", "/x", "/yy"] {
             let asked = 13 + path.len() as u64 + 60;
-            overheads.learn(get(path, 13).borrowed(), (asked, 13 + 242), 1.0);
+            overheads.learn(get(path, 13).borrowed(), &[(asked, 13 + 242)], 1.0);
         }
-        let right = overheads.gain(get("/zzzz", 99).borrowed(), (13 + 5 + 60, 99 + 242));
-        let wrong = overheads.gain(get("/zzzz", 99).borrowed(), (13 + 5 + 61, 99 + 243));
+        let right = overheads
+            .of(get("/zzzz", 99).borrowed())
+            .gain((13 + 5 + 60, 99 + 242));
+        let wrong = overheads
+            .of(get("/zzzz", 99).borrowed())
+            .gain((13 + 5 + 61, 99 + 243));
         assert!(right > 4.0 && wrong < -1.0, "{right} {wrong}");
     }
 }

@@ -3,17 +3,18 @@
 use crate::model::{Nanos, Span};
 
 use super::clock::Clock;
-use super::component::{self, Edge, Edges};
+use super::component;
 use super::fit::{self, Constraint, Line};
+use super::groups::{Edge, Edges};
 use super::jitter::Placed;
 use super::order::Order;
 use super::overhead::Overheads;
-use super::pairing::{Known, Pairing};
-use super::rows;
+use super::pairing::Pairing;
 use super::settled::{Learnt, Settled, Verdict, claimed_pairs, nearly_same};
 use super::share::Lack;
 use super::view::View;
 use super::vote;
+use super::weighing::{Known, Weighing};
 
 /// Times that clock and pairs are found anew from each other.
 const ROUNDS: usize = 6;
@@ -209,18 +210,24 @@ impl View<'_> {
         let known = self.known(clock, &offset_at, learnt);
         let threads = self.wires.threads;
         let edges = threads.gather(pairings.len(), |rows| {
-            let found = rows.filter_map(|row| Some((row, pairings.get(row)?)));
-            let pairs = found.flat_map(|(row, found)| found.iter().map(move |pair| (row, pair)));
-            let edges = pairs.filter_map(|(row, pairing)| {
-                let score = pairing.score(self, row, &known)?;
-                Some(Edge {
-                    row,
-                    column: (pairing.wire, pairing.place),
-                    score,
-                    places: pairing.places(self, row),
-                })
-            });
-            edges.collect()
+            let mut edges = Vec::new();
+            for row in rows {
+                let Some(found) = pairings.get(row).filter(|found| !found.is_empty()) else {
+                    continue;
+                };
+                let Some(weighing) = Weighing::of(self, row, &known) else {
+                    continue;
+                };
+                edges.extend(found.iter().filter_map(|pairing| {
+                    Some(Edge {
+                        row,
+                        column: (pairing.wire, pairing.place),
+                        score: weighing.score(pairing)?,
+                        places: pairing.places(self, row),
+                    })
+                }));
+            }
+            edges
         });
         let edges = Edges::new(edges);
         let lack = self.lack(&edges, clock);
@@ -265,18 +272,22 @@ impl View<'_> {
         let known = self.known(clock, &offset_at, learnt);
         let mut overheads = Overheads::default();
         for (row, found) in pairings.iter().enumerate() {
-            let Some(command) = self.log(row).and_then(rows::single) else {
+            let Some(weighing) = Weighing::of(self, row, &known) else {
+                continue;
+            };
+            let Some(command) = weighing.command() else {
                 continue;
             };
             let possible: Vec<(u64, u64)> = found
                 .iter()
-                .filter(|pairing| pairing.score(self, row, &known).is_some())
+                .filter(|pairing| weighing.allows(pairing))
                 .filter_map(|pairing| self.slot(pairing.wire, pairing.place?)?.hidden_octets())
                 .collect();
-            let of = u32::try_from(possible.len()).unwrap_or(u32::MAX);
-            for octets in possible {
-                overheads.learn(command, octets, 1.0 / f64::from(of));
+            if possible.is_empty() {
+                continue;
             }
+            let of = u32::try_from(possible.len()).unwrap_or(u32::MAX);
+            overheads.learn(command, &possible, 1.0 / f64::from(of));
         }
         overheads
     }

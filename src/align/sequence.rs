@@ -10,11 +10,9 @@ use super::turn::{Turn, turns};
 /// Cells of a dynamic programme; beyond that the sides are laid in order without it.
 const MAX_CELLS: usize = 1 << 22;
 
-/// What laying a log session on a wire session gave.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Laid {
-    /// All exchanges, in order, each marked with who saw it.
-    pub(super) exchanges: Vec<Exchange>,
+/// How far a log session and a wire session tell the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
     /// Sizes that agree to the octet, and clear commands that agree in word and code.
     pub(super) agreeing: usize,
     /// Commands of the log without a place on the wire, and exchanges of the wire that a log of every command lacks.
@@ -23,49 +21,105 @@ pub(super) struct Laid {
 
 /// A command as the log tells it, with the line that does.
 #[derive(Clone, Copy)]
-struct Told<'a> {
+pub(super) struct Told<'a> {
     command: CommandRef<'a>,
     line: Option<LineRef>,
 }
 
-/// Lays the commands of `log` on `wire`.
-pub(super) fn lay(wire: &WireSession, log: &LogSession) -> Laid {
+/// A step of a conversation, by whoever tells of it.
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    /// In the clear, and what the log says of it.
+    Clear(&'a Exchange, Option<Told<'a>>),
+    /// Hidden, and told by nobody.
+    Inferred(&'a Exchange),
+    /// Hidden, from the first turn to the last, and what the log says of it.
+    Hidden(Turn<'a>, Turn<'a>, Option<Told<'a>>),
+    /// Told by the log alone.
+    Untold(Told<'a>),
+}
+
+/// All exchanges of `wire` with what `log` tells of them, in order, each marked with who saw it.
+pub(super) fn lay(wire: &WireSession, log: &LogSession) -> Vec<Exchange> {
+    let mut exchanges = Vec::new();
     let told = told(log);
-    let mut laid = Laid::default();
-    let clear: Vec<&Exchange> = wire.exchanges.iter().collect();
+    walk(wire, log, &told, |step| exchanges.push(step.exchange()));
+    exchanges
+}
+
+/// How far `wire` and `log`, of which all is `told`, tell the same.
+pub(super) fn count(wire: &WireSession, log: &LogSession, told: &[Told<'_>]) -> Counts {
+    walk(wire, log, told, |_| {})
+}
+
+/// Lays what is `told` by `log` on `wire`, and takes each step.
+fn walk<'a>(
+    wire: &'a WireSession,
+    log: &LogSession,
+    told: &'a [Told<'a>],
+    mut take: impl FnMut(Step<'a>),
+) -> Counts {
+    let mut counts = Counts::default();
+    let clear = wire.exchanges.as_slice();
     let partner = pair_up(clear.len(), told.len(), |i, j| {
-        clear
-            .get(i)
-            .zip(told.get(j))
-            .map_or(0, |(exchange, told)| likeness(exchange, told.command))
+        let both = clear.get(i).zip(told.get(j));
+        both.map_or(0, |(exchange, told)| likeness(exchange, told.command))
     });
     let mut next = 0;
-    for (exchange, told_at) in clear.iter().zip(&partner) {
-        let mut merged = (*exchange).clone();
-        if let Some(told_at) = *told_at {
+    for (at, exchange) in clear.iter().enumerate() {
+        let told_at = partner.get(at).copied().flatten();
+        if let Some(told_at) = told_at {
             if wire.encryption == Encryption::None {
-                push_untold(&mut laid, told.get(next..told_at).unwrap_or_default());
+                let between = told.get(next..told_at).unwrap_or_default();
+                counts.left_over += between.len();
+                for told in between {
+                    take(Step::Untold(*told));
+                }
             }
             next = told_at + 1;
-            if let Some(told) = told.get(told_at) {
-                merge(&mut merged, *told);
-                laid.agreeing += 1;
-            }
+            counts.agreeing += 1;
         } else if log.every_command && !exchange.verb.is_greeting() && !exchange.request.is_empty()
         {
-            laid.left_over += 1;
+            counts.left_over += 1;
         }
-        laid.exchanges.push(merged);
+        let told = told_at.and_then(|at| told.get(at).copied());
+        take(Step::Clear(exchange, told));
     }
     let rest = told.get(next..).unwrap_or_default();
     if wire.encryption == Encryption::None {
-        push_untold(&mut laid, rest);
+        counts.left_over += rest.len();
+        for told in rest {
+            take(Step::Untold(*told));
+        }
     } else if rest.is_empty() {
-        laid.exchanges.extend_from_slice(&wire.inferred);
+        for exchange in &wire.inferred {
+            take(Step::Inferred(exchange));
+        }
     } else {
-        lay_hidden(&mut laid, &turns(&wire.bursts), rest);
+        walk_hidden(&turns(&wire.bursts), rest, &mut counts, take);
     }
-    laid
+    counts
+}
+
+impl Step<'_> {
+    fn exchange(self) -> Exchange {
+        match self {
+            // The wire's words stay; the log adds its line.
+            Self::Clear(exchange, Some(told)) => Exchange {
+                seen: Seen::Both,
+                line: told.line,
+                ..exchange.clone()
+            },
+            Self::Clear(exchange, None) | Self::Inferred(exchange) => exchange.clone(),
+            Self::Hidden(first, last, told) => {
+                let nobody = || Exchange::new(Verb::default(), String::new(), Seen::Inferred);
+                let mut exchange = told.map_or_else(nobody, from_log);
+                first.stamp_through(last, &mut exchange);
+                exchange
+            }
+            Self::Untold(told) => from_log(told),
+        }
+    }
 }
 
 /// The exchanges of `wire` alone.
@@ -131,7 +185,7 @@ pub fn untold(log: &LogSession, wanted: impl Fn(Said<'_>) -> bool) -> Vec<Exchan
 }
 
 /// What the log tells, command by command.
-fn told(log: &LogSession) -> Vec<Told<'_>> {
+pub(super) fn told(log: &LogSession) -> Vec<Told<'_>> {
     let mut listed = log.events.iter().filter_map(|event| {
         Some(Told {
             command: event.command()?,
@@ -204,9 +258,12 @@ fn tag(request: &str) -> Option<(&str, &str)> {
 }
 
 /// For each of `left` items the one of `right` items it belongs to, in order on both sides, so that
-/// the sum of `worth` is greatest.
+/// the sum of `worth` is greatest. Where there are none on one side, there is nothing to tell.
 fn pair_up(left: usize, right: usize, worth: impl Fn(usize, usize) -> u32) -> Vec<Option<usize>> {
     let width = right + 1;
+    if left == 0 || right == 0 {
+        return Vec::new();
+    }
     if left.saturating_mul(right) > MAX_CELLS {
         return in_order(left, right, worth);
     }
@@ -256,20 +313,6 @@ fn in_order(left: usize, right: usize, worth: impl Fn(usize, usize) -> u32) -> V
         .collect()
 }
 
-/// The wire's words stay; the log adds its line.
-fn merge(exchange: &mut Exchange, told: Told<'_>) {
-    exchange.seen = Seen::Both;
-    exchange.line = told.line;
-}
-
-/// Commands that only the log knows.
-fn push_untold(laid: &mut Laid, told: &[Told<'_>]) {
-    for told in told {
-        laid.left_over += 1;
-        laid.exchanges.push(from_log(*told));
-    }
-}
-
 fn from_log(told: Told<'_>) -> Exchange {
     let command = told.command;
     // Without words is only the greeting.
@@ -288,12 +331,7 @@ fn from_log(told: Told<'_>) -> Exchange {
 }
 
 impl Turn<'_> {
-    /// Gives an exchange the wire's times and sizes, the sizes only where the log has none.
-    fn stamp(self, exchange: &mut Exchange) {
-        self.stamp_through(self, exchange);
-    }
-
-    /// The same for an exchange that reaches from this turn to the end of `last`.
+    /// Gives an exchange that reaches from this turn to the end of `last` the wire's times and sizes, the sizes only where the log has none.
     fn stamp_through(self, last: Self, exchange: &mut Exchange) {
         exchange.start = self.asked.or(self.answered).map(|burst| burst.start);
         exchange.asked = last.asked.map(|burst| burst.end);
@@ -329,49 +367,52 @@ enum Move {
 const SKIP_COMMAND: i32 = -6;
 const SKIP_TURN: i32 = -4;
 
-/// Lays hidden commands on turns, so that sizes agree best.
-fn lay_hidden(laid: &mut Laid, turns: &[Turn<'_>], told: &[Told<'_>]) {
+/// Lays hidden commands on turns, so that sizes agree best, and takes each step.
+fn walk_hidden<'a>(
+    turns: &[Turn<'a>],
+    told: &'a [Told<'a>],
+    counts: &mut Counts,
+    mut take: impl FnMut(Step<'a>),
+) {
     if turns.len().saturating_mul(told.len()) > MAX_CELLS {
-        return push_untold(laid, told);
+        counts.left_over += told.len();
+        for told in told {
+            take(Step::Untold(*told));
+        }
+        return;
     }
-    let moves = best_moves(turns, told);
     let (mut i, mut j) = (0, 0);
-    for step in moves {
-        let (turn, command) = (
-            turns.get(i).copied().unwrap_or_default(),
-            told.get(j).copied(),
-        );
-        match (step, command) {
-            (Move::One, Some(told)) => {
-                let mut exchange = from_log(told);
-                laid.agreeing += usize::try_from(agreement(told.command, &[turn]).0).unwrap_or(0);
-                turn.stamp(&mut exchange);
-                laid.exchanges.push(exchange);
+    for step in best_moves(turns, told) {
+        let turn = turns.get(i).copied().unwrap_or_default();
+        match (step, told.get(j).copied()) {
+            (Move::One, Some(command)) => {
+                counts.agreeing += agreeing(command, &[turn]);
+                take(Step::Hidden(turn, turn, Some(command)));
                 (i, j) = (i + 1, j + 1);
             }
-            (Move::Two, Some(told)) => {
+            (Move::Two, Some(command)) => {
                 let last = turns.get(i + 1).copied().unwrap_or_default();
-                let mut exchange = from_log(told);
-                laid.agreeing +=
-                    usize::try_from(agreement(told.command, &[turn, last]).0).unwrap_or(0);
-                turn.stamp_through(last, &mut exchange);
-                laid.exchanges.push(exchange);
+                counts.agreeing += agreeing(command, &[turn, last]);
+                take(Step::Hidden(turn, last, Some(command)));
                 (i, j) = (i + 2, j + 1);
             }
-            (Move::SkipCommand, Some(told)) => {
-                laid.left_over += 1;
-                laid.exchanges.push(from_log(told));
+            (Move::SkipCommand, Some(command)) => {
+                counts.left_over += 1;
+                take(Step::Untold(command));
                 j += 1;
             }
             _ => {
-                let mut exchange = Exchange::new(Verb::default(), String::new(), Seen::Inferred);
-                turn.stamp(&mut exchange);
-                laid.left_over += usize::from(!told.is_empty() && turn.asked.is_some());
-                laid.exchanges.push(exchange);
+                counts.left_over += usize::from(turn.asked.is_some());
+                take(Step::Hidden(turn, turn, None));
                 i += 1;
             }
         }
     }
+}
+
+/// Sizes of a command that agree with what `turns` hold.
+fn agreeing(told: Told<'_>, turns: &[Turn<'_>]) -> usize {
+    usize::try_from(agreement(told.command, turns).0).unwrap_or(0)
 }
 
 /// The steps of greatest worth from the start to the end of both sides.

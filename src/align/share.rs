@@ -1,7 +1,7 @@
 //! How much of a log the capture has, and how much of it a clock explains.
 
 use super::clock::Clock;
-use super::component::Edges;
+use super::groups::Edges;
 use super::settled::Settled;
 use super::view::View;
 

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use crate::model::{Endpoint, Nanos, Span, WireSession};
 
 use super::clock::{Clock, Step};
-use super::component::Column;
 use super::fit::{self, Constraint};
+use super::groups::Column;
 use super::settled::{Settled, Verdict};
 use super::share::Share;
 use super::stretches::{self, ENOUGH, Stretch};

@@ -11,8 +11,9 @@ use super::candidates::Index;
 use super::clock::Clock;
 use super::evidence::{self, Background, Evidence};
 use super::figure::Figure;
-use super::moment;
+use super::moment::{self, Moments};
 use super::pairing::Pairing;
+use super::row::Row;
 use super::rows::{self, Slot};
 use super::settled::Settled;
 use super::translation::{Own, Translation};
@@ -33,6 +34,9 @@ pub(super) struct Wires<'a> {
     pub(super) threads: Threads,
     pub(super) before: &'a Before,
     slots: Vec<OnceLock<Vec<Slot<'a>>>>,
+    moments: Vec<OnceLock<Box<Moments>>>,
+    /// Of which the capture has holes or lacks the beginning.
+    damaged: Vec<bool>,
 }
 
 impl<'a> Wires<'a> {
@@ -49,8 +53,16 @@ impl<'a> Wires<'a> {
             origin,
             threads,
             before,
-            slots: (0..sessions.len()).map(|_| OnceLock::new()).collect(),
+            slots: sessions.iter().map(|_| OnceLock::new()).collect(),
+            moments: sessions.iter().map(|_| OnceLock::new()).collect(),
+            damaged: sessions.iter().map(evidence::damaged).collect(),
         }
+    }
+
+    /// When the things happened in a session that a log may tell of.
+    pub(super) fn moments(&self, wire: usize) -> Option<&Moments> {
+        let (cell, wire) = self.moments.get(wire).zip(self.sessions.get(wire))?;
+        Some(cell.get_or_init(|| Box::new(Moments::of(wire))))
     }
 
     /// The places of a connection where one request was answered.
@@ -137,9 +149,12 @@ impl<'a> View<'a> {
     }
 
     /// Whether the two can be the same at all, whatever the clock.
-    pub(super) fn allows(&self, wire: &WireSession, log: &LogSession) -> bool {
-        let background = &self.wires.background;
-        background.possible(wire, log, &self.translation, self.own)
+    pub(super) fn allows(&self, wire: usize, log: &LogSession) -> bool {
+        let damaged = self.wires.damaged.get(wire).is_some_and(|&damaged| damaged);
+        self.wire(wire).is_some_and(|wire| {
+            let background = &self.wires.background;
+            background.possible((wire, damaged), log, &self.translation, self.own)
+        })
     }
 
     /// Whether what was given out before leaves the log session of `row` and a wire session to each other.
@@ -156,8 +171,8 @@ impl<'a> View<'a> {
         self.wires
             .index
             .any(log, &self.translation)
+            .filter(|&at| self.allows(at, log))
             .filter_map(|at| self.wires.sessions.get(at))
-            .filter(|wire| self.allows(wire, log))
     }
 
     /// What the log means by the octets of a reply, where it has a line for each exchange.
@@ -184,13 +199,11 @@ impl<'a> View<'a> {
         let Some(log) = self.log(row) else {
             return Vec::new();
         };
-        let possible = self.wires.index.any(log, &self.translation).filter(|&at| {
-            let wire = self.wire(at);
-            self.is_open(row, at) && wire.is_some_and(|wire| self.allows(wire, log))
-        });
+        let possible = self.wires.index.any(log, &self.translation);
+        let possible = possible.filter(|&at| self.is_open(row, at) && self.allows(at, log));
         let (Some(command), Some(event)) = (rows::single(log), log.events.first()) else {
             return possible
-                .filter_map(|at| moment::shared_offsets(self.wire(at)?, log, Span::ZERO))
+                .filter_map(|at| moment::shared_offsets(self.wires.moments(at)?, log, Span::ZERO))
                 .collect();
         };
         possible
@@ -225,13 +238,18 @@ impl<'a> View<'a> {
         let mut found = Vec::new();
         let single = rows::single(log).is_some();
         for at in self.wires.index.within(log, &self.translation, times) {
-            let Some(wire) = self.wire(at) else { continue };
-            if !self.is_open(row, at) || !self.allows(wire, log) {
+            if !self.is_open(row, at) || !self.allows(at, log) {
                 continue;
             }
             if !single {
-                let allowed = moment::shared_offsets(wire, log, coarse).filter(near);
-                found.extend(allowed.map(|range| Pairing::new(at, None, range)));
+                let moments = self.wires.moments(at);
+                let allowed =
+                    moments.and_then(|moments| moment::shared_offsets(moments, log, coarse));
+                found.extend(
+                    allowed
+                        .filter(near)
+                        .map(|range| Pairing::new(at, None, range)),
+                );
                 continue;
             }
             let Some(event) = log.events.first() else {
@@ -252,8 +270,8 @@ impl<'a> View<'a> {
     pub(super) fn only(&self, row: usize, coarse: Span) -> Option<Pairing> {
         let mut found = self.gather_row(row, coarse);
         let only = found.pop().filter(|_| found.is_empty())?;
-        only.tell(self, row, &mut Evidence::default())
-            .then_some(only)
+        let told = Row::of(self, row)?.tell(&only, &mut Evidence::default());
+        told.then_some(only)
     }
 
     /// Whether all of `log` took place while the capture ran.

@@ -8,6 +8,7 @@ use super::join::settle_all;
 use super::moment;
 use super::settled::Settled;
 use super::view::{View, Wires};
+use super::weighing::Weighing;
 use crate::model::Threads;
 
 /// Candidates that are told of at most.
@@ -91,6 +92,9 @@ fn of_row(
     for coarse in offsets {
         let offset_at = |at: Nanos| clock.offset_at(at) - coarse;
         let known = view.known(clock, &offset_at, &settled.learnt);
+        let Some(weighing) = Weighing::of(view, row, &known) else {
+            continue;
+        };
         for pairing in view.gather_row(row, coarse) {
             if !wanted(pairing.wire) {
                 continue;
@@ -99,21 +103,21 @@ fn of_row(
                 continue;
             };
             let mut evidence = Evidence::told();
-            if !pairing.tell(view, row, &mut evidence) {
+            if !weighing.row().tell(&pairing, &mut evidence) {
                 continue;
             }
             let verdict = chosen
                 .filter(|verdict| verdict.wire == pairing.wire && verdict.place == pairing.place);
             let score = verdict
                 .map(|verdict| verdict.score)
-                .or_else(|| pairing.score(view, row, &known));
+                .or_else(|| weighing.score(&pairing));
             let candidate = Candidate {
                 log: number,
                 wire: pairing.wire,
                 joined: verdict.is_some_and(|verdict| verdict.is_clear()),
                 score,
-                miss: pairing
-                    .miss(wire, &known)
+                miss: known
+                    .miss(&pairing, wire)
                     .copysign(pairing.lo - offset_at(wire.start).as_seconds_f64()),
                 terms: evidence.reasons.unwrap_or_default(),
             };
@@ -133,18 +137,18 @@ fn of_row(
 /// The wire session that would fit but for its time, and is least far from it.
 fn nearest(view: &View<'_>, settled: &Settled, row: usize) -> Option<Candidate> {
     let log = view.log(row)?;
-    let distance = |wire: &WireSession| {
-        let offset: Span = settled.clock.offset_at(wire.start);
-        let (lo, hi) = moment::shared_offsets(wire, log, offset)?;
+    let distance = |at: usize| {
+        let offset: Span = settled.clock.offset_at(view.wire(at)?.start);
+        let (lo, hi) = moment::shared_offsets(view.wires.moments(at)?, log, offset)?;
         Some(if lo > 0.0 { lo } else { hi.min(0.0) })
     };
     let possible = view
         .wires
         .index
         .any(log, &view.translation)
-        .filter(|&at| view.wire(at).is_some_and(|wire| view.allows(wire, log)));
+        .filter(|&at| view.allows(at, log));
     let (wire, miss) = possible
-        .filter_map(|at| Some((at, distance(view.wire(at)?)?)))
+        .filter_map(|at| Some((at, distance(at)?)))
         .min_by(|(_, one), (_, other)| one.abs().total_cmp(&other.abs()))?;
     Some(Candidate {
         log: *view.mine.get(row)?,

@@ -88,7 +88,7 @@ impl Detour<'_> {
     fn leave(&mut self, row: usize, so_far: f64, barred: impl Fn(usize) -> bool) {
         let matching = self.matching;
         let own = matching.column(row);
-        let edges = matching.edges.get(row).into_iter().flatten();
+        let edges = matching.of_row(row).iter();
         for &edge in edges.filter(|edge| Some(edge.column) != own && !barred(edge.column)) {
             if self.reach(edge.column, so_far + matching.reduced(row, edge)) {
                 self.note(edge.column, Before::Row(row));

@@ -1,0 +1,212 @@
+//! What a possible pair is worth under what is known of clock and order.
+
+use std::cell::{Cell, OnceCell};
+
+use smallvec::SmallVec;
+
+use crate::model::{CommandRef, LogSession, Nanos, Span, WireSession};
+
+use super::evidence::{Background, Within};
+use super::fit::Slack;
+use super::moment;
+use super::order::{Between, Order};
+use super::overhead::{Heads, Overheads};
+use super::pairing::Pairing;
+use super::row::Row;
+use super::rows::Slot;
+use super::view::View;
+
+/// Times may miss by this much beside the clock's bound.
+const TIME_SLACK: f64 = 0.05;
+/// Times that miss by more than this are another session's.
+const TIME_LIMIT: f64 = 0.6;
+/// What each second costs by which times miss: ten times less likely for each tenth.
+const MISS: f64 = 23.0;
+/// What each second costs by which the order of the lines misses, and the most.
+const DISORDER: f64 = 200.0;
+const DISORDER_MOST: f64 = 10.0;
+
+/// What weighing goes by.
+pub(super) struct Known<'a> {
+    pub(super) background: &'a Background,
+    pub(super) order: &'a Order,
+    pub(super) overheads: &'a Overheads,
+    /// Offset beside the coarse one.
+    pub(super) offset_at: &'a (dyn Fn(Nanos) -> Span + Sync),
+    /// Bound of the clock and resolution of the stamps, in seconds.
+    pub(super) bound: f64,
+    pub(super) resolution: f64,
+    /// By how much more than usual lines were late and stamps lagged.
+    pub(super) looser: Slack,
+    /// Share of the log's sessions that are not on the wire.
+    pub(super) share: f64,
+}
+
+impl Known<'_> {
+    fn slack(&self) -> f64 {
+        self.bound + TIME_SLACK
+    }
+
+    /// Within how many seconds a line must have been written.
+    fn window(&self) -> f64 {
+        self.resolution + 2.0 * self.slack() + self.looser.late + self.looser.lag
+    }
+
+    /// Seconds by which the times of `pairing` with `wire` miss what the clock allows.
+    pub(super) fn miss(&self, pairing: &Pairing, wire: &WireSession) -> f64 {
+        let offset = (self.offset_at)(wire.start).as_seconds_f64();
+        let early = pairing.lo - offset - self.looser.late;
+        let late = offset - pairing.hi - self.looser.lag;
+        (early.max(late) - self.slack()).max(0.0)
+    }
+}
+
+/// A row under what is known.
+pub(super) struct Weighing<'r, 'a> {
+    row: Row<'r, 'a>,
+    known: &'r Known<'r>,
+    /// The widest that its lines may lie apart from what they tell of.
+    within: Within,
+    /// What the order of the log says of its lines, and how many seconds that leaves.
+    around: OnceCell<SmallVec<[(u64, Between, f64); 2]>>,
+    /// The last that was asked for, as most pairs of a row have the same.
+    rarity: Cell<Option<(Within, f64)>>,
+    heads: OnceCell<Option<Heads<'r>>>,
+}
+
+/// A pair that can be.
+struct Fitting {
+    miss: f64,
+    disorder: f64,
+    within: Within,
+    worth: f64,
+}
+
+impl<'r, 'a> Weighing<'r, 'a> {
+    pub(super) fn of(view: &'r View<'a>, row: usize, known: &'r Known<'r>) -> Option<Self> {
+        let row = Row::of(view, row)?;
+        let window = known.window();
+        let within = Within {
+            opening: window,
+            // One line tells of one moment.
+            closing: if is_one_line(row.log) {
+                f64::INFINITY
+            } else {
+                window
+            },
+        };
+        Some(Self {
+            row,
+            known,
+            within,
+            around: OnceCell::new(),
+            rarity: Cell::new(None),
+            heads: OnceCell::new(),
+        })
+    }
+
+    /// The row without what is known.
+    pub(super) const fn row(&self) -> &Row<'r, 'a> {
+        &self.row
+    }
+
+    /// The row's command, where the log has a line for each exchange.
+    pub(super) fn command(&self) -> Option<CommandRef<'a>> {
+        self.row.command
+    }
+
+    /// Whether a pair has a score at all.
+    pub(super) fn allows(&self, pairing: &Pairing) -> bool {
+        self.fitting(pairing).is_some()
+    }
+
+    /// The score of a pair; `None` when the times are too far apart or it cannot be.
+    pub(super) fn score(&self, pairing: &Pairing) -> Option<f64> {
+        let fitting = self.fitting(pairing)?;
+        let mut score = fitting.worth + self.rarity(fitting.within);
+        score -= MISS * fitting.miss + (DISORDER * fitting.disorder).min(DISORDER_MOST);
+        let view = self.row.view;
+        let slot = pairing
+            .place
+            .and_then(|place| view.slot(pairing.wire, place));
+        if let Some(octets) = slot.and_then(Slot::hidden_octets)
+            && let Some(heads) = self.heads()
+        {
+            score += heads.gain(octets);
+        }
+        Some(score)
+    }
+
+    fn fitting(&self, pairing: &Pairing) -> Option<Fitting> {
+        let view = self.row.view;
+        let miss = self.known.miss(pairing, view.wire(pairing.wire)?);
+        if miss > TIME_LIMIT {
+            return None;
+        }
+        let mut within = self.within;
+        let mut disorder = 0.0f64;
+        let places = pairing.places(view, self.row.at);
+        for (at, &(line, window)) in places.iter().enumerate() {
+            let (between, length) = self.around(line);
+            disorder = disorder.max(between.miss(window));
+            if at == 0 {
+                within.opening = within.opening.min(length);
+            } else {
+                within.closing = within.closing.min(length);
+            }
+        }
+        if pairing.place.is_some() && disorder > 0.0 {
+            return None;
+        }
+        Some(Fitting {
+            miss,
+            disorder,
+            within,
+            worth: pairing.worth(&self.row)?,
+        })
+    }
+
+    /// What the order of the log says of one of the row's lines.
+    fn around(&self, line: u64) -> (Between, f64) {
+        let around = self.around.get_or_init(|| {
+            let log = self.row.log;
+            let first = log.events.first().filter(|_| self.row.command.is_some());
+            let telling = moment::telling(log).filter(|_| first.is_none());
+            let lines = first.into_iter().chain(telling);
+            let lines = lines.map(|event| {
+                let between = self.known.order.around(event.line.line);
+                let length = between.length().map_or(f64::INFINITY, Span::as_seconds_f64);
+                (event.line.line, between, length)
+            });
+            lines.collect()
+        });
+        let known = around.iter().find(|&&(known, ..)| known == line);
+        known.map_or(
+            (Between::default(), f64::INFINITY),
+            |&(_, between, length)| (between, length),
+        )
+    }
+
+    fn rarity(&self, within: Within) -> f64 {
+        if let Some((known, rarity)) = self.rarity.get()
+            && known == within
+        {
+            return rarity;
+        }
+        let strangers = self.row.view.alike(self.row.at) * self.known.share;
+        let rarity = self.known.background.rarity(strangers, within);
+        self.rarity.set(Some((within, rarity)));
+        rarity
+    }
+
+    fn heads(&self) -> Option<&Heads<'r>> {
+        let heads = || Some(self.known.overheads.of(self.row.command?));
+        self.heads.get_or_init(heads).as_ref()
+    }
+}
+
+/// Whether all that the log has of a session is in one line.
+fn is_one_line(log: &LogSession) -> bool {
+    let lines = || log.events.iter().map(|event| event.line);
+    lines().next() == lines().next_back()
+}
