@@ -3,9 +3,11 @@
 //! The score is in nats: minus the logarithm of the number of unrelated sessions that would be expected to fit as
 //! well, plus what agreeing or missing commands and sizes are worth.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::iter;
 use std::net::IpAddr;
+
+use foldhash::fast::RandomState;
 
 use crate::model::{
     Encryption, Endpoint, Exchange, Forwarded, LogSession, LoggedOctets, LoggedSize, Nanos, Proto,
@@ -41,7 +43,7 @@ const PORT_SAME: f64 = 9.7;
 
 /// How common the sessions of a capture are, by what a log may tell of them.
 pub(super) struct Background {
-    kinds: BTreeMap<Kind, u32>,
+    kinds: HashMap<Kind, u32, RandomState>,
     serves: BTreeMap<(Endpoint, Proto), u32>,
     first: Nanos,
     last: Nanos,
@@ -56,7 +58,7 @@ pub(super) struct Within {
 }
 
 /// A kind of session, as far as a log tells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Kind {
     proto: Option<Proto>,
     peer: Option<IpAddr>,
@@ -65,9 +67,9 @@ struct Kind {
 }
 
 impl Kind {
-    /// Every kind that a log may tell a session by.
-    fn all_of(wire: &WireSession, version: Option<TlsVersion>) -> Vec<Self> {
-        let mut kinds = Vec::new();
+    /// Gives every kind that a log may tell a session by.
+    fn each_of(wire: &WireSession, mut take: impl FnMut(Self)) {
+        let version = wire.tls.as_ref().and_then(|tls| tls.version);
         for proto in [None, Some(wire.proto)] {
             for peer in iter::once(None).chain(wire.named_clients().map(Some)) {
                 for (encryption, version) in [
@@ -75,7 +77,7 @@ impl Kind {
                     (Some(wire.encryption), None),
                     (Some(wire.encryption), version),
                 ] {
-                    kinds.push(Self {
+                    take(Self {
                         proto,
                         peer,
                         encryption,
@@ -84,7 +86,6 @@ impl Kind {
                 }
             }
         }
-        kinds
     }
 }
 
@@ -97,16 +98,13 @@ pub(super) struct Evidence {
 
 impl Background {
     pub(super) fn of(wires: &[WireSession]) -> Self {
-        let mut kinds = BTreeMap::new();
+        let mut kinds = HashMap::default();
         let mut serves = BTreeMap::new();
         for wire in wires {
-            let version = wire.tls.as_ref().and_then(|tls| tls.version);
             *serves
                 .entry((wire.conversation.server, wire.proto))
                 .or_insert(0) += 1;
-            for kind in Kind::all_of(wire, version) {
-                *kinds.entry(kind).or_insert(0) += 1;
-            }
+            Kind::each_of(wire, |kind| *kinds.entry(kind).or_insert(0) += 1);
         }
         let first = wires
             .iter()

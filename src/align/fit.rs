@@ -142,15 +142,16 @@ const GRID_SAMPLE: usize = 600;
 /// `doubt` is how many of them are expected to be wrong pairs. The bounds hold as long as no more of those satisfied are, one in
 /// fifty at most, and even if all that are not satisfied should be right ones.
 pub(super) fn fit(constraints: &[Constraint], doubt: f64) -> Option<Line> {
-    let prompt = prompt(constraints, doubt)?;
+    let mut sweep = Sweep::default();
+    let prompt = fit_within(constraints, doubt, Slack::default(), &mut sweep)?;
     let enough = constraints.len() - constraints.len() / 50;
     if prompt.satisfied >= enough {
         return Some(prompt);
     }
     // A server short of time writes late, another stamps by an old clock: then no clock explains all lines, until they may.
-    let explained = |slack: Slack| {
-        let looser: Vec<Constraint> = constraints.iter().map(|c| c.looser(slack)).collect();
-        depth(&looser, prompt.drift).map_or(0, |(depth, ..)| depth)
+    let mut explained = |slack: Slack| {
+        let looser = constraints.iter().map(|c| c.looser(slack));
+        sweep.over(without_drift(looser, prompt.drift)).depth()
     };
     let tries = LOOSER
         .iter()
@@ -173,14 +174,13 @@ pub(super) fn fit(constraints: &[Constraint], doubt: f64) -> Option<Line> {
     {
         return Some(prompt);
     }
-    let line = fit_within(constraints, doubt, slack)?;
     // Lines that are late look like stamps that lag under a clock that is behind by as much: where either explains the lines
     // and both can be, the bound holds both.
     let other = slack.turned();
-    if slack.late.max(slack.lag) >= CUT_TWICE
-        && explained(other) + constraints.len() / 50 >= explained_by_it
-        && let Some(turned) = fit_within(constraints, doubt, other)
-    {
+    let either = slack.late.max(slack.lag) >= CUT_TWICE
+        && explained(other) + constraints.len() / 50 >= explained_by_it;
+    let line = fit_within(constraints, doubt, slack, &mut sweep)?;
+    if either && let Some(turned) = fit_within(constraints, doubt, other, &mut sweep) {
         return Some(line.holding(turned.range));
     }
     Some(line)
@@ -188,10 +188,16 @@ pub(super) fn fit(constraints: &[Constraint], doubt: f64) -> Option<Line> {
 
 /// The same where lines are late and stamps lag no more than is usual.
 pub(super) fn prompt(constraints: &[Constraint], doubt: f64) -> Option<Line> {
-    fit_within(constraints, doubt, Slack::default())
+    fit_within(constraints, doubt, Slack::default(), &mut Sweep::default())
 }
 
-fn fit_within(constraints: &[Constraint], doubt: f64, slack: Slack) -> Option<Line> {
+/// With `sweep`, which may know the order that the ends of all have.
+fn fit_within(
+    constraints: &[Constraint],
+    doubt: f64,
+    slack: Slack,
+    sweep: &mut Sweep,
+) -> Option<Line> {
     let looser: Vec<Constraint>;
     let constraints = if slack == Slack::default() {
         constraints
@@ -199,7 +205,7 @@ fn fit_within(constraints: &[Constraint], doubt: f64, slack: Slack) -> Option<Li
         looser = constraints.iter().map(|c| c.looser(slack)).collect();
         &looser
     };
-    let (drift, offset) = best_drift(constraints)?;
+    let (drift, offset) = best_drift(constraints, sweep)?;
     let inside: Vec<Constraint> = constraints
         .iter()
         .filter(|c| (c.lo..=c.hi).contains(&(offset + drift * c.at)))
@@ -215,7 +221,8 @@ fn fit_within(constraints: &[Constraint], doubt: f64, slack: Slack) -> Option<Li
     // so many fewer agree.
     let spare = wrong_at_most(doubt).min(inside.len() / 50) + (constraints.len() - inside.len());
     let level = inside.len().saturating_sub(spare).max(1);
-    if let Some((wide_lo, wide_hi)) = stab(constraints, drift, level).filter(|_| spare > 0) {
+    // All are swept at this drift.
+    if let Some((wide_lo, wide_hi)) = sweep.shared_by(level).filter(|_| spare > 0) {
         lo = lo.min(wide_lo);
         hi = hi.max(wide_hi);
     }
@@ -259,41 +266,45 @@ fn likely(constraints: &[Constraint], drift: f64) -> Option<(f64, f64)> {
         })
         .filter(|c| c.lo <= c.hi)
         .collect();
-    let (_, lo, hi) = depth(&prompt, drift)?;
+    let mut sweep = Sweep::default();
+    let prompt = prompt.iter().copied();
+    let (_, lo, hi) = sweep.over(without_drift(prompt, drift)).deepest()?;
     Some((lo, hi))
 }
 
 /// The offsets that most constraints share, from the first stretch of them to the last.
 pub(super) fn shared_range(constraints: &[Constraint]) -> Option<(f64, f64)> {
-    let (most, ..) = depth(constraints, 0.0)?;
-    stab(constraints, 0.0, most)
+    let mut sweep = Sweep::default();
+    let sweep = sweep.over(without_drift(constraints.iter().copied(), 0.0));
+    sweep.shared_by(sweep.depth())
 }
 
-/// The drift at which most constraints share a point, and the middle of what they share there.
-fn best_drift(constraints: &[Constraint]) -> Option<(f64, f64)> {
+/// The drift at which most constraints share a point, and the middle of what they share there: `sweep` is left there.
+fn best_drift(constraints: &[Constraint], sweep: &mut Sweep) -> Option<(f64, f64)> {
     let stride = constraints.len().div_ceil(GRID_SAMPLE).max(1);
     let sample: Vec<Constraint> = constraints.iter().step_by(stride).copied().collect();
     let span = constraints.iter().map(|c| c.at.abs()).fold(0.0, f64::max);
-    let mut drift = search(&sample, 0.0, MAX_DRIFT)?;
+    let mut of_sample = Sweep::default();
+    let mut drift = search(&sample, 0.0, MAX_DRIFT, &mut of_sample)?;
     let mut reach = MAX_DRIFT / f64::from(GRID);
     // Over long times a step of the grid still moves the far end: look closer until it does not.
     while reach * span > 1e-3 {
-        drift = search(&sample, drift, reach)?;
+        drift = search(&sample, drift, reach, &mut of_sample)?;
         reach /= f64::from(GRID);
     }
-    let (_, lo, hi) = depth(constraints, drift)?;
+    let all = constraints.iter().copied();
+    let (_, lo, hi) = sweep.over(without_drift(all, drift)).deepest()?;
     Some((drift, f64::midpoint(lo, hi)))
 }
 
 /// The best drift on a grid of `reach` on either side of `centre`.
-fn search(sample: &[Constraint], centre: f64, reach: f64) -> Option<f64> {
-    let mut sweep = Sweep::default();
+fn search(sample: &[Constraint], centre: f64, reach: f64, sweep: &mut Sweep) -> Option<f64> {
     let tries: Vec<(usize, f64)> = (-GRID..=GRID)
         .map(|step| {
             let drift =
                 (centre + reach * f64::from(step) / f64::from(GRID)).clamp(-MAX_DRIFT, MAX_DRIFT);
-            let deepest = sweep.over(without_drift(sample, drift)).deepest();
-            (deepest.map_or(0, |(depth, ..)| depth), drift)
+            let all = sample.iter().copied();
+            (sweep.over(without_drift(all, drift)).depth(), drift)
         })
         .collect();
     let deepest = tries.iter().map(|&(depth, _)| depth).max()?;
@@ -306,25 +317,12 @@ fn search(sample: &[Constraint], centre: f64, reach: f64) -> Option<f64> {
     equal.get(equal.len() / 2).copied()
 }
 
-/// With the drift taken out: the greatest number of constraints that share a point, and the first
-/// stretch they share.
-fn depth(constraints: &[Constraint], drift: f64) -> Option<(usize, f64, f64)> {
-    let mut sweep = Sweep::default();
-    sweep.over(without_drift(constraints, drift)).deepest()
-}
-
-/// With the drift taken out: from the first to the last point that at least `level` constraints share.
-fn stab(constraints: &[Constraint], drift: f64, level: usize) -> Option<(f64, f64)> {
-    let mut sweep = Sweep::default();
-    sweep
-        .over(without_drift(constraints, drift))
-        .shared_by(level)
-}
-
-fn without_drift(constraints: &[Constraint], drift: f64) -> impl Iterator<Item = (f64, f64)> {
-    constraints
-        .iter()
-        .map(move |c| (c.lo - drift * c.at, c.hi - drift * c.at))
+/// The offsets that each of `constraints` allows, with the drift taken out.
+fn without_drift(
+    constraints: impl Iterator<Item = Constraint>,
+    drift: f64,
+) -> impl Iterator<Item = (f64, f64)> {
+    constraints.map(move |c| (c.lo - drift * c.at, c.hi - drift * c.at))
 }
 
 /// A convex region of (offset, drift), by its corners in order.

@@ -21,8 +21,8 @@ pub(super) struct Pairing {
     pub(super) lo: f64,
     pub(super) hi: f64,
     worth: OnceLock<Option<f64>>,
-    places: OnceLock<Vec<(u64, Window)>>,
-    constraint: OnceLock<Option<Constraint>>,
+    places: OnceLock<Box<[(u64, Window)]>>,
+    constraint: OnceLock<Option<Box<Constraint>>>,
 }
 
 impl Pairing {
@@ -51,10 +51,10 @@ impl Pairing {
     pub(super) fn places(&self, view: &View<'_>, row: usize) -> &[(u64, Window)] {
         self.places.get_or_init(|| {
             let (Some(moments), Some(log)) = (view.wires.moments(self.wire), view.log(row)) else {
-                return Vec::new();
+                return Box::default();
             };
             match self.place {
-                None => moment::places(moments, log),
+                None => moment::places(moments, log).into(),
                 Some(place) => view
                     .slot(self.wire, place)
                     .zip(log.events.first())
@@ -72,18 +72,18 @@ impl Pairing {
         row: usize,
         coarse: Span,
     ) -> Option<Constraint> {
+        let (wire, log) = (view.wire(self.wire)?, view.log(row)?);
+        if let Some(place) = self.place {
+            let event = log.events.first()?;
+            let slot = view.slot(self.wire, place)?;
+            return Some(slot.window.constraint(event, log.lag, coarse, view.origin));
+        }
         let constraint = self.constraint.get_or_init(|| {
-            let (wire, log) = (view.wire(self.wire)?, view.log(row)?);
-            if let Some(place) = self.place {
-                let event = log.events.first()?;
-                let slot = view.slot(self.wire, place)?;
-                return Some(slot.window.constraint(event, log.lag, coarse, view.origin));
-            }
             let moments = view.wires.moments(self.wire)?;
             let events = moment::constraints(moments, log, coarse, view.origin);
             let commands = moment::command_constraints(wire, log, coarse, view.origin);
-            Constraint::shared(events.chain(commands))
+            Constraint::shared(events.chain(commands)).map(Box::new)
         });
-        *constraint
+        constraint.as_deref().copied()
     }
 }

@@ -1,10 +1,20 @@
 //! Where intervals overlap most, by a sweep over their ends in order.
 
-/// The ends of intervals, each kind in order. It is used again from one sweep to the next, so that nothing is allocated anew.
+/// The ends of intervals, each kind in order.
+///
+/// It is used again from one sweep to the next: nothing is allocated anew, and intervals that come again a little moved, as they do under one drift after
+/// another, are nearly in order already.
 #[derive(Default)]
 pub(super) struct Sweep {
-    opens: Vec<Key>,
-    closes: Vec<Key>,
+    opens: Ends,
+    closes: Ends,
+}
+
+/// Ends of one kind in order, each with the number of its interval.
+#[derive(Default)]
+struct Ends {
+    sorted: Vec<(Key, u32)>,
+    given: Vec<Key>,
 }
 
 /// A number that has the order of [`f64::total_cmp`] as an integer: integers are sorted several times as fast.
@@ -16,7 +26,7 @@ impl Key {
         Self(Self::turned(number.to_bits().cast_signed()))
     }
 
-    const fn number(self) -> f64 {
+    pub(super) const fn number(self) -> f64 {
         f64::from_bits(Self::turned(self.0).cast_unsigned())
     }
 
@@ -26,18 +36,77 @@ impl Key {
     }
 }
 
+impl Ends {
+    fn keys(&self) -> impl Iterator<Item = Key> {
+        self.sorted.iter().map(|&(key, _)| key)
+    }
+
+    /// Puts those that were given in order, beginning from the order that those before them had.
+    fn sort(&mut self) {
+        let known = self.sorted.len() == self.given.len();
+        if known {
+            for (key, interval) in &mut self.sorted {
+                let place = usize::try_from(*interval).unwrap_or(usize::MAX);
+                *key = self.given.get(place).copied().unwrap_or(*key);
+            }
+        } else {
+            self.sorted.clear();
+            self.sorted.extend(self.given.iter().copied().zip(0..));
+        }
+        if !known || !nearly_sorted(&mut self.sorted) {
+            self.sorted.sort_unstable();
+        }
+    }
+}
+
+/// Sorts what takes few exchanges of neighbours; false where it took too many and is left as it is.
+fn nearly_sorted(ends: &mut [(Key, u32)]) -> bool {
+    let mut left = ends.len() * EXCHANGES;
+    for from in 1..ends.len() {
+        let mut at = from;
+        while let Some([before, here]) = ends.get_mut(at - 1..=at)
+            && before.0 > here.0
+        {
+            std::mem::swap(before, here);
+            at -= 1;
+            if at == 0 {
+                break;
+            }
+            left = left.saturating_sub(1);
+        }
+        if left == 0 {
+            return false;
+        }
+    }
+    true
+}
+
 impl Sweep {
     /// Takes these intervals in place of those before.
     pub(super) fn over(&mut self, intervals: impl Iterator<Item = (f64, f64)>) -> &Self {
-        self.opens.clear();
-        self.closes.clear();
+        self.opens.given.clear();
+        self.closes.given.clear();
         for (lo, hi) in intervals {
-            self.opens.push(Key::of(lo));
-            self.closes.push(Key::of(hi));
+            self.opens.given.push(Key::of(lo));
+            self.closes.given.push(Key::of(hi));
         }
-        self.opens.sort_unstable();
-        self.closes.sort_unstable();
+        self.opens.sort();
+        self.closes.sort();
         self
+    }
+
+    /// The greatest number of intervals that share a point.
+    pub(super) fn depth(&self) -> usize {
+        let (opens, closes) = (&self.opens.sorted, &self.closes.sorted);
+        let (mut opened, mut closed, mut most) = (0usize, 0, 0);
+        // Behind the last that opens no more are shared.
+        while let (Some((open, _)), Some((close, _))) = (opens.get(opened), closes.get(closed)) {
+            let opens = usize::from(open <= close);
+            opened += opens;
+            closed += 1 - opens;
+            most = most.max(opened.saturating_sub(closed));
+        }
+        most
     }
 
     /// The greatest number of intervals that share a point, and the first stretch they share.
@@ -64,7 +133,7 @@ impl Sweep {
 
     /// Calls `each` with every stretch between neighbouring ends and how many intervals cover it.
     fn stretches(&self, mut each: impl FnMut(usize, f64, f64)) {
-        let (mut opens, mut closes) = (self.opens.iter(), self.closes.iter());
+        let (mut opens, mut closes) = (self.opens.keys(), self.closes.keys());
         let (mut next_open, mut next_close) = (opens.next(), closes.next());
         let mut level = 0usize;
         let mut before: Option<f64> = None;
@@ -89,6 +158,9 @@ impl Sweep {
         }
     }
 }
+
+/// Exchanges of neighbours for each end, above which a sort from the beginning takes less.
+const EXCHANGES: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -119,7 +191,27 @@ mod tests {
             let mut sweep = Sweep::default();
             let (depth, lo, hi) = sweep.over(intervals.iter().copied()).deepest().unwrap();
             prop_assert_eq!(depth, most);
+            prop_assert_eq!(sweep.depth(), most);
             prop_assert!(at(f64::midpoint(lo, hi)) == most);
+        }
+
+        #[test]
+        fn what_was_swept_before_does_not_matter(
+            before in proptest::collection::vec((-9i32..9, 0i32..9), 0..40),
+            intervals in proptest::collection::vec((-9i32..9, 0i32..9), 0..40),
+        ) {
+            let ends = |intervals: &[(i32, i32)]| -> Vec<(f64, f64)> {
+                let ends = intervals.iter().map(|&(lo, length)| (f64::from(lo), f64::from(lo + length)));
+                ends.collect()
+            };
+            let mut used = Sweep::default();
+            used.over(ends(&before).into_iter());
+            let (mut new, intervals) = (Sweep::default(), ends(&intervals));
+            let used = used.over(intervals.iter().copied());
+            let new = new.over(intervals.iter().copied());
+            prop_assert_eq!(used.deepest(), new.deepest());
+            prop_assert_eq!(used.shared_by(2), new.shared_by(2));
+            prop_assert_eq!(used.depth(), new.deepest().map_or(0, |(depth, ..)| depth));
         }
 
         #[test]

@@ -64,17 +64,19 @@ pub(super) fn thinned(rows: &[usize], possible: impl Fn(usize) -> Vec<(f64, f64)
 
 /// Where votes begin and end, in order, each with its weight.
 fn ends(offsets: &[Vec<(f64, f64)>]) -> Vec<(f64, f64)> {
-    let mut ends: Vec<(f64, f64)> = Vec::new();
+    let mut ends: Vec<(Key, Reverse<Key>)> = Vec::new();
     for row in offsets {
         #[expect(clippy::cast_precision_loss, reason = "a count of pairs")]
         let weight = 1.0 / (row.len() as f64).sqrt();
         for &(lo, hi) in row {
-            ends.push((lo, weight));
-            ends.push((hi, -weight));
+            ends.push((Key::of(lo), Reverse(Key::of(weight))));
+            ends.push((Key::of(hi), Reverse(Key::of(-weight))));
         }
     }
-    ends.sort_unstable_by_key(|&(at, weight)| (Key::of(at), Reverse(Key::of(weight))));
-    ends
+    ends.sort_unstable();
+    let ends = ends.into_iter();
+    ends.map(|(at, Reverse(weight))| (at.number(), weight.number()))
+        .collect()
 }
 
 /// The offset at which the votes are deepest.
