@@ -6,8 +6,8 @@ use std::ops::Range;
 use super::assign::{Assignment, Pair};
 use super::groups::{Column, Edge, Edges, Groups};
 use super::jitter::Jitter;
-use super::moment::LATE;
-use crate::model::Threads;
+use super::moment::{LATE, Window};
+use crate::model::{Nanos, Threads};
 
 /// Least score for a pair to be claimed: one unrelated session in three would fit as well, and a wrong
 /// one has the right one to beat.
@@ -94,6 +94,8 @@ struct Component<'a> {
     pairs: Vec<Pair>,
     /// Where the edges of each row end.
     ends: Vec<usize>,
+    /// When the lines of each edge were written.
+    told: Vec<Told>,
     lines: Lines<'a>,
 }
 
@@ -118,6 +120,7 @@ impl<'a> Component<'a> {
             columns,
             pairs,
             ends,
+            told: edges.iter().map(|edge| Told::of(edge.places)).collect(),
             lines,
         }
     }
@@ -144,8 +147,8 @@ impl<'a> Component<'a> {
         let best = self.best();
         let mut chosen = Chosen::new(self.rows(), self.columns.len());
         for (row, &edge) in best.edges.iter().enumerate() {
-            if let Some(pair) = edge.and_then(|at| self.pairs.get(at)) {
-                chosen.take(row, pair.column, edge);
+            if let Some(edge) = edge {
+                self.take(&mut chosen, row, edge);
             }
         }
         if matches!(self.lines, Lines::InOrder(_)) {
@@ -160,6 +163,12 @@ impl<'a> Component<'a> {
                 margin: self.margin(&best, &chosen, row),
             })
         }));
+    }
+
+    fn take(&self, chosen: &mut Chosen, row: usize, edge: usize) {
+        if let (Some(pair), Some(told)) = (self.pairs.get(edge), self.told.get(edge)) {
+            chosen.take(row, pair.column, edge, *told);
+        }
     }
 
     /// The assignment of greatest gain.
@@ -210,9 +219,10 @@ impl<'a> Component<'a> {
     }
 
     /// What it costs that two pairs are in the wrong order.
-    fn disorder(&self, one: &Edge<'_>, other: Option<usize>, jitter: &Jitter) -> f64 {
+    fn disorder(&self, one: usize, other: Option<usize>, jitter: &Jitter) -> f64 {
         let mut cost = 0.0;
-        let Some(other) = other.and_then(|at| self.edges.get(at)) else {
+        let edge = |at: usize| self.edges.get(at);
+        let Some((one, other)) = edge(one).zip(other.and_then(edge)) else {
             return cost;
         };
         for &(line, window) in one.places {
@@ -222,7 +232,6 @@ impl<'a> Component<'a> {
                 } else {
                     (other_window, window)
                 };
-                // Nearly all are in order.
                 if before.lo <= behind.hi || line == other_line {
                     continue;
                 }
@@ -242,11 +251,15 @@ impl<'a> Component<'a> {
             return cost;
         };
         for (at, &(row, edge)) in changed.iter().enumerate() {
-            let Some(edge) = edge.and_then(|at| self.edges.get(at)) else {
+            let Some((edge, told)) = edge.and_then(|at| Some((at, self.told.get(at)?))) else {
                 continue;
             };
-            for near in row.saturating_sub(NEAR)..(row + NEAR + 1).min(self.rows()) {
-                if changed.iter().all(|&(changed, _)| changed != near) {
+            let first = row.saturating_sub(NEAR);
+            let around = first..(row + NEAR + 1).min(self.rows());
+            let around = chosen.told.get(around).unwrap_or_default();
+            for (near, other) in (first..).zip(around) {
+                // Nearly all are in order.
+                if !told.is_in_order(other) && changed.iter().all(|&(row, _)| row != near) {
                     cost += self.disorder(edge, chosen.of(near), jitter);
                 }
             }
@@ -285,11 +298,8 @@ impl<'a> Component<'a> {
                     let now = self.worth(chosen, &now);
                     if self.loss(now, chosen, &swap) < -1e-9 {
                         for (row, edge) in swap {
-                            let column = edge
-                                .and_then(|at| self.pairs.get(at))
-                                .map(|pair| pair.column);
-                            if let Some(column) = column {
-                                chosen.take(row, column, edge);
+                            if let Some(edge) = edge {
+                                self.take(chosen, row, edge);
                             }
                         }
                         changed = true;
@@ -359,6 +369,44 @@ struct Best {
 struct Chosen {
     edge_of: Vec<Option<usize>>,
     row_of: Vec<Option<usize>>,
+    /// When the lines of each row were written, going by its edge.
+    told: Vec<Told>,
+}
+
+/// Between which lines those of an edge are, and what their windows leave for the order of others.
+#[derive(Clone, Copy)]
+struct Told {
+    first: u64,
+    last: u64,
+    /// When the latest of the windows begins and the earliest ends.
+    lo: Nanos,
+    hi: Nanos,
+}
+
+impl Told {
+    const NOTHING: Self = Self {
+        first: u64::MAX,
+        last: 0,
+        lo: Nanos(i64::MIN),
+        hi: Nanos(i64::MAX),
+    };
+
+    fn of(places: &[(u64, Window)]) -> Self {
+        let mut all = Self::NOTHING;
+        for &(line, window) in places {
+            all.first = all.first.min(line);
+            all.last = all.last.max(line);
+            all.lo = all.lo.max(window.lo);
+            all.hi = all.hi.min(window.hi);
+        }
+        all
+    }
+
+    /// Whether it can be told so that no two lines are in the wrong order.
+    fn is_in_order(&self, other: &Self) -> bool {
+        (self.first > other.last || self.lo <= other.hi)
+            && (other.first > self.last || other.lo <= self.hi)
+    }
 }
 
 impl Chosen {
@@ -366,6 +414,7 @@ impl Chosen {
         Self {
             edge_of: vec![None; rows],
             row_of: vec![None; columns],
+            told: vec![Told::NOTHING; rows],
         }
     }
 
@@ -377,12 +426,15 @@ impl Chosen {
         self.row_of.get(column).copied().flatten()
     }
 
-    fn take(&mut self, row: usize, column: usize, edge: Option<usize>) {
-        if let (Some(of_row), Some(of_column)) =
-            (self.edge_of.get_mut(row), self.row_of.get_mut(column))
-        {
-            *of_row = edge;
+    fn take(&mut self, row: usize, column: usize, edge: usize, told: Told) {
+        if let (Some(of_row), Some(of_column), Some(slot)) = (
+            self.edge_of.get_mut(row),
+            self.row_of.get_mut(column),
+            self.told.get_mut(row),
+        ) {
+            *of_row = Some(edge);
             *of_column = Some(row);
+            *slot = told;
         }
     }
 }
@@ -390,8 +442,7 @@ impl Chosen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::align::moment::Window;
-    use crate::model::{Nanos, Span};
+    use crate::model::Span;
 
     fn choose(edges: Vec<Edge<'_>>, lines: Lines<'_>) -> Vec<Choice> {
         super::choose(&Edges::new(edges), lines, Threads::default())

@@ -97,14 +97,14 @@ impl Sweep {
 
     /// The greatest number of intervals that share a point.
     pub(super) fn depth(&self) -> usize {
-        let (opens, closes) = (&self.opens.sorted, &self.closes.sorted);
-        let (mut opened, mut closed, mut most) = (0usize, 0, 0);
+        let ends = (&self.opens.sorted, &self.closes.sorted);
+        let (mut begun, mut over, mut most) = (0usize, 0, 0);
         // Behind the last that opens no more are shared.
-        while let (Some((open, _)), Some((close, _))) = (opens.get(opened), closes.get(closed)) {
+        while let (Some((open, _)), Some((close, _))) = (ends.0.get(begun), ends.1.get(over)) {
             let opens = usize::from(open <= close);
-            opened += opens;
-            closed += 1 - opens;
-            most = most.max(opened.saturating_sub(closed));
+            begun += opens;
+            over += 1 - opens;
+            most = most.max(begun.saturating_sub(over));
         }
         most
     }
