@@ -286,21 +286,28 @@ fn a_silent_interface_is_told_of_and_left_when_asked_to() {
 
 #[test]
 fn two_interfaces_are_one_capture_in_the_order_of_time() {
-    let (listener, filter) = meeting();
-    let args = ["-i", "any", "-i", "lo", "-f", &filter, "--dedup", "--json"];
-    let Some(listening) = Listening::start(&args) else {
-        return;
-    };
-    converse(&listener);
-    let (status, records) = listening.stop();
-    assert_eq!(status, Some(0));
-    assert_eq!(records[0]["interfaces"], serde_json::json!(["any", "lo"]));
-    assert_eq!(records[0]["packets"], records[0]["duplicate_packets"]);
-    let session = sessions(&records)[0];
-    assert_eq!(
-        (&session["conn_state"], &session["retransmissions"]),
-        (&"SF".into(), &0.into())
-    );
+    for (once, left_out) in [
+        ("--dedup", "duplicate_packets"),
+        ("--by-interface", "packets_followed_elsewhere"),
+    ] {
+        let (listener, filter) = meeting();
+        let args = ["-i", "any", "-i", "lo", "-f", &filter, once, "--json"];
+        let Some(listening) = Listening::start(&args) else {
+            return;
+        };
+        converse(&listener);
+        let (status, records) = listening.stop();
+        assert_eq!(status, Some(0));
+        assert_eq!(records[0]["interfaces"], serde_json::json!(["any", "lo"]));
+        let [packets, left_out] = ["packets", left_out].map(|name| records[0][name].as_u64());
+        let seen = if once == "--dedup" { 1 } else { 2 };
+        assert_eq!(packets, left_out.map(|packets| seen * packets), "{once}");
+        let session = sessions(&records)[0];
+        let told = ["conn_state", "retransmissions"].map(|name| &session[name]);
+        assert_eq!(told, [&Value::from("SF"), &0.into()], "{once}");
+        let captured_again = &session["tcp"]["to_server"]["captured_again"];
+        assert_eq!(captured_again, &Value::Null, "{once}");
+    }
 }
 
 #[test]
