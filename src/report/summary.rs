@@ -13,6 +13,8 @@ use super::{Account, path};
 
 /// Names and comments shown of a capture; JSON Lines have all that are kept.
 const SHOWN: usize = 8;
+/// No zone and no clock that anyone keeps is so far off.
+const FAR: Span = Span::seconds(2 * 86_400);
 
 /// Writes inputs, clocks and totals.
 pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
@@ -343,6 +345,12 @@ fn write_clock(
         clock.drift_bound_ppm,
         clock.pairs
     )?;
+    if clock.offset.abs() >= FAR {
+        writeln!(
+            out,
+            "    so far apart are clocks that were never set, and logs of other traffic: see that the two belong together"
+        )?;
+    }
     for step in &clock.steps {
         writeln!(
             out,
@@ -372,10 +380,26 @@ fn offset_text(offset: Span, bound: Span) -> String {
         "ahead of"
     };
     format!(
-        "{:.3} s {word} the capture's clock, ± {:.3} s",
+        "{:.3} s{} {word} the capture's clock, ± {:.3} s",
         offset.abs().as_seconds_f64(),
+        in_days(offset.abs()),
         bound.as_seconds_f64()
     )
+}
+
+/// ` (2 days 3:00:05)`, to the nearest second, where seconds alone are hard to read.
+fn in_days(apart: Span) -> String {
+    if apart < Span::seconds(600) {
+        return String::new();
+    }
+    let seconds = (apart + Span::millis(500)).0 / Span::SECOND.0;
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    let time = format!("{}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60);
+    match days {
+        0 => format!(" ({time})"),
+        1 => format!(" (1 day {time})"),
+        _ => format!(" ({days} days {time})"),
+    }
 }
 
 fn write_totals(account: &Account, out: &mut dyn Write) -> io::Result<()> {
@@ -402,4 +426,26 @@ fn write_totals(account: &Account, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "  decrypted with the keys: {decrypted}")?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_offsets_are_told_in_days_too() {
+        let text = |millis: i64| offset_text(Span::millis(millis), Span::millis(41));
+        assert_eq!(
+            text(-3_700),
+            "3.700 s behind the capture's clock, ± 0.041 s"
+        );
+        assert_eq!(
+            text(7_200_300),
+            "7200.300 s (2:00:00) ahead of the capture's clock, ± 0.041 s"
+        );
+        assert_eq!(
+            text(-189_302_399_998),
+            "189302399.998 s (2191 days 0:00:00) behind the capture's clock, ± 0.041 s"
+        );
+    }
 }
