@@ -19,6 +19,7 @@ mod groups;
 mod jitter;
 mod join;
 mod last_lines;
+mod mailbox;
 mod missed;
 mod moment;
 mod order;

@@ -5,6 +5,7 @@ use crate::model::{
     CommandRef, Encryption, Event, Exchange, LineRef, LogSession, Seen, Verb, WireSession,
 };
 
+use super::mailbox;
 use super::turn::{Turn, turns};
 
 /// Cells of a dynamic programme; beyond that the sides are laid in order without it.
@@ -44,6 +45,9 @@ pub(super) fn lay(wire: &WireSession, log: &LogSession) -> Vec<Exchange> {
     let mut exchanges = Vec::new();
     let told = told(log);
     walk(wire, log, &told, |step| exchanges.push(step.exchange()));
+    if told.is_empty() {
+        mailbox::name(wire, log, &mut exchanges);
+    }
     exchanges
 }
 

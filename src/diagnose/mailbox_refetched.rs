@@ -106,9 +106,10 @@ fn deletes(case: &Case<'_>) -> bool {
         })
 }
 
-/// A message that POP3 retrieved.
+/// A message that POP3 retrieved, where it is known which: a log tells of hidden ones only that they were.
 fn retrieved(exchange: &Exchange) -> Option<Fetch> {
-    (exchange.verb.as_str() == "RETR" && exchange.code.as_deref() == Some("+OK")).then_some(())?;
+    let taken = exchange.verb.as_str() == "RETR" && exchange.code.as_deref() == Some("+OK");
+    (taken && exchange.request.contains(' ')).then_some(())?;
     Some(Fetch::One {
         name: exchange.request.clone(),
         octets: exchange.response_bytes?,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::model::{Endpoint, Finding, Nanos, Proto, Severity, Span};
+use crate::model::{Endpoint, Finding, Nanos, Proto, Seen, Severity, Span};
 
 use super::View;
 use super::group::{Group, Words, server};
@@ -44,6 +44,7 @@ fn sessions(view: View<'_>) -> Vec<Finding> {
     polls
         .into_iter()
         .filter_map(|((client, endpoint, user), cases)| {
+            let cases = one_by_one(cases);
             let starts = cases.iter().filter_map(Case::start).collect();
             let rhythm = Rhythm::of(starts)
                 .filter(|rhythm| rhythm.times >= SESSIONS && rhythm.pause <= OFTEN)?;
@@ -62,7 +63,21 @@ fn sessions(view: View<'_>) -> Vec<Finding> {
         .collect()
 }
 
-/// Whether a POP3 session logged in and fetched nothing.
+/// Sessions that each began when the one before it was over: several that are open at once do not ask again.
+fn one_by_one(mut cases: Vec<Case<'_>>) -> Vec<Case<'_>> {
+    cases.sort_by_key(Case::start);
+    let mut over = None;
+    cases.retain(|case| {
+        let again = case.start() >= over;
+        if again {
+            over = case.wire.map(|wire| wire.end);
+        }
+        again
+    });
+    cases
+}
+
+/// Whether a POP3 session logged in and fetched nothing; where requests are hidden, by the log's count.
 fn found_nothing(case: &Case<'_>) -> bool {
     let is_pop3 = case.wire.is_some_and(|wire| wire.proto == Proto("pop3"));
     let verbs = || case.joined.exchanges.iter();
@@ -70,8 +85,11 @@ fn found_nothing(case: &Case<'_>) -> bool {
         ["PASS", "APOP", "AUTH"].contains(&exchange.verb.as_str())
             && exchange.code.as_deref() == Some("+OK")
     });
+    let hidden = verbs().any(|exchange| exchange.seen == Seen::Inferred);
+    let fetched = case.log.and_then(|log| log.fetched);
     is_pop3
         && logged_in
+        && (!hidden || fetched.is_some_and(|fetched| fetched.messages == 0))
         && verbs().all(|exchange| !["RETR", "TOP"].contains(&exchange.verb.as_str()))
 }
 
@@ -125,6 +143,7 @@ fn words(endpoint: Endpoint, message: String) -> Words {
 mod tests {
     use super::super::testing::{Scene, exchange, wire};
     use super::*;
+    use crate::model::{LogId, LogSession, LoggedFetch};
 
     fn poll(second: i64, fetch: bool) -> crate::model::WireSession {
         let mut wire = wire(110, second, "SF", "ShAdDaFf");
@@ -143,6 +162,39 @@ mod tests {
             let mut scene = Scene::default();
             (0..6).for_each(|n| scene.add(poll(pause * n, fetch)));
             assert_eq!(scene.find(find).len(), expected, "{pause} {fetch}");
+        }
+    }
+
+    #[test]
+    fn sessions_that_are_open_at_once_do_not_ask_again() {
+        let mut scene = Scene::default();
+        for n in 0..6 {
+            let mut held = poll(n, false);
+            held.end = held.end + Span::seconds(33);
+            scene.add(held);
+        }
+        assert!(scene.find(find).is_empty());
+    }
+
+    #[test]
+    fn what_hidden_requests_fetched_only_the_log_says() {
+        for (messages, expected) in [(None, 0), (Some(1), 0), (Some(0), 1)] {
+            let mut scene = Scene::default();
+            for n in 0..6 {
+                let mut wire = poll(2 * n, false);
+                let mut hidden = exchange(2 * n, "", "", 1);
+                hidden.seen = Seen::Inferred;
+                wire.exchanges.push(hidden);
+                let mut log = LogSession::new(LogId(0), Proto("pop3"));
+                log.names.push("user2".to_owned());
+                log.fetched = messages.map(|messages| LoggedFetch {
+                    messages,
+                    octets: 0,
+                    deleted: 0,
+                });
+                scene.add_both(wire, log);
+            }
+            assert_eq!(scene.find(find).len(), expected, "{messages:?}");
         }
     }
 

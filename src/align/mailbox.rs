@@ -1,0 +1,410 @@
+//! What a mailbox server's log makes certain of hidden commands.
+//!
+//! Such a log lists no commands. But it says who logged in, that the client logged out, how many messages were fetched and deleted, and how
+//! many octets passed behind the login; and the wire has the size of every hidden request and reply. Where only one hidden exchange can be
+//! what the log tells, it gets the command's name and the log's line. All others stay without words.
+
+use crate::model::{Ending, Event, Exchange, LineRef, LogSession, Proto, Seen, Verb, WireSession};
+
+/// Octets of the line end that every command has.
+const CRLF: u64 = 2;
+/// Octets of the line that ends a message.
+const DOT: u64 = 3;
+/// The longest tag of IMAP that is taken for one: a longer command is more than one word.
+const LONGEST_TAG: u64 = 8;
+/// Octets of `RETR 1` to `RETR 9999`, or `DELE`, with their line end.
+const NUMBERED: std::ops::RangeInclusive<u64> = 8..=11;
+/// The longest first line of a POP3 reply that is taken for one (RFC 2449 allows 512; servers answer `+OK 1234 octets`).
+const LONGEST_STATUS: u64 = 64;
+
+/// Gives those of the hidden `exchanges` of a session their names that the log makes certain, where the wire has all and its sizes are exact.
+pub(super) fn name(wire: &WireSession, log: &LogSession, exchanges: &mut [Exchange]) {
+    let exact = wire.tls.as_ref().is_some_and(|tls| tls.padding == 0);
+    if !exact || wire.bursts.iter().any(|burst| burst.damaged) {
+        return;
+    }
+    let mut hidden = Hidden { log, exchanges };
+    match log.proto {
+        Proto("pop3") => hidden.pop3(),
+        Proto("imap") => hidden.imap(),
+        _ => {}
+    }
+}
+
+/// The hidden exchanges of a session, and its log.
+struct Hidden<'a> {
+    log: &'a LogSession,
+    exchanges: &'a mut [Exchange],
+}
+
+impl Hidden<'_> {
+    /// RFC 1939: USER and PASS, RETR and DELE, QUIT.
+    fn pop3(&mut self) {
+        let asked = self.asked();
+        let quit = self
+            .logged_out()
+            .and_then(|line| Some((line, self.last(&asked)?)))
+            .filter(|&(_, at)| self.sizes(at).0 == command("QUIT"));
+        if let Some((line, at)) = quit {
+            self.tell(at, "QUIT", String::new(), "+OK", line);
+        }
+        if let Some((line, user)) = self.login()
+            && let Some(at) = self.user_command(&asked, &user)
+            && let [user_at, pass_at] = at
+        {
+            self.tell(user_at, "USER", user, "+OK", line);
+            self.tell(pass_at, "PASS", "****".to_owned(), "+OK", line);
+        }
+        if let Some(line) = self.line_of(|what| *what == Event::Close) {
+            self.numbered(&asked, line);
+        }
+    }
+
+    /// USER and the PASS behind it: nothing but words of four letters (CAPA, AUTH, UTF8) goes before them, and only
+    /// one request is as long as USER is.
+    fn user_command(&self, asked: &[usize], user: &str) -> Option<[usize; 2]> {
+        let length = octets(user) + command("USER ");
+        let before = asked
+            .iter()
+            .take_while(|&&at| self.sizes(at).0 == command("CAPA"))
+            .count();
+        let (&user_at, &pass_at) = (asked.get(before)?, asked.get(before + 1)?);
+        // Four octets at most answer AUTH, which a name of five letters makes no longer than USER.
+        let (sent, answer) = self.sizes(user_at);
+        let alike = asked.iter().filter(|&&at| self.sizes(at).0 == length);
+        let fits = sent == length && answer >= octets("+OK\r\n") && alike.count() == 1;
+        let answered = self.exchanges.get(pass_at)?.end.is_some();
+        let has_secret = self.sizes(pass_at).0 > command("PASS ");
+        (fits && answered && has_secret).then_some([user_at, pass_at])
+    }
+
+    /// RETR and DELE, where as many requests can be either as the log counts, and the messages have its octets.
+    fn numbered(&mut self, asked: &[usize], line: LineRef) {
+        let Some(fetched) = self.log.fetched else {
+            return;
+        };
+        let numbered: Vec<usize> = asked
+            .iter()
+            .copied()
+            .filter(|&at| NUMBERED.contains(&self.sizes(at).0))
+            .collect();
+        let (long, short): (Vec<usize>, Vec<usize>) = numbered
+            .into_iter()
+            .partition(|&at| self.sizes(at).1 > LONGEST_STATUS);
+        // Each reply has a first line, which some servers count, and behind the message a dot, which none does.
+        let sent: u64 = long.iter().map(|&at| self.sizes(at).1).sum();
+        let messages = u64::from(fetched.messages);
+        let beside = messages * DOT..=messages * (LONGEST_STATUS + DOT);
+        let is_all = is_count(&long, fetched.messages)
+            && sent
+                .checked_sub(fetched.octets)
+                .is_some_and(|rest| beside.contains(&rest));
+        if is_all {
+            self.tell_all(&long, "RETR", line);
+        }
+        if is_count(&short, fetched.deleted) {
+            self.tell_all(&short, "DELE", line);
+        }
+    }
+
+    /// RFC 9051: LOGIN and LOGOUT.
+    fn imap(&mut self) {
+        let asked = self.asked();
+        let Some((line, at)) = self
+            .logged_out()
+            .and_then(|line| Some((line, self.last(&asked)?)))
+        else {
+            return;
+        };
+        let Some(tag) = self
+            .sizes(at)
+            .0
+            .checked_sub(command(" LOGOUT"))
+            .filter(|tag| (1..=LONGEST_TAG).contains(tag))
+        else {
+            return;
+        };
+        self.tell(at, "LOGOUT", String::new(), "OK", line);
+        if let Some((line, user)) = self.login()
+            && let Some(at) = self.before_octets(&asked)
+            && self.is_login_command(at, tag, &user)
+        {
+            self.tell(at, "LOGIN", format!("{user} ****"), "OK", line);
+        }
+    }
+
+    /// The exchange behind which the octets passed that the log counts from the reply to the login on.
+    fn before_octets(&self, asked: &[usize]) -> Option<usize> {
+        let logged = self.log.octets?;
+        let (mut received, mut sent) = (0, 0);
+        for &at in asked.iter().rev() {
+            let (request, reply) = self.sizes(at);
+            sent += reply;
+            let unread = logged.received..=logged.received + logged.unread;
+            if sent == logged.sent && unread.contains(&received) {
+                return Some(at);
+            }
+            received += request;
+        }
+        None
+    }
+
+    /// Whether a request is too short to be AUTHENTICATE PLAIN for this user, and long enough for LOGIN.
+    fn is_login_command(&self, at: usize, tag: u64, user: &str) -> bool {
+        let (sent, _) = self.sizes(at);
+        let secret = octets("\0") * 2 + octets(user) + 1;
+        let authenticate = tag + command(" AUTHENTICATE PLAIN ") + secret.div_ceil(3) * 4;
+        let login = tag + command(" LOGIN  ") + octets(user) + 1;
+        (login..authenticate).contains(&sent)
+    }
+
+    /// The exchanges that a client began, in order.
+    fn asked(&self) -> Vec<usize> {
+        let asked = self.exchanges.iter().enumerate();
+        asked
+            .filter(|(_, exchange)| exchange.seen == Seen::Inferred)
+            .filter(|(_, exchange)| exchange.request_bytes.is_some())
+            .map(|(at, _)| at)
+            .collect()
+    }
+
+    /// The last of them, where it was answered.
+    fn last(&self, asked: &[usize]) -> Option<usize> {
+        let &at = asked.last()?;
+        self.exchanges.get(at)?.end.map(|_| at)
+    }
+
+    /// Octets of a request and its reply.
+    fn sizes(&self, at: usize) -> (u64, u64) {
+        let exchange = self.exchanges.get(at);
+        let octets = |side: Option<u64>| side.unwrap_or(0);
+        exchange.map_or((0, 0), |exchange| {
+            (
+                octets(exchange.request_bytes),
+                octets(exchange.response_bytes),
+            )
+        })
+    }
+
+    /// The line that says that the client ended the session by command.
+    fn logged_out(&self) -> Option<LineRef> {
+        let by_command = self.log.ending == Ending::Quit;
+        by_command.then(|| self.line_of(|what| *what == Event::Close))?
+    }
+
+    /// The line that says that the user logged in, and who he is.
+    fn login(&self) -> Option<(LineRef, String)> {
+        let line = self.line_of(|what| matches!(what, Event::Login(_)))?;
+        Some((line, self.log.names.first()?.clone()))
+    }
+
+    fn line_of(&self, wanted: impl Fn(&Event) -> bool) -> Option<LineRef> {
+        let event = self.log.events.iter().find(|event| wanted(&event.what))?;
+        Some(event.line)
+    }
+
+    fn tell_all(&mut self, those: &[usize], verb: &'static str, line: LineRef) {
+        for &at in those {
+            self.tell(at, verb, String::new(), "+OK", line);
+        }
+    }
+
+    /// Names an exchange: what the log says of it, with the wire's times and sizes.
+    fn tell(&mut self, at: usize, verb: &'static str, argument: String, code: &str, line: LineRef) {
+        let Some(exchange) = self.exchanges.get_mut(at) else {
+            return;
+        };
+        exchange.verb = Verb::new(verb);
+        let words = match argument.as_str() {
+            "" => verb.to_owned(),
+            argument => format!("{verb} {argument}"),
+        };
+        // What the tag of a hidden command is nobody tells.
+        let tag = if self.log.proto == Proto("imap") {
+            "? "
+        } else {
+            ""
+        };
+        exchange.request = format!("{tag}{words}");
+        exchange.response = Some(format!("{tag}{code}"));
+        exchange.code = Some(code.to_owned());
+        exchange.seen = Seen::Log;
+        exchange.line = Some(line);
+    }
+}
+
+/// Octets of a command with its line end.
+fn command(words: &str) -> u64 {
+    octets(words) + CRLF
+}
+
+fn octets(text: &str) -> u64 {
+    text.len() as u64
+}
+
+/// Whether these are as many as the log counts, and some at all.
+fn is_count(those: &[usize], count: u32) -> bool {
+    !those.is_empty() && u32::try_from(those.len()) == Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{LogEvent, LogId, LogTime, LoggedFetch, LoggedOctets, Nanos, Span, Stamp};
+
+    use super::*;
+
+    /// Hidden exchanges of these sizes, all answered; a greeting has no request.
+    fn hidden(sizes: &[(u64, u64)]) -> Vec<Exchange> {
+        let exchange = |&(request, reply): &(u64, u64)| Exchange {
+            request_bytes: (request > 0).then_some(request),
+            response_bytes: Some(reply),
+            end: Some(Nanos(1)),
+            ..Exchange::new(Verb::default(), String::new(), Seen::Inferred)
+        };
+        sizes.iter().map(exchange).collect()
+    }
+
+    fn line(line: u64) -> LineRef {
+        LineRef {
+            log: LogId(0),
+            line,
+        }
+    }
+
+    /// A session of `user` that a log tells of in two lines.
+    fn logged(proto: &'static str, user: &str) -> LogSession {
+        let stamp = Stamp {
+            at: LogTime(0),
+            resolution: Span::SECOND,
+        };
+        let mut log = LogSession::new(LogId(0), Proto(proto));
+        log.names.push(user.to_owned());
+        log.ending = Ending::Quit;
+        let events = [(1, Event::Login("Login".to_owned())), (2, Event::Close)];
+        let events = events.map(|(at, what)| LogEvent {
+            line: line(at),
+            stamp,
+            what,
+        });
+        log.events.extend(events);
+        log
+    }
+
+    /// What `log` names of exchanges of these sizes.
+    fn named(log: &LogSession, sizes: &[(u64, u64)]) -> Vec<String> {
+        let mut exchanges = hidden(sizes);
+        match log.proto {
+            Proto("pop3") => Hidden {
+                log,
+                exchanges: &mut exchanges,
+            }
+            .pop3(),
+            _ => Hidden {
+                log,
+                exchanges: &mut exchanges,
+            }
+            .imap(),
+        }
+        for exchange in &exchanges {
+            let told = exchange.seen == Seen::Log;
+            assert_eq!(told, exchange.line.is_some() && exchange.code.is_some());
+        }
+        exchanges
+            .into_iter()
+            .map(|exchange| exchange.request)
+            .collect()
+    }
+
+    /// As Dovecot counts: the message with the reply's first line and without the dot behind it.
+    const SESSION: [(u64, u64); 9] = [
+        (0, 29),
+        (6, 90),
+        (12, 5),
+        (14, 16),
+        (6, 12),
+        (8, 3186),
+        (8, 3218),
+        (8, 27),
+        (6, 18),
+    ];
+
+    fn pop3(messages: u32, octets: u64, deleted: u32) -> LogSession {
+        let fetched = LoggedFetch {
+            messages,
+            octets,
+            deleted,
+        };
+        LogSession {
+            fetched: Some(fetched),
+            ..logged("pop3", "user5")
+        }
+    }
+
+    #[test]
+    fn a_log_of_pop3_names_what_can_be_nothing_else() {
+        let names = [
+            "",
+            "",
+            "USER user5",
+            "PASS ****",
+            "",
+            "RETR",
+            "RETR",
+            "DELE",
+            "QUIT",
+        ];
+        assert_eq!(named(&pop3(2, 3186 + 3218 - 6, 1), &SESSION), names);
+    }
+
+    #[test]
+    fn where_counts_or_octets_differ_nothing_is_named_by_them() {
+        for log in [pop3(1, 3183, 0), pop3(2, 6_500, 2), pop3(2, 2_000, 0)] {
+            let named = named(&log, &SESSION);
+            assert!(named[4..8].iter().all(String::is_empty), "{named:?}");
+        }
+    }
+
+    #[test]
+    fn a_user_of_another_length_did_not_say_user() {
+        let log = logged("pop3", "user5@example.com");
+        assert_eq!(named(&log, &SESSION)[2..4], ["", ""]);
+        // `AUTH PLAIN` is as long as `USER user5`, and answered by `+ `.
+        let sizes = [(0, 29), (12, 4), (30, 16), (6, 18)];
+        let names = ["", "", "", "QUIT"];
+        assert_eq!(named(&logged("pop3", "user5"), &sizes), names);
+        // Two requests of that length: either may be it.
+        let sizes = [(0, 29), (12, 5), (12, 5), (6, 18)];
+        assert_eq!(named(&logged("pop3", "user5"), &sizes), names);
+    }
+
+    #[test]
+    fn a_session_that_was_not_ended_by_command_has_no_last_command() {
+        let mut log = logged("pop3", "user5");
+        log.ending = Ending::Lost;
+        assert_eq!(named(&log, &SESSION)[8], "");
+    }
+
+    #[test]
+    fn a_log_of_imap_names_login_and_logout() {
+        let octets = |received, sent| {
+            Some(LoggedOctets {
+                received,
+                sent,
+                unread: 2,
+            })
+        };
+        // `a1 CAPABILITY`, `a2 LOGIN user3 secret`, `a3 SELECT INBOX`, `a4 LOGOUT`.
+        let sizes = [(0, 60), (15, 90), (23, 120), (17, 400), (11, 70)];
+        let mut log = logged("imap", "user3");
+        log.octets = octets(17 + 11 - 2, 120 + 400 + 70);
+        let names = ["", "", "? LOGIN user3 ****", "", "? LOGOUT"];
+        assert_eq!(named(&log, &sizes), names);
+        // As long as AUTHENTICATE PLAIN would be.
+        let mut longer = sizes;
+        longer[2].0 = 38;
+        assert_eq!(named(&log, &longer)[2], "");
+        // Octets that agree nowhere.
+        log.octets = octets(17, 589);
+        assert_eq!(named(&log, &sizes)[2], "");
+    }
+}
