@@ -39,6 +39,7 @@ pub(crate) fn flow(data: &[u8]) {
             source: from.0,
             destination: to.0,
             ttl: 64,
+            station: None,
             id: None,
             authenticated: None,
             upper: Upper::Tcp(Segment {

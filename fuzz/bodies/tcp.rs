@@ -126,6 +126,7 @@ impl Sent {
             source: self.source.0,
             destination: self.destination.0,
             ttl: 64,
+            station: None,
             id: None,
             authenticated: None,
             upper: Upper::Tcp(Segment {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::{Extent, LogId, LogSession, LogSource, Nanos, Span, WireSession};
+use crate::model::{Extent, LogId, LogSession, LogSource, Nanos, Span, Station, WireSession};
 
 use super::before::{Before, LogFate};
 use super::clock::Clock;
@@ -17,11 +17,13 @@ use super::share::Share;
 use super::translation::{Own, Translation};
 use super::verdict::{Alignment, Joined, Match, Standing};
 use super::view::{View, Wires};
-use super::{deal, missed, rows, sequence, steps, unproven};
+use super::{deal, host, missed, rows, sequence, steps, unproven};
 use crate::model::Threads;
 
 /// Pairs are chosen again under a clock that moved by more than this.
 const MOVED: Span = Span::millis(10);
+/// By how much the clocks of guests may differ that share one machine's station.
+const KEPT: Span = Span::millis(10);
 /// Sessions of a log on either side of one among which one like it is looked for.
 const TWINS_WITHIN: usize = 64;
 
@@ -360,7 +362,7 @@ pub(super) fn settle_all<'a>(
 fn settle_together(views: &[View<'_>], found: &mut [Option<Settled>]) {
     let offset = |found: &Option<Settled>| Some(found.as_ref()?.clock.offset);
     let before: Vec<Option<Span>> = found.iter().map(offset).collect();
-    agree(found);
+    agree(views, found);
     for ((view, before), found) in views.iter().zip(before).zip(found) {
         if let (Some(before), Some(found)) = (before, found)
             && found.clock.steps.is_empty()
@@ -401,47 +403,75 @@ fn disbelieve(views: &[View<'_>], sources: &[LogSource], found: &mut [Option<Set
     }
 }
 
-/// Logs given together are mostly of one host, or of hosts whose clocks are kept together. Where the ranges in which their offsets lie meet, the
-/// best guess for each is therefore what all have in common. The range of each, and so its bound, stays its own.
-fn agree(found: &mut [Option<Settled>]) {
-    /// A clock, where its offset lies, and where it likely does.
-    type Known = (Clock, (Span, Span), (Span, Span));
-    let known: Vec<Known> = found
-        .iter()
-        .flatten()
-        .filter_map(|found| {
-            let line = found.line?;
-            let at = |seconds: f64| found.coarse + Span::from_seconds_f64(seconds);
-            let range = (at(line.range.0), at(line.range.1));
-            Some((
-                found.clock.clone(),
-                range,
-                (at(line.likely.0), at(line.likely.1)),
-            ))
+/// What is known of a log's clock, to be laid beside the others.
+struct Known {
+    clock: Clock,
+    /// Where its offset lies, and where it likely does.
+    range: (Span, Span),
+    likely: (Span, Span),
+    machine: Option<Station>,
+}
+
+impl Known {
+    fn of(view: &View<'_>, found: &Settled) -> Option<Self> {
+        let line = found.line?;
+        let at = |seconds: f64| found.coarse + Span::from_seconds_f64(seconds);
+        Some(Self {
+            clock: found.clock.clone(),
+            range: (at(line.range.0), at(line.range.1)),
+            likely: (at(line.likely.0), at(line.likely.1)),
+            machine: host::of(view, found),
         })
+    }
+
+    /// Whether one clock can have written both logs.
+    fn meets(&self, other: &Self) -> bool {
+        let drifts = (other.clock.drift_ppm - self.clock.drift_ppm).abs()
+            <= other.clock.drift_bound_ppm + self.clock.drift_bound_ppm;
+        drifts && other.range.0 <= self.range.1 && self.range.0 <= other.range.1
+    }
+
+    /// Whether one clock wrote both logs, as far as packets tell.
+    fn is_of_one_machine(&self, other: &Self) -> bool {
+        let unset = self.clock.steps.is_empty() && other.clock.steps.is_empty();
+        unset && self.machine.is_some() && self.machine == other.machine
+    }
+}
+
+/// Logs given together are mostly of one host, or of hosts whose clocks are kept together. Where the ranges in which their offsets lie meet, the
+/// best guess for each is therefore what all have in common. The range of each, and so its bound, stays its own, but for logs of one machine: the
+/// offset lies where all of theirs do.
+fn agree(views: &[View<'_>], found: &mut [Option<Settled>]) {
+    let known: Vec<Known> = views
+        .iter()
+        .zip(found.iter())
+        .filter_map(|(view, found)| Known::of(view, found.as_ref()?))
         .collect();
     for found in found.iter_mut().flatten() {
-        let Some((clock, range, likely)) = known
+        let Some(own) = known
             .iter()
-            .find(|(clock, ..)| clock.log == found.clock.log)
+            .find(|known| known.clock.log == found.clock.log)
         else {
             continue;
         };
-        let mut common = *likely;
-        for (other, theirs, likely) in &known {
-            let meets = theirs.0 <= range.1 && range.0 <= theirs.1;
-            let drifts = (other.drift_ppm - clock.drift_ppm).abs()
-                <= other.drift_bound_ppm + clock.drift_bound_ppm;
-            let narrower = (common.0.max(likely.0), common.1.min(likely.1));
-            if meets && drifts && narrower.0 <= narrower.1 {
-                common = narrower;
+        let (mut common, mut range) = (own.likely, own.range);
+        for other in known.iter().filter(|other| own.meets(other)) {
+            common = narrowed(common, other.likely).unwrap_or(common);
+            if own.is_of_one_machine(other) {
+                let wider = (other.range.0 - KEPT, other.range.1 + KEPT);
+                range = narrowed(range, wider).unwrap_or(range);
             }
         }
         let middle = common.0 + Span((common.1 - common.0).0 / 2);
-        found
-            .clock
-            .settle_on(middle.max(range.0).min(range.1), *range);
+        let offset = middle.max(range.0).min(range.1);
+        found.clock.settle_on(offset, range);
     }
+}
+
+/// What two ranges have in common.
+fn narrowed(one: (Span, Span), other: (Span, Span)) -> Option<(Span, Span)> {
+    let common = (one.0.max(other.0), one.1.min(other.1));
+    (common.0 <= common.1).then_some(common)
 }
 
 /// The translation that a log's sessions speak for, if they do.

@@ -16,6 +16,7 @@ mod evidence;
 mod figure;
 mod fit;
 mod groups;
+mod host;
 mod jitter;
 mod join;
 mod last_lines;

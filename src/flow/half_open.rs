@@ -105,6 +105,8 @@ impl Greeting {
             at: self.first,
             packet: self.packet,
             hops: self.hops,
+            // Ten million may be kept; what follows tells it too.
+            station: None,
             id: self.id,
         }
     }

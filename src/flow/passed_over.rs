@@ -172,6 +172,7 @@ mod tests {
             source,
             destination,
             ttl: 64,
+            station: None,
             id: None,
             authenticated: None,
             upper,

@@ -171,6 +171,7 @@ impl FlowTable {
             at,
             packet,
             hops: datagram.ttl,
+            station: datagram.station,
             id: datagram.id,
         };
         // What is open is not half open: one search finds those of which most packets are.

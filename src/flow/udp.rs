@@ -310,6 +310,7 @@ mod tests {
             source: source.into(),
             destination: destination.into(),
             ttl: 64,
+            station: None,
             id: None,
             authenticated: None,
             upper: Upper::Udp(udp),

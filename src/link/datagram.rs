@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use crate::model::Station;
+
 /// An IP datagram, whole or put together from fragments.
 #[derive(Clone, Copy, Debug)]
 pub struct Datagram<'p> {
@@ -11,6 +13,8 @@ pub struct Datagram<'p> {
     pub destination: IpAddr,
     /// Hops left (TTL or hop limit).
     pub ttl: u8,
+    /// The station that sent the Ethernet frame, where the datagram lies right in one.
+    pub station: Option<Station>,
     /// Its number among those of its sender (the identification of RFC 791 §3.1); IPv6 has none.
     pub id: Option<u16>,
     /// The security association that vouches for it (AH, RFC 4302), if any.

@@ -1,7 +1,7 @@
 //! From a captured packet to the datagram in it.
 
 use crate::capture::Record;
-use crate::model::Nanos;
+use crate::model::{Nanos, Station};
 
 use super::fragments::Fragments;
 use super::frame::{Ends, Under, descend, pppoe};
@@ -71,10 +71,14 @@ impl LinkDecoder {
         let mut wanted = Wanted {
             n,
             of: &mut self.subframes,
+            tunnelled: false,
         };
         let outermost = outermost(record.link_type, bytes)?;
         match read(outermost, (Ends::WithPacket, beyond), &mut wanted)? {
-            Reached::Datagram(datagram) => Ok(datagram),
+            Reached::Datagram(mut datagram) => {
+                datagram.station = station(outermost).filter(|_| !wanted.tunnelled);
+                Ok(datagram)
+            }
             Reached::Fragment(packet, piece) => self.complete(record.time, packet, piece),
             Reached::Tunnel(_) => Err(Passed::NestedTooDeep),
         }
@@ -129,7 +133,11 @@ fn inside<'w>(head: IpPacket<'static>, whole: &'w [u8]) -> Result<Reached<'w>, P
     };
     match carried(&packet, 0) {
         Ok(Reached::Tunnel(under)) => {
-            let first = &mut Wanted { n: 0, of: &mut 1 };
+            let first = &mut Wanted {
+                n: 0,
+                of: &mut 1,
+                tunnelled: true,
+            };
             read(under, (Ends::in_tunnel(under), 0), first)
         }
         reached => reached,
@@ -140,6 +148,8 @@ fn inside<'w>(head: IpPacket<'static>, whole: &'w [u8]) -> Result<Reached<'w>, P
 struct Wanted<'s> {
     n: usize,
     of: &'s mut usize,
+    /// Whether it lies in another datagram.
+    tunnelled: bool,
 }
 
 /// Follows headers down; `beyond` octets of the packet were not captured.
@@ -190,6 +200,7 @@ fn read<'p>(
             (ends, beyond) = (Ends::in_tunnel(under), missing);
         }
         tunnels += 1;
+        wanted.tunnelled = true;
     }
     Err(Passed::NestedTooDeep)
 }
@@ -236,10 +247,19 @@ fn carried<'p>(packet: &IpPacket<'p>, tunnels: usize) -> Result<Reached<'p>, Pas
         source: packet.source,
         destination: packet.destination,
         ttl: packet.ttl,
+        station: None,
         id: packet.id,
         authenticated: packet.authenticated,
         upper,
     }))
+}
+
+/// The sender of an Ethernet frame: six octets behind those of the receiver (IEEE 802.3 §3.1).
+fn station(outermost: Under<'_>) -> Option<Station> {
+    let Under::Ethernet(frame) = outermost else {
+        return None;
+    };
+    Some(Station(*frame.get(6..)?.first_chunk()?))
 }
 
 /// RFC 4303 §2: the number of the association, then that of the packet.
@@ -303,6 +323,28 @@ mod tests {
             Upper::Tcp(segment) => Ok(segment.payload.to_vec()),
             other => panic!("no TCP: {other:?}"),
         }
+    }
+
+    #[test]
+    fn the_station_is_told_of_a_datagram_right_in_its_frame() {
+        let told = |packet: &[u8], link_type| {
+            let mut decoder = LinkDecoder::default();
+            let record = record(link_type, packet.len());
+            decoder.decode(&record, packet).unwrap().station
+        };
+        let plain = sent(b"ok");
+        let sender = Some(Station([1; 6]));
+        assert_eq!(told(&plain, LinkType::ETHERNET), sender);
+        assert_eq!(told(&plain[14..], LinkType::RAW), None);
+        // Whoever made the tunnel did not make what it carries.
+        let mut tunnelled = plain[..14].to_vec();
+        let inner = &plain[14..];
+        let number = etherparse::IpNumber::IPV4;
+        let length = u16::try_from(inner.len()).unwrap();
+        let outer = etherparse::Ipv4Header::new(length, 64, number, [1; 4], [2; 4]);
+        outer.unwrap().write(&mut tunnelled).unwrap();
+        tunnelled.extend_from_slice(inner);
+        assert_eq!(told(&tunnelled, LinkType::ETHERNET), None);
     }
 
     #[test]

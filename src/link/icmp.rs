@@ -103,6 +103,7 @@ mod tests {
             source: [192, 0, 2, 1].into(),
             destination: [192, 0, 2, 10].into(),
             ttl: 64,
+            station: None,
             id: None,
             authenticated: None,
             upper: Upper::Icmp(IcmpMessage {

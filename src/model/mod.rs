@@ -53,7 +53,7 @@ pub use log_session::{
 pub use lookup::{LedBy, Lookup, LookupOutcome, RecordType};
 pub use mail::{MailMessage, MailRecipient};
 pub use neighbour::Neighbour;
-pub use passage::{Closed, Passage, Repeated, Reset, Way};
+pub use passage::{Closed, Passage, Repeated, Reset, Sender, Station, Way};
 pub use passed_over::{Amount, PassedOver, Unread};
 pub use process::Process;
 pub use proto::{Encryption, Proto, Seen};

@@ -11,6 +11,8 @@ pub struct Passage(pub [Way; 2]);
 pub struct Way {
     /// Least and greatest hops left (TTL, hop limit) of its packets that are no resets.
     pub hops: Option<(u8, u8)>,
+    /// Who put its packets on the link that was captured.
+    pub sender: Sender,
     /// Largest segment it says that it takes: the MSS option of its SYN.
     pub mss: Option<u16>,
     /// Payload of the largest segment of its that was acknowledged.
@@ -32,6 +34,34 @@ pub struct Way {
     pub delayed: u64,
     /// How long those acknowledgements took in all.
     pub delay: Span,
+}
+
+/// Hardware address of a station on an Ethernet link (IEEE 802 MAC-48).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Station(pub [u8; 6]);
+
+/// The station that sent all packets of a side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sender {
+    /// This one.
+    One(Station),
+    /// More than one, or one and packets of which it is not known.
+    Several,
+    /// No packet tells.
+    #[default]
+    Unknown,
+}
+
+impl Sender {
+    /// Adds that a packet came from `station`.
+    pub fn add(&mut self, station: Option<Station>) {
+        *self = match (*self, station) {
+            (Self::Unknown, Some(station)) => Self::One(station),
+            (Self::One(known), Some(station)) if known == station => return,
+            (Self::Unknown, None) => return,
+            _ => Self::Several,
+        };
+    }
 }
 
 /// A segment that was sent again and again.
@@ -111,5 +141,27 @@ impl Passage {
             Side::Client => client,
             Side::Server => server,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_sender_is_told_from_several() {
+        let after = |stations: &[Option<u8>]| {
+            let mut sender = Sender::default();
+            for station in stations {
+                sender.add(station.map(|last| Station([2, 0, 0, 0, 0, last])));
+            }
+            sender
+        };
+        let one = Sender::One(Station([2, 0, 0, 0, 0, 1]));
+        assert_eq!(after(&[None, None]), Sender::Unknown);
+        // A SYN that was kept in little memory does not say who sent it.
+        assert_eq!(after(&[None, Some(1), Some(1)]), one);
+        assert_eq!(after(&[Some(1), None]), Sender::Several);
+        assert_eq!(after(&[Some(1), Some(2), Some(1)]), Sender::Several);
     }
 }

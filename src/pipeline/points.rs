@@ -155,6 +155,7 @@ mod tests {
             source: [10, 0, 0, from].into(),
             destination: [10, 0, 0, to].into(),
             ttl: 64,
+            station: None,
             id: None,
             authenticated: None,
             upper: Upper::Other {

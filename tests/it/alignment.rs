@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use bothends::align::{Alignment, Standing, Stretch, align};
 use bothends::model::{
     Conversation, Encryption, Endpoint, Event, Exchange, LineRef, LogCommand, LogEvent, LogId,
-    LogSession, LogSource, LogTime, Nanos, Proto, Seen, Span, Stamp, Threads, Transport, Verb,
-    WireSession,
+    LogSession, LogSource, LogTime, Nanos, Proto, Seen, Sender, Side, Span, Stamp, Station,
+    Threads, Transport, Verb, WireSession,
 };
 
 const SERVER: Endpoint = Endpoint {
@@ -187,6 +187,56 @@ fn sessions_without_ports_are_joined_rightly_under_an_unknown_clock() {
         joined_in_all >= 8 * 52,
         "only {joined_in_all} of 480 joined"
     );
+}
+
+/// A log of many sessions and one of few, each of a server of its own; `stations` and `hops` of the servers' packets.
+fn of_two_servers(stations: [u8; 2], hops: u8, offset: Span) -> Alignment {
+    let (mut wires, mut logs) = made(1, 120, 120, offset);
+    let (few, few_logs) = made(2, 6, 120, offset);
+    for wire in &few {
+        let mut wire = wire.clone();
+        wire.conversation.server.ip = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 26));
+        wire.conversation.client.port += 1_000;
+        wires.push(wire);
+    }
+    for wire in &mut wires {
+        let at = usize::from(wire.conversation.server.ip != SERVER.ip);
+        let way = wire.passage.of_mut(Side::Server);
+        way.hops = Some((hops, hops));
+        way.sender = Sender::One(Station([2, 0, 0, 0, 0, stations[at]]));
+    }
+    for log in few_logs {
+        let mut log = log;
+        log.log = LogId(1);
+        log.peer_port = None;
+        log.local = Some(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 26)));
+        for event in &mut log.events {
+            event.line.log = LogId(1);
+        }
+        logs.push(log);
+    }
+    for log in &mut logs {
+        log.local = log.local.or(Some(SERVER.ip));
+    }
+    let sources = [source(), LogSource::new(LogId(1), "few.log", "made")];
+    align(&wires, &sources, &mut logs, ORIGIN, Threads::default())
+}
+
+#[test]
+fn logs_of_one_machine_share_what_is_known_of_its_clock() {
+    let offset = Span::millis(-37_420);
+    let bound = |stations, hops| {
+        let alignment = of_two_servers(stations, hops, offset);
+        for clock in &alignment.clocks {
+            assert!((clock.offset - offset).abs() <= clock.bound, "{clock:?}");
+        }
+        alignment.clocks.get(1).unwrap().bound
+    };
+    let alone = bound([1, 2], 64);
+    assert!(alone > Span::millis(50), "{alone}");
+    let shared = bound([1, 1], 64);
+    assert!(shared < Span::millis(45), "{shared}");
+    assert_eq!(bound([1, 1], 63), alone, "a router stands before them");
 }
 
 #[test]

@@ -125,6 +125,7 @@ fn datagram(port: u16, sent: &Sent, flags: u8) -> Datagram<'_> {
         source: ends[own].0,
         destination: ends[other].0,
         ttl: 64,
+        station: None,
         id: None,
         authenticated: None,
         upper: Upper::Tcp(Segment {

@@ -230,6 +230,7 @@ fn read(dialogue: &Dialogue, sent: &[Sent], first: [u32; 2]) -> Read {
             source: ends[own].0.into(),
             destination: ends[other].0.into(),
             ttl: 64,
+            station: None,
             id: None,
             authenticated: None,
             upper: Upper::Tcp(Segment {

@@ -25,6 +25,7 @@ fn datagram((side, flags, seq, ack, payload): (Side, u8, u32, u32, &[u8])) -> Da
         source,
         destination,
         ttl: 64,
+        station: None,
         id: None,
         authenticated: None,
         upper: Upper::Tcp(Segment {

@@ -4,7 +4,9 @@
 //! little for them, so that events come in causal order; if they never come, they are a hole, declared first.
 
 use crate::link::{Checksum, Flags, Segment, SeqNo};
-use crate::model::{Conversation, Counts, Handshake, Nanos, Overlap, PacketNo, Side, Span};
+use crate::model::{
+    Conversation, Counts, Handshake, Nanos, Overlap, PacketNo, Side, Span, Station,
+};
 
 use super::super::{BadChecksums, Connection, Limits, StreamEvent};
 use super::history::{History, Letter};
@@ -28,6 +30,8 @@ pub(in super::super) struct Arrival {
     pub(in super::super) packet: PacketNo,
     /// Hops left of it.
     pub(in super::super) hops: u8,
+    /// Who put it on the link.
+    pub(in super::super) station: Option<Station>,
     /// Its number among the packets of its sender (RFC 791 §3.1).
     pub(in super::super) id: Option<u16>,
 }

@@ -130,6 +130,7 @@ impl Passing {
         let way = self.told.of_mut(side);
         way.last = way.last.max(Some(arrival.at));
         let (least, most) = way.hops.unwrap_or((arrival.hops, arrival.hops));
+        way.sender.add(arrival.station);
         way.hops = Some((least.min(arrival.hops), most.max(arrival.hops)));
         // What was on its way already says nothing.
         let later = way
@@ -249,6 +250,7 @@ mod tests {
                 at: Nanos(0) + Span::millis(millis),
                 packet: PacketNo(number as u64 + 1),
                 hops,
+                station: Some(crate::model::Station([2, 0, 0, 0, 0, 1])),
                 id: None,
             };
             let segment = Segment {
