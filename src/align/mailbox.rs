@@ -46,14 +46,14 @@ impl Hidden<'_> {
             .and_then(|line| Some((line, self.last(&asked)?)))
             .filter(|&(_, at)| self.sizes(at).0 == command("QUIT"));
         if let Some((line, at)) = quit {
-            self.tell(at, "QUIT", String::new(), "+OK", line);
+            self.tell(at, "QUIT", "", "+OK", line);
         }
         if let Some((line, user)) = self.login()
             && let Some(at) = self.user_command(&asked, &user)
             && let [user_at, pass_at] = at
         {
-            self.tell(user_at, "USER", user, "+OK", line);
-            self.tell(pass_at, "PASS", "****".to_owned(), "+OK", line);
+            self.tell(user_at, "USER", &user, "+OK", line);
+            self.tell(pass_at, "PASS", "****", "+OK", line);
         }
         if let Some(line) = self.line_of(|what| *what == Event::Close) {
             self.numbered(&asked, line);
@@ -124,12 +124,12 @@ impl Hidden<'_> {
         else {
             return;
         };
-        self.tell(at, "LOGOUT", String::new(), "OK", line);
+        self.tell(at, "LOGOUT", "", "OK", line);
         if let Some((line, user)) = self.login()
             && let Some(at) = self.before_octets(&asked)
             && self.is_login_command(at, tag, &user)
         {
-            self.tell(at, "LOGIN", format!("{user} ****"), "OK", line);
+            self.tell(at, "LOGIN", &format!("{user} ****"), "OK", line);
         }
     }
 
@@ -205,17 +205,17 @@ impl Hidden<'_> {
 
     fn tell_all(&mut self, those: &[usize], verb: &'static str, line: LineRef) {
         for &at in those {
-            self.tell(at, verb, String::new(), "+OK", line);
+            self.tell(at, verb, "", "+OK", line);
         }
     }
 
     /// Names an exchange: what the log says of it, with the wire's times and sizes.
-    fn tell(&mut self, at: usize, verb: &'static str, argument: String, code: &str, line: LineRef) {
+    fn tell(&mut self, at: usize, verb: &'static str, argument: &str, code: &str, line: LineRef) {
         let Some(exchange) = self.exchanges.get_mut(at) else {
             return;
         };
         exchange.verb = Verb::new(verb);
-        let words = match argument.as_str() {
+        let words = match argument {
             "" => verb.to_owned(),
             argument => format!("{verb} {argument}"),
         };
