@@ -18,11 +18,6 @@ use bothends::flow::{FlowTable, Limits};
 use bothends::input::Input;
 use bothends::link::LinkDecoder;
 use bothends::model::PacketNo;
-use mimalloc::MiMalloc;
-
-/// As in the program.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Rounds of each when both are run.
 const ROUNDS: usize = 5;
