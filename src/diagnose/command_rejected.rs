@@ -1,5 +1,6 @@
 //! Commands that a server did not accept.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -89,10 +90,10 @@ fn find(view: View<'_>) -> Vec<Finding> {
             .wire
             .map(|wire| wire.proto)
             .or(case.log.map(|log| log.proto));
-        let falls_back = falls_back(&case);
+        let falls_back = LazyCell::new(|| falls_back(&case));
         let kind = |said: Said<'_>| {
             let kind = kind(proto?, said)?;
-            (said.verb != "EHLO" || !falls_back).then_some(kind)
+            (said.verb != "EHLO" || !*falls_back).then_some(kind)
         };
         for exchange in case.refused(|said| kind(said).is_some()) {
             let Some(kind) = kind(Said::by(&exchange)) else {
@@ -135,6 +136,9 @@ fn counted_only(case: &Case<'_>, proto: Option<Proto>) -> (u64, Option<Evidence>
         return (0, None);
     };
     let told = u64::from(log.unknown);
+    if told == 0 {
+        return (0, None);
+    }
     let unknown = |said: Said<'_>| proto.and_then(|proto| kind(proto, said)) == Some(Kind::Unknown);
     let seen = case.refused(unknown).count();
     let line = log.events.last().map(|event| Evidence::Line(event.line));
@@ -193,9 +197,14 @@ const fn next(kind: Kind) -> &'static str {
 }
 
 fn kind(proto: Proto, said: Said<'_>) -> Option<Kind> {
-    if is_refused(said) || is_too_large(said) || said.verb.is_empty() {
+    if said.verb.is_empty() {
         return None;
     }
+    let kind = by_code(proto, said)?;
+    (!is_refused(said) && !is_too_large(said)).then_some(kind)
+}
+
+fn by_code(proto: Proto, said: Said<'_>) -> Option<Kind> {
     match (proto.0, said.code) {
         ("imap", "BAD") | ("smtp" | "nntp" | "lmtp", "500" | "501" | "502" | "504") => {
             Some(Kind::Unknown)

@@ -51,7 +51,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
         let (Some(client), false) = (case.client(), submission) else {
             continue;
         };
-        let mut greetings = case.exchanges(|said| ["EHLO", "HELO"].contains(&said.verb));
+        let mut greetings = case.greetings();
         // A client says the same again after STARTTLS.
         let wrong = greetings.find_map(|exchange| {
             // What a log implies or hides has no argument; that says nothing of the client's.

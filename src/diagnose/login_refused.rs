@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::align::Said;
-use crate::model::{Event, Evidence, Finding, Nanos, Proto, Severity, Span};
+use crate::model::{Event, Evidence, Finding, Nanos, Proto, Severity, Span, Verb};
 
 use super::View;
 use super::group::{Group, Words, counted, listed};
@@ -49,7 +49,7 @@ struct Welcome<'a> {
 fn welcome(view: View<'_>) -> BTreeMap<IpAddr, Welcome<'_>> {
     let mut welcome: BTreeMap<IpAddr, Welcome<'_>> = BTreeMap::new();
     for case in view.cases().filter(|case| refusals(case).is_empty()) {
-        let seen = case.exchanges(is_accepted).next().is_some();
+        let seen = case.logins(is_accepted).next().is_some();
         let events = case
             .log
             .map(|log| log.events.as_slice())
@@ -84,7 +84,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 .extend(proto.or(case.log.map(|log| log.proto)));
         }
         if let Some(refused) = by_client.get_mut(&client) {
-            let refusals = case.refused(is_refused);
+            let refusals = case.refused_logins(is_refused);
             refused
                 .delays
                 .extend(refusals.filter_map(|exchange| exchange.response_time()));
@@ -176,7 +176,7 @@ fn tell(client: IpAddr, mut refused: Refused, welcome: Option<&Welcome<'_>>) -> 
 /// Each refused login of a session.
 pub(super) fn refusals(case: &Case<'_>) -> Vec<(Option<Nanos>, Option<Evidence>)> {
     let seen: Vec<_> = case
-        .refused(is_refused)
+        .refused_logins(is_refused)
         .map(|exchange| (exchange.start, place(&exchange)))
         .collect();
     if !seen.is_empty() {
@@ -193,16 +193,13 @@ pub(super) fn refusals(case: &Case<'_>) -> Vec<(Option<Nanos>, Option<Evidence>)
 
 /// Whether an exchange is a login that succeeded.
 pub(super) fn is_accepted(said: Said<'_>) -> bool {
-    is_login(said) && ["+OK", "OK", "235", "281"].contains(&said.code)
-}
-
-fn is_login(said: Said<'_>) -> bool {
-    ["APOP", "AUTH", "AUTHENTICATE", "AUTHINFO", "LOGIN", "PASS"].contains(&said.verb)
+    Verb::LOGINS.contains(&said.verb) && ["+OK", "OK", "235", "281"].contains(&said.code)
 }
 
 /// Whether an exchange is a login that was refused.
 pub(super) fn is_refused(said: Said<'_>) -> bool {
-    is_login(said) && ["-ERR", "NO", "535", "534", "538", "481", "482"].contains(&said.code)
+    Verb::LOGINS.contains(&said.verb)
+        && ["-ERR", "NO", "535", "534", "538", "481", "482"].contains(&said.code)
 }
 
 #[cfg(test)]

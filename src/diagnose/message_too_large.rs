@@ -9,7 +9,7 @@ use crate::model::{Endpoint, Finding, Severity, Verb};
 use super::View;
 use super::group::{Group, Words, counted, listed, server};
 use super::registry::Rule;
-use super::view::place;
+use super::view::{place, speaks_of};
 
 pub(super) const RULE: Rule = Rule {
     code: "message-too-large",
@@ -57,18 +57,17 @@ pub(super) fn is_too_large(said: Said<'_>) -> bool {
         code,
         reply,
     } = said;
-    if !code.starts_with('5') && code != "NO" {
+    if code == "NO" {
+        return speaks_of(reply, &["[toobig]"]);
+    }
+    if !code.starts_with('5') || !["MAIL", "BDAT", Verb::BODY].contains(&verb) {
         return false;
     }
-    let text = reply.to_ascii_lowercase();
     // A log without the reply's words: to a MAIL that states a size, 552 says that it is too large (RFC 1870 §6.1).
     let wordless = reply.len() <= code.len() && verb == "MAIL" && stated(request).is_some();
-    let mail = ["MAIL", "BDAT", Verb::BODY].contains(&verb);
-    let sized = text.contains("5.3.4") || text.contains("5.2.3");
-    let worded = text.contains("size") || text.contains("large") || text.contains("too big");
-    (mail && code == "552" && (sized || worded || wordless))
-        || (mail && code.starts_with('5') && sized && worded)
-        || (code == "NO" && text.contains("[toobig]"))
+    let sized = reply.contains("5.3.4") || reply.contains("5.2.3");
+    let worded = speaks_of(reply, &["size", "large", "too big"]);
+    (code == "552" && (sized || worded || wordless)) || (sized && worded)
 }
 
 /// The size that a client states with its message (RFC 1870 §5).

@@ -47,7 +47,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
     let mut servers: BTreeMap<Endpoint, Logins> = BTreeMap::new();
     for (case, wire) in view.on_wire().filter(|(_, wire)| is_smooth(wire)) {
         let trip = round_trip(wire).unwrap_or(Span::ZERO);
-        for exchange in case.exchanges(is_accepted) {
+        for exchange in case.logins(is_accepted) {
             let (Some(taken), Some(start)) = (response(&exchange), exchange.start) else {
                 continue;
             };

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use crate::align::{Alignment, Clock, Joined, Said, untold};
 use crate::model::{
-    CaptureSource, Endpoint, Event, Evidence, Exchange, LogSession, LogSource, Nanos, Neighbour,
-    Side, Unlisted, WireSession,
+    CaptureSource, Endpoint, Event, Evidence, Exchange, Gist, LogSession, LogSource, Nanos,
+    Neighbour, Side, Unlisted, WireSession,
 };
 
 /// All that is known when rules are asked.
@@ -86,7 +86,38 @@ impl<'a> Case<'a> {
         &self,
         wanted: impl Fn(Said<'_>) -> bool,
     ) -> impl Iterator<Item = Cow<'a, Exchange>> {
-        let none = self.wire.is_none() && self.log.is_some_and(|log| log.all_accepted);
+        self.unless(|gist| gist.all_accepted, wanted)
+    }
+
+    /// The same where `wanted` takes only logins.
+    pub(super) fn logins(
+        &self,
+        wanted: impl Fn(Said<'_>) -> bool,
+    ) -> impl Iterator<Item = Cow<'a, Exchange>> {
+        self.unless(|gist| gist.no_login, wanted)
+    }
+
+    /// The same where `wanted` takes only logins that were refused.
+    pub(super) fn refused_logins(
+        &self,
+        wanted: impl Fn(Said<'_>) -> bool,
+    ) -> impl Iterator<Item = Cow<'a, Exchange>> {
+        self.unless(|gist| gist.no_login || gist.all_accepted, wanted)
+    }
+
+    /// Its greetings, but for those of a log that does not tell the client's name.
+    pub(super) fn greetings(&self) -> impl Iterator<Item = Cow<'a, Exchange>> {
+        let greets = |said: Said<'_>| ["EHLO", "HELO"].contains(&said.verb);
+        self.unless(|gist| gist.no_greeting, greets)
+    }
+
+    /// Its commands and replies that `wanted` takes, where only a log tells of it not if `none` says that it tells of none.
+    fn unless(
+        &self,
+        none: impl Fn(Gist) -> bool,
+        wanted: impl Fn(Said<'_>) -> bool,
+    ) -> impl Iterator<Item = Cow<'a, Exchange>> {
+        let none = self.wire.is_none() && self.log.is_some_and(|log| none(log.gist));
         let all = (!none).then(|| self.exchanges(wanted));
         all.into_iter().flatten()
     }
@@ -136,12 +167,18 @@ impl<'a> Case<'a> {
 
 /// Whether `text` has one of `words`, which are in small letters, however it is written.
 pub(super) fn speaks_of(text: &str, words: &[&str]) -> bool {
-    let text = text.as_bytes();
-    words.iter().any(|word| {
-        let word = word.as_bytes();
-        text.windows(word.len())
-            .any(|part| part.eq_ignore_ascii_case(word))
-    })
+    words
+        .iter()
+        .any(|word| has_word(text.as_bytes(), word.as_bytes()))
+}
+
+fn has_word(text: &[u8], word: &[u8]) -> bool {
+    let Some(&first) = word.first() else {
+        return true;
+    };
+    let begins = memchr::memchr2_iter(first, first.to_ascii_uppercase(), text);
+    let mut parts = begins.map_while(|at| text.get(at..at + word.len()));
+    parts.any(|part| part.eq_ignore_ascii_case(word))
 }
 
 /// Where an exchange is to be seen: its reply, else its request, else its log line.

@@ -227,8 +227,19 @@ pub struct LogSession {
     pub every_command: bool,
     /// By how much its stamps may lag behind the clock of its host.
     pub lag: Span,
-    /// Whether all commands that it tells have a code that accepts them (2xx, 3xx), as far as that was looked at.
+    /// What its commands have in common, as far as that was looked at.
+    pub gist: Gist,
+}
+
+/// What all commands of a session have in common: of most sessions that is all that rules ask. Nothing is said where nobody looked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gist {
+    /// Each has a code that accepts it (2xx, 3xx).
     pub all_accepted: bool,
+    /// None is a login.
+    pub no_login: bool,
+    /// None is a greeting (EHLO, HELO) with a name.
+    pub no_greeting: bool,
 }
 
 /// TLS parameters in a log.
@@ -396,7 +407,7 @@ impl LogSession {
             duration: None,
             every_command: false,
             lag: Self::UNIX_LAG,
-            all_accepted: false,
+            gist: Gist::default(),
         }
     }
 
@@ -406,13 +417,21 @@ impl LogSession {
         listed.chain(self.implied.iter())
     }
 
-    /// Looks whether all was accepted: of most sessions that is all that rules ask.
-    pub(crate) fn look_at_codes(&mut self) {
+    /// Looks at what its commands have in common.
+    pub(crate) fn look_at_commands(&mut self) {
         let is_accepted = |code: &str| code.len() == 3 && code.starts_with(['2', '3']);
-        let all = self
-            .commands()
-            .all(|command| command.code.is_some_and(is_accepted));
-        self.all_accepted = all;
+        let mut gist = Gist {
+            all_accepted: true,
+            no_login: true,
+            no_greeting: true,
+        };
+        for command in self.commands() {
+            gist.all_accepted &= command.code.is_some_and(is_accepted);
+            gist.no_login &= !Verb::LOGINS.contains(&command.verb);
+            let greets = ["EHLO", "HELO"].contains(&command.verb);
+            gist.no_greeting &= !(greets && command.request.contains(' '));
+        }
+        self.gist = gist;
     }
 
     /// First and last stamp; `None` without events.

@@ -47,8 +47,8 @@ pub use forwarded::{Forwarded, ForwardedBy};
 pub use icmp::{IcmpError, IcmpReason};
 pub use keylog::{KeySource, Keylog};
 pub use log_session::{
-    DiskFull, Ending, Event, Extent, LogCommand, LogEvent, LogId, LogPart, LogSession, LogSource,
-    LoggedFetch, LoggedMessage, LoggedOctets, LoggedSize, LoggedTls, Role, Zone,
+    DiskFull, Ending, Event, Extent, Gist, LogCommand, LogEvent, LogId, LogPart, LogSession,
+    LogSource, LoggedFetch, LoggedMessage, LoggedOctets, LoggedSize, LoggedTls, Role, Zone,
 };
 pub use lookup::{LedBy, Lookup, LookupOutcome, RecordType};
 pub use mail::{MailMessage, MailRecipient};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 /// How many threads may work at once.
@@ -60,6 +61,26 @@ impl Threads {
         work: impl Fn(Range<usize>) -> Vec<R> + Sync,
     ) -> Vec<R> {
         self.blocks(count, FEW, work)
+    }
+
+    /// Has `work` change each of `items`.
+    pub fn change<T: Send>(self, items: &mut [T], work: impl Fn(&mut T) + Sync) {
+        let size = items.len().div_ceil(self.0.get() * BLOCKS).max(FEW);
+        let threads = self.0.get().min(items.len() / FEW);
+        let blocks = Mutex::new(items.chunks_mut(size));
+        let next = || blocks.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let take = || {
+            while let Some(block) = next() {
+                block.iter_mut().for_each(&work);
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 1..threads {
+                // A thread that cannot be had is done without.
+                thread::Builder::new().spawn_scoped(scope, take).ok();
+            }
+            take();
+        });
     }
 
     /// The same where `least` items are worth a thread.
@@ -119,6 +140,9 @@ mod tests {
                 let pairs: Vec<usize> = (0..count).flat_map(|n| [n, n + 1]).collect();
                 let twice = |range: Range<usize>| range.flat_map(|n| [n, n + 1]).collect();
                 assert_eq!(threads.gather(count, twice), pairs);
+                let mut changed: Vec<usize> = (0..count).collect();
+                threads.change(&mut changed, |n| *n *= *n);
+                assert_eq!(changed, squares);
             }
         }
     }

@@ -76,6 +76,8 @@ fn usual(word: &str) -> Option<&'static str> {
 impl Verb {
     /// A message body (SMTP after DATA or in BDAT).
     pub const BODY: &'static str = "<BODY>";
+    /// Words of logins, in any protocol.
+    pub const LOGINS: [&str; 6] = ["APOP", "AUTH", "AUTHENTICATE", "AUTHINFO", "LOGIN", "PASS"];
     /// Longest verb kept; what is longer is cut.
     const MAX: usize = 24;
 

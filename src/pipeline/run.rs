@@ -7,7 +7,9 @@ use crate::capture::{HEAD_OF_FORMAT, by_table};
 use crate::diagnose::{View, diagnose, endings};
 use crate::input::{Front, Input, InputError, expand};
 use crate::log::Era;
-use crate::model::{CaptureSource, Conversation, Finding, LogTime, Severity, WireSession};
+use crate::model::{
+    CaptureSource, Conversation, Finding, LogSession, LogTime, Severity, WireSession,
+};
 use crate::report::{Account, OtherSide, Part};
 
 use super::keys::Keys;
@@ -71,9 +73,9 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
     progress.clear();
     let mut sources = told.sources;
     // Which line is of which session is settled now.
-    for session in &mut told.sessions {
-        session.look_at_codes();
-    }
+    options
+        .threads
+        .change(&mut told.sessions, LogSession::look_at_commands);
     let capture_zone = zones::infer(&mut wires.sources, &mut sources, &alignment.clocks);
     let mut account = Account {
         captures: wires.sources,
