@@ -173,10 +173,10 @@ fn fates(case: &Case<'_>) -> Vec<String> {
     let Some(last) = all.last() else {
         return Vec::new();
     };
-    let same = all.iter().filter(|one| one.message == last.message);
-    same.map(|one| match one.recipient.as_str() {
-        "" => one.status.clone(),
-        to => format!("{} to {to}", one.status),
+    let same = all.iter().filter(|one| one.message() == last.message());
+    same.map(|one| match one.recipient() {
+        "" => one.status().to_owned(),
+        to => format!("{} to {to}", one.status()),
     })
     .collect()
 }

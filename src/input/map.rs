@@ -6,10 +6,10 @@
 )]
 
 use std::fs::File;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::path::PathBuf;
 
-use memmap2::Mmap;
+use memmap2::{Mmap, UncheckedAdvice};
 
 use super::TableAddress;
 
@@ -107,6 +107,23 @@ impl Mapped {
         let map = unsafe { Mmap::map(file) }?;
         Ok(Self(Some(map)))
     }
+
+    /// The octets of `range` will hardly be read again: the system may have their memory back, and reads the file anew where they are.
+    pub fn done_with(&self, range: Range<usize>) {
+        let Some(map) = self.0.as_ref() else {
+            return;
+        };
+        let end = range.end.min(map.len());
+        let Some(octets) = end.checked_sub(range.start).filter(|octets| *octets > 0) else {
+            return;
+        };
+        // SAFETY: the map is of a file and read-only: pages given back come again from the file with the same bytes. The risk of a file
+        // changed meanwhile is that of the map.
+        let given_back =
+            unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, range.start, octets) };
+        // What the system will not take back stays.
+        drop(given_back);
+    }
 }
 
 impl Deref for Mapped {
@@ -127,6 +144,10 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         assert_eq!(&*Mapped::of(file.as_file()).unwrap(), b"");
         file.write_all(b"packets").unwrap();
-        assert_eq!(&*Mapped::of(file.as_file()).unwrap(), b"packets");
+        let map = Mapped::of(file.as_file()).unwrap();
+        assert_eq!(&*map, b"packets");
+        map.done_with(0..5);
+        map.done_with(5..900);
+        assert_eq!(&*map, b"packets", "read anew");
     }
 }

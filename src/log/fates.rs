@@ -39,7 +39,7 @@ impl Fates {
 
     /// One recipient's copy came somewhere; kept where the log told how the message came.
     pub(super) fn add(&mut self, delivery: Delivery) {
-        let Some(message) = self.messages.get_mut(&delivery.message) else {
+        let Some(message) = self.messages.get_mut(delivery.message()) else {
             return;
         };
         if message.deliveries.len() < MAX_DELIVERIES {
@@ -99,17 +99,11 @@ mod tests {
     use crate::model::{LineRef, LogId};
 
     fn delivery(message: &str, recipient: &str) -> Delivery {
-        Delivery {
-            line: LineRef {
-                log: LogId(0),
-                line: 1,
-            },
-            message: message.into(),
-            recipient: recipient.into(),
-            status: "sent".into(),
-            relay: String::new(),
-            reply: String::new(),
-        }
+        let line = LineRef {
+            log: LogId(0),
+            line: 1,
+        };
+        Delivery::new(line, [message, recipient, "sent", "", ""])
     }
 
     #[test]

@@ -417,6 +417,14 @@ impl LogSession {
         listed.chain(self.implied.iter())
     }
 
+    /// Gives back the memory that was held for more to come: logs have millions of sessions.
+    pub(crate) fn shrink(&mut self) {
+        self.names.shrink_to_fit();
+        self.events.shrink_to_fit();
+        self.messages.shrink_to_fit();
+        self.deliveries.shrink_to_fit();
+    }
+
     /// Looks at what its commands have in common.
     pub(crate) fn look_at_commands(&mut self) {
         let is_accepted = |code: &str| code.len() == 3 && code.starts_with(['2', '3']);

@@ -8,6 +8,9 @@ use crate::model::{DamageLog, LogId, LogSession, LogSource, Span};
 
 use super::{Logs, Options, PipelineError, Progress};
 
+/// Octets of a log after which their memory is given back: sessions have copies of what they need.
+const GIVEN_BACK: usize = 8 << 20;
+
 /// What the logs gave.
 #[derive(Debug, Default)]
 pub(super) struct Told {
@@ -193,7 +196,15 @@ impl Told {
             if !std::ptr::eq(*file, *first) {
                 reader.next_file(&input.name, &input.bytes);
             }
-            reader.whole(&input.bytes, options.threads, &mut |at| progress.at(at));
+            let mut done = 0;
+            reader.whole(&input.bytes, options.threads, &mut |at| {
+                progress.at(at);
+                let at = usize::try_from(at).unwrap_or(usize::MAX);
+                if at.saturating_sub(done) >= GIVEN_BACK {
+                    input.bytes.done_with(done..at);
+                    done = at;
+                }
+            });
             damage.absorb(input.damage.clone());
             progress.end(u64::try_from(input.bytes.len()).unwrap_or(u64::MAX));
         }

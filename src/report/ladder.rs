@@ -189,11 +189,11 @@ fn deliveries(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::
         writeln!(
             out,
             "    mail: {}{} {}{}{}  {}:{}",
-            terminal(&delivery.message),
-            part(" to ", &delivery.recipient),
-            terminal(&delivery.status),
-            part(" by ", &delivery.relay),
-            part(": ", &delivery.reply),
+            terminal(delivery.message()),
+            part(" to ", delivery.recipient()),
+            terminal(delivery.status()),
+            part(" by ", delivery.relay()),
+            part(": ", delivery.reply()),
             terminal(file),
             line
         )?;

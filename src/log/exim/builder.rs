@@ -273,19 +273,13 @@ impl Exim {
             Some(ip) => format!("{host} [{ip}]"),
             None => value(text, "T=").unwrap_or_default().to_owned(),
         };
-        self.messages.add(Delivery {
-            line,
-            message: id.to_owned(),
-            recipient: given.to_owned(),
-            status: match flag {
-                "**" => "failed",
-                "==" => "deferred",
-                _ => "delivered",
-            }
-            .to_owned(),
-            relay,
-            reply: reply.unwrap_or_default().to_owned(),
-        });
+        let status = match flag {
+            "**" => "failed",
+            "==" => "deferred",
+            _ => "delivered",
+        };
+        let told = [id, given, status, &relay, reply.unwrap_or_default()];
+        self.messages.add(Delivery::new(line, told));
         let sender = self.messages.sender(id).map(str::to_owned);
         let (Some(ip), "=>" | "->" | "**") = (to.peer, flag) else {
             return Parsed::Aside(Some(stamp));

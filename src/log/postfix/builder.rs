@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use smallvec::SmallVec;
+
 use crate::model::{
     ClockStep, LineRef, LogId, LogSession, Marks, Shown, Shows, Span, Stamp, Zone, as_text,
     from_wire,
@@ -97,6 +99,9 @@ impl<'a> Told<'a> {
     }
 }
 
+/// A process id as it is written; nearly all are short.
+type Pid = SmallVec<[u8; 16]>;
+
 /// Puts the lines of one log together.
 struct Postfix {
     id: LogId,
@@ -106,7 +111,7 @@ struct Postfix {
     /// Where long queue ids, which are in UTC, show it.
     shown: Option<Span>,
     /// By process id, while it serves.
-    open: HashMap<String, Box<Serving>, foldhash::fast::RandomState>,
+    open: HashMap<Pid, Box<Serving>, foldhash::fast::RandomState>,
     /// Processes of which the log shows how they met a client: what they say later begins in it too.
     met: HashSet<u32, foldhash::fast::RandomState>,
     waiting: Waiting,
@@ -163,18 +168,18 @@ impl Postfix {
         envelope: &Envelope<'_>,
         out: &mut Vec<LogSession>,
     ) -> Parsed {
-        match said {
-            Said::Connect(client) => self.connect(stamp, service, envelope.pid, client, out),
+        match &said {
+            &Said::Connect(client) => self.connect(stamp, service, envelope.pid, client, out),
             Said::Sent(_) | Said::Received(_) | Said::Other => {}
             _ => self.come_late(stamp, service, envelope, out),
         }
-        let Some(serving) = self.open.get_mut(envelope.pid) else {
+        let Some(serving) = self.open.get_mut(envelope.pid.as_bytes()) else {
             // It is of no session, or of one of which more cannot be told.
             return Parsed::Aside(Some(stamp));
         };
         let over = matches!(said, Said::Disconnect(_));
         serving.line(line, stamp, said, &mut self.messages);
-        if over && let Some(serving) = self.open.remove(envelope.pid) {
+        if over && let Some(serving) = self.open.remove(envelope.pid.as_bytes()) {
             self.waiting.over(serving, &mut self.messages, out);
         }
         Parsed::Event(stamp)
@@ -201,7 +206,7 @@ impl Postfix {
             serving.inherit(before);
         }
         // A process that never said goodbye to its last client was killed.
-        if let Some(lost) = self.open.insert(pid.to_owned(), serving) {
+        if let Some(lost) = self.open.insert(pid.as_bytes().into(), serving) {
             self.waiting.over(lost, &mut self.messages, out);
         }
     }
@@ -215,7 +220,7 @@ impl Postfix {
         envelope: &Envelope<'_>,
         out: &mut Vec<LogSession>,
     ) {
-        let known = self.open.get(envelope.pid);
+        let known = self.open.get(envelope.pid.as_bytes());
         if known.is_some_and(|serving| !serving.is_late()) {
             return;
         }
@@ -231,7 +236,7 @@ impl Postfix {
             return;
         }
         let serving = Box::new(Serving::late(self.id, client, service));
-        if let Some(lost) = self.open.insert(envelope.pid.to_owned(), serving) {
+        if let Some(lost) = self.open.insert(envelope.pid.as_bytes().into(), serving) {
             self.waiting.over(lost, &mut self.messages, out);
         }
     }
@@ -297,7 +302,9 @@ impl Apart for Postfix {
             return Parsed::Failed;
         };
         self.stated = self.stated.or(envelope.zone);
-        self.learn_zone(&envelope);
+        if let Told::Served(_, Said::Queued { .. }) | Told::Cut = told {
+            self.learn_zone(&envelope);
+        }
         let east = self.shown.filter(|_| envelope.zone.is_none());
         let stamp = Stamp {
             at: envelope.stamp.at - east.unwrap_or_default(),
@@ -315,7 +322,9 @@ impl Apart for Postfix {
             }
             Told::Cut => {
                 let text = envelope.text;
-                if text.starts_with("connect from ") || self.open.contains_key(envelope.pid) {
+                if text.starts_with("connect from ")
+                    || self.open.contains_key(envelope.pid.as_bytes())
+                {
                     self.smtpd(line, stamp, "", said(text), &envelope, out)
                 } else {
                     self.other(line, stamp, "", about(text).as_ref(), &envelope, out)

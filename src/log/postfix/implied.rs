@@ -4,16 +4,8 @@
 
 use crate::model::{CommandRef, Commands, CommandsBuilder, Verb};
 
+use super::line::Tally;
 use super::messages::Message;
-
-/// How often a command was used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
-    /// With a reply that accepts it.
-    pub(super) accepted: u32,
-    /// In all.
-    pub(super) total: u32,
-}
 
 /// What the log tells of a session beside the tally, in the order of its lines.
 #[derive(Clone, Copy, Debug)]
@@ -138,7 +130,7 @@ impl Order {
         }
         let queued = message
             .size
-            .map(|_| format!("250 2.0.0 Ok: queued as {}", message.id));
+            .map(|_| format!("250 2.0.0 Ok: queued as {}", message.id.as_str()));
         self.due = Some(Due { reply: queued });
     }
 
@@ -248,6 +240,7 @@ impl Order {
 
 #[cfg(test)]
 mod tests {
+    use super::super::queue_id::QueueId;
     use super::*;
 
     fn tally(text: &str) -> Vec<(Verb, Tally)> {
@@ -266,7 +259,7 @@ mod tests {
 
     fn message(recipients: u32, taken: bool) -> Message {
         Message {
-            id: "ID".into(),
+            id: QueueId::read("ID").unwrap(),
             recipients: Some(recipients),
             size: taken.then_some(1000),
             ..Message::default()

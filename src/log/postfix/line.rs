@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use crate::model::TlsVersion;
+use crate::model::{TlsVersion, Verb};
 
 /// A line of `smtpd`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Said<'a> {
     /// `connect from name[address]:port`.
     Connect(Client),
@@ -36,29 +36,34 @@ pub(super) enum Said<'a> {
     /// `timeout after DATA from …`.
     Timeout(&'a str),
     /// `disconnect from … ehlo=1 mail=1 …`.
-    Disconnect(Counts<'a>),
+    Disconnect(Counts),
     /// `warning: host[ip]: SASL LOGIN authentication failed: …, sasl_username=…`
     LoginFailed { user: Option<&'a str> },
     /// Anything else that it says while it serves.
     Other,
 }
 
-/// ` ehlo=1 rcpt=1/2 …`: how often each command was used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Counts<'a>(&'a str);
+/// ` ehlo=1 rcpt=1/2 …`: how often each command was used; `?` are commands whose words are not logged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts(pub(super) Vec<(Verb, Tally)>);
 
-impl<'a> Counts<'a> {
-    pub(super) fn iter(self) -> impl Iterator<Item = Count<'a>> {
-        self.0.split(' ').filter_map(count)
-    }
+/// How often a command was used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    /// With a reply that accepts it.
+    pub(super) accepted: u32,
+    /// In all.
+    pub(super) total: u32,
 }
 
-/// `rcpt=1/2`: accepted and in all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Count<'a> {
-    pub(super) word: &'a str,
-    pub(super) accepted: u32,
-    pub(super) total: u32,
+impl Counts {
+    fn read(text: &str) -> Self {
+        /// More kinds of commands are rare.
+        const USUAL: usize = 8;
+        let mut counts = Vec::with_capacity(if text.is_empty() { 0 } else { USUAL });
+        counts.extend(text.split(' ').filter_map(count));
+        Self(counts)
+    }
 }
 
 /// Who is connected.
@@ -86,7 +91,7 @@ pub(super) fn said(text: &str) -> Said<'_> {
             .map(|rest| Said::Connect(client(rest))),
         "disconnect" => rest.strip_prefix("from ").map(|rest| {
             let (_, counts) = rest.split_once(' ').unwrap_or((rest, ""));
-            Said::Disconnect(Counts(counts))
+            Said::Disconnect(Counts::read(counts))
         }),
         "lost" => rest
             .strip_prefix("connection after ")
@@ -182,17 +187,28 @@ pub(super) fn client(text: &str) -> Client {
     }
 }
 
-fn count(text: &str) -> Option<Count<'_>> {
+/// `rcpt=1/2`: accepted and in all. `commands` is the sum of the others.
+fn count(text: &str) -> Option<(Verb, Tally)> {
     let (word, numbers) = text.split_once('=')?;
-    let (accepted, total) = match numbers.split_once('/') {
-        Some((accepted, total)) => (accepted.parse().ok()?, total.parse().ok()?),
-        None => (numbers.parse().ok()?, numbers.parse().ok()?),
+    let verb = match word {
+        "commands" => return None,
+        "unknown" => Verb::new("?"),
+        word => Verb::new(word),
     };
-    Some(Count {
-        word,
-        accepted,
-        total,
-    })
+    let tally = match numbers.split_once('/') {
+        Some((accepted, total)) => Tally {
+            accepted: accepted.parse().ok()?,
+            total: total.parse().ok()?,
+        },
+        None => {
+            let all = numbers.parse().ok()?;
+            Tally {
+                accepted: all,
+                total: all,
+            }
+        }
+    };
+    Some((verb, tally))
 }
 
 /// Behind the client: `: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits) …`.
@@ -328,22 +344,14 @@ mod tests {
 
     #[test]
     fn the_tally_is_read_and_old_disconnects_have_none() {
-        let count = |word, accepted, total| Count {
-            word,
-            accepted,
-            total,
-        };
+        let count = |word, accepted, total| (Verb::new(word), Tally { accepted, total });
         let counts = |text| match said(text) {
-            Said::Disconnect(counts) => counts.iter().collect::<Vec<_>>(),
+            Said::Disconnect(Counts(counts)) => counts,
             other => panic!("{other:?}"),
         };
         assert_eq!(
-            counts("disconnect from a[192.0.2.1]:5 ehlo=1 rcpt=1/2 commands=2/3"),
-            [
-                count("ehlo", 1, 1),
-                count("rcpt", 1, 2),
-                count("commands", 2, 3)
-            ]
+            counts("disconnect from a[192.0.2.1]:5 ehlo=1 rcpt=1/2 unknown=0/1 commands=2/4"),
+            [count("ehlo", 1, 1), count("rcpt", 1, 2), count("?", 0, 1)]
         );
         assert_eq!(counts("disconnect from a[192.0.2.1]"), []);
     }

@@ -9,6 +9,7 @@ use crate::model::{Delivery, LineRef};
 
 use super::super::slots::Slots;
 use super::line::is_queue_id;
+use super::queue_id::QueueId;
 use super::waiting::WaitNo;
 
 /// Messages and deliveries of one message that are kept; of more nothing is known.
@@ -22,8 +23,7 @@ const GONE_KEPT: usize = 4_096;
 /// What is known of a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Message {
-    /// Queue id.
-    pub(super) id: String,
+    pub(super) id: QueueId,
     pub(super) from: Option<String>,
     /// Octets in the queue; known once it was taken in whole.
     pub(super) size: Option<u64>,
@@ -48,7 +48,7 @@ pub(super) struct Messages {
     all: Slots<Message>,
     begun: u64,
     /// The last message of each id.
-    latest: HashMap<String, MessageNo, foldhash::fast::RandomState>,
+    latest: HashMap<QueueId, MessageNo, foldhash::fast::RandomState>,
     /// Removed and asked for by nobody, the first removed first.
     gone: VecDeque<(MessageNo, u64)>,
     /// Messages beyond the bound.
@@ -192,17 +192,18 @@ impl Messages {
 
     /// A queue file was made.
     fn begin(&mut self, id: &str) -> Option<MessageNo> {
+        let id = QueueId::read(id)?;
         if self.all.len() >= MAX_MESSAGES {
             self.passed_over += 1;
             return None;
         }
         let at = MessageNo(self.all.insert(Message {
-            id: id.to_owned(),
+            id,
             number: self.begun,
             ..Message::default()
         }));
         self.begun += 1;
-        self.latest.insert(id.to_owned(), at);
+        self.latest.insert(id, at);
         Some(at)
     }
 
@@ -210,9 +211,14 @@ impl Messages {
         self.all.get(at.0)
     }
 
+    /// The message that has an id now.
+    fn latest(&self, id: &str) -> Option<MessageNo> {
+        self.latest.get(&QueueId::read(id)?).copied()
+    }
+
     /// The sender of the message that has an id now.
     pub(super) fn sender(&self, id: &str) -> Option<&str> {
-        self.get(*self.latest.get(id)?)?.from.as_deref()
+        self.get(self.latest(id)?)?.from.as_deref()
     }
 
     /// Somebody will ask for it.
@@ -264,8 +270,8 @@ impl Messages {
         let message = self.get(at);
         let deliveries = message.into_iter().flat_map(|message| &message.deliveries);
         deliveries.filter_map(move |delivery| {
-            let (_, id) = delivery.reply.rsplit_once("queued as ")?;
-            let &next = self.latest.get(id)?;
+            let (_, id) = delivery.reply().rsplit_once("queued as ")?;
+            let next = self.latest(id)?;
             (self.get(next)?.number > message?.number).then_some(next)
         })
     }
@@ -321,7 +327,7 @@ impl Messages {
         id: &str,
         about: &About<'_>,
     ) -> SmallVec<[WaitNo; 1]> {
-        let known = self.latest.get(id).copied();
+        let known = self.latest(id);
         let open = known.filter(|at| self.get(*at).is_some_and(|message| !message.removed));
         let Some(at) = open.or_else(|| self.begin(id)) else {
             return SmallVec::new();
@@ -334,14 +340,8 @@ impl Messages {
         };
         let mut deliver = |recipient: &str, status: &str, relay: &str, reply: &str| {
             if message.deliveries.len() < MAX_DELIVERIES {
-                message.deliveries.push(Arc::new(Delivery {
-                    line,
-                    message: id.to_owned(),
-                    recipient: recipient.to_owned(),
-                    status: status.to_owned(),
-                    relay: relay.to_owned(),
-                    reply: reply.to_owned(),
-                }));
+                let told = [id, recipient, status, relay, reply];
+                message.deliveries.push(Arc::new(Delivery::new(line, told)));
             }
         };
         match *about {
@@ -440,7 +440,7 @@ mod tests {
         let fate = messages.fate(first);
         let told: Vec<_> = fate
             .iter()
-            .map(|delivery| (delivery.status.as_str(), delivery.relay.as_str()))
+            .map(|delivery| (delivery.status(), delivery.relay()))
             .collect();
         assert_eq!(
             told,

@@ -5,6 +5,31 @@ use crate::model::LogTime;
 
 use super::super::hidden_clock::number;
 
+/// Longest id believed.
+const MAX: usize = 24;
+
+/// A queue id.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct QueueId {
+    octets: [u8; MAX],
+    length: u8,
+}
+
+impl QueueId {
+    /// `None` when it is too long for one.
+    pub(super) fn read(id: &str) -> Option<Self> {
+        let mut octets = [0; MAX];
+        octets.get_mut(..id.len())?.copy_from_slice(id.as_bytes());
+        let length = u8::try_from(id.len()).ok()?;
+        Some(Self { octets, length })
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        let octets = self.octets.get(..usize::from(self.length));
+        std::str::from_utf8(octets.unwrap_or_default()).unwrap_or_default()
+    }
+}
+
 /// Digits of the base; there are no vowels, so that no id is a word.
 const DIGITS: &[u8] = b"0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz";
 /// Digits of the microseconds, and the fewest of the seconds.
@@ -26,6 +51,18 @@ pub(super) fn began(id: &str) -> Option<LogTime> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_are_kept_as_they_are_written() {
+        for id in [
+            "7E58B98E33D",
+            "4jYSry2mxdz1SW7J",
+            "123456789012345678901234",
+        ] {
+            assert_eq!(QueueId::read(id).unwrap().as_str(), id);
+        }
+        assert_eq!(QueueId::read("1234567890123456789012345"), None);
+    }
 
     #[test]
     fn long_ids_tell_the_microsecond() {

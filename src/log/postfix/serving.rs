@@ -7,8 +7,8 @@ use crate::model::{
 
 use super::super::hidden_clock::is_prompt;
 use super::super::transcript::{Detail, Transcript};
-use super::implied::{self, Rejected, Tally, Told};
-use super::line::{Client, Counts, Said};
+use super::implied::{self, Rejected, Told};
+use super::line::{Client, Counts, Said, Tally};
 use super::messages::{MessageNo, Messages};
 use super::queue_id;
 
@@ -95,11 +95,11 @@ impl Serving {
         said: Said<'_>,
         messages: &mut Messages,
     ) {
-        let side = match said {
+        let side = match &said {
             Said::Sent(_) => Side::Server,
             _ => Side::Client,
         };
-        match said {
+        match &said {
             Said::Sent(text) | Said::Received(text) => {
                 self.verbose = true;
                 return self.transcript.line(line, stamp, side, text);
@@ -235,25 +235,11 @@ impl Serving {
         })
     }
 
-    fn count(&mut self, counts: Counts<'_>) {
-        // `commands` is the sum; `unknown` counts commands whose words are not logged.
-        self.tally = counts
-            .iter()
-            .filter(|count| count.word != "commands")
-            .map(|count| {
-                let verb = match count.word {
-                    "unknown" => Verb::new("?"),
-                    word => Verb::new(word),
-                };
-                let tally = Tally {
-                    accepted: count.accepted,
-                    total: count.total,
-                };
-                (verb, tally)
-            })
-            .collect();
-        let unknown = counts.iter().find(|count| count.word == "unknown");
-        self.transcript.session.unknown = unknown.map_or(0, |count| count.total);
+    fn count(&mut self, counts: Counts) {
+        let Counts(tally) = counts;
+        let unknown = tally.iter().find(|(verb, _)| verb.as_str() == "?");
+        self.transcript.session.unknown = unknown.map_or(0, |(_, tally)| tally.total);
+        self.tally = tally;
         if self.counted("QUIT") && self.transcript.session.ending == Ending::Unknown {
             self.transcript.session.ending = Ending::Quit;
         }
@@ -300,8 +286,8 @@ impl Serving {
         session.encryption = encryption;
         session.every_command = verbose;
         session.messages = told.iter().filter_map(logged_message).collect();
-        session.events.shrink_to_fit();
         session.deliveries = deliveries;
+        session.shrink();
         if !verbose {
             let tls_first = encryption == Some(Encryption::Implicit);
             session.implied = implied::commands(self.tally, &told, tls_first);

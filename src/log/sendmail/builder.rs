@@ -231,15 +231,10 @@ impl Sendmail {
         let stat = value(rest, "stat=").unwrap_or_default();
         let (status, reply) = stat.split_once(" (").unwrap_or((stat, ""));
         let relay = value(rest, "relay=").unwrap_or_default();
+        let (word, words) = (status.trim_end_matches(':'), reply.trim_end_matches(')'));
         for recipient in &recipients {
-            self.messages.add(Delivery {
-                line,
-                message: id.to_owned(),
-                recipient: (*recipient).to_owned(),
-                status: status.trim_end_matches(':').to_owned(),
-                relay: relay.to_owned(),
-                reply: reply.trim_end_matches(')').to_owned(),
-            });
+            let told = [id, recipient, word, relay, words];
+            self.messages.add(Delivery::new(line, told));
         }
         let from = self.messages.sender(id).map(str::to_owned);
         let mailer = value(rest, "mailer=").unwrap_or_default();
@@ -402,7 +397,7 @@ Sep 39 11:59:08 mail sendmail[7440]: x
                 ""
             ]
         );
-        assert_eq!(sent.deliveries[0].status, "Sent");
+        assert_eq!(sent.deliveries[0].status(), "Sent");
         assert!(sent.tls.is_some());
         // The year is told by the ids alone.
         assert_eq!(sent.events[0].stamp.at, LogTime::new(1_568_030_340, 0));

@@ -66,11 +66,11 @@ pub(super) fn deliveries<'a>(account: &'a Account, sessions: &[usize]) -> Vec<De
     let logs = sessions.iter().filter_map(|&at| account.logs.get(at));
     logs.flat_map(|log| &log.deliveries)
         .map(|delivery| DeliveryRecord {
-            message: &delivery.message,
-            recipient: &delivery.recipient,
-            status: &delivery.status,
-            relay: &delivery.relay,
-            reply: &delivery.reply,
+            message: delivery.message(),
+            recipient: delivery.recipient(),
+            status: delivery.status(),
+            relay: delivery.relay(),
+            reply: delivery.reply(),
             log_line: log_line(account, delivery.line),
         })
         .collect()

@@ -55,7 +55,7 @@ fn processes_and_ports_tell_sessions_of_one_client_apart() {
     let fates: Vec<_> = sent
         .deliveries
         .iter()
-        .map(|delivery| (delivery.recipient.as_str(), delivery.relay.as_str()))
+        .map(|delivery| (delivery.recipient(), delivery.relay()))
         .collect();
     assert_eq!(
         fates,
@@ -114,7 +114,7 @@ fn without_ports_and_processes_ids_still_tell() {
         "two messages of one process"
     );
     assert_eq!(told.sessions[0].encryption, Some(Encryption::None));
-    assert_eq!(told.sessions[1].deliveries[0].status, "deferred");
+    assert_eq!(told.sessions[1].deliveries[0].status(), "deferred");
     assert_eq!(commands(&told.sessions[2]), ["RCPT TO:<x@example.com> 550"]);
     assert_eq!(told.sessions[3].ending, Ending::Lost);
 }

@@ -86,11 +86,7 @@ fn the_fate_of_a_message_is_told_with_its_session() {
     let fate = &sessions[1].deliveries;
     assert_eq!(fate.len(), 1);
     assert_eq!(
-        (
-            fate[0].recipient.as_str(),
-            fate[0].status.as_str(),
-            fate[0].line.line
-        ),
+        (fate[0].recipient(), fate[0].status(), fate[0].line.line),
         ("bob@example.com", "sent", 10)
     );
 }
@@ -119,7 +115,7 @@ fn long_queue_ids_show_the_zone_and_the_microsecond() {
     let fate: Vec<_> = told.sessions[0]
         .deliveries
         .iter()
-        .map(|delivery| delivery.status.as_str())
+        .map(|delivery| delivery.status())
         .collect();
     assert_eq!(fate, ["sent", "sent", "bounced", "deferred", "notified"]);
 }
