@@ -20,6 +20,16 @@ pub(super) struct Counts {
     pub(super) left_over: usize,
 }
 
+impl Counts {
+    /// Commands of the log that are not on the wire. Servers of HTTP write a line as well where nothing came that is a request.
+    fn untold(&mut self, told: &[Told<'_>]) {
+        let requests = told
+            .iter()
+            .filter(|told| told.command.verb != Verb::NO_REQUEST);
+        self.left_over += requests.count();
+    }
+}
+
 /// A command as the log tells it, with the line that does.
 #[derive(Clone, Copy)]
 pub(super) struct Told<'a> {
@@ -75,7 +85,7 @@ fn walk<'a>(
         if let Some(told_at) = told_at {
             if wire.encryption == Encryption::None {
                 let between = told.get(next..told_at).unwrap_or_default();
-                counts.left_over += between.len();
+                counts.untold(between);
                 for told in between {
                     take(Step::Untold(*told));
                 }
@@ -91,7 +101,7 @@ fn walk<'a>(
     }
     let rest = told.get(next..).unwrap_or_default();
     if wire.encryption == Encryption::None {
-        counts.left_over += rest.len();
+        counts.untold(rest);
         for told in rest {
             take(Step::Untold(*told));
         }
@@ -379,7 +389,7 @@ fn walk_hidden<'a>(
     mut take: impl FnMut(Step<'a>),
 ) {
     if turns.len().saturating_mul(told.len()) > MAX_CELLS {
-        counts.left_over += told.len();
+        counts.untold(told);
         for told in told {
             take(Step::Untold(*told));
         }
@@ -401,7 +411,7 @@ fn walk_hidden<'a>(
                 (i, j) = (i + 2, j + 1);
             }
             (Move::SkipCommand, Some(command)) => {
-                counts.left_over += 1;
+                counts.untold(&[command]);
                 take(Step::Untold(command));
                 j += 1;
             }

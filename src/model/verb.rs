@@ -76,6 +76,10 @@ fn usual(word: &str) -> Option<&'static str> {
 impl Verb {
     /// A message body (SMTP after DATA or in BDAT).
     pub const BODY: &'static str = "<BODY>";
+    /// What a client of HTTP sent that is no request (garbage, TLS to a port in the clear, or nothing at all).
+    pub const NO_REQUEST: &'static str = "-";
+    /// The text that stands for it: what it was may hold a secret.
+    pub const NO_REQUEST_LINE: &'static str = "<no request line>";
     /// Words of logins, in any protocol.
     pub const LOGINS: [&str; 6] = ["APOP", "AUTH", "AUTHENTICATE", "AUTHINFO", "LOGIN", "PASS"];
     /// Longest verb kept; what is longer is cut.

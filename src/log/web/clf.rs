@@ -255,7 +255,8 @@ pc.example.net - - [24/Nov/2026:03:50:26 +0100] "\x16\x03\x01garbage" 400 157 "-
         );
         assert_eq!(sessions[1].names, ["ann lee"]);
         assert_eq!(sessions[2].peer, sessions[0].peer);
-        assert!(sessions[3].peer.is_none() && request(&sessions[3]).0.is_empty());
+        assert!(sessions[3].peer.is_none());
+        assert_eq!(request(&sessions[3]), ("<no request line>", Some("400")));
         assert_eq!(
             sessions[0].events[0].stamp.at.to_rfc3339(),
             "2026-11-24T02:50:25.000000000Z"

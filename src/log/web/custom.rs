@@ -1,8 +1,8 @@
-//! Logs in a format that the user gives in the words of nginx or Apache.
+//! Logs in a format that the user gives in the words of nginx, Apache or HAProxy.
 
 use std::sync::Arc;
 
-use crate::model::{LogId, LogSession, Shows, Span, Zone, as_text};
+use crate::model::{LogId, LogSession, Shows, Span, Stamp, Zone, as_text};
 
 use super::super::{Builder, Due, Head, Line, Parsed, Sureness};
 use super::pattern::Pattern;
@@ -15,7 +15,7 @@ pub(in crate::log) use super::pattern::PatternError;
 pub(in crate::log) struct Custom(Arc<Pattern>);
 
 impl Custom {
-    /// From nginx's `log_format` or Apache's `LogFormat`.
+    /// From nginx's `log_format`, Apache's `LogFormat` or HAProxy's `log-format`.
     pub(in crate::log) fn parse(format: &str) -> Result<Self, PatternError> {
         Pattern::parse(format).map(|pattern| Self(Arc::new(pattern)))
     }
@@ -30,28 +30,48 @@ impl Custom {
         let fits = head
             .lines
             .iter()
-            .filter(|line| self.request(&as_text(line)).is_some());
+            .filter(|line| self.read(&as_text(line)).is_some());
         Sureness::share(fits.count(), head.lines.len())
     }
 
     /// A builder for one file.
     pub(in crate::log) fn open(&self, id: LogId) -> Box<dyn Builder> {
         Box::new(Reader {
+            id,
             custom: self.clone(),
             zone: None,
             connections: Connections::new(id),
         })
     }
 
-    fn request(&self, line: &str) -> Option<(Request, Option<Span>)> {
+    fn read(&self, line: &str) -> Option<Told> {
         let values = self.0.read(line)?;
         let zone = values.zone();
-        Some((values.request()?, zone))
+        let (request, begin) = if self.0.is_of_connections() {
+            let (request, begin) = values.connection()?;
+            (request, Some(begin))
+        } else {
+            (values.request()?, None)
+        };
+        Some(Told {
+            request,
+            begin,
+            zone,
+        })
     }
+}
+
+/// What a line tells.
+struct Told {
+    request: Request,
+    /// Of a connection that was passed on.
+    begin: Option<Stamp>,
+    zone: Option<Span>,
 }
 
 /// One file.
 struct Reader {
+    id: LogId,
     custom: Custom,
     zone: Option<Span>,
     connections: Connections,
@@ -59,12 +79,15 @@ struct Reader {
 
 impl Builder for Reader {
     fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
-        let Some((request, zone)) = self.custom.request(&as_text(line.bytes)) else {
+        let Some(told) = self.custom.read(&as_text(line.bytes)) else {
             return Parsed::Failed;
         };
-        self.zone = zone.or(self.zone);
-        let stamp = request.stamp;
-        self.connections.take(line, request, out);
+        self.zone = told.zone.or(self.zone);
+        let stamp = told.request.stamp;
+        match told.begin {
+            Some(begin) => out.push(told.request.connection(self.id, line, begin)),
+            None => self.connections.take(line, told.request, out),
+        }
         Parsed::Event(stamp)
     }
 
@@ -115,12 +138,14 @@ mod tests {
 192.0.2.31:42706 198.51.100.80:443 1795492157.889 0.012 4 1 14953 200 248 13 81 TLSv1.2/ECDHE-RSA-AES256-GCM-SHA384 . "GET /index.html?token=abc HTTP/1.1" "lab/2"
 192.0.2.10:39534 198.51.100.80:80 1795492157.799 0.000 1 2 14953 404 308 153 83 -/- - "GET /nope HTTP/1.1" "-"
 2001:db8::31:42706 2001:db8::80:443 1795492157.900 0.012 5 1 14953 400 248 13 81 -/- . "\x16\x03" "-"
+192.0.2.32:42708 198.51.100.80:80 1795492157.901 0.000 6 0 14953 400 0 0 0 -/- - "" "-"
 192.0.2.10:39534 198.51.100.80:80 1795492157.799 x 1 2 14953 404 308 153 83 -/- - "GET /nope HTTP/1.1" "-"
 192.0.2.10:39534 198.51.100.80:80 1795492157.799 0.000 1
 rubbish
 "#;
         let (sessions, failed) = read(NGINX, log);
-        assert_eq!((sessions.len(), failed), (3, 3));
+        assert_eq!((sessions.len(), failed), (4, 3));
+        assert_eq!(command(&sessions[3], 0).code, Some("400"), "nothing came");
         assert_eq!(sessions[0].events.len(), 2, "one connection");
         assert_eq!(sessions[0].encryption, Some(Encryption::None));
         let hidden = &sessions[1];
@@ -224,11 +249,79 @@ rubbish
     }
 
     #[test]
+    fn haproxy_in_its_own_words() {
+        let http = "%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc %sq/%bq %hr %hs %{+Q}r";
+        let quoted = "%{+Q}o\\ %ci %cp [%T] %ms %Tt %HM %HU %HV %ST %ft %fi:%fp %{-Q}ts %[capture.req.hdr(0),lower] %ID";
+        let json = r#"{\"t\":\"%t\",\"c\":\"%ci\",\"p\":%cp,\"r\":%{+Q}r,\"s\":%ST,\"tt\":%Tt,\"ta\":%Ta,\"v\":\"%sslv\"}"#;
+        for (format, line, end, taken) in [
+            (
+                http,
+                r#"192.0.2.10:54424 [27/Nov/2026:01:45:29.448] a~ w/s1 2/0/0/36/36 404 1340 - - ---- 1/1/0/0/0 0/0 {a b|x} "GET /a HTTP/1.1""#,
+                "2026-11-27T01:45:29.484000000Z",
+                34,
+            ),
+            (
+                http,
+                r#"192.0.2.10:54424 [27/Nov/2026:01:45:29.448] a~ w/s1 2/0/0/36/+36 404 +1340 - - ---- 1/1/0/0/0 0/0 "GET /a HTTP/1.1""#,
+                "2026-11-27T01:45:29.484000000Z",
+                34,
+            ),
+            (
+                quoted,
+                r#" "192.0.2.10" 54424 [27/Nov/2026:01:45:30 +0000] 444 13 "GET" "/a" "HTTP/1.1" 404 "a~" "127.0.0.1":8182 -- "a" """#,
+                "2026-11-27T01:45:30.457000000Z",
+                -1,
+            ),
+            (
+                json,
+                r#"{"t":"27/Nov/2026:01:45:31.463","c":"192.0.2.10","p":54424,"r":"GET /a HTTP/1.1","s":404,"tt":16,"ta":8,"v":"TLSv1.3"}"#,
+                "2026-11-27T01:45:31.479000000Z",
+                8,
+            ),
+        ] {
+            let (sessions, failed) = read(format, line);
+            assert_eq!((sessions.len(), failed), (1, 0), "{line}");
+            let session = &sessions[0];
+            assert_eq!(session.peer, "192.0.2.10".parse().ok());
+            assert_eq!(session.peer_port, Some(54424));
+            assert_eq!(session.encryption, Some(Encryption::Implicit));
+            let get = command(session, 0);
+            assert_eq!((get.request, get.code), ("GET /a HTTP/1.1", Some("404")));
+            let milliseconds = get.taken.map_or(-1, |taken| taken.0 / 1_000_000);
+            assert_eq!(milliseconds, taken, "{line}");
+            assert_eq!(session.events[0].stamp.at.to_rfc3339(), end);
+        }
+    }
+
+    #[test]
+    fn haproxy_without_a_request_and_without_http() {
+        let (sessions, failed) = read(
+            "%ci:%cp [%tr] %TR/%Tw/%Tc/%Tr/%Ta %ST %tsc %hr %hs %{+Q}r",
+            "192.0.2.10:54460 [27/Nov/2026:01:45:30.341] -1/-1/-1/-1/0 400 PR-- \"<BADREQ>\"\n",
+        );
+        assert_eq!((sessions.len(), failed), (1, 0));
+        assert_eq!(command(&sessions[0], 0).code, Some("400"));
+        let (sessions, failed) = read(
+            "%ci:%cp [%t] %ft %b/%s %Tw/%Tc/%Tt %B %ts %ac/%fc/%bc/%sc/%rc %sq/%bq",
+            "192.0.2.10:44600 [27/Nov/2026:01:45:33.007] d t/s1 1/0/11 382 CD 1/1/0/0/0 0/0\n",
+        );
+        assert_eq!((sessions.len(), failed), (1, 0));
+        let passed = &sessions[0];
+        assert_eq!(
+            (passed.proto, passed.duration),
+            (crate::model::Proto::UNKNOWN, Some(Span::millis(11)))
+        );
+        assert_eq!(passed.events.len(), 3, "begin, remark, end");
+    }
+
+    #[test]
     fn what_cannot_be_read_back_is_refused_with_the_remedy() {
         for (format, word) in [
             ("$remote_addr [$time_local]", "request"),
             ("$remote_addr $request", "time"),
             ("%t %y \"%r\"", "'%y'"),
+            ("%ci [%tr] %zz %r", "'%zz'"),
+            ("%ci %Tt %r", "%tr"),
             ("$remote_addr$request [$time_local]", "between"),
         ] {
             let error = Custom::parse(format).unwrap_err().to_string();
@@ -239,10 +332,10 @@ rubbish
     proptest! {
         #[test]
         fn any_format_and_any_line_are_survived(format in any::<String>(), line in any::<String>()) {
-            for format in [format.clone(), format!("$msec {format} $request"), format!("%t {format} %r")] {
+            for format in [format.clone(), format!("$msec {format} $request"), format!("%t {format} %r"), format!("%ci {format} %tr")] {
                 if let Ok(custom) = Custom::parse(&format) {
-                    let read = custom.request(&line);
-                    prop_assert!(read.is_none_or(|(request, _)| request.stamp.resolution > Span::ZERO));
+                    let read = custom.read(&line);
+                    prop_assert!(read.is_none_or(|told| told.request.stamp.resolution > Span::ZERO));
                 }
             }
         }

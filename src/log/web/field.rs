@@ -4,14 +4,17 @@ use std::net::IpAddr;
 
 use chrono::NaiveDateTime;
 
-use crate::model::{Encryption, LogTime, LoggedTls, Span, Stamp, TlsVersion};
+use crate::model::{Encryption, Event, LogTime, LoggedTls, Proto, Span, Stamp, TlsVersion};
 
 use super::super::stamp;
+use super::haproxy::ending;
 use super::{Request, asked, command};
 
 /// Whether a stamp is of a request's beginning or of its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moment {
+    /// Of something before the request: nothing follows from it.
+    Before,
     Begin,
     End,
 }
@@ -19,11 +22,25 @@ pub(super) enum Moment {
 /// What a value of a line is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Field {
+    /// Time until the request was there whole, which `Taken` and `Busy` have in them.
+    Awaited(Span),
     BodyBytes,
+    /// As `Taken`, but not from the stamp on.
+    Busy(Span),
+    /// Header fields in braces; nothing where there are none.
+    Captured,
+    /// Octets that were passed on to the client.
+    Carried,
     /// `X` when the client went away before the reply was complete.
     Connection,
     Cipher,
     Clock(Clock, Moment),
+    /// Who ended it, and when, in HAProxy's letters.
+    Ending,
+    /// Where HAProxy took the connection; `~` behind its name tells of TLS.
+    Frontend,
+    /// Time from the stamp to the end.
+    Lasted(Span),
     /// Values of several upstream servers, apart by `, ` and ` : `.
     List,
     Local,
@@ -84,9 +101,14 @@ pub(super) struct Values {
     status: Option<String>,
     stamps: Vec<(Stamp, Moment)>,
     wall: Option<(Stamp, Moment)>,
-    fraction: Option<Stamp>,
+    fraction: Option<(Stamp, Moment)>,
     zone: Option<Span>,
+    awaited: Span,
     taken: Option<(Span, Span)>,
+    lasted: Option<(Span, Span)>,
+    carried: Option<u64>,
+    ending: Option<String>,
+    frontend: Option<Encryption>,
     body: Option<u64>,
     sent: Option<u64>,
     received: Option<u64>,
@@ -105,11 +127,23 @@ impl Values {
             return Some(());
         }
         match field {
+            Field::Awaited(unit) => self.awaited = decimal(value, *unit)?.0,
             Field::BodyBytes => self.body = Some(value.parse().ok()?),
+            Field::Busy(unit) => finest(&mut self.taken, decimal(value, *unit)?),
+            Field::Carried => self.carried = Some(value.parse().ok()?),
             Field::Connection => self.is_aborted = value == "X",
             Field::Cipher => self.cipher = Some(value.to_owned()),
             Field::Clock(clock, moment) => return self.clock(clock, *moment, value).map(drop),
-            Field::List | Field::Skip => {}
+            Field::Ending => self.ending = ending(value),
+            Field::Frontend => {
+                self.frontend = Some(if value.ends_with('~') {
+                    Encryption::Implicit
+                } else {
+                    Encryption::None
+                });
+            }
+            Field::Lasted(unit) => finest(&mut self.lasted, decimal(value, *unit)?),
+            Field::Captured | Field::List | Field::Skip => {}
             // A name that was looked up is no address.
             Field::Local => self.local = value.parse().ok(),
             Field::LocalPort => self.local_port = Some(value.parse().ok()?),
@@ -130,11 +164,8 @@ impl Values {
             }
             Field::Taken(unit) => {
                 let taken = decimal(value, *unit)?;
-                // The finest of several.
-                self.taken = self
-                    .taken
-                    .filter(|(_, known)| *known <= taken.1)
-                    .or(Some(taken));
+                finest(&mut self.taken, taken);
+                finest(&mut self.lasted, taken);
             }
             Field::Target => {
                 self.path = Some(value.to_owned());
@@ -154,6 +185,10 @@ impl Values {
         moment: Moment,
         text: &'a str,
     ) -> Option<&'a str> {
+        if moment == Moment::Before {
+            // Read to know where it ends.
+            return Self::default().clock(clock, Moment::Begin, text);
+        }
         match clock {
             Clock::Common | Clock::Iso => {
                 let stamped = if *clock == Clock::Iso {
@@ -177,7 +212,7 @@ impl Values {
                 let (digits, rest) = digits(text, false);
                 let (since, resolution) = decimal(digits, *unit)?;
                 let at = LogTime(since.0);
-                self.fraction = Some(Stamp { at, resolution });
+                self.fraction = Some((Stamp { at, resolution }, moment));
                 Some(rest)
             }
             Clock::Wall(form) => {
@@ -207,28 +242,28 @@ impl Values {
         let mut what = match (&self.request, &self.method) {
             (Some(line), _) => asked(line, status),
             (None, Some(method)) => {
-                let mut target = self.path.unwrap_or_default();
+                let mut target = self.path.clone().unwrap_or_default();
                 if let Some(query) = &self.query {
                     target = format!("{target}?{query}");
                 }
                 let version = self.version.as_deref().unwrap_or_default();
                 command(method, &target, version, status)
             }
-            _ => return None,
+            // Servers write a line as well where nothing came that is a request.
+            (None, None) => asked("", Some(status?)),
         };
         what.amend(|command| {
             command.body_octets = self.body;
-            command.taken = self.taken.map(|(taken, _)| taken);
+            command.taken = self
+                .taken
+                .map(|(taken, _)| (taken - self.awaited).max(Span::ZERO));
             // What HTTP/2 puts on the wire is not what the server would have written in HTTP/1.
             if !command.request.contains(" HTTP/2") && !command.request.contains(" HTTP/3") {
                 command.request_bytes = self.received;
                 command.response_bytes = self.sent.filter(|_| !self.is_aborted);
             }
         });
-        let encryption = self.tls.as_deref().map(|name| match name {
-            "" => Encryption::None,
-            _ => Encryption::Implicit,
-        });
+        let encryption = self.encryption();
         let tls = self
             .tls
             .filter(|name| !name.is_empty())
@@ -245,34 +280,80 @@ impl Values {
             serial: self.serial,
             encryption,
             tls,
+            note: self.ending,
             ..Request::new(stamp, what)
         })
     }
 
+    /// The connection that the values tell of, with its end as its stamp, and when it began.
+    pub(super) fn connection(self) -> Option<(Request, Stamp)> {
+        let (begin, _) = self.finest_stamp()?;
+        let carried = self
+            .carried
+            .map(|octets| format!("{octets} octets to the client"));
+        let notes: Vec<String> = carried.into_iter().chain(self.ending.clone()).collect();
+        // Behind a plain frontend there may be any kind of TLS.
+        let encryption = self.encryption().filter(|known| *known != Encryption::None);
+        let request = Request {
+            proto: Proto::UNKNOWN,
+            peer: self.socket_peer.or(self.peer),
+            peer_port: self.peer_port,
+            local: self.local,
+            local_port: self.local_port,
+            encryption,
+            note: (!notes.is_empty()).then(|| notes.join("; ")),
+            ..Request::new(self.stamp()?, Event::Close)
+        };
+        Some((request, begin))
+    }
+
+    fn encryption(&self) -> Option<Encryption> {
+        let by_version = self.tls.as_deref().map(|name| match name {
+            "" => Encryption::None,
+            _ => Encryption::Implicit,
+        });
+        by_version.or(self.frontend)
+    }
+
     /// When the request was answered, from the finest time of the line.
     fn stamp(&self) -> Option<Stamp> {
-        let wall = self.wall.map(|(wall, moment)| {
-            let fraction = self.fraction.unwrap_or(Stamp {
-                at: LogTime(0),
-                resolution: wall.resolution,
-            });
-            let at = wall.at + Span(fraction.at.0) - self.zone.unwrap_or_default();
-            let resolution = fraction.resolution;
-            (Stamp { at, resolution }, moment)
-        });
-        let (stamp, moment) = self
-            .stamps
-            .iter()
-            .copied()
-            .chain(wall)
-            .min_by_key(|(stamp, moment)| (stamp.resolution, *moment == Moment::Begin))?;
-        Some(match (moment, self.taken) {
-            (Moment::Begin, Some((taken, unit))) => Stamp {
-                at: stamp.at + taken,
+        let (stamp, moment) = self.finest_stamp()?;
+        Some(match (moment, self.lasted) {
+            (Moment::Begin, Some((lasted, unit))) => Stamp {
+                at: stamp.at + lasted,
                 resolution: stamp.resolution + unit,
             },
             _ => stamp,
         })
+    }
+
+    fn finest_stamp(&self) -> Option<(Stamp, Moment)> {
+        let wall = self.wall.map(|(wall, moment)| {
+            let at = wall.at - self.zone.unwrap_or_default();
+            (Stamp { at, ..wall }, moment)
+        });
+        let stamps = self.stamps.iter().copied().chain(wall);
+        stamps
+            .map(|(stamp, moment)| (self.with_fraction(stamp, moment), moment))
+            .min_by_key(|(stamp, moment)| (stamp.resolution, *moment == Moment::Begin))
+    }
+
+    /// A stamp of whole seconds with the digits that another field has.
+    fn with_fraction(&self, stamp: Stamp, moment: Moment) -> Stamp {
+        match self.fraction {
+            Some((fraction, of)) if of == moment && stamp.resolution == Span::SECOND => Stamp {
+                at: stamp.at + Span(fraction.at.0),
+                resolution: fraction.resolution,
+            },
+            _ => stamp,
+        }
+    }
+}
+
+/// Keeps the finest of several times.
+fn finest(kept: &mut Option<(Span, Span)>, other: (Span, Span)) {
+    if kept.is_none_or(|(_, known)| known > other.1) {
+        *kept = Some(other);
     }
 }
 

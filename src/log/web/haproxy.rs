@@ -153,7 +153,7 @@ fn millis(text: &str) -> Option<i64> {
 }
 
 /// Who or what ended it, and when, where that was not the ordinary way (HAProxy's manual, "Session state at disconnection").
-fn ending(state: &str) -> Option<String> {
+pub(super) fn ending(state: &str) -> Option<String> {
     let mut letters = state.chars();
     let who = match letters.next()? {
         'C' => "the client aborted",
@@ -183,7 +183,7 @@ fn ending(state: &str) -> Option<String> {
 }
 
 /// `#22` undone.
-fn unescaped(text: &str) -> String {
+pub(super) fn unescaped(text: &str) -> String {
     let mut octets = Vec::new();
     let mut rest = text;
     while let Some((before, behind)) = rest.split_once('#') {

@@ -2,18 +2,29 @@
 
 use crate::model::{Event, LogCommand, Verb, masked_request};
 
-/// A request line and its status: a command, or a note when no client of HTTP sent that.
+/// A request line and its status. When no client of HTTP sent that, the status alone is told, if there is one.
 pub(in crate::log) fn asked(line: &str, status: Option<&str>) -> Event {
     let method = line.split(' ').next().unwrap_or_default();
     let is_method = !method.is_empty() && method.bytes().all(|byte| byte.is_ascii_uppercase());
     if !is_method || !line.contains(' ') {
-        let status = status.unwrap_or("no status");
-        return Event::Note(format!("no request, answered with {status}"));
+        return no_request(status);
     }
     Event::command(LogCommand {
         verb: Verb::new(method),
         request: masked_request(line),
         code: status.map(str::to_owned),
+        ..LogCommand::default()
+    })
+}
+
+fn no_request(status: Option<&str>) -> Event {
+    let Some(status) = status else {
+        return Event::Note("no request, and no status".to_owned());
+    };
+    Event::command(LogCommand {
+        verb: Verb::new(Verb::NO_REQUEST),
+        request: Verb::NO_REQUEST_LINE.to_owned(),
+        code: Some(status.to_owned()),
         ..LogCommand::default()
     })
 }
@@ -34,9 +45,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_request_is_a_note() {
+    fn what_is_no_request_keeps_its_status_and_is_not_shown() {
         for line in ["", "-", "\u{16}\u{3}\u{1}garbage", "HELO"] {
-            assert!(matches!(asked(line, Some("400")), Event::Note(_)), "{line}");
+            let Event::Command(command) = asked(line, Some("400")) else {
+                panic!("{line}");
+            };
+            let told = command.get();
+            assert_eq!((told.verb, told.code), ("-", Some("400")), "{line}");
+            assert_eq!(told.request, "<no request line>");
+            assert!(matches!(asked(line, None), Event::Note(_)), "{line}");
         }
     }
 }

@@ -93,11 +93,15 @@ pub(super) fn malformed(line: &[u8]) -> RequestLine {
     let word = line.split(|&byte| byte == b' ').next().unwrap_or_default();
     let method = (3..=16).contains(&word.len()) && word.iter().all(u8::is_ascii_uppercase);
     RequestLine {
-        method: Verb::new(&if method { text(word) } else { "-".to_owned() }),
+        method: if method {
+            Verb::new(&text(word))
+        } else {
+            Verb::new(Verb::NO_REQUEST)
+        },
         request: if method {
             masked_request(&text(line))
         } else {
-            "<no request line>".to_owned()
+            Verb::NO_REQUEST_LINE.to_owned()
         },
     }
 }

@@ -1,0 +1,54 @@
+//! Variables of nginx's `log_format`.
+
+use crate::model::Span;
+
+use super::super::field::{Clock, Field, Moment};
+use super::{Piece, push_literal};
+
+/// Takes a `log_format` apart.
+pub(super) fn pieces(format: &str) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut rest = format;
+    while let Some((literal, behind)) = rest.split_once('$') {
+        push_literal(&mut pieces, literal);
+        let braced = behind.strip_prefix('{').and_then(|b| b.split_once('}'));
+        let (name, behind) = braced.unwrap_or_else(|| {
+            let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let end = behind.find(|c| !is_part(c)).unwrap_or(behind.len());
+            behind.split_at_checked(end).unwrap_or((behind, ""))
+        });
+        pieces.push(Piece::Field(variable(name), format!("${name}")));
+        rest = behind;
+    }
+    push_literal(&mut pieces, rest);
+    pieces
+}
+
+/// What a variable of nginx holds. Those that are not known hold nothing of use.
+fn variable(name: &str) -> Field {
+    match name {
+        "body_bytes_sent" => Field::BodyBytes,
+        "bytes_sent" => Field::ResponseBytes,
+        "connection" => Field::Serial,
+        "msec" => Field::Clock(Clock::Epoch(Span::SECOND), Moment::End),
+        "realip_remote_addr" => Field::SocketPeer,
+        "realip_remote_port" | "remote_port" => Field::PeerPort,
+        "remote_addr" => Field::Peer,
+        "remote_user" => Field::User,
+        "request" => Field::Request,
+        "request_length" => Field::RequestBytes,
+        "request_method" => Field::Method,
+        "request_time" => Field::Taken(Span::SECOND),
+        "request_uri" => Field::Target,
+        "server_addr" => Field::Local,
+        "server_port" => Field::LocalPort,
+        "server_protocol" => Field::Version,
+        "ssl_cipher" => Field::Cipher,
+        "ssl_protocol" => Field::TlsVersion,
+        "status" => Field::Status,
+        "time_iso8601" => Field::Clock(Clock::Iso, Moment::End),
+        "time_local" => Field::Clock(Clock::Common, Moment::End),
+        _ if name.starts_with("upstream_") && !name.starts_with("upstream_http_") => Field::List,
+        _ => Field::Skip,
+    }
+}
