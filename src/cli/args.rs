@@ -26,10 +26,11 @@ Exit status: 0 done · 1 done, errors found in the traffic · 2 wrong usage
 
 /// What `--log-format` takes.
 const LOG_FORMAT: &str = "\
-A web server's own log format, as nginx's log_format or Apache's LogFormat has it
+A web server's own log format, as nginx's log_format, Apache's LogFormat or HAProxy's log-format has it
 
 NAME: in front of a log names it; logs without a named format are tried as well. Example:
-  --log-format 'timed=$remote_addr:$remote_port [$time_local] \"$request\" $status $request_time' -l timed:access.log";
+  --log-format 'timed=$remote_addr:$remote_port [$time_local] \"$request\" $status $request_time' -l timed:access.log
+Where none is given and no format fits, it is inferred from the lines; the report then says how, in words that can be corrected and given.";
 
 /// What `-l` takes.
 const LOGS: &str = "\
@@ -100,7 +101,7 @@ pub(super) struct Args {
     #[command(flatten)]
     pub(super) growing: Growing,
 
-    /// A web server's own log format, in the words of nginx or Apache; NAME: in front of a log names it
+    /// A web server's own log format, in the words of nginx, Apache or HAProxy; NAME: in front of a log names it
     #[arg(long, value_name = "NAME=FORMAT", long_help = LOG_FORMAT)]
     pub(super) log_format: Vec<String>,
 

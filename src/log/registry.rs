@@ -36,5 +36,11 @@ pub static FORMATS: &[Entry] = &[
     postfix::ENTRY,
     sendmail::ENTRY,
     web::traefik::ENTRY,
+    web::guess::ENTRY,
     witness::ZEEK,
 ];
+
+/// Whether a format is none that is known, but told from the lines where no other fits.
+pub(super) fn is_guess(entry: &Entry) -> bool {
+    entry.name == web::guess::ENTRY.name
+}

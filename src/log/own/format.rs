@@ -46,7 +46,7 @@ pub enum FormatError {
 }
 
 impl OwnFormat {
-    /// From `NAME=FORMAT`, the format being one of nginx's `log_format` or Apache's `LogFormat`.
+    /// From `NAME=FORMAT`, the format being nginx's `log_format`, Apache's `LogFormat` or HAProxy's `log-format`.
     ///
     /// # Errors
     /// When no line could be taken apart by it.

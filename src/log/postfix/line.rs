@@ -195,18 +195,10 @@ fn count(text: &str) -> Option<(Verb, Tally)> {
         "unknown" => Verb::new("?"),
         word => Verb::new(word),
     };
-    let tally = match numbers.split_once('/') {
-        Some((accepted, total)) => Tally {
-            accepted: accepted.parse().ok()?,
-            total: total.parse().ok()?,
-        },
-        None => {
-            let all = numbers.parse().ok()?;
-            Tally {
-                accepted: all,
-                total: all,
-            }
-        }
+    let (accepted, total) = numbers.split_once('/').unwrap_or((numbers, numbers));
+    let tally = Tally {
+        accepted: accepted.parse().ok()?,
+        total: total.parse().ok()?,
     };
     Some((verb, tally))
 }

@@ -7,7 +7,7 @@ use encoding_rs::Encoding;
 use crate::model::{LogId, LogSource, Shows};
 
 use super::super::envelope::{Stack, as_lines};
-use super::super::registry::FORMATS;
+use super::super::registry::{FORMATS, is_guess};
 use super::super::{Builder, Entry, Head, MAX_LINE, OwnFormat, Sureness};
 use super::lines::{Found, LineEnd, Splitter};
 use super::text::Text;
@@ -134,6 +134,8 @@ impl Opening {
         let (best, lines) = fit(&begin, how.own, year)
             .map(|best| (best, &begin))
             .or_else(|| Some((fit(&everywhere, how.own, year)?, &everywhere)))
+            .or_else(|| Some((guess(&begin, year)?, &begin)))
+            .or_else(|| Some((guess(&everywhere, year)?, &everywhere)))
             .ok_or(LogError::Unknown { first })?;
         let further = further(&best, &everywhere, year);
         let mut openings = vec![opening(best, lines)];
@@ -191,6 +193,14 @@ fn fit(lines: &[Vec<u8>], own: &[OwnFormat], year: i32) -> Option<Fit> {
     Some((chosen, sureness, depth))
 }
 
+/// What the lines themselves tell of a format that is not known.
+fn guess(lines: &[Vec<u8>], year: i32) -> Option<Fit> {
+    let entry = FORMATS.iter().find(|entry| is_guess(entry))?;
+    let enough = |head: &Head<'_>| Some((entry.probe)(head)).filter(|sureness| *sureness >= ENOUGH);
+    let (sureness, depth) = in_envelopes(lines, year, enough)?;
+    Some((Chosen::Known(entry), sureness, depth))
+}
+
 /// Takes off one envelope after another until `wanted` is found; gives the number of envelopes.
 fn in_envelopes<T>(
     lines: &[Vec<u8>],
@@ -219,6 +229,7 @@ fn detect(head: &Head<'_>, own: &[OwnFormat]) -> Option<(Sureness, Chosen)> {
         .map(|own| (own.probe(head), Chosen::Own(own.clone())));
     let known = FORMATS
         .iter()
+        .filter(|entry| !is_guess(entry))
         .map(|entry| ((entry.probe)(head), Chosen::Known(entry)));
     let fitting: Vec<_> = own
         .chain(known)
@@ -236,6 +247,10 @@ fn further(best: &Fit, lines: &[Vec<u8>], year: i32) -> Vec<Fit> {
     let (Chosen::Known(best_entry), _, depth) = best else {
         return Vec::new();
     };
+    // What was guessed may have lines of any program.
+    if is_guess(best_entry) {
+        return Vec::new();
+    }
     let mut stack = Stack::default();
     let mut inside = lines.to_vec();
     for _ in 0..*depth {
@@ -253,7 +268,7 @@ fn further(best: &Fit, lines: &[Vec<u8>], year: i32) -> Vec<Fit> {
     let mut taken = (best_entry.probe)(&head).0;
     let mut others: Vec<(Sureness, &'static Entry)> = FORMATS
         .iter()
-        .filter(|entry| entry.name != best_entry.name)
+        .filter(|entry| entry.name != best_entry.name && !is_guess(entry))
         .map(|entry| ((entry.probe)(&head), entry))
         .filter(|(sureness, _)| *sureness >= FURTHER)
         .collect();

@@ -10,6 +10,7 @@ mod custom;
 pub(super) mod envoy;
 mod escape;
 mod field;
+pub(super) mod guess;
 pub(super) mod haproxy;
 mod json;
 mod pattern;

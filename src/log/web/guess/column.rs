@@ -1,0 +1,469 @@
+//! What the columns of an unknown format are.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::model::{LogTime, Span, TlsVersion};
+
+use super::super::super::stamp;
+use super::cut::{Row, Token};
+
+/// Codes that servers of HTTP answer with; other numbers of three digits may be anything.
+const STATUS: [&str; 40] = [
+    "101", "103", "200", "201", "202", "204", "206", "207", "300", "301", "302", "303", "304",
+    "307", "308", "400", "401", "402", "403", "404", "405", "406", "408", "409", "410", "411",
+    "412", "413", "414", "415", "416", "421", "422", "429", "444", "499", "500", "502", "503",
+    "504",
+];
+const METHODS: [&str; 10] = [
+    "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PROPFIND", "PUT", "TRACE",
+];
+/// Names that speak of other ends than the client.
+const OF_OTHERS: [&str; 8] = [
+    "upstream", "backend", "forward", "xff", "server", "local", "dest", "proxy",
+];
+
+/// What a column is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Body,
+    Client,
+    /// With its port behind a colon.
+    ClientEnd,
+    Common,
+    Epoch,
+    Iso,
+    /// Of several values on some line.
+    List,
+    Method,
+    Nothing,
+    Port,
+    Referer,
+    Request,
+    Status,
+    Taken,
+    Target,
+    TlsVersion,
+    UserAgent,
+    Version,
+}
+
+/// The values of all lines at one place.
+#[derive(Clone, Debug)]
+pub(super) struct Column<'a> {
+    key: String,
+    values: Vec<&'a str>,
+    is_quoted: bool,
+    pub(super) kind: Kind,
+}
+
+/// All columns, each taken for what it is.
+pub(super) struct Columns<'a> {
+    pub(super) all: Vec<Column<'a>>,
+}
+
+impl Kind {
+    /// In nginx's words, and in words for a person.
+    const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Body => ("$body_bytes_sent", "the octets of the reply"),
+            Self::Client => ("$remote_addr", "the client's address"),
+            Self::ClientEnd => ("$remote_addr:$remote_port", "the client's address and port"),
+            Self::Common => ("$time_local", "the time"),
+            Self::Epoch => ("$msec", "the time"),
+            Self::Iso => ("$time_iso8601", "the time"),
+            Self::Method => ("$request_method", "the method"),
+            Self::Port => ("$remote_port", "the client's port"),
+            Self::Referer => ("$http_referer", ""),
+            Self::Request => ("$request", "the request"),
+            Self::Status => ("$status", "the status"),
+            Self::Taken => ("$request_time", "the time taken"),
+            Self::Target => ("$request_uri", "the target"),
+            Self::TlsVersion => ("$ssl_protocol", "the version of TLS"),
+            Self::UserAgent => ("$http_user_agent", ""),
+            Self::Version => ("$server_protocol", "the version of HTTP"),
+            Self::List | Self::Nothing => ("", ""),
+        }
+    }
+}
+
+fn is_absent(value: &str) -> bool {
+    matches!(value, "-" | "" | "null")
+}
+
+fn is_number(value: &str) -> bool {
+    !value.is_empty() && value.len() < 16 && value.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// `GET / HTTP/1.1`
+fn is_request(value: &str) -> bool {
+    let Some((method, rest)) = value.split_once(' ') else {
+        return false;
+    };
+    METHODS.contains(&method)
+        && rest
+            .rsplit_once(' ')
+            .is_some_and(|(_, version)| is_version(version))
+}
+
+fn is_version(value: &str) -> bool {
+    value
+        .strip_prefix("HTTP/")
+        .is_some_and(|digits| digits.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// `0.012`: nginx writes seconds with three digits.
+fn seconds(value: &str) -> Option<f64> {
+    let (whole, fraction) = value.split_once('.')?;
+    (is_number(whole) && whole.len() < 6 && fraction.len() == 3 && is_number(fraction))
+        .then(|| value.parse().ok())?
+}
+
+/// The moment that a value of this kind tells; `None` when it is none.
+fn moment(kind: Kind, value: &str) -> Option<LogTime> {
+    let whole = |stamped: stamp::Stamped<'_>| stamped.rest.is_empty().then_some(stamped.stamp.at);
+    match kind {
+        Kind::Common => whole(stamp::common(value)?),
+        Kind::Iso => whole(stamp::iso(value)?),
+        Kind::Epoch => {
+            let (seconds, fraction) = value.split_once('.')?;
+            let is_epoch = seconds.len() == 10 && is_number(seconds) && is_number(fraction);
+            let (since, _) = is_epoch.then(|| super::super::decimal(value, Span::SECOND))??;
+            Some(LogTime(since.0))
+        }
+        _ => None,
+    }
+}
+
+impl Column<'_> {
+    /// Whether each value is one that `is_it`; some may be absent.
+    fn all(&self, is_it: impl Fn(&str) -> bool) -> bool {
+        let present = self.values.iter().filter(|value| !is_absent(value));
+        let mut count = 0;
+        present.inspect(|_| count += 1).all(|value| is_it(value)) && count > 0
+    }
+
+    /// The same where none may be absent.
+    fn each(&self, is_it: impl Fn(&str) -> bool) -> bool {
+        self.values.iter().all(|value| is_it(value))
+    }
+
+    fn is_named(&self, words: &[&str]) -> bool {
+        words.iter().any(|word| self.key.contains(word))
+    }
+
+    fn is_of_others(&self) -> bool {
+        self.is_named(&OF_OTHERS)
+    }
+
+    /// The kind of time that it tells on every line.
+    fn time(&self) -> Option<(Kind, Vec<LogTime>)> {
+        [Kind::Epoch, Kind::Iso, Kind::Common]
+            .into_iter()
+            .find_map(|kind| {
+                let moments: Option<Vec<_>> = self
+                    .values
+                    .iter()
+                    .map(|value| moment(kind, value))
+                    .collect();
+                Some((kind, moments?))
+            })
+    }
+
+    /// What stands for it in nginx's words.
+    pub(super) fn variables(&self, at: usize) -> String {
+        match self.kind {
+            // What begins so may hold several values.
+            Kind::List => format!("${{upstream_{at}}}"),
+            Kind::Nothing => format!("${{field_{at}}}"),
+            kind => kind.words().0.to_owned(),
+        }
+    }
+
+    pub(super) fn dollars(&self) -> usize {
+        if self.kind == Kind::ClientEnd { 2 } else { 1 }
+    }
+}
+
+impl<'a> Columns<'a> {
+    /// The columns of `rows`, which are all of one layout; `None` where no time and request are among them.
+    pub(super) fn of(rows: &[&Row<'a>]) -> Option<Self> {
+        let first = rows.first()?;
+        let column = |(at, token): (usize, &Token<'a>)| Column {
+            key: token.key.unwrap_or_default().to_ascii_lowercase(),
+            values: rows
+                .iter()
+                .filter_map(|row| row.tokens.get(at))
+                .map(|token| token.value)
+                .collect(),
+            is_quoted: token.is_quoted,
+            kind: Kind::Nothing,
+        };
+        let mut columns = Self {
+            all: first.tokens.iter().enumerate().map(column).collect(),
+        };
+        columns.take_time()?;
+        let request = columns.take_request()?;
+        columns.take_client();
+        let status = columns.take_status(request);
+        let client = columns
+            .all
+            .iter()
+            .any(|column| matches!(column.kind, Kind::Client | Kind::ClientEnd));
+        if status.is_none() && !client {
+            return None;
+        }
+        columns.take_octets(status);
+        columns.take_duration();
+        columns.take_rest();
+        Some(columns)
+    }
+
+    /// What was taken, for a person.
+    pub(super) fn taken(&self) -> Vec<&'static str> {
+        let words = self.all.iter().map(|column| column.kind.words().1);
+        words.filter(|words| !words.is_empty()).collect()
+    }
+
+    /// The places of the columns that are nothing yet and that `wanted`.
+    fn free(&self, wanted: impl Fn(&Column<'a>) -> bool) -> Vec<usize> {
+        let columns = self.all.iter().enumerate();
+        let free = columns.filter(|(_, column)| column.kind == Kind::Nothing && wanted(column));
+        free.map(|(at, _)| at).collect()
+    }
+
+    fn set(&mut self, at: usize, kind: Kind) {
+        if let Some(column) = self.all.get_mut(at) {
+            column.kind = kind;
+        }
+    }
+
+    /// The first column that tells a time on every line, of lines that were written one after the other, and those that tell the same in another way.
+    fn take_time(&mut self) -> Option<()> {
+        /// By which a line may be late, and by which two times of a line may differ.
+        const LATE: Span = Span::seconds(60);
+        const SAME: Span = Span::seconds(2);
+        let times = self.all.iter().enumerate();
+        let times = times.filter_map(|(at, column)| Some((at, column.time()?)));
+        let orderly = |moments: &[LogTime]| {
+            let mut pairs = moments.windows(2);
+            pairs.all(|pair| matches!(pair, [one, next] if *next >= *one - LATE))
+        };
+        let times: Vec<_> = times.filter(|(_, (_, moments))| orderly(moments)).collect();
+        let (_, (_, first)) = times.first()?;
+        let same = |moments: &[LogTime]| {
+            let mut pairs = first.iter().zip(moments);
+            pairs.all(|(one, other)| one.since(*other).abs() <= SAME)
+        };
+        let mut taken: Vec<(usize, Kind)> = Vec::new();
+        for (at, (kind, moments)) in &times {
+            if same(moments) && taken.iter().all(|(_, known)| known != kind) {
+                taken.push((*at, *kind));
+            }
+        }
+        for (at, kind) in taken {
+            self.set(at, kind);
+        }
+        Some(())
+    }
+
+    /// The request in one column or in parts; gives the place of the last.
+    fn take_request(&mut self) -> Option<usize> {
+        /// Share of lines that may hold what is no request, in thousandths.
+        const GARBAGE: usize = 300;
+        let mostly = |column: &Column<'_>| {
+            let requests = column
+                .values
+                .iter()
+                .filter(|value| is_request(value))
+                .count();
+            requests * 1000 >= column.values.len() * (1000 - GARBAGE)
+        };
+        if let Some(&at) = self.free(mostly).first() {
+            self.set(at, Kind::Request);
+            return Some(at);
+        }
+        let method = *self
+            .free(|column| column.all(|value| METHODS.contains(&value)))
+            .first()?;
+        let is_target =
+            |value: &str| value.starts_with('/') || value == "*" || value.starts_with("http");
+        let targets = self.free(|column| column.all(is_target) && !column.is_named(&["refer"]));
+        let target = targets
+            .iter()
+            .copied()
+            .find(|at| *at > method)
+            .or(targets.first().copied())?;
+        self.set(method, Kind::Method);
+        self.set(target, Kind::Target);
+        let version = self.free(|column| column.all(is_version)).first().copied();
+        if let Some(at) = version {
+            self.set(at, Kind::Version);
+        }
+        Some(method.max(target).max(version.unwrap_or(0)))
+    }
+
+    /// The only address, or by its name, or the one with which the lines begin.
+    fn take_client(&mut self) {
+        /// Before the client's address may stand a name of the host.
+        const FIRST: usize = 1;
+        let is_address = |value: &str| value.parse::<IpAddr>().is_ok();
+        let is_end = |value: &str| {
+            let end = value.rsplit_once(':').filter(|_| !is_address(value));
+            end.is_some_and(|(ip, port)| is_address(ip) && is_port(port))
+                || value.parse::<SocketAddr>().is_ok() && !value.starts_with('[')
+        };
+        let found = self.free(|column| {
+            !column.is_of_others() && (column.each(is_address) || column.each(is_end))
+        });
+        let client = match *found.as_slice() {
+            [] => return,
+            [one] => one,
+            [first, ..] => {
+                let named = self.free(|column| column.is_named(&["client", "remote"]));
+                let mut named = found.iter().filter(|at| named.contains(at));
+                match (named.next(), named.next()) {
+                    (Some(&one), None) => one,
+                    (None, None) if first <= FIRST => first,
+                    _ => return,
+                }
+            }
+        };
+        let with_port = self
+            .all
+            .get(client)
+            .is_some_and(|column| column.each(is_end));
+        self.set(
+            client,
+            if with_port {
+                Kind::ClientEnd
+            } else {
+                Kind::Client
+            },
+        );
+        let named = |column: &Column<'_>| {
+            column.is_named(&["port"])
+                && column.is_named(&["client", "remote", "cport", "c_port", "src", "peer"])
+                && column.each(is_port)
+        };
+        if let (false, [port]) = (with_port, self.free(named).as_slice()) {
+            self.set(*port, Kind::Port);
+        }
+    }
+
+    /// The only code, or by its name, or the one behind the request.
+    fn take_status(&mut self, request: usize) -> Option<usize> {
+        let found = self
+            .free(|column| !column.is_of_others() && column.all(|value| STATUS.contains(&value)));
+        let named = self.free(|column| column.is_named(&["status", "code"]));
+        let mut by_name = found.iter().filter(|at| named.contains(at));
+        let at = match (by_name.next(), by_name.next(), found.as_slice()) {
+            (Some(&one), None, _) => one,
+            (_, _, [one]) => *one,
+            _ => found.iter().copied().find(|at| *at == request + 1)?,
+        };
+        self.set(at, Kind::Status);
+        Some(at)
+    }
+
+    /// Octets of bodies: by name, or right behind the status. Replies that have no body must have none.
+    fn take_octets(&mut self, status: Option<usize>) {
+        let Some(status) = status else {
+            return;
+        };
+        let bodiless: Vec<usize> = match self.all.get(status) {
+            Some(column) => {
+                let codes = column.values.iter().enumerate();
+                let none = codes.filter(|(_, code)| ["204", "304"].contains(code));
+                none.map(|(at, _)| at).collect()
+            }
+            None => return,
+        };
+        let fits = |column: &Column<'_>| {
+            let value = |at: &usize| column.values.get(*at).copied().unwrap_or_default();
+            column.all(is_number)
+                && bodiless
+                    .iter()
+                    .all(|at| is_absent(value(at)) || value(at) == "0")
+        };
+        let found = self.free(fits);
+        let named = self.free(|column| {
+            column.is_named(&["byte", "size", "octet", "length"])
+                && !column.is_named(&["request", "req_", "received", "recv"])
+                && !column.is_of_others()
+        });
+        let mut by_name = found.iter().filter(|at| named.contains(at));
+        let at = match (by_name.next(), by_name.next()) {
+            (Some(&one), None) => Some(one),
+            (None, _) => found
+                .iter()
+                .copied()
+                .find(|at| *at == status + 1 && self.is_nameless(*at)),
+            _ => None,
+        };
+        if let Some(at) = at {
+            self.set(at, Kind::Body);
+        }
+    }
+
+    fn is_nameless(&self, at: usize) -> bool {
+        self.all.get(at).is_some_and(|column| column.key.is_empty())
+    }
+
+    /// Seconds with three digits on every line, which are never shorter than what a server behind it took.
+    fn take_duration(&mut self) {
+        let is_list = |value: &str| seconds(value).is_some();
+        let whole = self.free(|column| column.each(is_list) && !column.is_of_others());
+        let partly = self.free(|column| column.all(is_list));
+        let longest = whole
+            .iter()
+            .copied()
+            .find(|at| partly.iter().all(|other| self.never_shorter(*at, *other)));
+        if let Some(at) = longest {
+            self.set(at, Kind::Taken);
+        }
+    }
+
+    fn never_shorter(&self, one: usize, other: usize) -> bool {
+        let (Some(one), Some(other)) = (self.all.get(one), self.all.get(other)) else {
+            return false;
+        };
+        let pairs = one.values.iter().zip(&other.values);
+        pairs
+            .filter_map(|(one, other)| Some((seconds(one)?, seconds(other)?)))
+            .all(|(one, other)| one >= other)
+    }
+
+    /// What needs no choice.
+    fn take_rest(&mut self) {
+        let is_tls = |value: &str| TlsVersion::from_name(value).is_some();
+        if let [at] = *self.free(|column| column.all(is_tls)).as_slice() {
+            self.set(at, Kind::TlsVersion);
+        }
+        for at in self.free(|column| {
+            column
+                .values
+                .iter()
+                .any(|value| value.contains(", ") || value.contains(" : "))
+                && !column.is_quoted
+        }) {
+            self.set(at, Kind::List);
+        }
+        let is_agent = |value: &str| value.starts_with("Mozilla/") || value.starts_with("curl/");
+        let agents = self.free(|column| column.values.iter().any(|value| is_agent(value)));
+        if let [at] = *agents.as_slice() {
+            self.set(at, Kind::UserAgent);
+        }
+        let is_link = |value: &str| value.starts_with("http://") || value.starts_with("https://");
+        if let [at] = *self
+            .free(|column| column.is_quoted && column.all(is_link))
+            .as_slice()
+        {
+            self.set(at, Kind::Referer);
+        }
+    }
+}
+
+/// Ports that clients have.
+fn is_port(value: &str) -> bool {
+    value.parse::<u16>().is_ok_and(|port| port >= 1024)
+}

@@ -1,0 +1,146 @@
+use super::super::super::testing::{commands, read};
+use super::*;
+
+fn guess(log: &str) -> Option<Guess> {
+    let lines: Vec<&[u8]> = log.lines().map(str::as_bytes).collect();
+    Guess::of(&Head {
+        lines: &lines,
+        year: 2026,
+    })
+}
+
+fn text(log: &str) -> String {
+    guess(log).map(|guess| guess.text).unwrap_or_default()
+}
+
+/// Four lines, with what changes from one to the next.
+fn lines(line: impl Fn(usize) -> String) -> String {
+    (0..4).map(|at| line(at) + "\n").collect()
+}
+
+#[test]
+fn fields_are_told_by_their_values() {
+    let told = text(&lines(|n| {
+        format!(
+            r#"192.0.2.1{n} - [24/Nov/2026:03:50:2{n} +0000] 200 51{n} "GET /{n} HTTP/1.1" 0.01{n} 0.00{n} "-" "Mozilla/5.0 (X)" TLSv1.3"#
+        )
+    }));
+    assert_eq!(
+        told,
+        r#"$remote_addr ${field_1} [$time_local] $status $body_bytes_sent "$request" $request_time ${field_7} "${field_8}" "$http_user_agent" $ssl_protocol"#
+    );
+    let told = text(&lines(|n| {
+        format!(
+            r#"179549215{n}.798 192.0.2.10:5000{n} rt=0.01{n} up=0.00{n}, 0.001 status=404 size=15{n} "POST /x HTTP/2.0""#
+        )
+    }));
+    assert_eq!(
+        told,
+        r#"$msec $remote_addr:$remote_port rt=$request_time up=${upstream_4} status=$status size=$body_bytes_sent "$request""#
+            .replace("upstream_4", "upstream_3")
+    );
+}
+
+#[test]
+fn json_with_names_of_the_users_choice() {
+    let log = lines(|n| {
+        format!(
+            r#"{{"when":"2026-11-24T03:50:2{n}+00:00","msec":179549222{n}.500,"who":"192.0.2.1{n}","upstream":"10.0.0.1","verb":"GET","path":"/a\"{n}","proto":"HTTP/1.1","code":404,"upstream_code":500,"sent_bytes":15{n},"took":0.01{n}}}"#
+        )
+    });
+    let told = read(&ENTRY, &log, 2026);
+    assert_eq!((told.sessions.len(), told.failed), (4, 0));
+    assert_eq!(commands(&told.sessions[1]), [r#"GET /a"1 HTTP/1.1 404"#]);
+    assert_eq!(told.sessions[1].peer, "192.0.2.11".parse().ok());
+    let get = told.sessions[1].events[0].command().unwrap();
+    assert_eq!(get.body_octets, Some(151));
+    let stamp = told.sessions[1].events[0].stamp;
+    assert_eq!(
+        stamp.at.to_rfc3339(),
+        "2026-11-24T03:50:21.500000000Z",
+        "the finer of two"
+    );
+    assert_eq!(get.taken.map(|taken| taken.0), Some(11_000_000));
+    assert_eq!(told.sureness, Sureness(600));
+    assert!(told.remarks[0].contains("4 of the 4"), "{:?}", told.remarks);
+    assert!(
+        told.remarks[0].contains(r#""who":"$remote_addr""#),
+        "{:?}",
+        told.remarks
+    );
+}
+
+#[test]
+fn what_is_not_the_same_on_all_lines_is_not_taken() {
+    // An address, a status and a number of octets that are none on one line.
+    let told = text(&lines(|n| {
+        let (who, status, octets) = if n == 2 {
+            ("pc", "999", "x")
+        } else {
+            ("192.0.2.1", "200", "13")
+        };
+        format!(r#"h{n} {who} [24/Nov/2026:03:50:2{n} +0000] "GET / HTTP/1.1" {status} {octets}"#)
+    }));
+    assert_eq!(told, "", "neither client nor status is left");
+    // Two addresses that differ, of which neither has a name nor stands at the beginning.
+    let told = text(&lines(|n| {
+        format!(
+            r#"[24/Nov/2026:03:50:2{n} +0000] x 192.0.2.1{n} 10.0.0.{n} "GET / HTTP/1.1" 304 120"#
+        )
+    }));
+    assert_eq!(
+        told, r#"[$time_local] ${field_1} ${field_2} ${field_3} "$request" $status ${field_6}"#,
+        "nor octets of a reply that has none"
+    );
+    // Two durations of which neither is always the longer.
+    let told = text(&lines(|n| {
+        let (one, two) = if n == 1 {
+            ("0.200", "0.100")
+        } else {
+            ("0.100", "0.200")
+        };
+        format!(r#"192.0.2.1 [24/Nov/2026:03:50:2{n} +0000] "GET / HTTP/1.1" 200 {one} {two}"#)
+    }));
+    assert!(!told.contains("request_time"), "{told}");
+}
+
+#[test]
+fn other_logs_are_no_access_logs() {
+    for log in [
+        lines(|n| format!("Nov 24 03:50:2{n} mail postfix/smtpd[{n}]: connect from a[192.0.2.1]")),
+        lines(|n| {
+            format!(
+                r#"{{"time":"2026-11-24T03:50:2{n}Z","client":"192.0.2.1","level":"info","msg":"GET"}}"#
+            )
+        }),
+        lines(|n| format!(r#"192.0.2.1 "GET /{n} HTTP/1.1" 200"#)),
+        // From the future and back.
+        lines(|n| {
+            format!(
+                r#"192.0.2.1 [24/Nov/202{}:03:50:20 +0000] "GET / HTTP/1.1" 200"#,
+                9 - n
+            )
+        }),
+        String::new(),
+        "rubbish\n".repeat(9),
+    ] {
+        assert!(guess(&log).is_none(), "{log}");
+        let told = read(&ENTRY, &format!("{log}x\n"), 2026);
+        assert_eq!((told.sureness, told.sessions.len()), (Sureness(0), 0));
+    }
+}
+
+#[test]
+fn lines_with_garbage_for_a_request_keep_their_status() {
+    let log = lines(|n| {
+        let request = if n == 3 {
+            r"\x16\x03\x01"
+        } else {
+            "GET / HTTP/1.1"
+        };
+        format!(r#"[24/Nov/2026:03:50:2{n} +0000] 192.0.2.10 "{request}" 400 0"#)
+    });
+    let told = read(&ENTRY, &log, 2026);
+    assert_eq!((told.sessions.len(), told.failed), (4, 0));
+    assert_eq!(commands(&told.sessions[3]), ["<no request line> 400"]);
+}
