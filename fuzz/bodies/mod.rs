@@ -10,8 +10,8 @@ mod tcp;
 use std::net::{IpAddr, Ipv4Addr};
 
 use bothends::flow::StreamEvent;
-use bothends::log::{self, Chosen, Entry, Era, How, Opening, registry::FORMATS};
-use bothends::model::{LogId, LogSource, Nanos, PacketNo, Proto, Side};
+use bothends::log::{Chosen, Era, How, Opening, registry::FORMATS};
+use bothends::model::{LogId, LogSource, Nanos, PacketNo, Proto, Side, Threads};
 use bothends::protocol::dns::DnsDialogue;
 use bothends::protocol::registry::PROTOCOLS;
 use bothends::protocol::tls::Secrets;
@@ -159,34 +159,15 @@ impl<'a> Iterator for Pieces<'a> {
     }
 }
 
-/// A byte that names the format (or leaves it to be found), then a log.
+/// A byte that names the format, then a log. The last byte leaves the format to be found, which takes all of them and is slow.
 pub(crate) fn log(data: &[u8]) {
     let Some((&format, bytes)) = data.split_first() else {
         return;
     };
-    let format = FORMATS.get(usize::from(format));
-    if let Ok((source, sessions)) = log::read(LogId(0), "log", bytes, format, 2026, &mut |_| {}) {
-        assert!(source.events <= source.lines);
-        // A line belongs to one session, and may tell of more than one event in it.
-        let mut lines = 0;
-        for session in &sessions {
-            let mut of: Vec<_> = session.events.iter().map(|event| event.line).collect();
-            of.dedup();
-            lines += of.len();
-        }
-        assert!(u64::try_from(lines).unwrap_or(u64::MAX) <= source.lines);
-        in_pieces(bytes, format, &source, sessions.len());
-    }
-}
-
-/// However a log is cut, it says the same. (An export of the journal is read as a whole only.)
-fn in_pieces(bytes: &[u8], format: Option<&'static Entry>, whole: &LogSource, sessions: usize) {
-    if bytes.starts_with(b"__CURSOR=") || bytes.starts_with(b"__REALTIME_TIMESTAMP=") {
-        return;
-    }
-    let format = format.map(Chosen::Known);
+    let named = FORMATS.get(usize::from(format) % FORMATS.len());
+    let named = named.filter(|_| format != u8::MAX).map(Chosen::Known);
     let how = How {
-        format: format.as_ref(),
+        format: named.as_ref(),
         era: Era::Year(2026),
         ..How::default()
     };
@@ -196,6 +177,26 @@ fn in_pieces(bytes: &[u8], format: Option<&'static Entry>, whole: &LogSource, se
     let Some(opening) = openings.first() else {
         return;
     };
+    let mut reader = opening.reader(LogId(0), "log", bytes);
+    reader.whole(bytes, Threads::default(), &mut |_| {});
+    let (source, sessions) = reader.finish();
+    assert!(source.events <= source.lines);
+    // A line belongs to one session, and may tell of more than one event in it.
+    let mut lines = 0;
+    for session in &sessions {
+        let mut of: Vec<_> = session.events.iter().map(|event| event.line).collect();
+        of.dedup();
+        lines += of.len();
+    }
+    assert!(u64::try_from(lines).unwrap_or(u64::MAX) <= source.lines);
+    in_pieces(bytes, opening, &source, sessions.len());
+}
+
+/// However a log is cut, it says the same. (An export of the journal is read as a whole only.)
+fn in_pieces(bytes: &[u8], opening: &Opening, whole: &LogSource, sessions: usize) {
+    if bytes.starts_with(b"__CURSOR=") || bytes.starts_with(b"__REALTIME_TIMESTAMP=") {
+        return;
+    }
     let mut reader = opening.reader(LogId(0), "log", bytes);
     for piece in bytes.chunks(7) {
         reader.take(piece);

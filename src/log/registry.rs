@@ -31,6 +31,7 @@ pub static FORMATS: &[Entry] = &[
     iis::odbc::ENTRY,
     iis::smtp::ENTRY,
     mailenable::ENTRY,
+    web::nginx_error::ENTRY,
     nnrpd::ENTRY,
     opensmtpd::ENTRY,
     postfix::ENTRY,

@@ -9,6 +9,7 @@ mod journal;
 mod prefixed;
 mod stack;
 mod syslog;
+mod tai64n;
 
 pub(super) use export::as_lines;
 pub(super) use stack::{Stack, Unwrapped};
@@ -42,6 +43,7 @@ static ENVELOPES: &[Entry] = &[
     containers::DOCKER,
     journal::ENTRY,
     containers::CRI,
+    tai64n::ENTRY,
     prefixed::NAMED,
     prefixed::STAMPED,
     syslog::ENTRY,

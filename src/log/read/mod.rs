@@ -533,6 +533,7 @@ mod tests {
             format!("<190>Nov 24 03:49:17 web nginx: {clf}"),
             format!("<190>1 2026-11-24T03:49:17Z web nginx 7 - - {clf}"),
             format!("2026-11-24T03:49:17.1Z web nginx[7]: {clf}"),
+            format!("@400000006a23d9c825826e68 {clf}"),
             format!("2026-11-24T03:43:40.629303112Z stdout F {clf}"),
             format!(
                 "2026-11-24T03:43:40.6Z stdout P {half}\n2026-11-24T03:43:40.6Z stderr F hello\n2026-11-24T03:43:40.7Z stdout F {rest}"
@@ -570,6 +571,16 @@ mod tests {
         let stamp = sessions[0].events[0].stamp;
         assert_eq!(stamp.at.to_rfc3339(), "2026-11-24T03:43:40.629303000Z");
         assert_eq!(stamp.resolution, Span::MICROSECOND);
+    }
+
+    #[test]
+    fn a_label_tells_the_time_of_lines_that_have_none() {
+        let log = "@400000006a23d9c825826e68 postfix/smtpd[7]: connect from unknown[192.0.2.10]:1\n@400000006a23d9c925826e68 postfix/smtpd[7]: disconnect from unknown[192.0.2.10]:1 quit=1 commands=1\n";
+        let (source, sessions) = told(log.as_bytes());
+        assert_eq!((source.format, sessions.len()), ("postfix", 1));
+        let stamp = sessions[0].events[0].stamp;
+        assert_eq!(stamp.at.to_rfc3339(), "2026-06-06T08:26:38.629304936Z");
+        assert_eq!(stamp.resolution, Span(1));
     }
 
     #[test]

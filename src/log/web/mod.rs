@@ -13,6 +13,7 @@ mod field;
 pub(super) mod guess;
 pub(super) mod haproxy;
 mod json;
+pub(super) mod nginx_error;
 mod pattern;
 mod request;
 pub(super) mod traefik;
