@@ -8,7 +8,7 @@ const HTTP: &[Proto] = &[Proto("http")];
 
 pub(super) const NGINX: Advice = Advice {
     server: "nginx",
-    formats: &["clf"],
+    formats: &["clf", "nginx-error", "web-guess"],
     protos: HTTP,
     levels: &[
         Level {
@@ -29,6 +29,16 @@ pub(super) const NGINX: Advice = Advice {
             cost: Cost {
                 session: 0,
                 exchange: 200,
+            },
+        },
+        Level {
+            name: "connections too (the only log of its mail proxy)",
+            turn_on: "error_log /var/log/nginx/error.log info;\nnginx -t && nginx -s reload",
+            shows: "why requests failed, by connection; of the mail proxy the client's port, logins, refusals and ends",
+            hides: "what went well with a request, commands of mail",
+            cost: Cost {
+                session: 400,
+                exchange: 0,
             },
         },
     ],
