@@ -4,14 +4,17 @@
 //! Times are UTC to a microsecond, of the beginning: of the connection, the request, the handshake.
 //! Source: docs.zeek.org, "Log Files" and `base/frameworks/logging/writers/ascii.zeek`.
 
+mod row;
+
 use crate::model::{
-    ClockStep, Ending, Event, LogId, LogSession, LogTime, LoggedTls, Marks, Proto, Shown, Shows,
-    Span, Stamp, TlsVersion, Zone, as_text,
+    ClockStep, Ending, Event, LogId, LogSession, LoggedTls, Marks, Proto, Shown, Shows, Span,
+    Stamp, TlsVersion, Zone, as_text,
 };
 
-use super::super::web::{Connections, Object, Request, asked};
-use super::super::{Builder, Due, Entry, Head, Line, Parsed, Sureness, stamp};
+use super::super::web::{Connections, Request, asked};
+use super::super::{Builder, Due, Entry, Head, Line, Parsed, Sureness};
 use super::proto;
+use row::{Columns, Row};
 
 /// Row of the registry.
 pub(in crate::log) const ENTRY: Entry = Entry {
@@ -73,168 +76,6 @@ impl Kind {
             _ => return None,
         })
     }
-}
-
-/// The columns of a table.
-#[derive(Debug, Default)]
-struct Columns {
-    separator: char,
-    names: Vec<String>,
-    path: String,
-    unset: String,
-}
-
-impl Columns {
-    /// Takes in a line of the header; whether it was one.
-    fn directive(&mut self, line: &str) -> bool {
-        let Some(directive) = line.strip_prefix('#') else {
-            return false;
-        };
-        if let Some(octet) = directive.strip_prefix("separator \\x") {
-            let octet = u8::from_str_radix(octet.trim(), 16).unwrap_or(b'\t');
-            self.separator = char::from(octet);
-            return true;
-        }
-        let (key, values) = directive
-            .split_once(self.separator)
-            .unwrap_or((directive, ""));
-        match key {
-            "fields" => self.names = values.split(self.separator).map(str::to_owned).collect(),
-            "path" => values.clone_into(&mut self.path),
-            "unset_field" => values.clone_into(&mut self.unset),
-            _ => {}
-        }
-        true
-    }
-}
-
-/// A row of a table, or a line of JSON.
-enum Row<'a> {
-    Json(Object),
-    Table {
-        columns: &'a Columns,
-        values: Vec<&'a str>,
-    },
-}
-
-impl<'a> Row<'a> {
-    fn read(columns: &'a Columns, line: &'a str) -> Option<Self> {
-        if line.starts_with('{') {
-            let object = Object::read(line.as_bytes())?;
-            // Suricata's lines have no such keys.
-            return object.get("uid").is_some().then_some(Self::Json(object));
-        }
-        let values: Vec<&str> = line.split(columns.separator).collect();
-        let fits = !columns.names.is_empty() && values.len() == columns.names.len();
-        fits.then_some(Self::Table { columns, values })
-    }
-
-    fn text(&self, name: &str) -> Option<String> {
-        match self {
-            Self::Json(object) => object.text(name),
-            Self::Table { columns, values } => {
-                let at = columns.names.iter().position(|known| known == name)?;
-                let value = values.get(at).copied()?;
-                let is_set = value != columns.unset && value != "(empty)" && value != "-";
-                is_set.then(|| unescaped(value))
-            }
-        }
-    }
-
-    fn has(&self, name: &str) -> bool {
-        match self {
-            Self::Json(object) => object.get(name).is_some(),
-            Self::Table { columns, .. } => columns.names.iter().any(|known| known == name),
-        }
-    }
-
-    fn kind(&self) -> Option<Kind> {
-        if let Self::Table { columns, .. } = self
-            && let Some(kind) = Kind::of_path(&columns.path)
-        {
-            return Some(kind);
-        }
-        let keys = [
-            ("conn_state", Kind::Conn),
-            ("helo", Kind::Smtp),
-            ("mailfrom", Kind::Smtp),
-            ("trans_id", Kind::Dns),
-            ("status_code", Kind::Http),
-            ("method", Kind::Http),
-            ("cipher", Kind::Ssl),
-            ("ssl_history", Kind::Ssl),
-        ];
-        keys.iter()
-            .find(|(key, _)| self.has(key))
-            .map(|(_, kind)| *kind)
-    }
-
-    /// Seconds since 1970 or, in JSON, RFC 3339.
-    fn stamp(&self) -> Option<Stamp> {
-        let text = self.text("ts")?;
-        let at = match text.parse::<f64>() {
-            Ok(seconds) if seconds.is_finite() => LogTime(seconds_exactly(&text)?.0),
-            _ => stamp::iso(&text)?.stamp.at,
-        };
-        Some(Stamp {
-            at,
-            resolution: Span::MICROSECOND,
-        })
-    }
-
-    fn span(&self, name: &str) -> Option<Span> {
-        seconds_exactly(&self.text(name)?)
-    }
-
-    /// What names the connection and its ends.
-    fn request(&self, stamp: Stamp, what: Event) -> Option<Request> {
-        let address = |name| self.text(name)?.parse().ok();
-        let port = |name| self.text(name)?.parse().ok();
-        Some(Request {
-            peer: address("id.orig_h"),
-            peer_port: port("id.orig_p"),
-            local: address("id.resp_h"),
-            local_port: port("id.resp_p"),
-            serial: Some(self.text("uid")?),
-            ..Request::new(stamp, what)
-        })
-    }
-}
-
-/// Decimal seconds to the nanosecond: a double holds a time of today to a quarter of a microsecond only.
-fn seconds_exactly(text: &str) -> Option<Span> {
-    super::super::web::decimal(text, Span::SECOND)
-        .map(|(span, _)| span)
-        // With an exponent, as JSON may have it.
-        .or_else(|| {
-            text.parse()
-                .ok()
-                .filter(|s: &f64| s.is_finite())
-                .map(Span::from_seconds_f64)
-        })
-}
-
-/// `\x09` and kin as the octets that they are.
-fn unescaped(value: &str) -> String {
-    let mut octets = Vec::with_capacity(value.len());
-    let mut rest = value;
-    while let Some((before, behind)) = rest.split_once("\\x") {
-        octets.extend_from_slice(before.as_bytes());
-        let octet = behind
-            .get(..2)
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match octet {
-            Some(octet) => octets.push(octet),
-            None => octets.extend_from_slice(b"\\x"),
-        }
-        rest = if octet.is_some() {
-            behind.get(2..).unwrap_or_default()
-        } else {
-            behind
-        };
-    }
-    octets.extend_from_slice(rest.as_bytes());
-    crate::model::from_wire(&octets)
 }
 
 /// One file.
@@ -408,91 +249,4 @@ fn ssl(row: &Row<'_>, stamp: Stamp) -> Option<Request> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::super::testing;
-    use super::*;
-
-    const CONN: &str = "#separator \\x09
-#set_separator\t,
-#empty_field\t(empty)
-#unset_field\t-
-#path\tconn
-#open\t2026-11-24-03-29-10
-#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tservice\tduration\torig_bytes\tresp_bytes\tconn_state\thistory
-#types\ttime\tstring\taddr\tport\taddr\tport\tenum\tstring\tinterval\tcount\tcount\tstring\tstring
-1795490950.538528\tCAcJw21BbVedgFnYH3\t192.0.2.10\t41104\t198.51.100.25\t25\ttcp\tsmtp,ssl\t0.022045\t633\t2215\tRSTO\tShAdDaR
-1795490951.000001\tCAcJw21BbVedgFnYH4\t2001:db8::31\t53211\t2001:db8::80\t80\ttcp\t-\t-\t-\t-\tS0\tS
-1795490951.1\tCmes9e3NDvkXzbcdef\t192.0.2.10\t8\t198.51.100.25\t0\ticmp\t-\t-\t-\t-\tOTH\t-
-1795490952\ttoo\tfew
-yesterday\tCAcJw21BbVedgFnYH5\t192.0.2.10\t1\t198.51.100.25\t25\ttcp\t-\t-\t-\t-\tS0\tS
-nothing at all
-#close\t2026-11-24-04-00-00
-";
-
-    #[test]
-    fn connections_have_ends_states_and_lengths() {
-        let told = testing::read(&ENTRY, CONN, 2026);
-        assert_eq!((told.sessions.len(), told.failed, told.aside), (2, 3, 10));
-        let smtp = &told.sessions[0];
-        assert_eq!(
-            (smtp.proto, smtp.peer_port, smtp.local_port),
-            (Proto("smtp"), Some(41104), Some(25))
-        );
-        assert_eq!(
-            (smtp.duration, smtp.ending),
-            (Some(Span::micros(22_045)), Ending::Lost)
-        );
-        assert_eq!(
-            smtp.events[0].stamp.at.to_rfc3339(),
-            "2026-11-24T03:29:10.538528000Z"
-        );
-        assert_eq!(
-            smtp.events.last().unwrap().stamp.at.to_rfc3339(),
-            "2026-11-24T03:29:10.560573000Z"
-        );
-        assert_eq!(
-            (told.sessions[1].proto, told.sessions[1].duration),
-            (Proto::UNKNOWN, None)
-        );
-        assert!(told.sureness.0 >= 300, "{:?}", told.sureness);
-    }
-
-    #[test]
-    fn lines_of_one_uid_are_one_session_in_json_too() {
-        let log = r#"{"ts":1795490957.2,"uid":"Ca","id.orig_h":"192.0.2.10","id.orig_p":40001,"id.resp_h":"198.51.100.80","id.resp_p":80,"trans_depth":1,"method":"GET","host":"www.example.com","uri":"/a?password=x","version":"1.1","status_code":200,"response_body_len":13}
-{"ts":1795490957.3,"uid":"Cb","id.orig_h":"192.0.2.31","id.orig_p":40002,"id.resp_h":"198.51.100.80","id.resp_p":80,"method":"GET","uri":"/b","status_code":404}
-{"ts":"2026-11-24T03:29:17.400000Z","uid":"Ca","id.orig_h":"192.0.2.10","id.orig_p":40001,"id.resp_h":"198.51.100.80","id.resp_p":80,"method":"GET","uri":"/c","status_code":200}
-{"uid":"Cc","method":"GET"}
-{"ts":1
-"#;
-        let told = testing::read(&ENTRY, log, 2026);
-        assert_eq!((told.sessions.len(), told.failed), (2, 2));
-        let events = &told.sessions[0].events;
-        assert_eq!(events.len(), 2);
-        let command = events[0].command().unwrap();
-        assert_eq!(
-            (command.request, command.body_octets),
-            ("GET /a?password=*** HTTP/1.1", Some(13))
-        );
-    }
-
-    #[test]
-    fn envelopes_handshakes_and_look_ups() {
-        let smtp = r#"{"ts":1795490957.2,"uid":"Ca","id.orig_h":"192.0.2.10","id.orig_p":40001,"id.resp_h":"198.51.100.25","id.resp_p":25,"helo":"pc","mailfrom":"a@example.net","rcptto":["b@example.com"],"last_reply":"250 2.0.0 Ok"}"#;
-        let told = testing::read(&ENTRY, smtp, 2026);
-        assert_eq!(
-            (told.sessions[0].proto, told.sessions[0].names[0].as_str()),
-            (Proto("smtp"), "pc")
-        );
-        let ssl = "#separator \\x09\n#path\tssl\n#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tversion\tcipher\tserver_name\n1795490957.2\tCa\t192.0.2.10\t40001\t198.51.100.25\t465\tTLSv13\tTLS_AES_256_GCM_SHA384\tmail.example.com\n";
-        let told = testing::read(&ENTRY, ssl, 2026);
-        let tls = told.sessions[0].tls.as_ref().unwrap();
-        assert_eq!(tls.version, TlsVersion::from_name("TLSv1.3"));
-        let dns = r#"{"ts":1795490957.2,"uid":"Cd","id.orig_h":"192.0.2.10","id.orig_p":5353,"id.resp_h":"198.51.100.53","id.resp_p":53,"proto":"udp","trans_id":7,"query":"www.example.com","qtype_name":"A","rcode_name":"NOERROR"}"#;
-        let told = testing::read(&ENTRY, dns, 2026);
-        assert_eq!(
-            told.sessions[0].events[0].what,
-            Event::Note("A www.example.com: NOERROR".into())
-        );
-    }
-}
+mod tests;
