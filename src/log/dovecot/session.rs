@@ -1,12 +1,15 @@
 //! From the lines of Dovecot to sessions.
 
+mod counts;
+mod early;
+mod mailbox;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::str::FromStr;
 
 use crate::model::{
-    ClockStep, Encryption, Event, Extent, LineRef, LogEvent, LogId, LogSession, LoggedFetch,
-    LoggedOctets, LoggedSize, Marks, Proto, Shown, Shows, Side, Span, Stamp, Zone, as_text,
+    ClockStep, Encryption, Event, LineRef, LogEvent, LogId, LogSession, Marks, Proto, Shown, Shows,
+    Span, Stamp, Zone, as_text,
 };
 
 use super::super::by_host;
@@ -15,6 +18,7 @@ use super::super::syslog::Syslog;
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
 use super::line::{Elements, Said, ending, said};
 use super::session_id::SessionId;
+use counts::user_command;
 use early::Early;
 
 /// Row of the registry.
@@ -228,123 +232,6 @@ impl Dovecot {
         }
     }
 
-    /// A line of a mailbox process.
-    fn mailbox(
-        &mut self,
-        line: LineRef,
-        said: &Said<'_>,
-        stamp: Stamp,
-        out: &mut Vec<LogSession>,
-    ) -> Parsed {
-        let aside = Parsed::Aside(Some(stamp));
-        if said.is_of_mail() {
-            return self.of_mail(line, said, stamp);
-        }
-        let (Some(proto), Some(words)) = (said.proto(), said.end()) else {
-            return aside;
-        };
-        let user = (proto, said.user.to_owned());
-        let begun = self.find(said, &user);
-        let session = match begun {
-            Some(at) => self.close(at),
-            None => self.without_login(proto, said, stamp),
-        };
-        let unsettled = session.is_none();
-        let end_of_some = || {
-            said.pid
-                .is_empty()
-                .then(|| self.end_of_some(&user))
-                .flatten()
-        };
-        let Some(mut session) = session.or_else(end_of_some) else {
-            self.count_end(&user, out);
-            return aside;
-        };
-        for what in [Event::Note(words.to_owned()), Event::Close] {
-            session.events.push(LogEvent { line, stamp, what });
-        }
-        session.ending = ending(words);
-        session.octets = octets(words);
-        session.sizes.extend(sizes(words));
-        session.fetched = fetched(words);
-        if unsettled {
-            out.push(session);
-            self.count_end(&user, out);
-        } else if begun.is_some() {
-            out.push(session);
-        } else {
-            self.early.keep(said.session, stamp.at, session, out);
-        }
-        Parsed::Event(stamp)
-    }
-
-    /// What was done to a mail or a mailbox, by the plugin `mail_log`: of the open session with its id.
-    fn of_mail(&mut self, line: LineRef, said: &Said<'_>, stamp: Stamp) -> Parsed {
-        let at = self.by_session.get(said.session);
-        let serving = at.and_then(|at| self.open.get_mut(at));
-        match serving {
-            Some(serving) if serving.session.events.len() < MAX_TOLD => {
-                let what = Event::Note(said.text.to_owned());
-                serving.session.events.push(LogEvent { line, stamp, what });
-                Parsed::Event(stamp)
-            }
-            _ => Parsed::Aside(Some(stamp)),
-        }
-    }
-
-    /// The end of one of a user's open sessions, it cannot be told which.
-    fn end_of_some(&self, user: &(Proto, String)) -> Option<LogSession> {
-        self.by_user.get(user)?;
-        let mut session = LogSession::new(self.id, user.0);
-        session.extent = Extent::End;
-        session.names.push(user.1.clone());
-        Some(session)
-    }
-
-    /// The open session that a last line belongs to: by its id, by its process, or as the only one of its user.
-    fn find(&self, said: &Said<'_>, user: &(Proto, String)) -> Option<u64> {
-        if let Some(&at) = self.by_session.get(said.session) {
-            return Some(at);
-        }
-        let of_user = self.by_user.get(user)?;
-        let with = |wanted: &str| {
-            let mut found = of_user.open.iter().copied().filter(|at| {
-                self.open
-                    .get(at)
-                    .is_some_and(|serving| serving.mpid == wanted)
-            });
-            found.next_back()
-        };
-        match (said.pid, of_user.open.as_slice()) {
-            ("", &[only]) => Some(only),
-            ("", _) => None,
-            (pid, _) => with(pid),
-        }
-    }
-
-    /// A session that the log shows only the end of.
-    fn without_login(&self, proto: Proto, said: &Said<'_>, stamp: Stamp) -> Option<LogSession> {
-        let id = SessionId::read(said.session, stamp.at)?;
-        let mut session = LogSession::new(self.id, proto);
-        session.peer = Some(id.peer);
-        session.peer_port = Some(id.port);
-        session.names.push(said.user.to_owned());
-        Some(session)
-    }
-
-    /// One of a user's sessions is over. When as many are as were open, all are, without their last lines.
-    fn count_end(&mut self, user: &(Proto, String), out: &mut Vec<LogSession>) {
-        let Some(of_user) = self.by_user.get_mut(user) else {
-            return;
-        };
-        of_user.ended += 1;
-        if of_user.ended >= of_user.open.len() {
-            for at in of_user.open.clone() {
-                out.extend(self.close(at));
-            }
-        }
-    }
-
     /// Takes a session out of all lists.
     fn close(&mut self, at: u64) -> Option<LogSession> {
         let serving = self.open.remove(&at)?;
@@ -413,91 +300,6 @@ impl Builder for Dovecot {
 fn address(text: &str) -> Option<IpAddr> {
     text.parse().ok()
 }
-
-/// `… in=9729 out=1302 …`, which the mailbox process counts from the reply to the login on.
-fn octets(words: &str) -> Option<LoggedOctets> {
-    Some(LoggedOctets {
-        received: number(words, "in=")?,
-        sent: number(words, "out=")?,
-        // A LOGOUT is carried out before its line's end is read.
-        unread: if words.contains("Logged out") { 2 } else { 0 },
-    })
-}
-
-/// The number behind `key`.
-fn number<N: FromStr>(words: &str, key: &str) -> Option<N> {
-    let word = words.split(' ').find_map(|word| word.strip_prefix(key))?;
-    word.trim_end_matches(',').parse().ok()
-}
-
-/// The two numbers behind `key`, with a slash between them.
-fn pair(words: &str, key: &str) -> Option<(u32, u64)> {
-    let word = words
-        .split([' ', ','])
-        .find_map(|word| word.strip_prefix(key))?;
-    let (count, octets) = word.split_once('/')?;
-    Some((count.parse().ok()?, octets.parse().ok()?))
-}
-
-/// `… deleted=0 expunged=0 trashed=0 … body_count=4 body_bytes=4208` of IMAP, `retr=5/4781, del=0/5` of POP3.
-fn fetched(words: &str) -> Option<LoggedFetch> {
-    if let Some((messages, octets)) = pair(words, "retr=") {
-        let (deleted, _) = pair(words, "del=")?;
-        return Some(LoggedFetch {
-            messages,
-            octets,
-            deleted,
-        });
-    }
-    let removed = |key| number::<u32>(words, key);
-    Some(LoggedFetch {
-        messages: number(words, "body_count=")?,
-        octets: number(words, "body_bytes=")?,
-        deleted: removed("deleted=")?.saturating_add(removed("expunged=")?),
-    })
-}
-
-/// The USER command of POP3, which a client that logs in by PLAIN mostly uses (the other way is AUTH).
-fn user_command(proto: Proto, told: &Elements<'_>) -> Option<LoggedSize> {
-    let is_plain = proto == Proto("pop3") && told.method == "PLAIN";
-    is_plain.then(|| LoggedSize {
-        what: format!("a USER command for {}", told.user),
-        side: Side::Client,
-        count: 1,
-        octets: (told.user.len() + "USER \r\n".len()) as u64,
-        percent: 80,
-    })
-}
-
-/// `top=0/0, retr=2/6441, del=0/2, size=6403`: what POP3's replies must have had.
-fn sizes(words: &str) -> Vec<LoggedSize> {
-    let mut sizes = Vec::new();
-    if let Some((count, octets)) = pair(words, "retr=").filter(|&(count, _)| count > 0) {
-        sizes.push(LoggedSize {
-            what: format!("{count} retrieved messages"),
-            side: Side::Server,
-            count,
-            // The dot behind each message is not counted.
-            octets: octets.saturating_add(3 * u64::from(count)),
-            percent: 95,
-        });
-    }
-    let size = words
-        .split([' ', ','])
-        .find_map(|word| word.strip_prefix("size="));
-    if let (Some((_, messages)), Some(octets)) = (pair(words, "del="), size) {
-        sizes.push(LoggedSize {
-            what: format!("a reply to STAT with {messages} messages"),
-            side: Side::Server,
-            count: 1,
-            octets: format!("+OK {messages} {octets}\r\n").len() as u64,
-            percent: 70,
-        });
-    }
-    sizes
-}
-
-mod early;
 
 #[cfg(test)]
 mod tests;

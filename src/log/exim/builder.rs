@@ -1,18 +1,18 @@
 //! From the lines of Exim to sessions.
 
-use std::net::IpAddr;
+mod outgoing;
 
 use crate::model::{
-    ClockStep, Delivery, Event, LineRef, LogCommand, LogId, LogSession, Marks, Role, Shown, Shows,
-    Span, Stamp, Verb, Zone, from_wire,
+    ClockStep, Event, LineRef, LogId, LogSession, Marks, Role, Shown, Shows, Span, Stamp, Zone,
+    from_wire,
 };
 
 use super::super::by_host;
-use super::super::fates::{self, Fates};
+use super::super::fates::Fates;
 use super::super::hidden_clock;
 use super::super::syslog::Syslog;
 use super::super::{Builder, Due, Entry, Head, Line, Parsed, Sureness};
-use super::line::{Ends, Said, duration, ends, said, value};
+use super::line::{Ends, Said, ends, said};
 use super::message_id::{MessageId, Unit};
 use super::serving::Serving;
 
@@ -243,105 +243,6 @@ impl Exim {
         self.open.push(serving);
     }
 
-    /// `=> addr R=… T=… H=host [ip]:25 X=… C="250 OK id=…" DT=0s`: what became of a message, and the session that it took.
-    fn delivered(
-        &mut self,
-        line: LineRef,
-        stamp: Stamp,
-        pid: &str,
-        id: &str,
-        flag: &str,
-        text: &str,
-    ) -> Parsed {
-        let rest = text.get(flag.len() + 1..).unwrap_or_default();
-        let address = rest.split(' ').next().unwrap_or_default();
-        // `bob <bob@example.com>`: the address as it was given stands in brackets.
-        let given = rest
-            .split(' ')
-            .nth(1)
-            .and_then(|word| word.strip_prefix('<')?.strip_suffix('>'))
-            .unwrap_or(address)
-            .trim_end_matches(':');
-        let to = ends(text);
-        let failed = matches!(flag, "**" | "==");
-        let reply = value(text, "C=").filter(|_| !failed).or_else(|| {
-            let (_, reason) = text.split_once(": ")?;
-            failed.then_some(reason)
-        });
-        let host = value(text, "H=").unwrap_or_default();
-        let relay = match to.peer {
-            Some(ip) => format!("{host} [{ip}]"),
-            None => value(text, "T=").unwrap_or_default().to_owned(),
-        };
-        let status = match flag {
-            "**" => "failed",
-            "==" => "deferred",
-            _ => "delivered",
-        };
-        let told = [id, given, status, &relay, reply.unwrap_or_default()];
-        self.messages.add(Delivery::new(line, told));
-        let sender = self.messages.sender(id).map(str::to_owned);
-        let (Some(ip), "=>" | "->" | "**") = (to.peer, flag) else {
-            return Parsed::Aside(Some(stamp));
-        };
-        self.sent(line, stamp, pid, (id, sender.as_deref()), (ip, given), text);
-        Parsed::Event(stamp)
-    }
-
-    /// A delivery to another host, in which Exim is the client.
-    fn sent(
-        &mut self,
-        line: LineRef,
-        stamp: Stamp,
-        pid: &str,
-        (id, sender): (&str, Option<&str>),
-        (ip, recipient): (IpAddr, &str),
-        text: &str,
-    ) {
-        let at = self.open.iter().rposition(|serving| {
-            serving.session.role == Role::Client
-                && serving.session.peer == Some(ip)
-                && serving.messages.iter().any(|message| message == id)
-                && (pid.is_empty() || serving.pid.as_deref() == Some(pid))
-        });
-        let further = at.is_some();
-        let at = at.unwrap_or_else(|| {
-            let mut serving = Serving::new(self.id, Role::Client, &ends(text), stamp);
-            serving.session.peer = Some(ip);
-            serving.pid = (!pid.is_empty()).then(|| pid.to_owned());
-            serving.messages.push(id.to_owned());
-            serving.tls(text);
-            self.begin(serving);
-            self.open.len() - 1
-        });
-        let Some(serving) = self.open.get_mut(at) else {
-            return;
-        };
-        if !further && let Some(took) = value(text, "DT=").and_then(duration) {
-            let began = Stamp {
-                at: stamp.at - took - Span::SECOND,
-                resolution: stamp.resolution + Span::SECOND,
-            };
-            let note = Event::Note("delivery begun, by DT=".to_owned());
-            serving.push(line, began, note);
-        }
-        if !further && let Some(sender) = sender {
-            let sender = if sender == "<>" { "" } else { sender };
-            serving.imply("MAIL", format!("MAIL FROM:<{sender}>"), Some("250"), None);
-        }
-        let what = match answered(text, recipient) {
-            Some(command) if !further => {
-                if command.verb.is_body() {
-                    serving.imply("RCPT", format!("RCPT TO:<{recipient}>"), None, None);
-                }
-                serving.implied.push(command.clone());
-                Event::command(command)
-            }
-            _ => Event::Note(format!("delivered to {recipient}")),
-        };
-        serving.push(line, stamp, what);
-    }
-
     /// Its session, with what became of its messages so far.
     fn told(&self, mut serving: Serving) -> LogSession {
         if serving.session.role == Role::Server {
@@ -355,23 +256,6 @@ impl Exim {
         let over = |serving: &mut Serving| now.at.since(serving.last.at) > SILENCE;
         self.done.extend(self.open.extract_if(.., over));
     }
-}
-
-/// The command whose reply a delivery line tells.
-fn answered(text: &str, recipient: &str) -> Option<LogCommand> {
-    if let Some(reply) = value(text, "C=") {
-        return fates::answered(Verb::BODY, recipient, reply);
-    }
-    // `SMTP error from remote mail server after RCPT TO:<x@y>: 550 5.1.1 no such user`
-    let (_, rest) = text.split_once("SMTP error from remote mail server after ")?;
-    let (place, reply) = rest.split_once(": ")?;
-    let verb = match place.split([' ', ':']).next()? {
-        "RCPT" => "RCPT",
-        "MAIL" => "MAIL",
-        "end" => Verb::BODY,
-        _ => return None,
-    };
-    fates::answered(verb, recipient, reply)
 }
 
 /// Whether a line with an address is of a client's session.

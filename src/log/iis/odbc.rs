@@ -67,7 +67,11 @@ impl Columns {
 
     /// A row of names in any order and case.
     fn read(line: &str) -> Option<Self> {
-        let names = csv::values(&line.to_ascii_lowercase());
+        let line = line.to_ascii_lowercase();
+        if !line.contains("clienthost") {
+            return None;
+        }
+        let names = csv::values(&line);
         let find = |name: &str| names.iter().position(|found| found.trim() == name);
         find("clienthost")?;
         find("servicestatus")?;

@@ -4,6 +4,7 @@
 //! tied to a session by the queue id that its `client=` line names. The log does not list commands (unless `smtpd -v` does); the
 //! tally at disconnect counts them, and [`implied`] puts them in the order that the protocol demands.
 
+mod about;
 mod builder;
 mod implied;
 mod line;

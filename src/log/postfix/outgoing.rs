@@ -12,8 +12,8 @@ use crate::model::{
 
 use super::super::fates;
 use super::super::transcript::{Detail, Transcript};
+use super::about::Delivered;
 use super::line::{Said, client, spoken, tls};
-use super::messages::Delivered;
 
 /// A connection is not used for longer (`smtp_connection_reuse_time_limit`).
 const REUSED: Span = Span::seconds(300);

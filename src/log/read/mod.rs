@@ -8,19 +8,17 @@ mod lines;
 mod opening;
 mod order;
 mod pieces;
+mod tally;
 mod text;
 mod years;
 mod zone;
 
 use std::net::IpAddr;
 
-use crate::model::{
-    LogId, LogPart, LogSession, LogSource, LogTime, Span, Stamp, Threads, Zone, from_wire,
-    masked_line,
-};
+use crate::model::{LogId, LogPart, LogSession, LogSource, LogTime, Span, Threads, Zone};
 
-use super::envelope::{Stack, Unwrapped, as_lines};
-use super::{Builder, Due, Entry, Follows, Head, Line, MAX_LINE, Parsed};
+use super::envelope::{Stack, as_lines};
+use super::{Builder, Due, Entry, Follows, Head, MAX_LINE, Parsed};
 
 pub use opening::{Chosen, How, Opening};
 pub(super) use pieces::Apart;
@@ -31,12 +29,10 @@ pub use zone::GivenZone;
 pub use lines::Found;
 use lines::{LineEnd, Splitter};
 use order::order;
+use tally::{Extent, Tally, count, take_line};
 use text::Text;
 use zone::Offsets;
 
-/// Lines that could not be read whose text is kept, and how much of it.
-const UNPARSED_KEPT: usize = 5;
-const UNPARSED_TEXT: usize = 160;
 /// Octets between two reports of progress.
 const STRIDE: usize = 4 << 20;
 /// Fewer octets are not worth a thread.
@@ -96,40 +92,6 @@ pub struct Reader {
     splitter: Splitter,
     tally: Tally,
     sessions: Vec<LogSession>,
-}
-
-/// What is counted line by line.
-struct Tally {
-    offsets: Option<Offsets>,
-    /// First and last stamp and the latest so far, as written and by the zone given.
-    written: Extent,
-    given: Extent,
-}
-
-/// From when to when lines are, and how many of them came late.
-#[derive(Clone, Copy, Debug, Default)]
-struct Extent {
-    first: Option<LogTime>,
-    last: Option<LogTime>,
-    /// That of the last line.
-    present: Option<LogTime>,
-    /// Of the lines that were written one after the other.
-    newest: Option<LogTime>,
-    late: u64,
-    latest: Span,
-}
-
-impl Extent {
-    fn take(&mut self, at: LogTime) {
-        self.first = Some(self.first.map_or(at, |first| first.min(at)));
-        if let Some(newest) = self.newest.filter(|newest| at < *newest) {
-            self.late += 1;
-            self.latest = self.latest.max(newest.since(at));
-        }
-        self.newest = self.newest.max(Some(at));
-        self.last = self.last.max(Some(at));
-        self.present = Some(at);
-    }
 }
 
 impl Reader {
@@ -406,72 +368,6 @@ fn make_room(sessions: &mut Vec<LogSession>, at: usize, of: usize) {
         // Where there is no room for so many, the list grows as they come.
         sessions.try_reserve_exact(all - known + all / 8).ok();
     }
-}
-
-/// One line through its envelopes to the builder, and into the counts.
-fn take_line(
-    source: &mut LogSource,
-    tally: &mut Tally,
-    stack: &mut Stack,
-    builder: &mut dyn Builder,
-    sessions: &mut Vec<LogSession>,
-    line: Found<'_>,
-) {
-    source.lines += 1;
-    if line.bytes.is_empty() {
-        return;
-    }
-    let number = source.lines;
-    let parsed = if line.bytes.len() > MAX_LINE {
-        source.overlong += 1;
-        Parsed::Failed
-    } else {
-        match stack.open(line.bytes) {
-            Unwrapped::Line([]) | Unwrapped::Part => Parsed::Aside(None),
-            Unwrapped::Line(inner) if inner.len() > MAX_LINE => {
-                source.overlong += 1;
-                Parsed::Failed
-            }
-            Unwrapped::Line(bytes) => builder.line(Line { number, bytes }, sessions),
-            Unwrapped::Unopened => Parsed::Failed,
-        }
-    };
-    count(source, tally, line, parsed);
-}
-
-/// What became of the line that `source` has counted last.
-fn count(source: &mut LogSource, tally: &mut Tally, line: Found<'_>, parsed: Parsed) {
-    let number = source.lines;
-    disk_full::note(&mut source.disk_full, number, line.bytes, parsed);
-    match parsed {
-        Parsed::Aside(None) => {}
-        Parsed::Aside(Some(stamp)) => tally.stamp(number, stamp),
-        Parsed::Event(stamp) => {
-            source.events += 1;
-            tally.stamp(number, stamp);
-        }
-        Parsed::Failed => {
-            source.unparsed += 1;
-            if source.unparsed_first.len() < UNPARSED_KEPT {
-                source.unparsed_first.push((number, excerpt(line.bytes)));
-            }
-        }
-    }
-}
-
-impl Tally {
-    fn stamp(&mut self, line: u64, stamp: Stamp) {
-        self.written.take(stamp.at);
-        if let Some(offsets) = &mut self.offsets {
-            self.given.take(offsets.take(line, stamp.at));
-        }
-    }
-}
-
-/// The beginning of a line that was not understood, without what may be a secret in it.
-fn excerpt(line: &[u8]) -> String {
-    let cut = line.get(..UNPARSED_TEXT).unwrap_or(line);
-    masked_line(&from_wire(cut))
 }
 
 #[cfg(test)]

@@ -10,10 +10,11 @@ use super::super::envelope::{Stack, as_lines};
 use super::super::registry::{FORMATS, is_guess};
 use super::super::{Builder, Entry, Head, MAX_LINE, OwnFormat, Sureness};
 use super::lines::{Found, LineEnd, Splitter};
+use super::tally::excerpt;
 use super::text::Text;
 use super::years::Era;
 use super::zone::GivenZone;
-use super::{LogError, Reader, excerpt};
+use super::{LogError, Reader};
 
 /// Lines that a format is told by.
 pub(super) const HEAD_LINES: usize = 50;

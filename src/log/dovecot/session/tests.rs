@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::Ending;
+use crate::model::{Ending, Extent};
 
 const WITH_IDS: &str = "\
 Nov 24 03:43:39 master: Info: Dovecot v2.3.19.1 (9b53102964) starting up for imap, pop3

@@ -6,6 +6,7 @@
 
 mod column;
 mod cut;
+mod kind;
 
 use crate::model::{ClockStep, LogSession, Marks, Shown, Shows, Zone, as_text};
 
