@@ -106,6 +106,9 @@ pub trait Builder: Send {
 }
 
 impl Sureness {
+    /// What a format must be able to read of a head at least.
+    pub(super) const ENOUGH: Self = Self(300);
+
     /// `part` of `whole`.
     pub(super) fn share(part: usize, whole: usize) -> Self {
         let thousandths = part.saturating_mul(1000).checked_div(whole).unwrap_or(0);

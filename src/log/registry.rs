@@ -1,8 +1,8 @@
 //! The list of log formats: one row each.
 
 use super::{
-    Entry, courier, cyrus, dovecot, exchange_mailbox, exchange_smtp, exchange55, exim, hmailserver,
-    iis, mailenable, nnrpd, opensmtpd, postfix, sendmail, web, witness,
+    Entry, Head, Sureness, courier, cyrus, dovecot, exchange_mailbox, exchange_smtp, exchange55,
+    exim, hmailserver, iis, mailenable, nnrpd, opensmtpd, postfix, sendmail, web, witness,
 };
 
 /// All formats, in alphabetical order.
@@ -40,6 +40,12 @@ pub static FORMATS: &[Entry] = &[
     web::guess::ENTRY,
     witness::ZEEK,
 ];
+
+/// Whether a format that is known can read enough of a head.
+pub(super) fn is_known(head: &Head<'_>) -> bool {
+    let mut known = FORMATS.iter().filter(|entry| !is_guess(entry));
+    known.any(|entry| (entry.probe)(head) >= Sureness::ENOUGH)
+}
 
 /// Whether a format is none that is known, but told from the lines where no other fits.
 pub(super) fn is_guess(entry: &Entry) -> bool {

@@ -10,7 +10,7 @@ use bothends::log::{Head, How, Opening};
 /// Beginnings of names and the format of such a file, or the formats of programs that share it; the first that fits counts.
 const NAMES: &[(&str, &str)] = &[
     ("access", "clf"),
-    ("apache-custom", ""),
+    ("apache-custom", "web-guess"),
     ("apache", "clf"),
     ("caddy", "caddy"),
     ("courier", "courier"),
@@ -18,7 +18,7 @@ const NAMES: &[(&str, &str)] = &[
     ("cyrus", "cyrus"),
     ("dovecot-rawlog", "dovecot-rawlog"),
     ("dovecot", "dovecot"),
-    ("envelope-docker", "clf"),
+    ("envelope-docker", "clf+nginx-error"),
     ("envelope", "dovecot+postfix"),
     ("envoy", "envoy"),
     ("ex_smtp", "iis-smtp"),
@@ -39,9 +39,9 @@ const NAMES: &[(&str, &str)] = &[
     ("iis-w3c-smtp", "iis-smtp"),
     ("inn", "nnrpd"),
     ("mailenable", "mailenable"),
-    ("nginx-custom", ""),
-    ("nginx-error", ""),
-    ("nginx-json", ""),
+    ("nginx-custom", "web-guess"),
+    ("nginx-error", "nginx-error"),
+    ("nginx-json", "web-guess"),
     ("nginx", "clf"),
     ("opensmtpd", "opensmtpd"),
     ("postfix", "postfix"),
@@ -92,6 +92,10 @@ fn all() -> Vec<PathBuf> {
 fn expected(path: &Path) -> &'static str {
     let own = path.file_name();
     let name = match own.and_then(|name| name.to_str()) {
+        // Its times are of a kind that is not guessed.
+        Some("apache-custom.log") if path.ends_with("real-logs/apache/apache-custom.log") => {
+            return "";
+        }
         Some("syslog.log") => path.parent().and_then(Path::file_name),
         _ => own,
     };

@@ -23,8 +23,6 @@ const HEAD_OCTETS: usize = 4 << 20;
 /// Places in a long log, beside its beginning, at which lines are looked at, and how many at each.
 const PLACES: usize = 12;
 const LINES_EACH: usize = 20;
-/// Share of the head that a format must be able to read, in thousandths.
-const ENOUGH: Sureness = Sureness(300);
 /// Share of the lines of all places that makes a further format of a log that several programs write.
 const FURTHER: Sureness = Sureness(15);
 
@@ -181,7 +179,7 @@ type Fit = (Chosen, Sureness, usize);
 /// What the user names is taken, whatever the first lines are.
 fn named(chosen: &Chosen, begin: &[Vec<u8>], year: i32) -> Fit {
     let share = |head: &Head<'_>| Some(chosen.probe(head));
-    let enough = |head: &Head<'_>| share(head).filter(|sureness| *sureness >= ENOUGH);
+    let enough = |head: &Head<'_>| share(head).filter(|sureness| *sureness >= Sureness::ENOUGH);
     let (sureness, depth) = in_envelopes(begin, year, enough)
         .or_else(|| in_envelopes(begin, year, share))
         .unwrap_or_default();
@@ -197,7 +195,9 @@ fn fit(lines: &[Vec<u8>], own: &[OwnFormat], year: i32) -> Option<Fit> {
 /// What the lines themselves tell of a format that is not known.
 fn guess(lines: &[Vec<u8>], year: i32) -> Option<Fit> {
     let entry = FORMATS.iter().find(|entry| is_guess(entry))?;
-    let enough = |head: &Head<'_>| Some((entry.probe)(head)).filter(|sureness| *sureness >= ENOUGH);
+    let enough = |head: &Head<'_>| {
+        Some((entry.probe)(head)).filter(|sureness| *sureness >= Sureness::ENOUGH)
+    };
     let (sureness, depth) = in_envelopes(lines, year, enough)?;
     Some((Chosen::Known(entry), sureness, depth))
 }
@@ -234,7 +234,7 @@ fn detect(head: &Head<'_>, own: &[OwnFormat]) -> Option<(Sureness, Chosen)> {
         .map(|entry| ((entry.probe)(head), Chosen::Known(entry)));
     let fitting: Vec<_> = own
         .chain(known)
-        .filter(|(sureness, _)| *sureness >= ENOUGH)
+        .filter(|(sureness, _)| *sureness >= Sureness::ENOUGH)
         .collect();
     // Of equals the first in the list.
     fitting

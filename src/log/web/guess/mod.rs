@@ -10,6 +10,7 @@ mod kind;
 
 use crate::model::{ClockStep, LogSession, Marks, Shown, Shows, Zone, as_text};
 
+use super::super::registry::is_known;
 use super::super::{Builder, Due, Entry, Head, Line, Parsed, Sureness};
 use super::Custom;
 use column::{Column, Columns};
@@ -51,7 +52,7 @@ const NO_GUESS: &str = "what its fields are cannot be told from its lines: no ti
                         give the format: --log-format 'NAME=FORMAT' -l NAME:LOG";
 
 fn probe(head: &Head<'_>) -> Sureness {
-    let Some(guess) = Guess::of(head) else {
+    let Some(guess) = Guess::of(head).filter(|_| !is_known(head)) else {
         return Sureness(0);
     };
     let share = u32::from(guess.format.probe(head).0) * AT_MOST / 1000;
