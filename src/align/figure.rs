@@ -20,22 +20,35 @@ pub(super) enum Figure {
     Sent,
 }
 
-impl Figure {
-    /// What most lines mean whose request was answered in the clear.
-    pub(super) fn of<'s, 'w: 's>(
-        lines: impl Iterator<Item = CommandRef<'s>>,
-        slots: impl Iterator<Item = &'s Slot<'w>>,
-    ) -> Self {
-        let mut lengths: BTreeMap<(&str, &str), BTreeSet<u64>> = BTreeMap::new();
+/// What each request that was answered in the clear was answered with: octets with the head, by request and status.
+#[derive(Debug, Default)]
+pub(super) struct Replies<'w>(BTreeMap<(&'w str, &'w str), BTreeSet<u64>>);
+
+impl<'w> Replies<'w> {
+    pub(super) fn of<'s>(slots: impl Iterator<Item = &'s Slot<'w>>) -> Self
+    where
+        'w: 's,
+    {
+        let mut lengths: BTreeMap<_, BTreeSet<u64>> = BTreeMap::new();
         for (exchange, octets) in slots.filter_map(Slot::clear_reply) {
             let code = exchange.code.as_deref().unwrap_or_default();
             let of = lengths.entry((exchange.request.as_str(), code));
             of.or_default().insert(octets);
         }
+        Self(lengths)
+    }
+}
+
+impl Figure {
+    /// What most lines mean whose request was answered in the clear.
+    pub(super) fn of<'s>(
+        lines: impl Iterator<Item = CommandRef<'s>>,
+        replies: &Replies<'_>,
+    ) -> Self {
         let (mut body, mut sent) = (0, 0);
         for line in lines {
             let code = line.code.unwrap_or_default();
-            let lengths = lengths.get(&(line.request, code));
+            let lengths = replies.0.get(&(line.request, code));
             let (Some(told), Some(lengths)) = (line.body_octets, lengths) else {
                 continue;
             };
@@ -89,7 +102,7 @@ mod tests {
             body_octets: Some(octets),
             ..CommandRef::default()
         });
-        Figure::of(lines, slots.iter())
+        Figure::of(lines, &Replies::of(slots.iter()))
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use crate::model::{Nanos, Span};
 
 use super::view::View;
-use super::vote;
+use super::vote::{self, Count, End};
 
 /// Rows of the smallest part that votes.
 const PART: usize = 8;
@@ -19,6 +19,8 @@ pub(super) const APART: f64 = 0.5;
 const SEEN: f64 = 0.6;
 /// The least chance that any offset fits a row; a row alone must not outweigh a change.
 const LEAST_CHANCE: f64 = 0.01;
+/// Rows times offsets that a course is looked for among: where there are more, no smaller parts vote.
+const CELLS: usize = 1 << 28;
 /// What a change of clock costs, in nats.
 const CHANGE: f64 = 12.0;
 
@@ -78,7 +80,7 @@ fn tell(view: &View<'_>, rows: &[usize]) -> Vec<Voter> {
             allowed,
         })
     };
-    let voters = vote::thinned(rows, |row| view.offsets(row));
+    let voters = vote::thinned(rows, |row| view.offsets(row).len());
     voters.into_iter().filter_map(tell).collect()
 }
 
@@ -101,12 +103,14 @@ fn candidates(told: &[Voter], others: &[Span]) -> Vec<f64> {
         .iter()
         .map(|offset| offset.as_seconds_f64())
         .collect();
+    let ends = ends(told);
     let mut size = told.len();
-    while size >= PART {
-        for from in (0..told.len()).step_by(size.div_ceil(2)) {
-            let part: Vec<usize> = (from..told.len().min(from + size)).collect();
-            offsets.extend(voted(told, &part));
-        }
+    let fits = |size: usize, offsets: usize| {
+        let parts = told.len().div_ceil(size.div_ceil(2).max(1));
+        told.len().saturating_mul(offsets + parts) <= CELLS
+    };
+    while size >= PART && fits(size, offsets.len()) {
+        offsets.extend(of_parts(told, &ends, size));
         size /= 2;
     }
     offsets.sort_by(f64::total_cmp);
@@ -114,69 +118,135 @@ fn candidates(told: &[Voter], others: &[Span]) -> Vec<f64> {
     offsets
 }
 
+/// Where the votes of all rows begin and end, in order, each with the place of its row.
+fn ends(told: &[Voter]) -> Vec<(End, u32)> {
+    let rows = told.iter().zip(0..);
+    let ends = rows.flat_map(|(row, place)| End::of(&row.allowed).map(move |end| (end, place)));
+    let mut ends: Vec<(End, u32)> = ends.collect();
+    ends.sort_unstable();
+    ends
+}
+
+/// What parts of so many rows vote for; each half of one is half of another too.
+fn of_parts(told: &[Voter], ends: &[(End, u32)], size: usize) -> Vec<f64> {
+    let step = size.div_ceil(2);
+    let parts: Vec<&[Voter]> = (0..told.len())
+        .step_by(step)
+        .filter_map(|from| told.get(from..told.len().min(from + size)))
+        .collect();
+    let mut counts = vec![Count::default(); parts.len()];
+    for &(end, place) in ends {
+        let place = usize::try_from(place).unwrap_or(usize::MAX);
+        let first = (place + 1).saturating_sub(size).div_ceil(step);
+        for count in counts.get_mut(first..=place / step).unwrap_or_default() {
+            count.take(end);
+        }
+    }
+    let voted = parts.into_iter().zip(counts).filter_map(|(part, count)| {
+        let places: Vec<usize> = (0..part.len()).collect();
+        let pairs = |place: usize| part.get(place).map_or(0, |row| row.allowed.len());
+        if vote::thinned(&places, pairs).len() < part.len() {
+            return voted(part, &places);
+        }
+        let offset = vote::believed(count.deepest()?, part)?;
+        Some(offset.as_seconds_f64())
+    });
+    voted.collect()
+}
+
 /// What some of the rows, given by their places, vote for.
 fn voted(told: &[Voter], places: &[usize]) -> Option<f64> {
-    let allowed = |place: usize| {
-        told.get(place)
-            .map_or(Vec::new(), |row| row.allowed.clone())
-    };
+    let allowed = |place: usize| told.get(place).map_or(&[][..], |row| &row.allowed);
     let offset = vote::coarse(places, vote::Choice::Most, allowed)?;
     Some(offset.as_seconds_f64())
 }
 
+impl AsRef<[(f64, f64)]> for Voter {
+    fn as_ref(&self) -> &[(f64, f64)] {
+        &self.allowed
+    }
+}
+
 impl Voter {
-    /// What the row says for a clock that is `offset` ahead, in nats.
-    fn speaks_for(&self, offset: f64, length: f64) -> f64 {
-        let fits = |&(lo, hi): &(f64, f64)| lo <= offset && offset <= hi;
-        if self.allowed.iter().any(fits) {
-            return self.worth;
+    /// What the row says for clocks that are `offsets` ahead, which are in order, in nats.
+    fn speaks_for(&self, offsets: &[f64], length: f64, says: &mut [f64]) {
+        let unseen = (1.0 - SEEN).ln();
+        for (says, offset) in says.iter_mut().zip(offsets) {
+            let at = self.stamp - offset;
+            *says = if at >= 0.0 && at < length {
+                unseen
+            } else {
+                0.0
+            };
         }
-        let at = self.stamp - offset;
-        if (0.0..length).contains(&at) {
-            (1.0 - SEEN).ln()
-        } else {
-            0.0
+        for &(lo, hi) in &self.allowed {
+            let from = offsets.partition_point(|&offset| offset < lo);
+            let to = offsets.partition_point(|&offset| offset <= hi);
+            if let Some(fitting) = says.get_mut(from..to) {
+                fitting.fill(self.worth);
+            }
         }
     }
 }
+
+/// How the best course to each offset came to a row: where from, if the clock was set, and a bit for each offset that tells whether it was.
+struct Way {
+    changed_from: usize,
+    changed: Vec<u64>,
+}
+
+impl Way {
+    /// The offset before, of the course that has `here` now.
+    fn back(&self, here: usize) -> usize {
+        let bits = self.changed.get(here / BITS).copied().unwrap_or(0);
+        if bits >> (here % BITS) & 1 == 1 {
+            self.changed_from
+        } else {
+            here
+        }
+    }
+}
+
+const BITS: usize = 64;
 
 /// For each row the offset, as a place among `offsets`, on the course that explains most.
 fn course(told: &[Voter], offsets: &[f64], length: f64) -> Vec<usize> {
     let mut most = vec![0.0f64; offsets.len()];
-    let mut came_from: Vec<Vec<usize>> = Vec::with_capacity(told.len());
+    let mut says = vec![0.0f64; offsets.len()];
+    let mut ways: Vec<Way> = Vec::with_capacity(told.len());
+    // The first of the largest.
+    let mut best = (0, most.first().copied().unwrap_or(0.0));
     for row in told {
-        let best = largest(&most);
-        let (changed, change) = (most.get(best).map_or(0.0, |most| most - CHANGE), best);
-        let from = most.iter_mut().zip(offsets).enumerate();
-        came_from.push(
-            from.map(|(here, (most, &offset))| {
-                let from = if changed > *most { change } else { here };
-                *most = most.max(changed) + row.speaks_for(offset, length);
-                from
-            })
-            .collect(),
-        );
+        row.speaks_for(offsets, length, &mut says);
+        let changed = best.1 - CHANGE;
+        let mut way = Way {
+            changed_from: best.0,
+            changed: Vec::with_capacity(offsets.len().div_ceil(BITS)),
+        };
+        best.1 = f64::NEG_INFINITY;
+        let blocks = most.chunks_mut(BITS).zip(says.chunks(BITS)).enumerate();
+        for (block, (most, says)) in blocks {
+            let mut bits = 0u64;
+            for (at, (most, says)) in most.iter_mut().zip(says).enumerate() {
+                bits |= u64::from(changed > *most) << at;
+                *most = most.max(changed) + says;
+                if *most > best.1 {
+                    best = (block * BITS + at, *most);
+                }
+            }
+            way.changed.push(bits);
+        }
+        ways.push(way);
     }
-    let mut at = largest(&most);
-    let mut course: Vec<usize> = came_from
-        .iter()
-        .rev()
-        .map(|from| {
-            let here = at;
-            at = from.get(at).copied().unwrap_or(at);
-            here
-        })
-        .collect();
+    let mut at = best.0;
+    let back = ways.iter().rev().map(|way| {
+        let here = at;
+        at = way.back(at);
+        here
+    });
+    let mut course: Vec<usize> = back.collect();
     course.reverse();
     course
-}
-
-/// Where the first of the largest is.
-fn largest(of: &[f64]) -> usize {
-    let places = of.iter().enumerate().rev();
-    places
-        .max_by(|one, other| one.1.total_cmp(other.1))
-        .map_or(0, |(at, _)| at)
 }
 
 /// A run of rows under one offset, as places among those that were asked.

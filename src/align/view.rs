@@ -10,7 +10,7 @@ use super::before::Before;
 use super::candidates::Index;
 use super::clock::Clock;
 use super::evidence::{self, Background, Evidence};
-use super::figure::Figure;
+use super::figure::{Figure, Replies};
 use super::moment::{self, Moments};
 use super::pairing::Pairing;
 use super::row::Row;
@@ -35,6 +35,7 @@ pub(super) struct Wires<'a> {
     pub(super) before: &'a Before,
     slots: Vec<OnceLock<Vec<Slot<'a>>>>,
     moments: Vec<OnceLock<Box<Moments>>>,
+    replies: OnceLock<Replies<'a>>,
     /// Of which the capture has holes or lacks the beginning.
     damaged: Vec<bool>,
 }
@@ -55,8 +56,17 @@ impl<'a> Wires<'a> {
             before,
             slots: sessions.iter().map(|_| OnceLock::new()).collect(),
             moments: sessions.iter().map(|_| OnceLock::new()).collect(),
+            replies: OnceLock::new(),
             damaged: sessions.iter().map(evidence::damaged).collect(),
         }
+    }
+
+    /// What requests were answered with in the clear.
+    fn replies(&self) -> &Replies<'a> {
+        self.replies.get_or_init(|| {
+            let wires = 0..self.sessions.len();
+            Replies::of(wires.flat_map(|wire| self.slots(wire)))
+        })
     }
 
     /// When the things happened in a session that a log may tell of.
@@ -179,8 +189,7 @@ impl<'a> View<'a> {
     pub(super) fn figure(&self) -> Figure {
         *self.figure.get_or_init(|| {
             let lines = (0..self.mine.len()).filter_map(|row| rows::single(self.log(row)?));
-            let wires = 0..self.wires.sessions.len();
-            Figure::of(lines, wires.flat_map(|wire| self.wires.slots(wire)))
+            Figure::of(lines, self.wires.replies())
         })
     }
 

@@ -25,87 +25,134 @@ pub(super) enum Choice {
 /// The offset that most rows agree on; `None` when that is no more than chance would give.
 ///
 /// `possible` lists, for a row, the offsets that each allows of what it could be if the clock did not matter.
-pub(super) fn coarse(
+pub(super) fn coarse<Pairs: AsRef<[(f64, f64)]>>(
     rows: &[usize],
     choice: Choice,
-    possible: impl Fn(usize) -> Vec<(f64, f64)>,
+    possible: impl Fn(usize) -> Pairs,
 ) -> Option<Span> {
-    let voters = thinned(rows, &possible);
-    let offsets: Vec<Vec<(f64, f64)>> = voters
+    let voters = thinned(rows, |row| possible(row).as_ref().len());
+    let offsets: Vec<Pairs> = voters
         .iter()
         .map(|&row| possible(row))
-        .filter(|row| !row.is_empty())
+        .filter(|row| !row.as_ref().is_empty())
         .collect();
     let offset = deepest(&offsets)?;
     if choice == Choice::Sole && !is_sole(&offsets, offset) {
         return None;
     }
+    believed(offset, &offsets)
+}
+
+/// The offset, where so many of the rows agree that it is no chance.
+pub(super) fn believed(offset: f64, offsets: &[impl AsRef<[(f64, f64)]>]) -> Option<Span> {
     let near = |&(lo, hi): &(f64, f64)| lo - REACH <= offset && offset <= hi + REACH;
-    let agreeing = offsets.iter().filter(|row| row.iter().any(near)).count();
+    let agreeing = offsets
+        .iter()
+        .filter(|row| row.as_ref().iter().any(near))
+        .count();
     // With few sessions any offset fits some of them: then only a clock that is kept is believed.
     let believable = agreeing >= 3 || (agreeing >= 1 && prior(offset) > 0.0);
     (believable && agreeing * 5 >= offsets.len().min(50)).then(|| Span::from_seconds_f64(offset))
 }
 
 /// So many of the rows that their pairs are no more than may vote.
-pub(super) fn thinned(rows: &[usize], possible: impl Fn(usize) -> Vec<(f64, f64)>) -> Vec<usize> {
+pub(super) fn thinned(rows: &[usize], pairs: impl Fn(usize) -> usize) -> Vec<usize> {
     /// Rows whose pairs are counted.
     const SAMPLE: usize = 32;
     let step = rows.len().div_ceil(SAMPLE).max(1);
-    let sample: Vec<usize> = rows
-        .iter()
-        .step_by(step)
-        .map(|&row| possible(row).len())
-        .collect();
+    let sample: Vec<usize> = rows.iter().step_by(step).map(|&row| pairs(row)).collect();
     let each = sample.iter().sum::<usize>() / sample.len().max(1);
     let stride = rows.len().saturating_mul(each).div_ceil(VOTES).max(1);
     rows.iter().step_by(stride).copied().collect()
 }
 
-/// Where votes begin and end, in order, each with its weight.
-fn ends(offsets: &[Vec<(f64, f64)>]) -> Vec<(f64, f64)> {
-    let mut ends: Vec<(Key, Reverse<Key>)> = Vec::new();
-    for row in offsets {
+/// An end of a vote, and what the votes gain or lose there. They have the order in which they are counted.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct End {
+    at: Key,
+    gain: Reverse<Key>,
+}
+
+impl End {
+    /// The ends of the votes of one row.
+    pub(super) fn of(row: &[(f64, f64)]) -> impl Iterator<Item = Self> {
         #[expect(clippy::cast_precision_loss, reason = "a count of pairs")]
         let weight = 1.0 / (row.len() as f64).sqrt();
-        for &(lo, hi) in row {
-            ends.push((Key::of(lo), Reverse(Key::of(weight))));
-            ends.push((Key::of(hi), Reverse(Key::of(-weight))));
+        let end = |at: f64, gain: f64| Self {
+            at: Key::of(at),
+            gain: Reverse(Key::of(gain)),
+        };
+        row.iter()
+            .flat_map(move |&(lo, hi)| [end(lo, weight), end(hi, -weight)])
+    }
+}
+
+/// Votes that are counted from end to end.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Count {
+    last: Option<End>,
+    level: f64,
+    best: Option<(f64, f64)>,
+}
+
+impl Count {
+    /// Goes on to the next end.
+    pub(super) fn take(&mut self, end: End) {
+        if let Some(last) = self.last.replace(end) {
+            self.level += last.gain.0.number();
+            // Only what the prior could make the most is looked at.
+            if self.level + KEPT > self.most() {
+                let middle = f64::midpoint(last.at.number(), end.at.number());
+                let worth = self.level + prior(middle);
+                if worth > self.most() {
+                    self.best = Some((worth, middle));
+                }
+            }
         }
     }
+
+    /// What has to be exceeded.
+    fn most(&self) -> f64 {
+        self.best.map_or(f64::NEG_INFINITY, |(most, _)| most + 1e-9)
+    }
+
+    /// The offset at which the votes are deepest.
+    pub(super) fn deepest(&self) -> Option<f64> {
+        self.best.map(|(_, offset)| offset)
+    }
+}
+
+/// Where votes begin and end, in order.
+fn ends(offsets: &[impl AsRef<[(f64, f64)]>]) -> Vec<End> {
+    let ends = offsets.iter().flat_map(|row| End::of(row.as_ref()));
+    let mut ends: Vec<End> = ends.collect();
     ends.sort_unstable();
-    let ends = ends.into_iter();
-    ends.map(|(at, Reverse(weight))| (at.number(), weight.number()))
-        .collect()
+    ends
 }
 
 /// The offset at which the votes are deepest.
-fn deepest(offsets: &[Vec<(f64, f64)>]) -> Option<f64> {
-    let ends = ends(offsets);
-    let mut best: Option<(f64, f64)> = None;
-    for (middle, level) in levels(&ends) {
-        let worth = level + prior(middle);
-        if best.is_none_or(|(most, _)| worth > most + 1e-9) {
-            best = Some((worth, middle));
-        }
+fn deepest(offsets: &[impl AsRef<[(f64, f64)]>]) -> Option<f64> {
+    let mut count = Count::default();
+    for end in ends(offsets) {
+        count.take(end);
     }
-    best.map(|(_, offset)| offset)
+    count.deepest()
 }
 
 /// The votes from each end to the next, by the middle between them.
-fn levels(ends: &[(f64, f64)]) -> impl Iterator<Item = (f64, f64)> {
+fn levels(ends: &[End]) -> impl Iterator<Item = (f64, f64)> {
     let mut level = 0.0;
     ends.windows(2).filter_map(move |pair| {
-        let [(lo, weight), (hi, _)] = *pair else {
+        let [from, to] = *pair else {
             return None;
         };
-        level += weight;
-        Some((f64::midpoint(lo, hi), level))
+        level += from.gain.0.number();
+        Some((f64::midpoint(from.at.number(), to.at.number()), level))
     })
 }
 
 /// Whether no other offset has nearly as many votes: sessions that come at even intervals have many that fit.
-fn is_sole(offsets: &[Vec<(f64, f64)>], offset: f64) -> bool {
+fn is_sole(offsets: &[impl AsRef<[(f64, f64)]>], offset: f64) -> bool {
     let (mut here, mut elsewhere) = (0.0f64, 0.0f64);
     for (middle, level) in levels(&ends(offsets)) {
         let most = if (middle - offset).abs() <= REACH {
@@ -119,10 +166,12 @@ fn is_sole(offsets: &[Vec<(f64, f64)>], offset: f64) -> bool {
 }
 
 /// A clock that is kept is likelier than one that is not, by half a vote.
+const KEPT: f64 = 0.5;
+
 fn prior(offset: f64) -> f64 {
     let beside_zone = offset - (offset / 900.0).round() * 900.0;
     if beside_zone.abs() < KEPT_WITHIN {
-        0.5
+        KEPT
     } else {
         0.0
     }
