@@ -4,10 +4,11 @@
 use std::ops::Range;
 
 use super::assign::{Assignment, Pair};
+use super::chosen::{Chosen, Told};
 use super::groups::{Column, Edge, Edges, Groups};
 use super::jitter::Jitter;
-use super::moment::{LATE, Window};
-use crate::model::{Nanos, Threads};
+use super::moment::LATE;
+use crate::model::Threads;
 
 /// Least score for a pair to be claimed: one unrelated session in three would fit as well, and a wrong
 /// one has the right one to beat.
@@ -256,7 +257,7 @@ impl<'a> Component<'a> {
             };
             let first = row.saturating_sub(NEAR);
             let around = first..(row + NEAR + 1).min(self.rows());
-            let around = chosen.told.get(around).unwrap_or_default();
+            let around = chosen.told(around);
             for (near, other) in (first..).zip(around) {
                 // Nearly all are in order.
                 if !told.is_in_order(other) && changed.iter().all(|&(row, _)| row != near) {
@@ -365,84 +366,11 @@ struct Best {
     edges: Vec<Option<usize>>,
 }
 
-/// Which edge each row has, and which row each column.
-struct Chosen {
-    edge_of: Vec<Option<usize>>,
-    row_of: Vec<Option<usize>>,
-    /// When the lines of each row were written, going by its edge.
-    told: Vec<Told>,
-}
-
-/// Between which lines those of an edge are, and what their windows leave for the order of others.
-#[derive(Clone, Copy)]
-struct Told {
-    first: u64,
-    last: u64,
-    /// When the latest of the windows begins and the earliest ends.
-    lo: Nanos,
-    hi: Nanos,
-}
-
-impl Told {
-    const NOTHING: Self = Self {
-        first: u64::MAX,
-        last: 0,
-        lo: Nanos(i64::MIN),
-        hi: Nanos(i64::MAX),
-    };
-
-    fn of(places: &[(u64, Window)]) -> Self {
-        let mut all = Self::NOTHING;
-        for &(line, window) in places {
-            all.first = all.first.min(line);
-            all.last = all.last.max(line);
-            all.lo = all.lo.max(window.lo);
-            all.hi = all.hi.min(window.hi);
-        }
-        all
-    }
-
-    /// Whether it can be told so that no two lines are in the wrong order.
-    fn is_in_order(&self, other: &Self) -> bool {
-        (self.first > other.last || self.lo <= other.hi)
-            && (other.first > self.last || other.lo <= self.hi)
-    }
-}
-
-impl Chosen {
-    fn new(rows: usize, columns: usize) -> Self {
-        Self {
-            edge_of: vec![None; rows],
-            row_of: vec![None; columns],
-            told: vec![Told::NOTHING; rows],
-        }
-    }
-
-    fn of(&self, row: usize) -> Option<usize> {
-        self.edge_of.get(row).copied().flatten()
-    }
-
-    fn owner(&self, column: usize) -> Option<usize> {
-        self.row_of.get(column).copied().flatten()
-    }
-
-    fn take(&mut self, row: usize, column: usize, edge: usize, told: Told) {
-        if let (Some(of_row), Some(of_column), Some(slot)) = (
-            self.edge_of.get_mut(row),
-            self.row_of.get_mut(column),
-            self.told.get_mut(row),
-        ) {
-            *of_row = Some(edge);
-            *of_column = Some(row);
-            *slot = told;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Span;
+    use crate::align::moment::Window;
+    use crate::model::{Nanos, Span};
 
     fn choose(edges: Vec<Edge<'_>>, lines: Lines<'_>) -> Vec<Choice> {
         super::choose(&Edges::new(edges), lines, Threads::default())

@@ -12,6 +12,7 @@ use crate::model::{
 
 use super::component::CLEAR;
 use super::evidence::damaged;
+use super::hidden;
 use super::jitter::{Jitter, Placed};
 use super::moment::{self, Window};
 use super::rows;
@@ -457,7 +458,7 @@ fn fits(places: &[Place<'_>], command: CommandRef<'_>) -> Option<(f64, Window)> 
 }
 
 fn hidden(turns: &[Turn<'_>], command: CommandRef<'_>) -> Option<(f64, Window)> {
-    let (agree, differ) = sequence::agreement(command, turns);
+    let (agree, differ) = hidden::agreement(command, turns);
     let asked = turns.first()?.asked?;
     let last = turns.last()?;
     let end = last.answered.or(last.asked)?.end;

@@ -8,6 +8,7 @@
 mod assign;
 mod before;
 mod candidates;
+mod chosen;
 mod clock;
 mod component;
 mod deal;
@@ -16,6 +17,7 @@ mod evidence;
 mod figure;
 mod fit;
 mod groups;
+mod hidden;
 mod host;
 mod jitter;
 mod join;
