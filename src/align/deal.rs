@@ -10,8 +10,8 @@ use crate::model::{
     CommandRef, Ending, Exchange, LogEvent, LogSession, LoggedMessage, Nanos, Span, WireSession,
 };
 
+use super::background::damaged;
 use super::component::CLEAR;
-use super::evidence::damaged;
 use super::hidden;
 use super::jitter::{Jitter, Placed};
 use super::moment::{self, Window};

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use crate::model::{Extent, LogId, LogSession, LogSource, Nanos, Span, Station, WireSession};
 
+use super::background::damaged;
 use super::before::{Before, LogFate};
 use super::clock::Clock;
 use super::component::{CLAIM, CLEAR};
-use super::evidence::{Evidence, damaged};
+use super::evidence::Evidence;
 use super::last_lines::{self, LastLine};
 use super::pairing::Pairing;
 use super::row::Row;

@@ -6,6 +6,7 @@
 //! sessions of the same client only; about two million pairs at most vote on the clock.
 
 mod assign;
+mod background;
 mod before;
 mod candidates;
 mod chosen;

@@ -6,10 +6,11 @@ use std::sync::OnceLock;
 
 use crate::model::{LogId, LogSession, Nanos, Proto, Span, WireSession};
 
+use super::background::{self, Background};
 use super::before::Before;
 use super::candidates::Index;
 use super::clock::Clock;
-use super::evidence::{self, Background, Evidence};
+use super::evidence::{self, Evidence};
 use super::figure::{Figure, Replies};
 use super::moment::{self, Moments};
 use super::pairing::Pairing;
@@ -57,7 +58,7 @@ impl<'a> Wires<'a> {
             slots: sessions.iter().map(|_| OnceLock::new()).collect(),
             moments: sessions.iter().map(|_| OnceLock::new()).collect(),
             replies: OnceLock::new(),
-            damaged: sessions.iter().map(evidence::damaged).collect(),
+            damaged: sessions.iter().map(background::damaged).collect(),
         }
     }
 

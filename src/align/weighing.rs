@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use crate::model::{CommandRef, LogSession, Nanos, Span, WireSession};
 
-use super::evidence::{Background, Within};
+use super::background::{Background, Within};
 use super::fit::Slack;
 use super::moment;
 use super::order::{Between, Order};
