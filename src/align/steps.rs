@@ -64,21 +64,36 @@ pub(super) fn follow(view: &View<'_>, whole: Option<Settled>, others: &[Span]) -
 
 /// The stretches settled, those that are not believed with the stretch before them.
 fn believed(view: &View<'_>, mut stretches: Vec<Stretch>) -> Vec<Piece> {
-    loop {
-        shift_borders(view, &mut stretches);
-        let pieces = apart(view, &stretches);
-        let doubtful = (0..pieces.len())
-            .filter(|&at| pieces.get(at).is_some_and(|piece| !piece.is_believable()))
-            .min_by_key(|&at| pieces.get(at).map(|piece| piece.settled.claimed()));
-        let Some(at) = doubtful.filter(|_| stretches.len() > 1) else {
-            return pieces;
-        };
+    for border in 1..stretches.len() {
+        shift_border(view, &mut stretches, border);
+    }
+    let mut pieces = apart(view, &stretches);
+    while stretches.len() > 1 {
+        let doubtful = pieces.iter().enumerate();
+        let doubtful = doubtful
+            .filter(|(_, piece)| !piece.is_believable())
+            .min_by_key(|(_, piece)| piece.settled.claimed());
+        let Some((at, _)) = doubtful else { break };
         let rows = stretches.remove(at).rows;
-        if let Some(heir) = stretches.get_mut(at.saturating_sub(1)) {
+        pieces.remove(at);
+        let heir = at.saturating_sub(1);
+        if let Some(heir) = stretches.get_mut(heir) {
             heir.rows.extend(rows);
             heir.rows.sort_by_key(|&row| first_line(view, row));
         }
+        for border in [heir, heir + 1] {
+            shift_border(view, &mut stretches, border);
+        }
+        for at in heir.saturating_sub(1)..=heir + 1 {
+            let again = stretches
+                .get(at)
+                .map(|stretch| stretch_piece(view, stretch.rows.clone(), stretch, at > 0));
+            if let (Some(slot), Some(Some(piece))) = (pieces.get_mut(at), again) {
+                *slot = piece;
+            }
+        }
     }
+    pieces
 }
 
 /// Whether a clock leaves nothing for another: of the log in the capture's time, as it has it, or of the servers that were joined.
@@ -289,67 +304,65 @@ fn tried<R: Send>(
     tried.into_iter().flatten().collect()
 }
 
-/// Gives the rows around each border to the side that claims more of them.
-fn shift_borders(view: &View<'_>, stretches: &mut [Stretch]) {
-    for at in 1..stretches.len() {
-        let Some([before, behind]) = stretches.get(at - 1..=at) else {
-            continue;
-        };
-        let (left, right) = (&before.rows, &behind.rows);
-        let reach = BORDER.max(left.len().max(right.len()) / 4);
-        let zone: Vec<usize> = left
+/// Gives the rows around the border before stretch `at`, where there is one, to the side that claims more of them.
+fn shift_border(view: &View<'_>, stretches: &mut [Stretch], at: usize) {
+    let Some([before, behind]) = at.checked_sub(1).and_then(|from| stretches.get(from..=at)) else {
+        return;
+    };
+    let (left, right) = (&before.rows, &behind.rows);
+    let reach = BORDER.max(left.len().max(right.len()) / 4);
+    let zone: Vec<usize> = left
+        .iter()
+        .skip(left.len().saturating_sub(reach))
+        .chain(right.iter().take(reach))
+        .copied()
+        .collect();
+    let claims = |stretch: &Stretch, rows: &[usize]| -> BTreeSet<usize> {
+        let piece = stretch_piece(view, rows.to_vec(), stretch, at > 1);
+        piece
             .iter()
-            .skip(left.len().saturating_sub(reach))
-            .chain(right.iter().take(reach))
-            .copied()
-            .collect();
-        let claims = |stretch: &Stretch, rows: &[usize]| -> BTreeSet<usize> {
-            let piece = stretch_piece(view, rows.to_vec(), stretch, at > 1);
-            piece
+            .flat_map(Piece::clear)
+            .map(|(row, _)| row)
+            .collect()
+    };
+    let with_zone = |own: &[usize]| -> Vec<usize> {
+        let mut all: Vec<usize> = own.iter().chain(&zone).copied().collect();
+        all.sort_by_key(|&row| first_line(view, row));
+        all.dedup();
+        all
+    };
+    let one = claims(before, &with_zone(left));
+    let other = claims(behind, &with_zone(right));
+    let gain = |cut: usize| {
+        let first = zone
+            .iter()
+            .take(cut)
+            .filter(|row| one.contains(row))
+            .count();
+        first
+            + zone
                 .iter()
-                .flat_map(Piece::clear)
-                .map(|(row, _)| row)
-                .collect()
-        };
-        let with_zone = |own: &[usize]| -> Vec<usize> {
-            let mut all: Vec<usize> = own.iter().chain(&zone).copied().collect();
-            all.sort_by_key(|&row| first_line(view, row));
-            all.dedup();
-            all
-        };
-        let one = claims(before, &with_zone(left));
-        let other = claims(behind, &with_zone(right));
-        let gain = |cut: usize| {
-            let first = zone
-                .iter()
-                .take(cut)
-                .filter(|row| one.contains(row))
-                .count();
-            first
-                + zone
-                    .iter()
-                    .skip(cut)
-                    .filter(|row| other.contains(row))
-                    .count()
-        };
-        let Some(cut) = (0..=zone.len()).rev().max_by_key(|&cut| gain(cut)) else {
-            continue;
-        };
-        let Some(&border) = zone.get(cut).or(zone.last()) else {
-            continue;
-        };
-        let line = first_line(view, border) + u64::from(cut == zone.len());
-        let both: Vec<usize> = with_zone(left)
-            .into_iter()
-            .chain(right.iter().copied())
-            .collect();
-        let both: BTreeSet<usize> = both.into_iter().collect();
-        let mut both: Vec<usize> = both.into_iter().collect();
-        both.sort_by_key(|&row| first_line(view, row));
-        let (first, second) = both.iter().partition(|&&row| first_line(view, row) < line);
-        if let Some([before, behind]) = stretches.get_mut(at - 1..=at) {
-            (before.rows, behind.rows) = (first, second);
-        }
+                .skip(cut)
+                .filter(|row| other.contains(row))
+                .count()
+    };
+    let Some(cut) = (0..=zone.len()).rev().max_by_key(|&cut| gain(cut)) else {
+        return;
+    };
+    let Some(&border) = zone.get(cut).or(zone.last()) else {
+        return;
+    };
+    let line = first_line(view, border) + u64::from(cut == zone.len());
+    let both: Vec<usize> = with_zone(left)
+        .into_iter()
+        .chain(right.iter().copied())
+        .collect();
+    let both: BTreeSet<usize> = both.into_iter().collect();
+    let mut both: Vec<usize> = both.into_iter().collect();
+    both.sort_by_key(|&row| first_line(view, row));
+    let (first, second) = both.iter().partition(|&&row| first_line(view, row) < line);
+    if let Some([before, behind]) = stretches.get_mut(at - 1..=at) {
+        (before.rows, behind.rows) = (first, second);
     }
 }
 

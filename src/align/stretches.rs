@@ -9,8 +9,9 @@ use crate::model::{Nanos, Span};
 use super::view::View;
 use super::vote::{self, Count, End};
 
-/// Rows of the smallest part that votes.
+/// Rows of the smallest part that votes, and into how many such parts a log is divided at most.
 const PART: usize = 8;
+const PARTS: usize = 64;
 /// Sessions without which a stretch has no clock of its own.
 pub(super) const ENOUGH: usize = 6;
 /// Seconds by which the offsets of two stretches must differ to be of two clocks.
@@ -19,8 +20,6 @@ pub(super) const APART: f64 = 0.5;
 const SEEN: f64 = 0.6;
 /// The least chance that any offset fits a row; a row alone must not outweigh a change.
 const LEAST_CHANCE: f64 = 0.01;
-/// Rows times offsets that a course is looked for among: where there are more, no smaller parts vote.
-const CELLS: usize = 1 << 28;
 /// What a change of clock costs, in nats.
 const CHANGE: f64 = 12.0;
 
@@ -105,11 +104,8 @@ fn candidates(told: &[Voter], others: &[Span]) -> Vec<f64> {
         .collect();
     let ends = ends(told);
     let mut size = told.len();
-    let fits = |size: usize, offsets: usize| {
-        let parts = told.len().div_ceil(size.div_ceil(2).max(1));
-        told.len().saturating_mul(offsets + parts) <= CELLS
-    };
-    while size >= PART && fits(size, offsets.len()) {
+    let smallest = PART.max(told.len() / PARTS);
+    while size >= smallest {
         offsets.extend(of_parts(told, &ends, size));
         size /= 2;
     }
