@@ -312,6 +312,13 @@ pub(super) fn settle_all<'a>(
             continue;
         }
         for clock in known.iter().filter(|clock| clock.log != view.id) {
+            // What it is near already it need not be brought to.
+            let is_near = |found: &Settled| {
+                (found.clock.offset - clock.offset).abs() <= found.clock.bound.min(clock.bound)
+            };
+            if found.as_ref().is_some_and(is_near) {
+                continue;
+            }
             let again = view.near(clock.offset, clock.bound.as_seconds_f64());
             if again.as_ref().map_or(0.0, Settled::worth)
                 > found.as_ref().map_or(0.0, Settled::worth)

@@ -15,7 +15,7 @@ const PARTS: usize = 64;
 /// Sessions without which a stretch has no clock of its own.
 pub(super) const ENOUGH: usize = 6;
 /// Seconds by which the offsets of two stretches must differ to be of two clocks.
-pub(super) const APART: f64 = 0.5;
+pub(super) const APART: f64 = 0.8;
 /// Share of the log's sessions that the wire is taken to have.
 const SEEN: f64 = 0.6;
 /// The least chance that any offset fits a row; a row alone must not outweigh a change.
