@@ -12,6 +12,7 @@ set -eu
 cd "$(dirname "$0")/.."
 size=$((${1:-1000} * 1000000))
 folder=${2:-/tmp}
+mkdir -p "$folder"
 program=${BOTHENDS:-target/release/bothends}
 [ -x "$program" ] || cargo build --release
 runs=$(mktemp)
