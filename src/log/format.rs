@@ -32,6 +32,14 @@ pub struct Head<'a> {
     pub year: i32,
 }
 
+impl Head<'_> {
+    /// How sure a format is by the lines that it can read.
+    pub(super) fn share(&self, mut reads: impl FnMut(&[u8]) -> bool) -> Sureness {
+        let read = self.lines.iter().filter(|line| reads(line));
+        Sureness::share(read.count(), self.lines.len())
+    }
+}
+
 /// Share of the head's lines that a format can read, in thousandths; 0: not of this format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sureness(pub u16);

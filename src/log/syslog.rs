@@ -193,13 +193,12 @@ impl<'a> Undated<'a> {
 /// How much of a head are lines that `is_ours` takes.
 pub(super) fn share(head: &Head<'_>, is_ours: impl Fn(&Envelope<'_>) -> bool) -> Sureness {
     let mut syslog = Syslog::new(head.year);
-    let fits = head.lines.iter().filter(|line| {
+    head.share(|line| {
         let text = as_text(line);
         syslog
             .open(&text)
             .is_some_and(|envelope| is_ours(&envelope))
-    });
-    Sureness::share(fits.count(), head.lines.len())
+    })
 }
 
 /// `<22>` taken off, and whether it was there.

@@ -62,12 +62,7 @@ fn probe(head: &Head<'_>) -> Sureness {
         let tag = row.text.split(' ').nth(1);
         tag.is_some_and(|tag| tag.ends_with("]:"))
     };
-    let fits = head
-        .lines
-        .iter()
-        .filter(|line| Row::read(&from_wire(line)).is_some_and(|row| !of_journal(&row)))
-        .count();
-    Sureness::share(fits, head.lines.len())
+    head.share(|line| Row::read(&from_wire(line)).is_some_and(|row| !of_journal(&row)))
 }
 
 /// One file, or the two of a session.

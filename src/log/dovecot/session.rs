@@ -48,12 +48,7 @@ const MAX_OF_USER: usize = 1_000;
 
 fn probe(head: &Head<'_>) -> Sureness {
     let mut syslog = Syslog::new(head.year);
-    let fits = head
-        .lines
-        .iter()
-        .filter(|line| said(&mut syslog, &as_text(line)).is_some_and(|said| said.is_own()))
-        .count();
-    Sureness::share(fits, head.lines.len())
+    head.share(|line| said(&mut syslog, &as_text(line)).is_some_and(|said| said.is_own()))
 }
 
 /// Puts the lines of one log together.

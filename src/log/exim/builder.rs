@@ -44,11 +44,7 @@ const SWEEP: u64 = 1024;
 
 fn probe(head: &Head<'_>) -> Sureness {
     let mut syslog = Syslog::new(head.year);
-    let fits = head
-        .lines
-        .iter()
-        .filter(|line| said(&mut syslog, &from_wire(line)).is_some_and(|said| said.is_own()));
-    Sureness::share(fits.count(), head.lines.len())
+    head.share(|line| said(&mut syslog, &from_wire(line)).is_some_and(|said| said.is_own()))
 }
 
 /// Puts the lines of one log together.

@@ -21,12 +21,7 @@ pub(in crate::log) const ENTRY: Entry = Entry {
 const COLUMNS: &str = "c-ip cs-username date time s-sitename s-computername s-ip time-taken cs-bytes sc-bytes sc-status sc-win32-status cs-method cs-uri-stem cs-uri-query";
 
 fn probe(head: &Head<'_>) -> Sureness {
-    let fits = head
-        .lines
-        .iter()
-        .filter(|line| Row::read(&as_text(line)).is_some())
-        .count();
-    Sureness::share(fits, head.lines.len())
+    head.share(|line| Row::read(&as_text(line)).is_some())
 }
 
 /// One file.

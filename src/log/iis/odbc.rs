@@ -34,12 +34,11 @@ const COLUMNS: [(&str, &str); 13] = [
 
 fn probe(head: &Head<'_>) -> Sureness {
     let columns = Columns::of(head);
-    let fits = head.lines.iter().filter(|line| {
+    head.share(|line| {
         let text = as_text(line);
         let is_row = |columns: &Columns| columns.row(&text).is_some();
         Columns::read(&text).is_some() || columns.as_ref().is_some_and(is_row)
-    });
-    Sureness::share(fits.count(), head.lines.len())
+    })
 }
 
 /// Where each column stands.

@@ -294,11 +294,7 @@ impl Definition {
 
     /// How much of a head is in this format.
     pub(super) fn probe(&self, head: &Head<'_>) -> Sureness {
-        let fits = head
-            .lines
-            .iter()
-            .filter(|line| event(self, &as_text(line)).is_some());
-        Sureness::share(fits.count(), head.lines.len())
+        head.share(|line| event(self, &as_text(line)).is_some())
     }
 }
 

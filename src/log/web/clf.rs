@@ -34,15 +34,10 @@ pub(in crate::log) const ENTRY: Entry = Entry {
 };
 
 fn probe(head: &Head<'_>) -> Sureness {
-    let fits = head
-        .lines
-        .iter()
-        .filter(|line| {
-            let text = as_text(line);
-            Row::read(&text).is_some_and(|row| !row.is_traefik())
-        })
-        .count();
-    Sureness::share(fits, head.lines.len())
+    head.share(|line| {
+        let text = as_text(line);
+        Row::read(&text).is_some_and(|row| !row.is_traefik())
+    })
 }
 
 /// One file.

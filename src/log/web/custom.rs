@@ -27,11 +27,7 @@ impl Custom {
 
     /// How much of a head is in this format.
     pub(in crate::log) fn probe(&self, head: &Head<'_>) -> Sureness {
-        let fits = head
-            .lines
-            .iter()
-            .filter(|line| self.read(&as_text(line)).is_some());
-        Sureness::share(fits.count(), head.lines.len())
+        head.share(|line| self.read(&as_text(line)).is_some())
     }
 
     /// A builder for one file.

@@ -36,8 +36,7 @@ pub(in crate::log) const ENTRY: Entry = Entry {
 };
 
 fn probe(head: &Head<'_>) -> Sureness {
-    let fits = head.lines.iter().filter(|line| Row::of(line).is_some());
-    Sureness::share(fits.count(), head.lines.len())
+    head.share(|line| Row::of(line).is_some())
 }
 
 /// One file.

@@ -79,12 +79,11 @@ pub(super) type Read = fn(&Object) -> Option<Request>;
 
 /// How much of a head `read` takes.
 pub(super) fn share(head: &Head<'_>, read: Read) -> Sureness {
-    let fits = head.lines.iter().filter(|line| {
+    head.share(|line| {
         Object::read(line)
             .as_ref()
             .is_some_and(|object| read(object).is_some())
-    });
-    Sureness::share(fits.count(), head.lines.len())
+    })
 }
 
 /// One file whose times are UTC and whose lines are requests.

@@ -37,13 +37,12 @@ pub(in crate::log) const ENTRY: Entry = Entry {
 };
 
 fn probe(head: &Head<'_>) -> Sureness {
-    let is_ours = |line: &&&[u8]| {
+    head.share(|line| {
         let object = Object::read(line);
         object.is_some_and(|object| {
             object.get("event_type").is_some() && object.stamp("timestamp").is_some()
         })
-    };
-    Sureness::share(head.lines.iter().filter(is_ours).count(), head.lines.len())
+    })
 }
 
 /// One file.
