@@ -1,23 +1,32 @@
-//! What a web server's log means by the octets of a reply: the body alone (nginx, the common log format), or all that was
-//! sent, the head and under TLS its records too (`%O`, which Debian's Apache has in its combined format).
+//! What a web server's log means by the octets of a reply: the body alone (nginx, the common log format), all that was
+//! sent (nginx's `$bytes_sent`), or that and under TLS its records too (`%O`, which Debian's Apache has in its combined format).
 //!
 //! A line does not tell which. Replies in the clear do: where one has exactly as many octets with its head as the log has,
-//! the log counts heads.
+//! the log counts heads. So do, in a format whose columns are known, replies that have no body.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::CommandRef;
 
-use super::rows::{Slot, head_fits};
+use super::rows::{LEAST_HEAD, Slot, head_fits};
 
 /// What the octets of a reply are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Figure {
     /// Those of its body.
-    #[default]
     Body,
-    /// All that was sent.
+    /// All that was sent, with TLS perhaps its records.
     Sent,
+    /// Nothing tells.
+    Unknown,
+}
+
+/// Statuses of replies that have no body (RFC 9110 section 6.4.1).
+const BODILESS: [&str; 2] = ["204", "304"];
+
+/// What a log has for the octets of a reply, whatever it means by them.
+pub(super) fn told(command: CommandRef<'_>) -> Option<u64> {
+    command.body_octets.or(command.reply_octets)
 }
 
 /// What each request that was answered in the clear was answered with: octets with the head, by request and status.
@@ -40,25 +49,51 @@ impl<'w> Replies<'w> {
 }
 
 impl Figure {
-    /// What most lines mean whose request was answered in the clear.
+    /// What most lines mean that tell: a format whose columns are known is said to count bodies where none does.
     pub(super) fn of<'s>(
         lines: impl Iterator<Item = CommandRef<'s>>,
         replies: &Replies<'_>,
     ) -> Self {
-        let (mut body, mut sent) = (0, 0);
+        let (mut body, mut sent, mut is_said) = (0, 0, false);
         for line in lines {
-            let code = line.code.unwrap_or_default();
-            let lengths = replies.0.get(&(line.request, code));
-            let (Some(told), Some(lengths)) = (line.body_octets, lengths) else {
-                continue;
-            };
-            if lengths.contains(&told) {
-                sent += 1;
-            } else if lengths.iter().any(|&length| head_fits(told, length)) {
-                body += 1;
+            is_said |= line.body_octets.is_some();
+            match Self::of_line(line, replies) {
+                Self::Body => body += 1,
+                Self::Sent => sent += 1,
+                Self::Unknown => {}
             }
         }
-        if sent > body { Self::Sent } else { Self::Body }
+        match (sent > body, body > 0 || is_said) {
+            (true, _) => Self::Sent,
+            (false, true) => Self::Body,
+            (false, false) => Self::Unknown,
+        }
+    }
+
+    /// What one line tells.
+    fn of_line(line: CommandRef<'_>, replies: &Replies<'_>) -> Self {
+        let Some(octets) = told(line) else {
+            return Self::Unknown;
+        };
+        let code = line.code.unwrap_or_default();
+        if BODILESS.contains(&code) && line.body_octets.is_some() {
+            return match octets {
+                0 => Self::Body,
+                LEAST_HEAD.. => Self::Sent,
+                _ => Self::Unknown,
+            };
+        }
+        let Some(lengths) = replies.0.get(&(line.request, code)) else {
+            return Self::Unknown;
+        };
+        if lengths.contains(&octets) {
+            return Self::Sent;
+        }
+        if lengths.iter().any(|&length| head_fits(octets, length)) {
+            Self::Body
+        } else {
+            Self::Unknown
+        }
     }
 }
 
@@ -93,22 +128,61 @@ mod tests {
         wire
     }
 
-    fn figure(told: &[u64], replies: &[u64]) -> Figure {
-        let wire = wire(replies);
-        let slots = slots(&wire);
-        let lines = told.iter().map(|&octets| CommandRef {
+    fn line(octets: u64) -> CommandRef<'static> {
+        CommandRef {
             request: "GET / HTTP/1.1",
             code: Some("200"),
             body_octets: Some(octets),
             ..CommandRef::default()
-        });
-        Figure::of(lines, &Replies::of(slots.iter()))
+        }
+    }
+
+    /// Of a column that nobody has named.
+    fn unnamed(octets: u64) -> CommandRef<'static> {
+        CommandRef {
+            body_octets: None,
+            reply_octets: Some(octets),
+            ..line(octets)
+        }
+    }
+
+    fn figure(lines: &[CommandRef<'static>], replies: &[u64]) -> Figure {
+        let wire = wire(replies);
+        let slots = slots(&wire);
+        Figure::of(lines.iter().copied(), &Replies::of(slots.iter()))
     }
 
     #[test]
     fn replies_in_the_clear_tell_whether_heads_are_counted() {
-        assert_eq!(figure(&[859, 640, 859], &[859]), Figure::Sent);
-        assert_eq!(figure(&[640, 640], &[859]), Figure::Body);
-        assert_eq!(figure(&[640], &[]), Figure::Body, "nothing tells");
+        assert_eq!(figure(&[859, 640, 859].map(line), &[859]), Figure::Sent);
+        assert_eq!(figure(&[640, 640].map(line), &[859]), Figure::Body);
+        assert_eq!(figure(&[640].map(line), &[]), Figure::Body, "as is said");
+        assert_eq!(figure(&[859].map(unnamed), &[859]), Figure::Sent);
+        assert_eq!(figure(&[640].map(unnamed), &[859]), Figure::Body);
+        assert_eq!(figure(&[640].map(unnamed), &[]), Figure::Unknown);
+    }
+
+    #[test]
+    fn replies_without_a_body_tell_it_too() {
+        let not_modified = |octets| CommandRef {
+            code: Some("304"),
+            ..line(octets)
+        };
+        assert_eq!(
+            figure(&[line(859), not_modified(189)], &[]),
+            Figure::Sent,
+            "that of a head"
+        );
+        assert_eq!(
+            figure(&[line(859), not_modified(0)], &[859]),
+            Figure::Body,
+            "one line for each: as is said"
+        );
+        // What is not known to be of a reply at all tells nothing.
+        let other = CommandRef {
+            code: Some("304"),
+            ..unnamed(189)
+        };
+        assert_eq!(figure(&[other], &[]), Figure::Unknown);
     }
 }

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use crate::model::CommandRef;
 
+use super::figure;
+
 /// Lengths of heads that are about equally likely before anything is learnt.
 const RANGE: f64 = 64.0;
 /// Pairs that the range counts for.
@@ -95,7 +97,8 @@ fn kind(command: CommandRef<'_>) -> String {
 struct Sizes {
     /// Octets of the request line, where the request has nothing behind its head.
     line: Option<u64>,
-    body: Option<u64>,
+    /// Octets of the reply in the log, of its body alone or of all of it: the difference is as constant either way.
+    reply: Option<u64>,
 }
 
 impl Sizes {
@@ -105,14 +108,14 @@ impl Sizes {
         let plain = ["GET", "HEAD"].contains(&command.verb) && !command.request.contains("***");
         Self {
             line: plain.then_some(line),
-            body: command.body_octets,
+            reply: figure::told(command),
         }
     }
 
     /// Lengths of the heads of request and reply, where enough is told.
     fn lengths(&self, (asked, answered): (u64, u64)) -> (Option<u64>, Option<u64>) {
         let beyond = |all: u64, told: Option<u64>| all.checked_sub(told?);
-        (beyond(asked, self.line), beyond(answered, self.body))
+        (beyond(asked, self.line), beyond(answered, self.reply))
     }
 }
 

@@ -5,14 +5,14 @@ use crate::model::{CommandRef, Exchange, LogSession, WireSession};
 
 use super::ends;
 use super::evidence::Evidence;
-use super::figure::Figure;
+use super::figure::{self, Figure};
 use super::moment::Window;
 use super::turn::turns;
 
 /// Octets that the head of a reply may have.
 const HEAD: u64 = 2048;
 /// Octets that it has at least: `HTTP/1.1 200 OK` and two ends of lines.
-const LEAST_HEAD: u64 = 19;
+pub(super) const LEAST_HEAD: u64 = 19;
 /// Worth of a request line that is the same, and of a body whose size fits a hidden reply.
 const REQUEST_SAME: f64 = 3.0;
 const BODY_FITS: f64 = 2.0;
@@ -104,22 +104,24 @@ impl<'a> Slot<'a> {
         if self.asked < line.saturating_add(4) && !command.request.contains("***") {
             return false;
         }
-        let Some(body) = command.body_octets else {
+        let Some(octets) = figure::told(command) else {
             return true;
         };
-        if figure == Figure::Sent {
-            // The records of TLS, and with the first reply those of its handshake, are counted too.
-            return self.answered < body;
-        }
-        if !head_fits(body, self.answered) {
-            return false;
+        let answered = self.answered;
+        match figure {
+            Figure::Unknown => return true,
+            // The records of TLS, and with the first reply those of its handshake, may be counted too.
+            Figure::Sent if answered < octets => return true,
+            Figure::Sent if answered > octets => return false,
+            Figure::Body if !head_fits(octets, answered) => return false,
+            Figure::Sent | Figure::Body => {}
         }
         evidence.score += BODY_FITS;
-        evidence.because(|| {
-            format!(
-                "a reply of {} octets where the log has a body of {body}",
-                self.answered
-            )
+        evidence.because(|| match figure {
+            Figure::Body => {
+                format!("a reply of {answered} octets where the log has a body of {octets}")
+            }
+            _ => format!("a reply of {octets} octets in both"),
         });
         true
     }
@@ -145,7 +147,7 @@ fn clear(
     }
     // No more can have passed than was sent; less where the client left.
     if figure == Figure::Sent
-        && let Some((told, passed)) = command.body_octets.zip(exchange.response_bytes)
+        && let Some((told, passed)) = figure::told(command).zip(exchange.response_bytes)
     {
         if told < passed {
             return false;
@@ -234,8 +236,7 @@ mod tests {
         assert!(is_same("GET /a.0 HTTP/1.1", "GET /a.0 HTTP/1.1"));
     }
 
-    #[test]
-    fn a_hidden_place_fits_by_its_sizes_alone() {
+    fn encrypted() -> WireSession {
         let end = |n, port| Endpoint {
             ip: [192, 0, 2, n].into(),
             port,
@@ -245,7 +246,39 @@ mod tests {
             server: end(2, 443),
             transport: Transport::Tcp,
         };
-        let wire = WireSession::new(conversation, Proto("http"), Nanos(0));
+        WireSession::new(conversation, Proto("http"), Nanos(0))
+    }
+
+    #[test]
+    fn what_a_log_counts_of_a_hidden_reply_is_no_less_than_passed() {
+        let wire = encrypted();
+        let log = LogSession::new(LogId(0), Proto("http"));
+        let worth = |answered, figure| {
+            let mut evidence = Evidence::default();
+            let command = LogCommand {
+                reply_octets: Some(859),
+                ..get(0)
+            };
+            let command = CommandRef {
+                body_octets: None,
+                ..command.borrowed()
+            };
+            let fits = hidden(&wire, 90, answered).weigh(&log, command, figure, &mut evidence);
+            fits.then_some(evidence.score)
+        };
+        assert_eq!(worth(859, Figure::Sent), Some(BODY_FITS), "nginx");
+        assert_eq!(worth(800, Figure::Sent), Some(0.0), "Apache counts records");
+        assert_eq!(worth(900, Figure::Sent), None);
+        assert_eq!(worth(1000, Figure::Body), Some(BODY_FITS));
+        assert_eq!(worth(859, Figure::Body), None);
+        for answered in [20, 859, 90_000] {
+            assert_eq!(worth(answered, Figure::Unknown), Some(0.0));
+        }
+    }
+
+    #[test]
+    fn a_hidden_place_fits_by_its_sizes_alone() {
+        let wire = encrypted();
         let log = LogSession::new(LogId(0), Proto("http"));
         let fits = |slot: Slot<'_>, body| {
             slot.weigh(

@@ -193,6 +193,7 @@ fn event(session: &mut LogSession, row: &Row) -> Event {
         request_bytes: request_bytes.map(|octets| octets.saturating_add(2)),
         response_bytes,
         body_octets: None,
+        reply_octets: None,
         taken: row.taken,
     })
 }

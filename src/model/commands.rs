@@ -64,6 +64,8 @@ pub struct CommandRef<'a> {
     pub response_bytes: Option<u64>,
     /// Octets of the reply's body, where the log counts only that.
     pub body_octets: Option<u64>,
+    /// Octets of the reply, where it is not told whether its head is counted and, with TLS, its records.
+    pub reply_octets: Option<u64>,
     /// Time the server spent on it.
     pub taken: Option<Span>,
 }
@@ -137,6 +139,7 @@ const REQUEST_BYTES: u8 = 1 << 2;
 const RESPONSE_BYTES: u8 = 1 << 3;
 const BODY_OCTETS: u8 = 1 << 4;
 const TAKEN: u8 = 1 << 5;
+const REPLY_OCTETS: u8 = 1 << 6;
 
 impl Commands {
     /// Whether there are none.
@@ -203,6 +206,7 @@ impl CommandRef<'_> {
             request_bytes: self.request_bytes,
             response_bytes: self.response_bytes,
             body_octets: self.body_octets,
+            reply_octets: self.reply_octets,
             taken: self.taken,
         }
     }
@@ -224,6 +228,7 @@ impl LogCommand {
             request_bytes: self.request_bytes,
             response_bytes: self.response_bytes,
             body_octets: self.body_octets,
+            reply_octets: self.reply_octets,
             taken: self.taken,
         }
     }
@@ -237,6 +242,7 @@ fn push(out: &mut Octets, command: CommandRef<'_>) {
         (REQUEST_BYTES, command.request_bytes.is_some()),
         (RESPONSE_BYTES, command.response_bytes.is_some()),
         (BODY_OCTETS, command.body_octets.is_some()),
+        (REPLY_OCTETS, command.reply_octets.is_some()),
         (TAKEN, command.taken.is_some()),
     ] {
         there |= if is_there { bit } else { 0 };
@@ -253,6 +259,7 @@ fn push(out: &mut Octets, command: CommandRef<'_>) {
         command.request_bytes,
         command.response_bytes,
         command.body_octets,
+        command.reply_octets,
         taken,
     ];
     for number in numbers.into_iter().flatten() {
@@ -305,6 +312,9 @@ impl<'a> Rest<'a> {
         }
         if has(BODY_OCTETS) {
             command.body_octets = Some(self.number()?);
+        }
+        if has(REPLY_OCTETS) {
+            command.reply_octets = Some(self.number()?);
         }
         if has(TAKEN) {
             command.taken = Some(Span(self.number()?.cast_signed()));
@@ -360,7 +370,7 @@ mod tests {
             text(),
             proptest::option::of(text()),
             proptest::option::of(text()),
-            (octets(), octets(), octets(), any::<Option<i64>>()),
+            (octets(), octets(), octets(), octets(), any::<Option<i64>>()),
         )
             .prop_map(|(verb, request, code, response, numbers)| LogCommand {
                 verb: Verb::new(&verb),
@@ -370,7 +380,8 @@ mod tests {
                 request_bytes: numbers.0,
                 response_bytes: numbers.1,
                 body_octets: numbers.2,
-                taken: numbers.3.map(Span),
+                reply_octets: numbers.3,
+                taken: numbers.4.map(Span),
             })
     }
 

@@ -344,6 +344,8 @@ pub struct LogCommand {
     pub response_bytes: Option<u64>,
     /// Octets of the reply's body, where the log counts only that.
     pub body_octets: Option<u64>,
+    /// Octets of the reply, where it is not told whether its head is counted and, with TLS, its records.
+    pub reply_octets: Option<u64>,
     /// Time the server spent on it.
     pub taken: Option<Span>,
 }

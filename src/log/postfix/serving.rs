@@ -231,6 +231,7 @@ impl Serving {
             request_bytes: None,
             response_bytes: size,
             body_octets: None,
+            reply_octets: None,
             taken: None,
         })
     }

@@ -186,6 +186,73 @@ rubbish
     }
 
     #[test]
+    fn times_in_parts_are_put_together() {
+        for (format, line) in [
+            (
+                "%{sec}t.%{usec_frac}t %a %r",
+                "1795492225.866465 192.0.2.10 GET / HTTP/1.1",
+            ),
+            (
+                "%{%Y-%m-%dT%H:%M:%S%z}t %{usec_frac}t %a %r",
+                "2026-11-24T04:50:25+0100 866465 192.0.2.10 GET / HTTP/1.1",
+            ),
+            (
+                "[%{%d/%b/%Y:%H:%M:%S}t.%{usec_frac}t %{%z}t] %a %r",
+                "[24/Nov/2026:04:50:25.866465 +0100] 192.0.2.10 GET / HTTP/1.1",
+            ),
+            (
+                "$epoch_us $remote_addr $request",
+                "1795492225866465 192.0.2.10 GET / HTTP/1.1",
+            ),
+        ] {
+            let (sessions, failed) = read(format, line);
+            assert_eq!((sessions.len(), failed), (1, 0), "{format}");
+            let stamp = sessions[0].events[0].stamp;
+            assert_eq!(
+                stamp.at.to_rfc3339(),
+                "2026-11-24T03:50:25.866465000Z",
+                "{format}"
+            );
+        }
+        let (sessions, _) = read(
+            "%ci:%cp %Ts.%ms %HM %HU",
+            "192.0.2.10:5000 1795492225.866 GET /\n",
+        );
+        let stamp = sessions[0].events[0].stamp;
+        assert_eq!(stamp.at.to_rfc3339(), "2026-11-24T03:50:25.866000000Z");
+    }
+
+    #[test]
+    fn octets_of_which_is_not_told_whether_the_head_is_counted() {
+        for (format, octets) in [
+            ("%t %a %O %r", (None, Some(859), None)),
+            ("%t %a %b %O %r", (Some(859), None, None)),
+            (
+                "[$time_local] $remote_addr $bytes_sent $request",
+                (None, Some(859), Some(859)),
+            ),
+            (
+                "[$time_local] $remote_addr $reply_octets $request",
+                (None, Some(859), None),
+            ),
+        ] {
+            let both = if format.contains("%b") {
+                "859 1000"
+            } else {
+                "859"
+            };
+            let line = format!("[24/Nov/2026:04:50:25 +0100] 192.0.2.10 {both} GET / HTTP/1.1");
+            let (sessions, _) = read(format, &line);
+            let get = command(&sessions[0], 0);
+            assert_eq!(
+                (get.body_octets, get.reply_octets, get.response_bytes),
+                octets,
+                "{format}"
+            );
+        }
+    }
+
+    #[test]
     fn combined_in_both_tongues_json_and_lists_of_upstreams() {
         for (format, line) in [
             (

@@ -16,10 +16,11 @@ mod json;
 pub(super) mod nginx_error;
 mod pattern;
 mod request;
+mod times;
 pub(super) mod traefik;
 
 pub(super) use connections::{Connections, Request};
 pub(super) use custom::{Custom, PatternError};
-pub(super) use field::decimal;
 pub(super) use json::Object;
 pub(super) use request::{asked, command};
+pub(super) use times::decimal;

@@ -2,7 +2,8 @@
 
 use crate::model::Span;
 
-use super::super::field::{Clock, Field, Moment};
+use super::super::field::Field;
+use super::super::times::{Clock, Moment};
 use super::{PatternError, Piece, push_literal};
 
 /// Takes a `LogFormat` apart.
@@ -59,7 +60,7 @@ fn directive(characters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Direc
 
 /// What a directive holds.
 ///
-/// `%I` and `%O` count what is on the wire, which with TLS is more than the request and its reply, and are left out.
+/// `%I` and `%O` count what is on the wire, which with TLS is more than the request and its reply; the request's is left out.
 fn apache(directive: &Directive, pieces: &mut Vec<Piece>) -> Result<(), PatternError> {
     let argument = directive.argument.as_deref().unwrap_or_default();
     let name = match &directive.argument {
@@ -79,6 +80,7 @@ fn apache(directive: &Directive, pieces: &mut Vec<Piece>) -> Result<(), PatternE
         ("H", _) => Field::Version,
         ("L", "c") => Field::Serial,
         ("m", _) => Field::Method,
+        ("O", _) => Field::Octets,
         ("p", "remote") => Field::PeerPort,
         ("p", "local") => Field::LocalPort,
         ("q", _) => Field::Query,
@@ -92,8 +94,8 @@ fn apache(directive: &Directive, pieces: &mut Vec<Piece>) -> Result<(), PatternE
         ("x" | "c", "SSL_CIPHER") => Field::Cipher,
         ("X", _) => Field::Connection,
         (
-            "C" | "e" | "f" | "i" | "I" | "k" | "l" | "L" | "n" | "o" | "O" | "p" | "P" | "R" | "S"
-            | "v" | "V" | "x" | "c" | "^FB" | "^FU" | "^ti" | "^to",
+            "C" | "e" | "f" | "i" | "I" | "k" | "l" | "L" | "n" | "o" | "p" | "P" | "R" | "S" | "v"
+            | "V" | "x" | "c" | "^FB" | "^FU" | "^ti" | "^to",
             _,
         ) => Field::Skip,
         _ => return Err(PatternError::Unknown { directive: name }),

@@ -7,8 +7,9 @@ use std::borrow::Cow;
 
 use crate::model::Span;
 
-use super::super::field::{Clock, Field, Moment};
+use super::super::field::Field;
 use super::super::haproxy::unescaped;
+use super::super::times::{Clock, Moment};
 use super::{PatternError, Piece, push_literal};
 
 /// Words that only HAProxy's formats have.

@@ -9,7 +9,8 @@ use std::borrow::Cow;
 use crate::model::{ClockStep, Marks, Shown, Shows};
 
 use super::escape::quoted;
-use super::field::{Clock, Field, Moment, Values};
+use super::field::{Field, Values};
+use super::times::{Clock, Moment};
 
 /// Why a text is no log format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -90,6 +91,8 @@ impl Pattern {
                 Shown::Always
             } else if self.has(|field| *field == Field::BodyBytes) {
                 Shown::Partly("of bodies of replies")
+            } else if self.has(|field| *field == Field::Octets) {
+                Shown::Partly("of replies")
             } else {
                 Shown::Never
             };

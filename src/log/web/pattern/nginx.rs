@@ -2,7 +2,8 @@
 
 use crate::model::Span;
 
-use super::super::field::{Clock, Field, Moment};
+use super::super::field::Field;
+use super::super::times::{Clock, Moment};
 use super::{Piece, push_literal};
 
 /// Takes a `log_format` apart.
@@ -24,13 +25,22 @@ pub(super) fn pieces(format: &str) -> Vec<Piece> {
     pieces
 }
 
+const fn since_1970(unit: Span) -> Field {
+    Field::Clock(Clock::Epoch(unit), Moment::End)
+}
+
 /// What a variable of nginx holds. Those that are not known hold nothing of use.
 fn variable(name: &str) -> Field {
     match name {
         "body_bytes_sent" => Field::BodyBytes,
         "bytes_sent" => Field::ResponseBytes,
         "connection" => Field::Serial,
-        "msec" => Field::Clock(Clock::Epoch(Span::SECOND), Moment::End),
+        // Words of this program, for what lines are found to have and nginx has no variable for.
+        "epoch_ms" => since_1970(Span::MILLISECOND),
+        "epoch_ns" => since_1970(Span(1)),
+        "epoch_us" => since_1970(Span::MICROSECOND),
+        "reply_octets" => Field::Octets,
+        "msec" => Field::Clock(Clock::EpochPoint, Moment::End),
         "realip_remote_addr" => Field::SocketPeer,
         "realip_remote_port" | "remote_port" => Field::PeerPort,
         "remote_addr" => Field::Peer,
