@@ -30,7 +30,8 @@ A web server's own log format, as nginx's log_format, Apache's LogFormat or HAPr
 
 NAME: in front of a log names it; logs without a named format are tried as well. Example:
   --log-format 'timed=$remote_addr:$remote_port [$time_local] \"$request\" $status $request_time' -l timed:access.log
-Where none is given and no format fits, it is inferred from the lines; the report then says how, in words that can be corrected and given.";
+Where none is given and no format fits, it is inferred from the lines; the report then says how, in words that can be corrected and given: nginx's,
+and $epoch_ms, $epoch_us, $epoch_ns for the time since 1970 and $reply_octets for octets of the body or of all of the reply, whichever it is.";
 
 /// What `-l` takes.
 const LOGS: &str = "\

@@ -86,16 +86,12 @@ fn all() -> Vec<PathBuf> {
     found
 }
 
-/// The format that a file is in; empty where it can only be read with the user's help.
+/// The format that a file is in.
 ///
 /// A `syslog.log` is told by its folder, which is named after the server that wrote it.
 fn expected(path: &Path) -> &'static str {
     let own = path.file_name();
     let name = match own.and_then(|name| name.to_str()) {
-        // Its times are of a kind that is not guessed.
-        Some("apache-custom.log") if path.ends_with("real-logs/apache/apache-custom.log") => {
-            return "";
-        }
         Some("syslog.log") => path.parent().and_then(Path::file_name),
         _ => own,
     };

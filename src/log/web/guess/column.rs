@@ -6,8 +6,8 @@ use crate::model::{LogTime, Span, TlsVersion};
 
 use super::cut::{Row, Token};
 use super::kind::{
-    Kind, METHODS, OF_OTHERS, STATUS, is_absent, is_number, is_port, is_request, is_version,
-    moment, seconds,
+    Kind, METHODS, OF_OTHERS, STATUS, TIMES, is_absent, is_port, is_request, is_version, moment,
+    seconds,
 };
 
 /// The values of all lines at one place.
@@ -37,26 +37,29 @@ impl Column<'_> {
         self.values.iter().all(|value| is_it(value))
     }
 
-    fn is_named(&self, words: &[&str]) -> bool {
+    pub(super) fn values(&self) -> &[&str] {
+        &self.values
+    }
+
+    pub(super) fn is_nameless(&self) -> bool {
+        self.key.is_empty()
+    }
+
+    pub(super) fn is_named(&self, words: &[&str]) -> bool {
         words.iter().any(|word| self.key.contains(word))
     }
 
-    fn is_of_others(&self) -> bool {
+    pub(super) fn is_of_others(&self) -> bool {
         self.is_named(&OF_OTHERS)
     }
 
     /// The kind of time that it tells on every line.
     fn time(&self) -> Option<(Kind, Vec<LogTime>)> {
-        [Kind::Epoch, Kind::Iso, Kind::Common]
-            .into_iter()
-            .find_map(|kind| {
-                let moments: Option<Vec<_>> = self
-                    .values
-                    .iter()
-                    .map(|value| moment(kind, value))
-                    .collect();
-                Some((kind, moments?))
-            })
+        TIMES.into_iter().find_map(|kind| {
+            let moments = self.values.iter().map(|value| moment(kind, value));
+            let moments: Option<Vec<_>> = moments.collect();
+            Some((kind, moments?))
+        })
     }
 
     /// What stands for it in nginx's words.
@@ -110,43 +113,48 @@ impl<'a> Columns<'a> {
 
     /// What was taken, for a person.
     pub(super) fn taken(&self) -> Vec<&'static str> {
-        let words = self.all.iter().map(|column| column.kind.words().1);
-        words.filter(|words| !words.is_empty()).collect()
+        let mut taken = Vec::new();
+        for words in self.all.iter().map(|column| column.kind.words().1) {
+            if !words.is_empty() && !taken.contains(&words) {
+                taken.push(words);
+            }
+        }
+        taken
     }
 
     /// The places of the columns that are nothing yet and that `wanted`.
-    fn free(&self, wanted: impl Fn(&Column<'a>) -> bool) -> Vec<usize> {
+    pub(super) fn free(&self, wanted: impl Fn(&Column<'a>) -> bool) -> Vec<usize> {
         let columns = self.all.iter().enumerate();
         let free = columns.filter(|(_, column)| column.kind == Kind::Nothing && wanted(column));
         free.map(|(at, _)| at).collect()
     }
 
-    fn set(&mut self, at: usize, kind: Kind) {
+    pub(super) fn is_free_nameless(&self, at: usize) -> bool {
+        let column = self.all.get(at);
+        column.is_some_and(|column| column.is_nameless() && column.kind == Kind::Nothing)
+    }
+
+    pub(super) fn set(&mut self, at: usize, kind: Kind) {
         if let Some(column) = self.all.get_mut(at) {
             column.kind = kind;
         }
     }
 
-    /// The first column that tells a time on every line, of lines that were written one after the other, and those that tell the same in another way.
+    /// The column that tells a time on every line, of lines that were written one after the other, and those that tell the same in another way.
     fn take_time(&mut self) -> Option<()> {
-        /// By which a line may be late, and by which two times of a line may differ.
-        const LATE: Span = Span::seconds(60);
-        const SAME: Span = Span::seconds(2);
         let times = self.all.iter().enumerate();
         let times = times.filter_map(|(at, column)| Some((at, column.time()?)));
-        let orderly = |moments: &[LogTime]| {
-            let mut pairs = moments.windows(2);
-            pairs.all(|pair| matches!(pair, [one, next] if *next >= *one - LATE))
-        };
         let times: Vec<_> = times.filter(|(_, (_, moments))| orderly(moments)).collect();
-        let (_, (_, first)) = times.first()?;
-        let same = |moments: &[LogTime]| {
-            let mut pairs = first.iter().zip(moments);
-            pairs.all(|(one, other)| one.since(*other).abs() <= SAME)
-        };
+        let sure = times.iter().find(|(_, (kind, _))| !kind.may_be_a_number());
+        let (_, (_, first)) = sure.or(times.first())?;
         let mut taken: Vec<(usize, Kind)> = Vec::new();
         for (at, (kind, moments)) in &times {
-            if same(moments) && taken.iter().all(|(_, known)| known != kind) {
+            let is_same = same(first, moments);
+            // A number that rises is a time only where nothing else may be one.
+            if !is_same && sure.is_none() {
+                return None;
+            }
+            if is_same && taken.iter().all(|(_, known)| known != kind) {
                 taken.push((*at, *kind));
             }
         }
@@ -255,50 +263,6 @@ impl<'a> Columns<'a> {
         Some(at)
     }
 
-    /// Octets of bodies: by name, or right behind the status. Replies that have no body must have none.
-    fn take_octets(&mut self, status: Option<usize>) {
-        let Some(status) = status else {
-            return;
-        };
-        let bodiless: Vec<usize> = match self.all.get(status) {
-            Some(column) => {
-                let codes = column.values.iter().enumerate();
-                let none = codes.filter(|(_, code)| ["204", "304"].contains(code));
-                none.map(|(at, _)| at).collect()
-            }
-            None => return,
-        };
-        let fits = |column: &Column<'_>| {
-            let value = |at: &usize| column.values.get(*at).copied().unwrap_or_default();
-            column.all(is_number)
-                && bodiless
-                    .iter()
-                    .all(|at| is_absent(value(at)) || value(at) == "0")
-        };
-        let found = self.free(fits);
-        let named = self.free(|column| {
-            column.is_named(&["byte", "size", "octet", "length"])
-                && !column.is_named(&["request", "req_", "received", "recv"])
-                && !column.is_of_others()
-        });
-        let mut by_name = found.iter().filter(|at| named.contains(at));
-        let at = match (by_name.next(), by_name.next()) {
-            (Some(&one), None) => Some(one),
-            (None, _) => found
-                .iter()
-                .copied()
-                .find(|at| *at == status + 1 && self.is_nameless(*at)),
-            _ => None,
-        };
-        if let Some(at) = at {
-            self.set(at, Kind::Body);
-        }
-    }
-
-    fn is_nameless(&self, at: usize) -> bool {
-        self.all.get(at).is_some_and(|column| column.key.is_empty())
-    }
-
     /// Seconds with three digits on every line, which are never shorter than what a server behind it took.
     fn take_duration(&mut self) {
         let is_list = |value: &str| seconds(value).is_some();
@@ -351,4 +315,20 @@ impl<'a> Columns<'a> {
             self.set(at, Kind::Referer);
         }
     }
+}
+
+/// Whether lines with these times were written one after the other.
+fn orderly(moments: &[LogTime]) -> bool {
+    /// By which a line may be late.
+    const LATE: Span = Span::seconds(60);
+    let mut pairs = moments.windows(2);
+    pairs.all(|pair| matches!(pair, [one, next] if *next >= *one - LATE))
+}
+
+/// Whether two columns tell the same times.
+fn same(first: &[LogTime], moments: &[LogTime]) -> bool {
+    /// By which two times of a line may differ.
+    const DIFFER: Span = Span::seconds(2);
+    let mut pairs = first.iter().zip(moments);
+    pairs.all(|(one, other)| one.since(*other).abs() <= DIFFER)
 }

@@ -28,6 +28,12 @@ pub(super) enum Kind {
     ClientEnd,
     Common,
     Epoch,
+    /// Milliseconds, microseconds, nanoseconds since 1970.
+    EpochMillis,
+    EpochMicros,
+    EpochNanos,
+    /// Seconds without a point.
+    EpochSeconds,
     Iso,
     /// Of several values on some line.
     List,
@@ -35,6 +41,8 @@ pub(super) enum Kind {
     Nothing,
     Port,
     Referer,
+    /// Octets, of the body alone or of all of the reply.
+    Reply,
     Request,
     Status,
     Taken,
@@ -43,19 +51,46 @@ pub(super) enum Kind {
     UserAgent,
     Version,
 }
+
+/// Those that tell a time; no value is of two of them.
+pub(super) const TIMES: [Kind; 7] = [
+    Kind::Epoch,
+    Kind::Iso,
+    Kind::Common,
+    Kind::EpochSeconds,
+    Kind::EpochMillis,
+    Kind::EpochMicros,
+    Kind::EpochNanos,
+];
+
 impl Kind {
+    /// Whether what looks like such a time may be a number of another thing.
+    pub(super) const fn may_be_a_number(self) -> bool {
+        matches!(
+            self,
+            Self::EpochSeconds | Self::EpochMillis | Self::EpochMicros | Self::EpochNanos
+        )
+    }
+
     /// In nginx's words, and in words for a person.
     pub(super) const fn words(self) -> (&'static str, &'static str) {
         match self {
-            Self::Body => ("$body_bytes_sent", "the octets of the reply"),
+            Self::Body => ("$body_bytes_sent", "the octets of the reply's body"),
             Self::Client => ("$remote_addr", "the client's address"),
             Self::ClientEnd => ("$remote_addr:$remote_port", "the client's address and port"),
             Self::Common => ("$time_local", "the time"),
-            Self::Epoch => ("$msec", "the time"),
+            Self::Epoch | Self::EpochSeconds => ("$msec", "the time"),
+            Self::EpochMillis => ("$epoch_ms", "the time"),
+            Self::EpochMicros => ("$epoch_us", "the time"),
+            Self::EpochNanos => ("$epoch_ns", "the time"),
             Self::Iso => ("$time_iso8601", "the time"),
             Self::Method => ("$request_method", "the method"),
             Self::Port => ("$remote_port", "the client's port"),
             Self::Referer => ("$http_referer", ""),
+            Self::Reply => (
+                "$reply_octets",
+                "the octets of the reply (of its body or of all of it, which the lines do not tell)",
+            ),
             Self::Request => ("$request", "the request"),
             Self::Status => ("$status", "the status"),
             Self::Taken => ("$request_time", "the time taken"),
@@ -112,9 +147,25 @@ pub(super) fn moment(kind: Kind, value: &str) -> Option<LogTime> {
             let (since, _) = is_epoch.then(|| super::super::decimal(value, Span::SECOND))??;
             Some(LogTime(since.0))
         }
+        Kind::EpochSeconds => since_1970(value, Span::SECOND),
+        Kind::EpochMillis => since_1970(value, Span::MILLISECOND),
+        Kind::EpochMicros => since_1970(value, Span::MICROSECOND),
+        Kind::EpochNanos => since_1970(value, Span(1)),
         _ => None,
     }
 }
+
+/// A whole number of units since 1970, of the years 2001 to 2038: other numbers are none.
+fn since_1970(value: &str, unit: Span) -> Option<LogTime> {
+    const YEARS: std::ops::Range<i64> = 1_000_000_000..1 << 31;
+    let digits = value.bytes().all(|byte| byte.is_ascii_digit());
+    let units: i64 = digits.then(|| value.parse().ok())??;
+    let since = units.checked_mul(unit.0)?;
+    YEARS
+        .contains(&(since / Span::SECOND.0))
+        .then_some(LogTime(since))
+}
+
 /// Ports that clients have.
 pub(super) fn is_port(value: &str) -> bool {
     value.parse::<u16>().is_ok_and(|port| port >= 1024)

@@ -7,6 +7,7 @@
 mod column;
 mod cut;
 mod kind;
+mod octets;
 
 use crate::model::{ClockStep, LogSession, Marks, Shown, Shows, Zone, as_text};
 
@@ -24,7 +25,7 @@ pub(in crate::log) const ENTRY: Entry = Entry {
         client_port: Shown::With("the port behind the client's address"),
         step: ClockStep::Varies,
         marks: Marks::BeginOrEnd,
-        octets: Shown::Partly("of bodies of replies"),
+        octets: Shown::Partly("of replies or of their bodies"),
         commands: Shown::Always,
         replies: Shown::Partly("the code"),
         tls: Shown::With("the version of TLS"),

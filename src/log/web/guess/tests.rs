@@ -27,7 +27,7 @@ fn fields_are_told_by_their_values() {
     }));
     assert_eq!(
         told,
-        r#"$remote_addr ${field_1} [$time_local] $status $body_bytes_sent "$request" $request_time ${field_7} "${field_8}" "$http_user_agent" $ssl_protocol"#
+        r#"$remote_addr ${field_1} [$time_local] $status $reply_octets "$request" $request_time ${field_7} "${field_8}" "$http_user_agent" $ssl_protocol"#
     );
     let told = text(&lines(|n| {
         format!(
@@ -36,7 +36,7 @@ fn fields_are_told_by_their_values() {
     }));
     assert_eq!(
         told,
-        r#"$msec $remote_addr:$remote_port rt=$request_time up=${upstream_4} status=$status size=$body_bytes_sent "$request""#
+        r#"$msec $remote_addr:$remote_port rt=$request_time up=${upstream_4} status=$status size=$reply_octets "$request""#
             .replace("upstream_4", "upstream_3")
     );
 }
@@ -53,7 +53,7 @@ fn json_with_names_of_the_users_choice() {
     assert_eq!(commands(&told.sessions[1]), [r#"GET /a"1 HTTP/1.1 404"#]);
     assert_eq!(told.sessions[1].peer, "192.0.2.11".parse().ok());
     let get = told.sessions[1].events[0].command().unwrap();
-    assert_eq!(get.body_octets, Some(151));
+    assert_eq!((get.body_octets, get.reply_octets), (None, Some(151)));
     let stamp = told.sessions[1].events[0].stamp;
     assert_eq!(
         stamp.at.to_rfc3339(),
@@ -90,7 +90,7 @@ fn what_is_not_the_same_on_all_lines_is_not_taken() {
     }));
     assert_eq!(
         told, r#"[$time_local] ${field_1} ${field_2} ${field_3} "$request" $status ${field_6}"#,
-        "nor octets of a reply that has none"
+        "nor octets that are the same on all lines"
     );
     // Two durations of which neither is always the longer.
     let told = text(&lines(|n| {
@@ -102,6 +102,90 @@ fn what_is_not_the_same_on_all_lines_is_not_taken() {
         format!(r#"192.0.2.1 [24/Nov/2026:03:50:2{n} +0000] "GET / HTTP/1.1" 200 {one} {two}"#)
     }));
     assert!(!told.contains("request_time"), "{told}");
+}
+
+#[test]
+fn times_since_1970_in_every_unit() {
+    for (behind, word) in [
+        ("", "$msec"),
+        ("905", "$epoch_ms"),
+        ("905202", "$epoch_us"),
+        ("905202000", "$epoch_ns"),
+    ] {
+        let log = lines(|n| {
+            format!(r#"192.0.2.10:5000{n} 179571299{n}{behind} 139 + 20{n} "GET / HTTP/1.1" -"#)
+        });
+        let told = text(&log);
+        assert!(
+            told.starts_with(&format!("$remote_addr:$remote_port {word} ")),
+            "{told}"
+        );
+        let told = read(&ENTRY, &log, 2026);
+        assert_eq!((told.sessions.len(), told.failed), (4, 0));
+        let stamp = told.sessions[2].events[0].stamp;
+        assert!(
+            stamp.at.to_rfc3339().starts_with("2026-11-26T17:09:52."),
+            "{stamp:?}"
+        );
+        let digits = u32::try_from(behind.len()).unwrap();
+        assert_eq!(stamp.resolution.0, 10i64.pow(9 - digits));
+    }
+}
+
+#[test]
+fn a_number_that_rises_is_a_time_only_where_nothing_else_may_be_one() {
+    let told = text(&lines(|n| {
+        format!(r#"178000000{n} 192.0.2.1 [24/Nov/2026:03:50:2{n} +0000] "GET / HTTP/1.1" 200"#)
+    }));
+    assert!(
+        told.contains("[$time_local]") && !told.contains("$msec"),
+        "{told}"
+    );
+    let told = text(&lines(|n| {
+        format!(r#"178000000{n} 192.0.2.1 179571299{n} "GET / HTTP/1.1" 200"#)
+    }));
+    assert_eq!(told, "", "which of the two is it?");
+    let told = text(&lines(|n| {
+        format!(r#"192.0.2.1 x 278000000{n} "GET / HTTP/1.1" 200"#)
+    }));
+    assert_eq!(told, "", "no log is of the year 2058");
+}
+
+#[test]
+fn replies_without_a_body_tell_what_octets_are() {
+    let word = |status: &'static str, octets: [u32; 4]| {
+        let told = text(&lines(|n| {
+            let status = if n == 3 { status } else { "200" };
+            let octets = octets[n];
+            format!(
+                r#"[24/Nov/2026:03:50:2{n} +0000] 192.0.2.1 "GET /{n} HTTP/1.1" {status} {octets}"#
+            )
+        }));
+        told.rsplit(' ').next().unwrap().to_owned()
+    };
+    assert_eq!(word("304", [153, 4100, 17, 0]), "$body_bytes_sent");
+    assert_eq!(word("304", [308, 4342, 248, 189]), "$reply_octets");
+    assert_eq!(word("404", [308, 4342, 248, 189]), "$reply_octets");
+    // Requests of a connection, a port, the code of another server.
+    assert_eq!(word("304", [1, 2, 3, 4]), "${field_4}");
+    assert_eq!(word("304", [1, 2, 3, 0]), "${field_4}");
+    assert_eq!(word("404", [8080, 8080, 8080, 8080]), "${field_4}");
+    assert_eq!(word("404", [200, 200, 502, 404]), "${field_4}");
+}
+
+#[test]
+fn of_two_columns_with_octets_the_one_that_is_named_after_the_body_is_taken() {
+    let told = text(&lines(|n| {
+        format!(
+            r#"{{"msec":"179549222{n}.500","c":"192.0.2.1","req":"GET / HTTP/1.1","st":200,"bytes_sent":{},"body_bytes_sent":{},"request_body":9}}"#,
+            500 + n,
+            300 + n
+        )
+    }));
+    assert!(
+        told.contains(r#""bytes_sent":${field_4},"body_bytes_sent":$body_bytes_sent,"request_body":${field_6}"#),
+        "{told}"
+    );
 }
 
 #[test]
