@@ -18,7 +18,7 @@ use super::share::Share;
 use super::translation::{Own, Translation};
 use super::verdict::{Alignment, Joined, Match, Standing};
 use super::view::{View, Wires};
-use super::{deal, host, missed, rows, sequence, steps, unproven};
+use super::{deal, host, missed, placed, sequence, steps, unproven};
 use crate::model::Threads;
 
 /// Pairs are chosen again under a clock that moved by more than this.
@@ -515,28 +515,24 @@ fn joined_wire(
         wire: Some(at),
         ..Joined::default()
     };
+    let mut placed = Vec::new();
     for (verdict, found) in verdicts {
         match found.standing {
-            Standing::Matched => joined.logs.push(verdict.log),
+            Standing::Matched => {
+                joined.logs.push(verdict.log);
+                placed.extend(verdict.place.zip(logs.get(verdict.log)));
+            }
             _ => joined.candidates.push(verdict.log),
         }
         if joined.verdict.standing != Standing::Matched {
             joined.verdict = found.clone();
         }
     }
-    let mine: Vec<&LogSession> = joined
-        .logs
-        .iter()
-        .filter_map(|&log| logs.get(log))
-        .collect();
-    let lines = mine.iter().all(|log| rows::single(log).is_some());
-    let told = if lines {
-        rows::together(&mine)
-    } else {
-        mine.first().map(|log| (*log).clone())
-    };
-    joined.exchanges = match told {
-        Some(log) => sequence::lay(wire, &log),
+    let first = joined.logs.first().and_then(|&log| logs.get(log));
+    joined.exchanges = match first {
+        // Of lines each of which is a session of its own, all are of this connection.
+        Some(_) if placed.len() == joined.logs.len() => placed::lay(wire, &placed),
+        Some(log) => sequence::lay(wire, log),
         None => sequence::alone(wire),
     };
     joined

@@ -30,6 +30,7 @@ mod order;
 mod overhead;
 mod pairing;
 mod path;
+mod placed;
 mod rounds;
 mod row;
 mod rows;

@@ -1,7 +1,7 @@
 //! Logs of which each line is a session of its own, as web servers write them: a line belongs to one exchange of a
 //! connection that may have many.
 
-use crate::model::{CommandRef, Exchange, LogSession, WireSession};
+use crate::model::{CommandRef, Exchange, LogSession, Verb, WireSession};
 
 use super::ends;
 use super::evidence::Evidence;
@@ -41,7 +41,7 @@ pub(super) fn slots(wire: &WireSession) -> Vec<Slot<'_>> {
     let clear = wire
         .exchanges
         .iter()
-        .filter(|exchange| !exchange.verb.is_greeting())
+        .filter(|exchange| has_slot(exchange))
         .filter_map(|exchange| {
             // It is told of after the whole request has come.
             let lo = exchange.asked.or(exchange.start)?;
@@ -66,6 +66,11 @@ pub(super) fn slots(wire: &WireSession) -> Vec<Slot<'_>> {
         })
     });
     clear.chain(hidden).collect()
+}
+
+/// Whether an exchange in the clear is a place for a line.
+pub(super) fn has_slot(exchange: &Exchange) -> bool {
+    !exchange.verb.is_greeting() && exchange.asked.or(exchange.start).is_some()
 }
 
 impl<'a> Slot<'a> {
@@ -139,10 +144,17 @@ fn clear(
     evidence: &mut Evidence,
 ) -> bool {
     let codes = exchange.code.as_deref().zip(command.code);
-    if exchange.verb.as_str() != command.verb || codes.is_some_and(|(seen, told)| seen != told) {
+    if codes.is_some_and(|(seen, told)| seen != told) {
         return false;
     }
-    if !is_same(&exchange.request, command.request) && !command.request.contains("***") {
+    let is_refused = codes.is_some_and(|(code, _)| code.starts_with(['4', '5']));
+    if command.verb == Verb::NO_REQUEST && exchange.verb.as_str() != command.verb {
+        // Some servers log nothing of a request that they would not read.
+        return is_refused;
+    }
+    if exchange.verb.as_str() != command.verb
+        || !is_same(&exchange.request, command.request) && !command.request.contains("***")
+    {
         return false;
     }
     // No more can have passed than was sent; less where the client left.
@@ -183,21 +195,10 @@ fn is_same(seen: &str, told: &str) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" HTTP/"))
 }
 
-/// Several lines of one connection as one session, in order.
-pub(super) fn together(logs: &[&LogSession]) -> Option<LogSession> {
-    let (first, rest) = logs.split_first()?;
-    let mut all = (*first).clone();
-    for log in rest {
-        all.events.extend(log.events.iter().cloned());
-    }
-    all.events.sort_by_key(|event| event.line);
-    Some(all)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Conversation, Endpoint, LogCommand, LogId, Nanos, Proto, Transport, Verb};
+    use crate::model::{Conversation, Endpoint, LogCommand, LogId, Nanos, Proto, Seen, Transport};
 
     fn hidden(wire: &WireSession, asked: u64, answered: u64) -> Slot<'_> {
         Slot {
@@ -274,6 +275,29 @@ mod tests {
         for answered in [20, 859, 90_000] {
             assert_eq!(worth(answered, Figure::Unknown), Some(0.0));
         }
+    }
+
+    #[test]
+    fn a_server_may_log_nothing_of_a_request_that_it_refused() {
+        let mut wire = encrypted();
+        let ask = |code: &str| Exchange {
+            code: Some(code.into()),
+            start: Some(Nanos(0)),
+            ..Exchange::new(Verb::new("GET"), "GET /x HTTP/9.9".into(), Seen::Wire)
+        };
+        wire.exchanges = ["505", "200"].map(ask).into();
+        let log = LogSession::new(LogId(0), Proto("http"));
+        let fits = |at: usize, code| {
+            let command = CommandRef {
+                verb: Verb::NO_REQUEST,
+                code: Some(code),
+                ..CommandRef::default()
+            };
+            slots(&wire)[at].weigh(&log, command, Figure::Unknown, &mut Evidence::default())
+        };
+        assert!(fits(0, "505"));
+        assert!(!fits(0, "400"), "another answer");
+        assert!(!fits(1, "200"), "it was read");
     }
 
     #[test]

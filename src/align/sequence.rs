@@ -40,7 +40,7 @@ pub(super) struct Told<'a> {
 
 /// A step of a conversation, by whoever tells of it.
 #[derive(Clone, Copy)]
-enum Step<'a> {
+pub(super) enum Step<'a> {
     /// In the clear, and what the log says of it.
     Clear(&'a Exchange, Option<Told<'a>>),
     /// Hidden, and told by nobody.
@@ -117,7 +117,8 @@ fn walk<'a>(
 }
 
 impl Step<'_> {
-    fn exchange(self) -> Exchange {
+    /// As it is shown.
+    pub(super) fn exchange(self) -> Exchange {
         match self {
             // The wire's words stay; the log adds its line.
             Self::Clear(exchange, Some(told)) => Exchange {
