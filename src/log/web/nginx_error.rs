@@ -1,4 +1,4 @@
-//! nginx's error log: what went wrong with requests, and at level `info` the connections and logins of its mail proxy.
+//! nginx's error log: what went wrong with requests, and at level `info` how clients left, and the connections of its mail and stream proxies.
 //!
 //! Lines of one connection have its number and the process's. What a client sent stands in the middle of a line as it is and may look like the
 //! fields behind it: an address that is told twice is believed neither time.
@@ -17,9 +17,9 @@ use super::asked;
 /// Row of the registry.
 pub(in crate::log) const ENTRY: Entry = Entry {
     name: "nginx-error",
-    about: "nginx error log, also of its mail proxy",
+    about: "nginx error log, also of its mail and stream proxies",
     shows: Shows {
-        client_port: Shown::With("error_log at level info, of the mail proxy"),
+        client_port: Shown::With("error_log at level info, of the mail and stream proxies"),
         session_id: Shown::Always,
         step: ClockStep::Of(Span::SECOND),
         marks: Marks::Line,
@@ -151,18 +151,28 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// `client 192.0.2.10:41510 connected to 198.51.100.25:110` of the mail proxy.
+/// `client 192.0.2.10:41510 connected to 198.51.100.25:110` of the mail and stream proxies.
 fn connected(text: &str) -> Option<(SocketAddr, SocketAddr)> {
     let (client, server) = text.strip_prefix("client ")?.split_once(" connected to ")?;
     Some((client.parse().ok()?, server.parse().ok()?))
 }
 
-/// What the mail proxy serves on a port.
+/// `client 192.0.2.10 closed keepalive connection`, which has no fields.
+fn left(text: &str) -> Option<IpAddr> {
+    let (client, rest) = text.strip_prefix("client ")?.split_once(' ')?;
+    let client = client.parse().ok()?;
+    rest.starts_with(KEEPALIVE).then_some(client)
+}
+
+const KEEPALIVE: &str = "closed keepalive connection";
+
+/// What is served on a port.
 fn proto(port: u16) -> Proto {
     match port {
         25 | 465 | 587 => Proto("smtp"),
         110 | 995 => Proto("pop3"),
         143 | 993 => Proto("imap"),
+        80 | 443 | 8080 | 8443 => Proto("http"),
         _ => Proto::UNKNOWN,
     }
 }
@@ -173,7 +183,8 @@ impl NginxError {
         let server = ends.map(|(_, server)| server).or(fields.server);
         let proto = server.map_or(Proto("http"), |server| proto(server.port()));
         let mut session = LogSession::new(self.id, proto);
-        session.peer = ends.map(|(client, _)| client.ip()).or(fields.client);
+        let peer = ends.map(|(client, _)| client.ip()).or(fields.client);
+        session.peer = peer.or_else(|| left(text));
         session.peer_port = ends.map(|(client, _)| client.port());
         session.local = server
             .map(|server| server.ip())
@@ -183,18 +194,36 @@ impl NginxError {
     }
 }
 
-/// Whether the connection is over with this line, and how.
+/// Whether the connection is over with this line, and how. What becomes of a server behind nginx is another connection's.
 fn ending(text: &str) -> Option<Ending> {
-    if text.contains("timed out") {
+    /// Where nginx is when it reads from the client or writes to it.
+    const WITH_CLIENT: [&str; 5] = [
+        " while reading client ",
+        " while sending to client",
+        " while sending response to client",
+        " while waiting for request",
+        " while SSL handshaking",
+    ];
+    /// Errors of the system that mean that the other side is gone.
+    const GONE: [&str; 2] = ["(104: Connection reset by peer)", "(32: Broken pipe)"];
+    let has = |words: &[&str]| words.iter().any(|words| text.contains(words));
+    let begins = |words: &[&str]| words.iter().any(|words| text.starts_with(words));
+    if begins(&["client timed out", "connection timed out"]) {
         return Some(Ending::Timeout);
     }
-    if text.contains("prematurely closed connection")
-        || text.starts_with("client closed connection")
+    let is_of_client = has(&WITH_CLIENT) && !text.contains("upstream");
+    if text.contains("client prematurely closed connection")
+        || begins(&["client closed connection", "peer closed connection in SSL"])
+        || is_of_client && has(&GONE)
     {
         return Some(Ending::Lost);
     }
-    let over =
-        text.starts_with("proxied session done") || text.ends_with(" closed keepalive connection");
+    let over = begins(&[
+        "proxied session done",
+        "client disconnected",
+        "upstream disconnected",
+    ]) || left(text).is_some()
+        || is_of_client && text.starts_with("SSL_do_handshake() failed");
     over.then_some(Ending::Unknown)
 }
 
@@ -293,65 +322,4 @@ impl Builder for NginxError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::super::testing::{commands, read};
-    use super::*;
-
-    const LOG: &str = r#"2026/11/24 03:49:17 [notice] 7#7: start worker processes
-2026/11/24 03:49:17 [error] 8#8: *3 open() "/srv/nope" failed (2: No such file or directory), client: 192.0.2.10, server: _, request: "GET /nope?pass=p HTTP/1.1", host: "www.example.com"
-2026/11/24 03:49:18 [info] 8#8: *49 client 192.0.2.31:41510 connected to 198.51.100.25:110
-2026/11/24 03:49:18 [error] 8#8: *3 connect() failed (111: Connection refused) while connecting to upstream, client: 192.0.2.10, server: , request: "GET /a"b HTTP/1.1", upstream: "http://127.0.0.1:8299/", host: "x"
-2026/11/24 03:49:18 [info] 8#8: *49 client logged in, client: 192.0.2.31, server: 198.51.100.25:110, login: "ann", upstream: 127.0.0.1:8299
-2026/11/24 03:49:19 [info] 8#8: *3 client 192.0.2.10 closed keepalive connection
-2026/11/24 03:49:20 [info] 8#8: *49 proxied session done, client: 192.0.2.31, server: 198.51.100.25:110, login: "ann", upstream: 127.0.0.1:8299
-2026/11/24 03:49:20 [info] 8#8: *54 client login failed: "Invalid login or password" while in http auth state, client: 192.0.2.31 using starttls, server: 0.0.0.0:143, login: "bob"
-2026/11/24 03:49:20 [error] 8#8
-2026/11/24 03:49 [error] 8#8: *3 x
-rubbish
-"#;
-
-    #[test]
-    fn requests_and_logins_by_connection() {
-        let told = read(&ENTRY, LOG, 2026);
-        assert_eq!((told.sessions.len(), told.failed, told.aside), (3, 3, 1));
-        let [web, mail, refused] = told.sessions.as_slice() else {
-            panic!("{:?}", told.sessions);
-        };
-        assert_eq!(
-            (web.proto, web.peer),
-            (Proto("http"), "192.0.2.10".parse().ok())
-        );
-        assert_eq!(
-            commands(web),
-            ["GET /nope?pass=*** HTTP/1.1 ?", "GET /a\"b HTTP/1.1 ?"]
-        );
-        assert_eq!(
-            web.events.last().map(|event| &event.what),
-            Some(&Event::Close)
-        );
-        assert_eq!(
-            (mail.proto, mail.peer_port, mail.local_port),
-            (Proto("pop3"), Some(41510), Some(110))
-        );
-        assert_eq!(mail.names, ["ann"]);
-        assert_eq!(mail.events[1].what, Event::Login("ann".to_owned()));
-        assert_eq!(mail.events.len(), 4);
-        assert_eq!(
-            (refused.proto, refused.local),
-            (Proto("imap"), None),
-            "any of its addresses"
-        );
-        assert_eq!(refused.encryption, Some(Encryption::StartTls));
-        let Event::Note(note) = &refused.events[0].what else {
-            panic!("{refused:?}");
-        };
-        assert!(note.starts_with("login refused: "), "{note}");
-    }
-
-    #[test]
-    fn an_address_in_a_request_is_not_the_clients() {
-        let log = "2026/11/24 03:49:17 [error] 8#8: *3 open() \"/x, client: 203.0.113.66, server: _\" failed, client: 192.0.2.10, server: _, request: \"GET /x, client: 203.0.113.66, server: _ HTTP/1.1\"\n";
-        let told = read(&ENTRY, log, 2026);
-        assert_eq!(told.sessions[0].peer, None);
-    }
-}
+mod tests;
