@@ -55,8 +55,8 @@ impl Times {
             return Self::default().read(clock, Moment::Begin, text);
         }
         match clock {
-            Clock::Common => self.stamped(stamp::common(text)?, moment),
-            Clock::Iso => self.stamped(stamp::iso(text)?, moment),
+            Clock::Common => Some(self.stamped(stamp::common(text)?, moment)),
+            Clock::Iso => Some(self.stamped(stamp::iso(text)?, moment)),
             Clock::Epoch(unit) => self.epoch(digits(text, false), *unit, moment),
             Clock::EpochPoint => self.epoch(digits(text, true), Span::SECOND, moment),
             Clock::Fraction(unit) => {
@@ -73,10 +73,10 @@ impl Times {
         }
     }
 
-    fn stamped<'a>(&mut self, stamped: stamp::Stamped<'a>, moment: Moment) -> Option<&'a str> {
+    fn stamped<'a>(&mut self, stamped: stamp::Stamped<'a>, moment: Moment) -> &'a str {
         self.zone = self.zone.or(stamped.zone);
         self.stamps.push((stamped.stamp, moment));
-        Some(stamped.rest)
+        stamped.rest
     }
 
     fn epoch<'a>(

@@ -4,12 +4,14 @@ use crate::model::{LogTime, Span};
 
 use super::super::super::stamp;
 
-/// Codes that servers of HTTP answer with; other numbers of three digits may be anything.
-pub(super) const STATUS: [&str; 40] = [
-    "101", "103", "200", "201", "202", "204", "206", "207", "300", "301", "302", "303", "304",
-    "307", "308", "400", "401", "402", "403", "404", "405", "406", "408", "409", "410", "411",
-    "412", "413", "414", "415", "416", "421", "422", "429", "444", "499", "500", "502", "503",
-    "504",
+/// Codes that servers of HTTP answer with (the registry of IANA), and those that nginx writes besides; other numbers of three digits may be anything.
+pub(super) const STATUS: [&str; 67] = [
+    "101", "102", "103", "200", "201", "202", "203", "204", "205", "206", "207", "208", "226",
+    "300", "301", "302", "303", "304", "305", "307", "308", "400", "401", "402", "403", "404",
+    "405", "406", "407", "408", "409", "410", "411", "412", "413", "414", "415", "416", "417",
+    "418", "421", "422", "423", "424", "425", "426", "428", "429", "431", "444", "451", "494",
+    "495", "496", "497", "499", "500", "501", "502", "503", "504", "505", "506", "507", "508",
+    "510", "511",
 ];
 pub(super) const METHODS: [&str; 10] = [
     "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PROPFIND", "PUT", "TRACE",

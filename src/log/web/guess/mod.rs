@@ -14,6 +14,7 @@ use crate::model::{ClockStep, LogSession, Marks, Shown, Shows, Zone, as_text};
 use super::super::registry::is_known;
 use super::super::{Builder, Due, Entry, Head, Line, Parsed, Sureness};
 use super::Custom;
+use super::pattern::nginx::escaped;
 use column::{Column, Columns};
 use cut::{Row, Separator, cut};
 
@@ -121,10 +122,10 @@ fn written(columns: &[Column<'_>], layout: &Row<'_>) -> Option<String> {
     let mut text = String::new();
     let befores = layout.tokens.iter().map(|token| token.before);
     for (at, (column, before)) in columns.iter().zip(befores).enumerate() {
-        text.push_str(before);
+        text.push_str(&escaped(before));
         text.push_str(&column.variables(at));
     }
-    text.push_str(layout.after);
+    text.push_str(&escaped(layout.after));
     let dollars: usize = columns.iter().map(Column::dollars).sum();
     (text.matches('$').count() == dollars).then_some(text)
 }

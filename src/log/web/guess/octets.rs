@@ -30,8 +30,7 @@ impl Columns<'_> {
             .collect();
         let mut bodies = by_name.iter().filter(|at| of_bodies.contains(at));
         let at = match (by_name.as_slice(), bodies.next(), bodies.next()) {
-            ([one], ..) => Some(*one),
-            (_, Some(one), None) => Some(*one),
+            ([one], ..) | (_, Some(one), None) => Some(*one),
             ([], ..) => Some(status + 1).filter(|at| self.is_free_nameless(*at)),
             _ => None,
         };

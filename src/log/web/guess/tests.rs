@@ -133,6 +133,23 @@ fn times_since_1970_in_every_unit() {
 }
 
 #[test]
+fn what_is_inferred_can_be_given_as_it_is_shown() {
+    let log =
+        lines(|n| format!("179571299{n}905202\t192.0.2.10\t200\t35{n}\tGET / HTTP/1.1\t\\{n}\t-"));
+    let told = text(&log);
+    assert_eq!(
+        told,
+        r"$epoch_us\t$remote_addr\t$status\t$reply_octets\t$request\t${field_5}\t${field_6}"
+    );
+    let head = log.lines().map(str::as_bytes).collect::<Vec<_>>();
+    let head = Head {
+        lines: &head,
+        year: 2026,
+    };
+    assert_eq!(Custom::parse(&told).unwrap().probe(&head), Sureness(1000));
+}
+
+#[test]
 fn a_number_that_rises_is_a_time_only_where_nothing_else_may_be_one() {
     let told = text(&lines(|n| {
         format!(r#"178000000{n} 192.0.2.1 [24/Nov/2026:03:50:2{n} +0000] "GET / HTTP/1.1" 200"#)

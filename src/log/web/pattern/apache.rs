@@ -100,8 +100,20 @@ fn apache(directive: &Directive, pieces: &mut Vec<Piece>) -> Result<(), PatternE
         ) => Field::Skip,
         _ => return Err(PatternError::Unknown { directive: name }),
     };
-    pieces.push(Piece::Field(field, name));
+    push(pieces, field, name);
     Ok(())
+}
+
+/// Path and query stand side by side without anything between them, as they do in a target.
+fn push(pieces: &mut Vec<Piece>, field: Field, name: String) {
+    if let (Some(Piece::Field(path @ Field::Path, before)), Field::Query) =
+        (pieces.last_mut(), &field)
+    {
+        *path = Field::Target;
+        before.push_str(&name);
+        return;
+    }
+    pieces.push(Piece::Field(field, name));
 }
 
 /// `%t` in its many kinds. The time is that of the request's beginning unless it says `end:`.

@@ -2,7 +2,7 @@
 
 mod apache;
 mod haproxy;
-mod nginx;
+pub(super) mod nginx;
 
 use std::borrow::Cow;
 

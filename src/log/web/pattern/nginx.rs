@@ -11,7 +11,7 @@ pub(super) fn pieces(format: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut rest = format;
     while let Some((literal, behind)) = rest.split_once('$') {
-        push_literal(&mut pieces, literal);
+        push_literal(&mut pieces, &unescaped(literal));
         let braced = behind.strip_prefix('{').and_then(|b| b.split_once('}'));
         let (name, behind) = braced.unwrap_or_else(|| {
             let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -21,8 +21,33 @@ pub(super) fn pieces(format: &str) -> Vec<Piece> {
         pieces.push(Piece::Field(variable(name), format!("${name}")));
         rest = behind;
     }
-    push_literal(&mut pieces, rest);
+    push_literal(&mut pieces, &unescaped(rest));
     pieces
+}
+
+/// What stands between variables, as it may be written in the quotes of a configuration.
+fn unescaped(literal: &str) -> String {
+    let mut text = String::new();
+    let mut characters = literal.chars();
+    while let Some(character) = characters.next() {
+        let rest = characters.as_str();
+        let escaped = rest.chars().next().filter(|_| character == '\\');
+        let meant = match escaped {
+            Some('t') => Some('\t'),
+            Some(quoted @ ('"' | '\'' | '\\')) => Some(quoted),
+            _ => None,
+        };
+        if meant.is_some() {
+            characters.next();
+        }
+        text.push(meant.unwrap_or(character));
+    }
+    text
+}
+
+/// The same the other way around, on one line.
+pub(in crate::log::web) fn escaped(literal: &str) -> String {
+    literal.replace('\\', r"\\").replace('\t', r"\t")
 }
 
 const fn since_1970(unit: Span) -> Field {
