@@ -2,19 +2,34 @@
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from email.utils import formatdate
 
 import net
 from net import CLIENT, OTHER_CLIENT, WEB, capture, run, stop
-from talk import Talk, trusting
+from talk import Server, Talk, trusting
 
 # As `bothends logging apache` has it.
 BOTH = r'%a:%{remote}p %A:%{local}p %{begin:usec}t %D %k %X %>s %B \"%r\" %{SSL_PROTOCOL}x %{SSL_CIPHER}x'
 COMBINED = r'%h %l %u %t \"%r\" %>s %O \"%{Referer}i\" \"%{User-Agent}i\"'
+# As people write them, each with the client's port, by which a test knows whose line it is.
+APACHE_FORMATS = {
+    "parts": r'%{sec}t.%{msec_frac}t %a %{remote}p \"%m %U%q %H\" %>s %b %{ms}T \"%{Referer}i\"',
+    "tabs": r'%{usec}t\t%a\t%{remote}p\t%>s\t%O\t%r\t%D\t%{SSL_PROTOCOL}x',
+    "json": r'{ \"time\":\"%{%Y-%m-%dT%H:%M:%S}t.%{usec_frac}t%{%z}t\", \"client\":\"%a\", \"client_port\":%{remote}p, \"request\":\"%r\", '
+            r'\"status\":%>s, \"bytes\":%B, \"us\":%D, \"agent\":\"%{User-Agent}i\" }',
+    "ended": r'%v:%p %h %l %u [%{end:%d/%b/%Y:%H:%M:%S}t.%{end:msec_frac}t %{%z}t] \"%r\" %>s %O %{remote}p',
+}
+NGINX_FORMATS = {
+    "sent": r'$msec $remote_addr:$remote_port $request_time $status $bytes_sent "$request" $ssl_protocol $connection',
+    "parts": r'$time_local | $remote_addr | $remote_port | $request_method | $request_uri | $server_protocol | $status | $body_bytes_sent | $upstream_response_time',
+    "json": r'{"at":"$time_iso8601","client":"$remote_addr","client_port":$remote_port,"request":"$request","status":$status,"bytes_sent":$bytes_sent,"took":$request_time}',
+}
 
 APACHE = """
 ServerRoot {work}
@@ -33,10 +48,8 @@ Listen {address}:80
 Listen {address}:443
 KeepAliveTimeout 4
 Timeout 4
-LogFormat "{combined}" combined
-LogFormat "{both}" both
-CustomLog {work}/access.log combined
-CustomLog {work}/apache-custom.log both
+{formats}
+{logs}
 <Directory {work}/www>
   Require all granted
 </Directory>
@@ -45,8 +58,7 @@ CustomLog {work}/apache-custom.log both
   SSLEngine on
   SSLCertificateFile {work}/cert.pem
   SSLCertificateKeyFile {work}/key.pem
-  CustomLog {work}/access.log combined
-  CustomLog {work}/apache-custom.log both
+  {logs}
 </VirtualHost>
 """
 
@@ -75,11 +87,51 @@ listen passed
 """
 
 
-class Servers:
-    """Apache, and before it HAProxy where `proxied`."""
+# What it cannot reach, what takes too long, what is too large: its error log tells of each.
+NGINX = """
+daemon off;
+user www-data;
+worker_processes 1;
+pid {work}/nginx.pid;
+error_log {work}/error.log info;
+events {{ worker_connections 64; }}
+http {{
+  {formats}
+  {logs}
+  keepalive_timeout 4s;
+  client_header_timeout 2s;
+  client_body_timeout 2s;
+  client_max_body_size 1k;
+  client_body_temp_path {work}/body;
+  proxy_temp_path {work}/proxy;
+  server {{
+    listen {web}:80;
+    listen {web}:443 ssl;
+    ssl_certificate {work}/cert.pem;
+    ssl_certificate_key {work}/key.pem;
+    ssl_protocols TLSv1.2 TLSv1.3;
+    root {work}/www;
+    location /refused {{ proxy_pass http://127.0.0.1:9; }}
+    location /slow {{ proxy_pass http://127.0.0.1:8299; proxy_read_timeout 1s; }}
+    location /denied {{ deny all; }}
+  }}
+}}
+"""
 
-    def __init__(self, network, proxied):
-        self.network, self.proxied = network, proxied
+
+# Seconds between connections that only their time tells apart.
+SPREAD = 1.5
+
+
+class Servers:
+    """Apache, HAProxy before it, or nginx, by the name of the folder that is made."""
+
+    def __init__(self, network, name):
+        self.network, self.name = network, name
+        self.proxied = name == "haproxy"
+        self.formats = {"access": COMBINED, "apache-custom": BOTH}
+        if name == "apache-formats":
+            self.formats = {"apache-" + name: text for name, text in APACHE_FORMATS.items()}
         self.work = tempfile.mkdtemp(prefix="lab.")
         os.chmod(self.work, 0o755)
         self.lines, self.running = [], []
@@ -97,15 +149,32 @@ class Servers:
         os.mkdir(self.path("www"))
         self.write("www/small.txt", "0123456789abcdef0123456789abcde\n" * 20)
         self.write("www/large.txt", "0123456789abcdef0123456789abcde\n" * 400)
-        address = "127.0.0.1" if self.proxied else WEB
-        self.write("apache.conf", APACHE.format(work=self.work, modules="/usr/lib/apache2/modules", address=address, combined=COMBINED, both=BOTH))
-        self.running.append(self.network.server.start("apache2", "-f", self.path("apache.conf"), "-DFOREGROUND"))
+        if self.name == "nginx":
+            self._start_nginx()
+        else:
+            self._start_apache()
         if self.proxied:
             self._listen()
             self.write("both.pem", open(self.path("cert.pem")).read() + open(self.path("key.pem")).read())
             self.write("haproxy.cfg", HAPROXY.format(work=self.work, web=WEB))
             self.running.append(self.network.server.start("haproxy", "-db", "-f", self.path("haproxy.cfg")))
         time.sleep(2)
+
+    def _start_apache(self):
+        address = "127.0.0.1" if self.proxied else WEB
+        formats = "\n".join('LogFormat "%s" %s' % (text, name) for name, text in self.formats.items())
+        logs = "\n".join("CustomLog %s %s" % (self.path(name + ".log"), name) for name in self.formats)
+        self.write("apache.conf", APACHE.format(work=self.work, modules="/usr/lib/apache2/modules", address=address, formats=formats, logs=logs))
+        self.running.append(self.network.server.start("apache2", "-f", self.path("apache.conf"), "-DFOREGROUND"))
+
+    def _start_nginx(self):
+        self.formats = {"nginx-" + name: text for name, text in NGINX_FORMATS.items()}
+        formats = "\n".join("log_format %s escape=%s '%s';" % (name, "json" if name == "nginx-json" else "default", text)
+                            for name, text in self.formats.items())
+        logs = "\n".join("access_log %s %s;" % (self.path(name + ".log"), name) for name in self.formats)
+        self.write("nginx.conf", NGINX.format(work=self.work, web=WEB, formats=formats, logs=logs))
+        self.silent = Server(self.network.server, "127.0.0.1", 8299, lambda connection: time.sleep(4))
+        self.running.append(self.network.server.start("nginx", "-c", self.path("nginx.conf"), "-e", self.path("error.log")))
 
     def _listen(self):
         """Takes what HAProxy sends to syslog, as files of syslog have it: with the host behind the stamp."""
@@ -118,6 +187,10 @@ class Servers:
                 self.lines.append(text[:16] + b"web " + text[16:])
 
         threading.Thread(target=hear, daemon=True).start()
+
+    def is_of_formats(self):
+        """Whether there are several formats of which a test knows what they are."""
+        return self.name in ("apache-formats", "nginx")
 
     def stop(self):
         for process in reversed(self.running):
@@ -132,8 +205,14 @@ class Servers:
             with open(folder + "/syslog.log", "wb") as file:
                 file.write(b"\n".join(self.lines) + b"\n")
             return
-        for name in ("access.log", "apache-custom.log"):
-            run("cp", self.path(name), folder)
+        for name in self.formats:
+            run("cp", self.path(name + ".log"), folder)
+        if self.name == "nginx":
+            run("cp", self.path("error.log"), folder + "/nginx-error.log")
+        if not self.is_of_formats():
+            return
+        with open(folder + "/formats.txt", "w") as file:
+            file.writelines("%s=%s\n" % (name, text.replace('\\"', '"')) for name, text in self.formats.items())
 
 
 def get(talk, path, more="", method="GET"):
@@ -181,18 +260,80 @@ def browse(client, passed):
     time.sleep(1)
 
 
+def fail(client):
+    """What nginx writes into its error log: each by a connection of its own, and in a second of its own, as the log names no ports."""
+    ways = [
+        ("/refused", "", "GET"), ("/slow", "", "GET"), ("/denied", "", "GET"), ("/none", "", "GET"),
+        ("/small.txt", "Content-Length: 5000\r\n", "POST"),
+    ]
+    for path, more, method in ways:
+        talk = Talk(client, WEB, 80, source=CLIENT)
+        get(talk, path, more, method)
+        talk.close()
+        time.sleep(SPREAD)
+    for said in (b"\x16\x03\x01garbage\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"GET /x HTTP/9.9\r\n\r\n", b"GET /a\"b, client: x HTTP/1.1\r\nHo st: x\r\n\r\n"):
+        talk = Talk(client, WEB, 80, source=OTHER_CLIENT)
+        talk.send(said)
+        talk.rest()
+        talk.close()
+        time.sleep(SPREAD)
+    late = [Talk(client, WEB, 80, source=OTHER_CLIENT) for _ in range(2)]
+    late[0].send(b"GET /small.txt HTTP/1.1\r\nHost: www")
+    late[1].send(b"POST /refused HTTP/1.1\r\nHost: www.example.com\r\nContent-Length: 500\r\n\r\nhalf")
+    for talk in late:
+        talk.rest()
+        talk.close()
+    gone = Talk(client, WEB, 80, source=OTHER_CLIENT)
+    gone.send(b"GET /slow HTTP/1.1\r\nHost: www.example.com\r\n\r\n")
+    time.sleep(0.3)
+    gone.abort()
+    handshakes(client)
+
+
+def handshakes(client):
+    """TLS that comes to nothing: not spoken, too old, not trusted, broken off."""
+    plain = Talk(client, WEB, 443, source=CLIENT)
+    plain.send(b"GET / HTTP/1.1\r\nHost: www.example.com\r\n\r\n")
+    plain.rest()
+    time.sleep(SPREAD)
+    for context in (trusting(minimum_version=ssl.TLSVersion.TLSv1, maximum_version=ssl.TLSVersion.TLSv1_1), ssl.create_default_context()):
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        try:
+            Talk(client, WEB, 443, source=CLIENT).tls(context, "www.example.com")
+        except (ssl.SSLError, OSError):
+            pass
+        time.sleep(SPREAD)
+    half = Talk(client, WEB, 443, source=OTHER_CLIENT)
+    half.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+    time.sleep(0.2)
+    half.close()
+
+
+def revisit(client, since):
+    """A page that has not changed since, in the clear and encrypted."""
+    for talk in (Talk(client, WEB, 80, source=OTHER_CLIENT), Talk(client, WEB, 443, source=OTHER_CLIENT).tls(trusting(), "www.example.com")):
+        get(talk, "/small.txt", "If-Modified-Since: %s\r\n" % since)
+        get(talk, "/large.txt")
+        talk.close()
+
+
 def main():
     out, *names = sys.argv[1:]
     network = net.Net()
     try:
-        for name in names or ("apache", "haproxy"):
+        for name in names or ("apache", "apache-formats", "haproxy", "nginx"):
             folder = os.path.join(out, name)
             os.makedirs(folder, exist_ok=True)
-            servers = Servers(network, name == "haproxy")
+            servers = Servers(network, name)
             try:
                 servers.start()
                 with capture(network.server, folder + "/wire.pcapng", only="tcp"):
                     browse(network.client, servers.proxied)
+                    if servers.is_of_formats():
+                        revisit(network.client, formatdate(os.path.getmtime(servers.path("www/small.txt")), usegmt=True))
+                    if name == "nginx":
+                        fail(network.client)
+                        time.sleep(2)
             finally:
                 servers.stop()
             time.sleep(0.5)

@@ -11,6 +11,9 @@ use bothends::log::{Head, How, Opening};
 const NAMES: &[(&str, &str)] = &[
     ("access", "clf"),
     ("apache-custom", "web-guess"),
+    ("apache-json", "web-guess"),
+    ("apache-parts", "web-guess"),
+    ("apache-tabs", "web-guess"),
     ("apache", "clf"),
     ("caddy", "caddy"),
     ("courier", "courier"),
@@ -42,6 +45,8 @@ const NAMES: &[(&str, &str)] = &[
     ("nginx-custom", "web-guess"),
     ("nginx-error", "nginx-error"),
     ("nginx-json", "web-guess"),
+    ("nginx-parts", "web-guess"),
+    ("nginx-sent", "web-guess"),
     ("nginx", "clf"),
     ("opensmtpd", "opensmtpd"),
     ("postfix", "postfix"),

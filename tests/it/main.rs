@@ -52,3 +52,4 @@ mod segments;
 mod threads;
 mod tls;
 mod traces;
+mod web_formats;
