@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::log::Entry;
-use crate::log::registry::FORMATS;
+use crate::log::registry::{FORMATS, envelopes};
+use crate::log::{Around, Entry};
 use crate::model::{ClockStep, Shown};
 
 /// Columns of the text, each a thing that a format shows.
@@ -20,10 +20,18 @@ pub(super) fn formats(json: bool, out: &mut dyn Write) -> io::Result<()> {
             serde_json::to_writer(&mut *out, &Record::of(entry))?;
             writeln!(out)?;
         }
+        for around in envelopes() {
+            serde_json::to_writer(&mut *out, &AroundRecord::of(around))?;
+            writeln!(out)?;
+        }
         return Ok(());
     }
     for entry in FORMATS {
         writeln!(out, "{:<20} {}", entry.name, entry.about)?;
+    }
+    writeln!(out, "\nAround the lines of any of them\n")?;
+    for around in envelopes() {
+        writeln!(out, "{:<20} {}", around.name, around.about)?;
     }
     writeln!(
         out,
@@ -88,6 +96,25 @@ struct Thing {
     shown: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'static str>,
+}
+
+/// What may be around lines, as JSON has it.
+#[derive(Serialize)]
+struct AroundRecord {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    name: &'static str,
+    about: &'static str,
+}
+
+impl AroundRecord {
+    const fn of(around: Around) -> Self {
+        Self {
+            kind: "envelope",
+            name: around.name,
+            about: around.about,
+        }
+    }
 }
 
 impl Record {

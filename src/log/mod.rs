@@ -40,6 +40,7 @@ mod w3c;
 mod web;
 mod witness;
 
+pub use envelope::Around;
 pub use format::{Builder, Due, Entry, Follows, Head, Line, MAX_LINE, Parsed, Sureness};
 pub use own::{DefinitionError, FormatError, OwnFormat};
 pub use read::{Chosen, Era, Found, GivenZone, How, LogError, Opening, Pieces, Reader, Sink, read};

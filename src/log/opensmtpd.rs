@@ -211,6 +211,7 @@ fn event(session: &mut LogSession, told: &Told<'_>) -> Event {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing;
     use super::*;
 
     const LOG: &str = r#"Nov 24 10:00:01 mail smtpd[812]: 8b6f1d2a4c3e5f70 smtp connected address=192.0.2.10 host=client.example.net
@@ -230,20 +231,9 @@ Nov 24 10:00:01 mail smtpd[812]: 8b6f1d2a4c3e5f71 smtp connected address=192.0.2
 
     #[test]
     fn lines_go_to_the_session_of_their_id() {
-        let lines: Vec<&[u8]> = LOG.lines().map(str::as_bytes).collect();
-        let head = Head {
-            lines: &lines,
-            year: 2026,
-        };
-        assert!(probe(&head) > Sureness(700));
-        let mut builder = (ENTRY.open)(LogId(0), &head);
-        let mut out = Vec::new();
-        let mut failed = 0;
-        for (bytes, number) in lines.iter().zip(1..) {
-            let parsed = builder.line(Line { number, bytes }, &mut out);
-            failed += usize::from(parsed == Parsed::Failed);
-        }
-        builder.finish(&mut out);
+        let told = testing::read(&ENTRY, LOG, 2026);
+        assert!(told.sureness > Sureness(700));
+        let (out, failed) = (told.sessions, told.failed);
         assert_eq!((out.len(), failed), (2, 3));
         let (sent, carol) = (&out[0], &out[1]);
         assert_eq!((sent.events.len(), sent.ending), (5, Ending::Quit));

@@ -1,8 +1,9 @@
 //! The list of log formats: one row each.
 
 use super::{
-    Entry, Head, Sureness, courier, cyrus, dovecot, exchange_mailbox, exchange_smtp, exchange55,
-    exim, hmailserver, iis, mailenable, nnrpd, opensmtpd, postfix, sendmail, web, witness,
+    Around, Entry, Head, Sureness, courier, cyrus, dovecot, envelope, exchange_mailbox,
+    exchange_smtp, exchange55, exim, hmailserver, iis, mailenable, nnrpd, opensmtpd, postfix,
+    sendmail, web, witness,
 };
 
 /// All formats, in alphabetical order.
@@ -40,6 +41,11 @@ pub static FORMATS: &[Entry] = &[
     web::guess::ENTRY,
     witness::ZEEK,
 ];
+
+/// All that may be around the lines of any format, and is taken off them.
+pub fn envelopes() -> impl Iterator<Item = Around> {
+    envelope::all()
+}
 
 /// Whether a format that is known can read enough of a head.
 pub(super) fn is_known(head: &Head<'_>) -> bool {

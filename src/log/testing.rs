@@ -2,7 +2,7 @@
 
 use crate::model::{LogEvent, LogId, LogSession, Zone};
 
-use super::{Entry, Head, Line, Parsed, Sureness};
+use super::{Builder, Entry, Head, Line, Parsed, Sureness};
 
 /// What a format made of a log.
 pub(super) struct Told {
@@ -20,6 +20,15 @@ pub(super) fn read(entry: &Entry, log: &str, year: i32) -> Told {
     read_files(entry, &[log], year)
 }
 
+/// What a builder makes of `log`, where no row of the registry opens it: sessions in the order of their first lines, and lines that it cannot read.
+pub(super) fn built(mut builder: Box<dyn Builder>, log: &str) -> (Vec<LogSession>, usize) {
+    let mut told = Told::of_nothing();
+    let lines: Vec<&[u8]> = log.lines().map(str::as_bytes).collect();
+    told.take(builder.as_mut(), &lines, &mut (1..));
+    told.finish(builder.as_mut());
+    (told.sessions, told.failed)
+}
+
 /// Reads a log that is in several files.
 pub(super) fn read_files(entry: &Entry, files: &[&str], year: i32) -> Told {
     let files: Vec<Vec<&[u8]>> = files
@@ -31,33 +40,55 @@ pub(super) fn read_files(entry: &Entry, files: &[&str], year: i32) -> Told {
     let mut builder = (entry.open)(LogId(0), &heads[0]);
     let mut told = Told {
         sureness: (entry.probe)(&heads[0]),
-        sessions: Vec::new(),
-        failed: 0,
-        aside: 0,
-        zone: Zone::Assumed,
-        remarks: Vec::new(),
+        ..Told::of_nothing()
     };
     let mut numbers = 1..;
     for (at, head) in heads.iter().enumerate() {
         if at > 0 {
             builder.next_file(head, &mut told.sessions);
         }
-        for (bytes, number) in head.lines.iter().zip(&mut numbers) {
+        told.take(builder.as_mut(), head.lines, &mut numbers);
+    }
+    told.finish(builder.as_mut());
+    told
+}
+
+impl Told {
+    fn of_nothing() -> Self {
+        Self {
+            sureness: Sureness(0),
+            sessions: Vec::new(),
+            failed: 0,
+            aside: 0,
+            zone: Zone::Assumed,
+            remarks: Vec::new(),
+        }
+    }
+
+    fn take(
+        &mut self,
+        builder: &mut dyn Builder,
+        lines: &[&[u8]],
+        numbers: &mut impl Iterator<Item = u64>,
+    ) {
+        for (bytes, number) in lines.iter().zip(numbers) {
             if bytes.is_empty() {
                 continue;
             }
-            match builder.line(Line { number, bytes }, &mut told.sessions) {
-                Parsed::Failed => told.failed += 1,
-                Parsed::Aside(_) => told.aside += 1,
+            match builder.line(Line { number, bytes }, &mut self.sessions) {
+                Parsed::Failed => self.failed += 1,
+                Parsed::Aside(_) => self.aside += 1,
                 Parsed::Event(_) => {}
             }
         }
     }
-    builder.finish(&mut told.sessions);
-    told.sessions.sort_by_key(|session| session.events[0].line);
-    told.zone = builder.zone();
-    told.remarks = builder.remarks();
-    told
+
+    fn finish(&mut self, builder: &mut dyn Builder) {
+        builder.finish(&mut self.sessions);
+        self.sessions.sort_by_key(|session| session.events[0].line);
+        self.zone = builder.zone();
+        self.remarks = builder.remarks();
+    }
 }
 
 /// The commands that a session's lines tell, each with its code.

@@ -1,6 +1,7 @@
 //! Advice on logging, and what formats show.
 
 use bothends::log::advice::ADVICE;
+use bothends::log::registry::{FORMATS, envelopes};
 
 use crate::program::{complained, run, said};
 
@@ -83,6 +84,27 @@ fn formats_tell_what_each_can_show() {
         .unwrap();
     assert_eq!(postfix["client_port"]["shown"], "with setting");
     assert_eq!(postfix["marks"], "line");
+}
+
+/// What is read is told: every format, and all that may be around one.
+#[test]
+fn formats_lists_all_that_is_read() {
+    let text = said(&run(&["formats"]));
+    let json = said(&run(&["formats", "--json"]));
+    let formats = FORMATS.iter().map(|entry| ("format", entry.name));
+    let around = envelopes().map(|around| ("envelope", around.name));
+    let mut listed = 0;
+    for (kind, name) in formats.chain(around) {
+        assert!(
+            text.lines()
+                .any(|line| line.split(' ').next() == Some(name)),
+            "{name}: {text}"
+        );
+        let start = format!("{{\"type\":\"{kind}\",\"name\":\"{name}\",");
+        assert!(json.lines().any(|line| line.starts_with(&start)), "{name}");
+        listed += 1;
+    }
+    assert_eq!(json.lines().count(), listed);
 }
 
 /// What a day would take by a capture is what the server wrote while the capture ran, as much longer as a day is.

@@ -5,10 +5,14 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::super::{MAX_LINE, stamp};
-use super::{Content, Entry, Envelope};
+use super::{Around, Content, Entry, Envelope};
 
 /// Row of the list: `{"log":"…\n","stream":"stdout","time":"…"}`.
 pub(super) const DOCKER: Entry = Entry {
+    about: Around {
+        name: "docker-json",
+        about: "Docker's json-file",
+    },
     fits: |line| docker(line).is_some(),
     open: || {
         Box::new(Container {
@@ -20,6 +24,10 @@ pub(super) const DOCKER: Entry = Entry {
 
 /// Row of the list: `2026-11-24T03:43:40.629303112Z stdout F …`.
 pub(super) const CRI: Entry = Entry {
+    about: Around {
+        name: "cri",
+        about: "logs of containers in Kubernetes (CRI)",
+    },
     fits: |line| cri(line).is_some(),
     open: || {
         Box::new(Container {

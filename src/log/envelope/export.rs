@@ -2,7 +2,14 @@
 
 use memchr::memchr;
 
+use super::Around;
 use super::journal::JournalEntry;
+
+/// What it is, for a person.
+pub(super) const ABOUT: Around = Around {
+    name: "journal-export",
+    about: "systemd's journal by journalctl -o export",
+};
 
 /// Octets of a field that are read; what is longer is no line of a log.
 const MAX_FIELD: u64 = 16 << 20;

@@ -4,10 +4,14 @@ use serde_json::{Map, Value};
 
 use crate::model::LogTime;
 
-use super::{Content, Entry, Envelope};
+use super::{Around, Content, Entry, Envelope};
 
 /// Row of the list.
 pub(super) const ENTRY: Entry = Entry {
+    about: Around {
+        name: "journal-json",
+        about: "systemd's journal by journalctl -o json",
+    },
     fits: |line| {
         line.starts_with(b"{")
             && line

@@ -16,9 +16,25 @@ pub(super) use stack::{Stack, Unwrapped};
 
 /// A row of the list of envelopes.
 struct Entry {
+    about: Around,
     /// Whether a line seems to be in this envelope.
     fits: fn(&[u8]) -> bool,
     open: fn() -> Box<dyn Envelope>,
+}
+
+/// What may be around the lines of a log, for a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Around {
+    /// Name, in one word.
+    pub name: &'static str,
+    /// What it is, in a few words.
+    pub about: &'static str,
+}
+
+/// All that is taken off lines.
+pub(super) fn all() -> impl Iterator<Item = Around> {
+    let rows = ENVELOPES.iter().map(|entry| entry.about);
+    rows.chain([export::ABOUT])
 }
 
 /// What is in an envelope.

@@ -4,16 +4,24 @@ use crate::model::as_text;
 
 use super::super::stamp;
 use super::super::syslog::Syslog;
-use super::{Content, Entry, Envelope};
+use super::{Around, Content, Entry, Envelope};
 
 /// Row of the list: `mail-1  | …` of `docker compose logs`, `[pod/mail-0/postfix] …` of `kubectl logs --prefix`.
 pub(super) const NAMED: Entry = Entry {
+    about: Around {
+        name: "container-names",
+        about: "names in front of lines, by docker compose logs and kubectl logs --prefix",
+    },
     fits: |line| behind_name(line).is_some(),
     open: || Box::new(Prefixed(behind_name)),
 };
 
 /// Row of the list: `2026-11-24T03:43:40.629303112Z …` of `docker logs --timestamps`, where what follows has a time of its own.
 pub(super) const STAMPED: Entry = Entry {
+    about: Around {
+        name: "container-stamps",
+        about: "stamps in front of lines, by docker logs --timestamps",
+    },
     fits: |line| behind_stamp(line).is_some(),
     open: || Box::new(Prefixed(behind_stamp)),
 };

@@ -3,10 +3,14 @@
 use crate::model::as_text;
 
 use super::super::syslog::Syslog;
-use super::{Content, Entry, Envelope};
+use super::{Around, Content, Entry, Envelope};
 
 /// Row of the list.
 pub(super) const ENTRY: Entry = Entry {
+    about: Around {
+        name: "syslog",
+        about: "syslog in all its forms (RFC 3164, RFC 5424, files of rsyslog, syslogd and journalctl)",
+    },
     fits: |line| Syslog::new(2000).open(&as_text(line)).is_some(),
     // The year is of no use here.
     open: || Box::new(Wrapped(Syslog::new(2000))),

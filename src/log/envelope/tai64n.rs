@@ -6,10 +6,14 @@
 
 use crate::model::LogTime;
 
-use super::{Content, Entry, Envelope};
+use super::{Around, Content, Entry, Envelope};
 
 /// Row of the list.
 pub(super) const ENTRY: Entry = Entry {
+    about: Around {
+        name: "tai64n",
+        about: "TAI64N labels of multilog and svlogd",
+    },
     fits: |line| read(line).is_some(),
     open: || Box::new(Tai64n),
 };

@@ -86,8 +86,9 @@ impl Builder for IisFixed {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::testing;
     use super::*;
-    use crate::model::{Ending, LogId, Span};
+    use crate::model::{Ending, Span};
 
     const LOG: &str = "\
 203.0.113.77, gw.example, 10/8/2006, 23:00:15, SMTPSVC1, MAIL01, 198.51.100.25, 0, 22, 43, 250, 0, HELO, -, +gw.example,
@@ -103,21 +104,9 @@ nothing of the kind
 
     #[test]
     fn rows_are_those_of_the_other_formats() {
-        let lines: Vec<&[u8]> = LOG.lines().map(str::as_bytes).collect();
-        let head = Head {
-            lines: &lines,
-            year: 2006,
-        };
-        assert!(probe(&head) > Sureness(700));
-        let mut fixed = IisFixed(Services::new(COLUMNS, LogId(0), &head));
-        let mut out = Vec::new();
-        let mut failed = 0;
-        for (bytes, number) in lines.iter().zip(1..) {
-            let parsed = fixed.line(Line { number, bytes }, &mut out);
-            failed += usize::from(parsed == Parsed::Failed);
-        }
-        fixed.finish(&mut out);
-        out.sort_by_key(|session| session.events[0].line);
+        let told = testing::read(&ENTRY, LOG, 2006);
+        assert!(told.sureness > Sureness(700));
+        let (out, failed) = (told.sessions, told.failed);
         assert_eq!((out.len(), failed), (3, 3));
         assert_eq!(out[0].events.len(), 3);
         assert_eq!(out[0].duration, Some(Span::millis(6219)));

@@ -131,6 +131,7 @@ pub(super) fn port(row: &Row<'_, '_>, field: &str) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::testing;
     use super::*;
     use crate::model::CommandRef;
 
@@ -146,19 +147,8 @@ mod tests {
 ";
 
     fn read(log: &str) -> (Vec<LogSession>, usize) {
-        let mut iis = IisHttp {
-            id: LogId(0),
-            w3c: W3c::default(),
-        };
-        let mut out = Vec::new();
-        let mut failed = 0;
-        for (line, number) in log.lines().zip(1..) {
-            let bytes = line.as_bytes();
-            let parsed = iis.line(Line { number, bytes }, &mut out);
-            failed += usize::from(parsed == Parsed::Failed);
-        }
-        iis.finish(&mut out);
-        (out, failed)
+        let told = testing::read(&ENTRY, log, 2024);
+        (told.sessions, told.failed)
     }
 
     fn command(session: &LogSession) -> CommandRef<'_> {

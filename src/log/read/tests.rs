@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::registry::FORMATS;
+use super::super::registry::{FORMATS, envelopes};
 use super::*;
 
 const POSTFIX: &str = "Nov 24 03:29:09 mail postfix/smtpd[7]: connect from unknown[192.0.2.10]\nrubbish\nNov 24 03:29:10 mail postfix/smtpd[7]: disconnect from unknown[192.0.2.10] quit=1 commands=1\n";
@@ -49,27 +49,55 @@ fn the_same_lines_in_every_envelope() {
         )
     };
     let (half, rest) = clf.split_at(30);
-    for line in [
-        clf.to_owned(),
-        format!("<190>Nov 24 03:49:17 web nginx: {clf}"),
-        format!("<190>1 2026-11-24T03:49:17Z web nginx 7 - - {clf}"),
-        format!("2026-11-24T03:49:17.1Z web nginx[7]: {clf}"),
-        format!("@400000006a23d9c825826e68 {clf}"),
-        format!("2026-11-24T03:43:40.629303112Z stdout F {clf}"),
-        format!(
-            "2026-11-24T03:43:40.6Z stdout P {half}\n2026-11-24T03:43:40.6Z stderr F hello\n2026-11-24T03:43:40.7Z stdout F {rest}"
+    let samples = [
+        ("", clf.to_owned()),
+        ("syslog", format!("<190>Nov 24 03:49:17 web nginx: {clf}")),
+        (
+            "syslog",
+            format!("<190>1 2026-11-24T03:49:17Z web nginx 7 - - {clf}"),
         ),
-        format!(
-            "{{\"log\":\"{json}\\n\",\"stream\":\"stdout\",\"time\":\"2026-11-24T03:49:17.7Z\"}}"
+        (
+            "syslog",
+            format!("2026-11-24T03:49:17.1Z web nginx[7]: {clf}"),
         ),
-        journal(&json),
-        format!(
-            "__CURSOR=x\n__REALTIME_TIMESTAMP=1795491820629511\nSYSLOG_IDENTIFIER=nginx\nMESSAGE={clf}\n"
+        ("tai64n", format!("@400000006a23d9c825826e68 {clf}")),
+        ("container-names", format!("web-1  | {clf}")),
+        (
+            "container-stamps",
+            format!("2026-11-24T03:43:40.629303112Z {clf}"),
         ),
-    ] {
+        (
+            "cri",
+            format!("2026-11-24T03:43:40.629303112Z stdout F {clf}"),
+        ),
+        (
+            "cri",
+            format!(
+                "2026-11-24T03:43:40.6Z stdout P {half}\n2026-11-24T03:43:40.6Z stderr F hello\n2026-11-24T03:43:40.7Z stdout F {rest}"
+            ),
+        ),
+        (
+            "docker-json",
+            format!(
+                "{{\"log\":\"{json}\\n\",\"stream\":\"stdout\",\"time\":\"2026-11-24T03:49:17.7Z\"}}"
+            ),
+        ),
+        ("journal-json", journal(&json)),
+        (
+            "journal-export",
+            format!(
+                "__CURSOR=x\n__REALTIME_TIMESTAMP=1795491820629511\nSYSLOG_IDENTIFIER=nginx\nMESSAGE={clf}\n"
+            ),
+        ),
+    ];
+    for (_, line) in &samples {
         let (source, sessions) = told(format!("{line}\n{line}\n").as_bytes());
         assert_eq!((source.format, sessions.len()), ("clf", 2), "{line}");
         assert_eq!(sessions[0].peer, "192.0.2.10".parse().ok(), "{line}");
+    }
+    for around in envelopes() {
+        let is_there = samples.iter().any(|(name, _)| *name == around.name);
+        assert!(is_there, "no sample of {}", around.name);
     }
 }
 

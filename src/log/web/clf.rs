@@ -205,23 +205,12 @@ fn client(who: &str) -> Option<(Option<IpAddr>, Option<&str>)> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::super::testing;
     use super::*;
 
     fn read(log: &str) -> (Vec<LogSession>, usize, Zone) {
-        let lines: Vec<&[u8]> = log.lines().map(str::as_bytes).collect();
-        let head = Head {
-            lines: &lines,
-            year: 2026,
-        };
-        let mut clf = Clf::new(LogId(0), &head);
-        let mut out = Vec::new();
-        let mut failed = 0;
-        for (bytes, number) in lines.iter().zip(1..) {
-            let parsed = clf.line(Line { number, bytes }, &mut out);
-            failed += usize::from(parsed == Parsed::Failed);
-        }
-        clf.finish(&mut out);
-        (out, failed, clf.zone())
+        let told = testing::read(&ENTRY, log, 2026);
+        (told.sessions, told.failed, told.zone)
     }
 
     fn request(session: &LogSession) -> (&str, Option<&str>) {

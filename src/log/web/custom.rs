@@ -104,6 +104,7 @@ impl Builder for Reader {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::super::testing::built;
     use super::*;
     use crate::model::{CommandRef, Encryption, TlsVersion};
 
@@ -111,17 +112,7 @@ mod tests {
     const APACHE: &str = r#"%a:%{remote}p %A:%{local}p %{%Y-%m-%dT%H:%M:%S}t.%{usec_frac}t%{%z}t %{begin:usec}t %D %T %k %X %L %P %{tid}P %>s %I %O %S %B \"%r\" \"%{User-Agent}i\""#;
 
     fn read(format: &str, log: &str) -> (Vec<LogSession>, usize) {
-        let mut reader = Custom::parse(format).unwrap().open(LogId(0));
-        let mut out = Vec::new();
-        let mut failed = 0;
-        for (line, number) in log.lines().zip(1..) {
-            let bytes = line.as_bytes();
-            let parsed = reader.line(Line { number, bytes }, &mut out);
-            failed += usize::from(parsed == Parsed::Failed);
-        }
-        reader.finish(&mut out);
-        out.sort_by_key(|session| session.events[0].line);
-        (out, failed)
+        built(Custom::parse(format).unwrap().open(LogId(0)), log)
     }
 
     fn command(session: &LogSession, at: usize) -> CommandRef<'_> {

@@ -1,3 +1,4 @@
+use super::super::super::testing;
 use super::*;
 use crate::model::{Ending, Extent};
 
@@ -14,21 +15,8 @@ Nov 24 03:43:41 imap-login: Info: Login: user=<bob>, method=PLAIN, rip=192.0.2, 
 ";
 
 fn read(log: &str) -> (Vec<LogSession>, usize, Zone) {
-    let lines: Vec<&[u8]> = log.lines().map(str::as_bytes).collect();
-    let head = Head {
-        lines: &lines,
-        year: 2026,
-    };
-    let mut dovecot = Dovecot::new(LogId(0), &head);
-    let mut out = Vec::new();
-    let mut failed = 0;
-    for (bytes, number) in lines.iter().zip(1..) {
-        let parsed = dovecot.line(Line { number, bytes }, &mut out);
-        failed += usize::from(parsed == Parsed::Failed);
-    }
-    dovecot.finish(&mut out);
-    out.sort_by_key(|session| session.events[0].line);
-    (out, failed, dovecot.zone())
+    let told = testing::read(&ENTRY, log, 2026);
+    (told.sessions, told.failed, told.zone)
 }
 
 fn numbers(session: &LogSession) -> Vec<u64> {

@@ -1,3 +1,4 @@
+use super::super::super::testing;
 use super::*;
 use crate::model::{Encryption, Ending, LogEvent, TlsVersion};
 
@@ -32,20 +33,8 @@ nothing of the kind
 ";
 
 fn read(log: &str) -> (Vec<LogSession>, usize) {
-    let lines: Vec<&[u8]> = log.lines().map(str::as_bytes).collect();
-    let head = Head {
-        lines: &lines,
-        year: 2023,
-    };
-    let mut exchange = Exchange::new(LogId(0), &head);
-    let mut out = Vec::new();
-    let mut failed = 0;
-    for (bytes, number) in lines.iter().zip(1..) {
-        let parsed = exchange.line(Line { number, bytes }, &mut out);
-        failed += usize::from(parsed == Parsed::Failed);
-    }
-    exchange.finish(&mut out);
-    (out, failed)
+    let told = testing::read(&ENTRY, log, 2023);
+    (told.sessions, told.failed)
 }
 
 fn commands(session: &LogSession) -> Vec<(&str, Option<&str>)> {

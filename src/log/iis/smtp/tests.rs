@@ -1,3 +1,4 @@
+use super::super::super::testing;
 use super::*;
 use crate::model::{Ending, LogEvent};
 
@@ -20,16 +21,8 @@ nothing of the kind
 ";
 
 fn read(log: &str) -> (Vec<LogSession>, usize) {
-    let mut iis = IisSmtp::new(LogId(0));
-    let mut out = Vec::new();
-    let mut failed = 0;
-    for (line, number) in log.lines().zip(1..) {
-        let bytes = line.as_bytes();
-        let parsed = iis.line(Line { number, bytes }, &mut out);
-        failed += usize::from(parsed == Parsed::Failed);
-    }
-    iis.finish(&mut out);
-    (out, failed)
+    let told = testing::read(&ENTRY, log, 2006);
+    (told.sessions, told.failed)
 }
 
 #[test]
@@ -47,13 +40,13 @@ fn rows_of_interleaved_clients_are_told_apart() {
     );
     assert!(commands[3].is_body());
     assert_eq!(commands[4].code, None);
-    assert_eq!(sessions[1].ending, Ending::Lost);
+    assert_eq!(sessions[2].ending, Ending::Lost);
 }
 
 #[test]
 fn secrets_are_masked() {
     let (sessions, _) = read(LOG);
-    let auth = format!("{:?}", sessions[2]);
+    let auth = format!("{:?}", sessions[1]);
     assert!(
         auth.contains("AUTH PLAIN ***") && !auth.contains("AGFubg"),
         "{auth}"
