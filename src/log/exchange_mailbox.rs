@@ -265,7 +265,7 @@ nothing of the kind
     fn rows_go_to_the_session_of_their_id() {
         let (sessions, failed) = read(IMAP);
         assert_eq!((sessions.len(), failed), (2, 3));
-        let (carol, bob) = (&sessions[0], &sessions[1]);
+        let (bob, carol) = (&sessions[0], &sessions[1]);
         assert_eq!((bob.peer_port, bob.local_port), (Some(22162), Some(993)));
         assert_eq!((bob.ending, carol.ending), (Ending::Quit, Ending::Unknown));
         assert_eq!(bob.names, ["bob@example.com", "bob"]);

@@ -272,14 +272,14 @@ pc.example.net - - [24/Nov/2026:03:50:26 +0100] "\x16\x03\x01garbage" 400 157 "-
         };
         assert_eq!(
             ports(&[line("36662"), line("1024")].concat()),
-            [Some(1024), Some(36662)]
+            [Some(36662), Some(1024)]
         );
         let (sessions, ..) = read(&[line("36662"), line("1024"), line("36662")].concat());
         let lines: Vec<usize> = sessions
             .iter()
             .map(|session| session.events.len())
             .collect();
-        assert_eq!(lines, [1, 2], "lines of one port are one connection");
+        assert_eq!(lines, [2, 1], "lines of one port are one connection");
         assert_eq!(ports(&[line("36662"), line("12")].concat()), [None, None]);
         assert_eq!(ports(&[line("36662"), line("0.5")].concat()), [None, None]);
     }
