@@ -5,13 +5,13 @@
 mod capture;
 mod flow;
 mod link;
+mod log;
 mod tcp;
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use bothends::flow::StreamEvent;
-use bothends::log::{Chosen, Era, How, Opening, registry::FORMATS};
-use bothends::model::{LogId, LogSource, Nanos, PacketNo, Proto, Side, Threads};
+use bothends::model::{Nanos, PacketNo, Proto, Side};
 use bothends::protocol::dns::DnsDialogue;
 use bothends::protocol::registry::PROTOCOLS;
 use bothends::protocol::tls::Secrets;
@@ -20,6 +20,7 @@ use bothends::protocol::{self, Dialogue, Driver, Step};
 pub(crate) use capture::{capture, netmon, pcap, pcapng};
 pub(crate) use flow::flow;
 pub(crate) use link::link;
+pub(crate) use log::{log, log_format};
 pub(crate) use tcp::tcp;
 
 /// Two bytes of port, then pieces of a dialogue (see [`Pieces`]).
@@ -157,53 +158,4 @@ impl<'a> Iterator for Pieces<'a> {
             },
         })
     }
-}
-
-/// A byte that names the format, then a log. The last byte leaves the format to be found, which takes all of them and is slow.
-pub(crate) fn log(data: &[u8]) {
-    let Some((&format, bytes)) = data.split_first() else {
-        return;
-    };
-    let named = FORMATS.get(usize::from(format) % FORMATS.len());
-    let named = named.filter(|_| format != u8::MAX).map(Chosen::Known);
-    let how = How {
-        format: named.as_ref(),
-        era: Era::Year(2026),
-        ..How::default()
-    };
-    let Ok(openings) = Opening::of(bytes, how) else {
-        return;
-    };
-    let Some(opening) = openings.first() else {
-        return;
-    };
-    let mut reader = opening.reader(LogId(0), "log", bytes);
-    reader.whole(bytes, Threads::default(), &mut |_| {});
-    let (source, sessions) = reader.finish();
-    assert!(source.events <= source.lines);
-    // A line belongs to one session, and may tell of more than one event in it.
-    let mut lines = 0;
-    for session in &sessions {
-        let mut of: Vec<_> = session.events.iter().map(|event| event.line).collect();
-        of.dedup();
-        lines += of.len();
-    }
-    assert!(u64::try_from(lines).unwrap_or(u64::MAX) <= source.lines);
-    in_pieces(bytes, opening, &source, sessions.len());
-}
-
-/// However a log is cut, it says the same. (An export of the journal is read as a whole only.)
-fn in_pieces(bytes: &[u8], opening: &Opening, whole: &LogSource, sessions: usize) {
-    if bytes.starts_with(b"__CURSOR=") || bytes.starts_with(b"__REALTIME_TIMESTAMP=") {
-        return;
-    }
-    let mut reader = opening.reader(LogId(0), "log", bytes);
-    for piece in bytes.chunks(7) {
-        reader.take(piece);
-    }
-    let (source, found) = reader.finish();
-    assert_eq!(
-        (source.lines, source.events, source.unparsed, found.len()),
-        (whole.lines, whole.events, whole.unparsed, sessions)
-    );
 }

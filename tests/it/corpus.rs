@@ -12,12 +12,13 @@ type Target = fn(&[u8]);
 
 #[test]
 fn every_seed_and_every_cut_of_it_passes() {
-    let targets: [(&str, Target); 11] = [
+    let targets: [(&str, Target); 12] = [
         ("capture", bodies::capture),
         ("datagrams", bodies::datagrams),
         ("flow", bodies::flow),
         ("link", bodies::link),
         ("log", bodies::log),
+        ("log_format", bodies::log_format),
         ("netmon", bodies::netmon),
         ("pcap", bodies::pcap),
         ("pcapng", bodies::pcapng),

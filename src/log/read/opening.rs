@@ -8,6 +8,7 @@ use crate::model::{LogId, LogSource, Shows};
 
 use super::super::envelope::{Stack, as_lines};
 use super::super::registry::{FORMATS, is_guess};
+use super::super::web::guess::guessed;
 use super::super::{Builder, Entry, Head, MAX_LINE, OwnFormat, Sureness};
 use super::lines::{Found, LineEnd, Splitter};
 use super::tally::excerpt;
@@ -130,11 +131,14 @@ impl Opening {
             return Ok(vec![opening(named(chosen, &begin, year), &begin)]);
         }
         let everywhere = Arc::new(everywhere(bytes, &begin, how.encoding));
-        let (best, lines) = fit(&begin, how.own, year)
-            .map(|best| (best, &begin))
-            .or_else(|| Some((fit(&everywhere, how.own, year)?, &everywhere)))
-            .or_else(|| Some((guess(&begin, year)?, &begin)))
-            .or_else(|| Some((guess(&everywhere, year)?, &everywhere)))
+        // A short log has no more lines than its first.
+        let samples = [Some(&begin), Some(&everywhere).filter(|all| **all != begin)];
+        let of_each = |look: &dyn Fn(&[Vec<u8>]) -> Option<Fit>| {
+            let mut samples = samples.iter().flatten();
+            samples.find_map(|&lines| Some((look(lines)?, lines)))
+        };
+        let (best, lines) = of_each(&|lines| fit(lines, how.own, year))
+            .or_else(|| of_each(&|lines| guess(lines, year)))
             .ok_or(LogError::Unknown { first })?;
         let further = further(&best, &everywhere, year);
         let mut openings = vec![opening(best, lines)];
@@ -192,12 +196,11 @@ fn fit(lines: &[Vec<u8>], own: &[OwnFormat], year: i32) -> Option<Fit> {
     Some((chosen, sureness, depth))
 }
 
-/// What the lines themselves tell of a format that is not known.
+/// What the lines themselves tell of a format that is not known, where none that is known fits.
 fn guess(lines: &[Vec<u8>], year: i32) -> Option<Fit> {
     let entry = FORMATS.iter().find(|entry| is_guess(entry))?;
-    let enough = |head: &Head<'_>| {
-        Some((entry.probe)(head)).filter(|sureness| *sureness >= Sureness::ENOUGH)
-    };
+    let enough =
+        |head: &Head<'_>| Some(guessed(head)).filter(|sureness| *sureness >= Sureness::ENOUGH);
     let (sureness, depth) = in_envelopes(lines, year, enough)?;
     Some((Chosen::Known(entry), sureness, depth))
 }

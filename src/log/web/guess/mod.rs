@@ -54,7 +54,15 @@ const NO_GUESS: &str = "what its fields are cannot be told from its lines: no ti
                         give the format: --log-format 'NAME=FORMAT' -l NAME:LOG";
 
 fn probe(head: &Head<'_>) -> Sureness {
-    let Some(guess) = Guess::of(head).filter(|_| !is_known(head)) else {
+    if is_known(head) {
+        return Sureness(0);
+    }
+    guessed(head)
+}
+
+/// How surely lines of no known format are an access log.
+pub(in crate::log) fn guessed(head: &Head<'_>) -> Sureness {
+    let Some(guess) = Guess::of(head) else {
         return Sureness(0);
     };
     let share = u32::from(guess.format.probe(head).0) * AT_MOST / 1000;
