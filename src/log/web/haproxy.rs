@@ -1,4 +1,5 @@
-//! HAProxy: lines of `option httplog` and `option tcplog`, in a syslog envelope or alone.
+//! HAProxy: lines of `option httplog` and `option tcplog`, of connections that came to nothing, and of proxies with no such option, in a syslog
+//! envelope or alone.
 //!
 //! The stamp in brackets is of the request's first octet, or of the connection's accept; the last timer leads to the end. The octets of
 //! HTTP are counted in HAProxy's own form of a message and compared with nothing.
@@ -6,11 +7,13 @@
 use std::net::IpAddr;
 
 use crate::model::{
-    ClockStep, Encryption, LogId, LogSession, Marks, Proto, Shown, Shows, Span, Stamp, Zone,
+    ClockStep, Encryption, Event, LogId, LogSession, Marks, Proto, Shown, Shows, Span, Stamp, Zone,
     as_text, from_wire,
 };
 
-use super::super::{Builder, Due, Entry, Head, Line, Parsed, Sureness, stamp};
+use super::super::stamp::{self, Stamped};
+use super::super::syslog::Syslog;
+use super::super::{Builder, Due, Entry, Head, Line, Parsed, Sureness};
 use super::{Connections, Request, asked};
 
 /// Row of the registry.
@@ -26,29 +29,35 @@ pub(in crate::log) const ENTRY: Entry = Entry {
         ..Shows::NOTHING
     },
     probe,
-    open: |id, _| {
+    open: |id, head| {
         Box::new(HaProxy {
             id,
+            syslog: Syslog::new(head.year),
             connections: Connections::new(id),
         })
     },
 };
 
 fn probe(head: &Head<'_>) -> Sureness {
-    head.share(|line| Row::read(&as_text(line)).is_some())
+    head.share(|line| {
+        let text = as_text(line);
+        Row::read(&text).is_some() || Refused::read(&text).is_some() || connected(&text).is_some()
+    })
 }
 
 /// One file.
 struct HaProxy {
     id: LogId,
+    /// For lines that have no time of their own.
+    syslog: Syslog,
     connections: Connections,
 }
 
 /// A line taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Row<'a> {
-    peer: IpAddr,
-    port: u16,
+    /// None of a socket of this machine's own.
+    peer: Option<(IpAddr, u16)>,
     begin: Stamp,
     encryption: Encryption,
     /// In milliseconds; less than nothing where a phase was not reached.
@@ -62,9 +71,7 @@ struct Row<'a> {
 
 impl<'a> Row<'a> {
     fn read(line: &'a str) -> Option<Self> {
-        let (before, rest) = line.split_once(" [")?;
-        let (address, port) = before.rsplit(' ').next()?.rsplit_once(':')?;
-        let stamped = stamp::common(rest)?;
+        let (peer, stamped) = accepted(line)?;
         let (fields, request) = match stamped.rest.split_once(" \"") {
             Some((fields, request)) => (fields, request.split('"').next()),
             None => (stamped.rest, None),
@@ -82,8 +89,7 @@ impl<'a> Row<'a> {
         let octets = fields.next()?.trim_start_matches('+').parse().ok();
         let mut fields = fields.skip(if timers.len() == 5 { 2 } else { 0 });
         Some(Self {
-            peer: address.parse().ok()?,
-            port: port.parse().ok()?,
+            peer,
             begin: stamped.stamp,
             encryption: if frontend.ends_with('~') {
                 Encryption::Implicit
@@ -132,8 +138,8 @@ impl<'a> Row<'a> {
             } else {
                 Proto::UNKNOWN
             },
-            peer: Some(self.peer),
-            peer_port: Some(self.port),
+            peer: self.peer.map(|(ip, _)| ip),
+            peer_port: self.peer.map(|(_, port)| port),
             // Behind a plain frontend in TCP mode there may be any kind of TLS.
             encryption: (self.is_http() || self.encryption == Encryption::Implicit)
                 .then_some(self.encryption),
@@ -141,6 +147,52 @@ impl<'a> Row<'a> {
             ..Request::new(self.end(), what)
         }
     }
+}
+
+/// Whose connection was accepted, and when, with what follows: `192.0.2.10:51059 [24/Nov/2026:03:50:25.868`.
+fn accepted(line: &str) -> Option<(Option<(IpAddr, u16)>, Stamped<'_>)> {
+    let (before, rest) = line.split_once(" [")?;
+    let (address, port) = before.rsplit(' ').next()?.rsplit_once(':')?;
+    let port = port.parse().ok()?;
+    let peer = match address {
+        "unix" => None,
+        address => Some((address.parse().ok()?, port)),
+    };
+    Some((peer, stamp::common(rest)?))
+}
+
+/// A connection that came to nothing (`error-log-format`): `192.0.2.10:51059 [24/Nov/2026:03:50:25.868] www/1: SSL handshake failure`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Refused<'a> {
+    peer: Option<(IpAddr, u16)>,
+    begin: Stamp,
+    why: &'a str,
+}
+
+impl<'a> Refused<'a> {
+    fn read(line: &'a str) -> Option<Self> {
+        let (peer, stamped) = accepted(line)?;
+        let (listener, why) = stamped.rest.strip_prefix("] ")?.split_once(": ")?;
+        let is_listener = listener.contains('/') && !listener.contains(' ');
+        is_listener.then_some(Self {
+            peer,
+            begin: stamped.stamp,
+            why,
+        })
+    }
+}
+
+/// The two ends of `Connect from 192.0.2.10:51059 to 198.51.100.80:80 (www/HTTP)`, and whether HTTP is spoken.
+fn connected(text: &str) -> Option<((IpAddr, u16), (IpAddr, u16), bool)> {
+    let (_, ends) = text.split_once("Connect from ")?;
+    let (client, rest) = ends.split_once(" to ")?;
+    let (server, proxy) = rest.split_once(" (")?;
+    let end = |text: &str| {
+        let (address, port) = text.rsplit_once(':')?;
+        Some((address.parse().ok()?, port.parse().ok()?))
+    };
+    let (_, mode) = proxy.strip_suffix(')')?.rsplit_once('/')?;
+    Some((end(client)?, end(server)?, mode == "HTTP"))
 }
 
 /// A timer; `+` stands before one that was not over when the line was written.
@@ -196,23 +248,75 @@ pub(super) fn unescaped(text: &str) -> String {
     from_wire(&octets)
 }
 
+impl HaProxy {
+    /// A line that tells no request and no connection with its end.
+    fn other(&mut self, line: Line<'_>, text: &str, out: &mut Vec<LogSession>) -> Parsed {
+        let opened = |stamp| Request {
+            proto: Proto::UNKNOWN,
+            ..Request::new(stamp, Event::Open)
+        };
+        if let Some(Refused { peer, begin, why }) = Refused::read(text) {
+            let request = Request {
+                peer: peer.map(|(ip, _)| ip),
+                peer_port: peer.map(|(_, port)| port),
+                note: Some(why.to_owned()),
+                ..opened(begin)
+            };
+            return self.told(line, request, out);
+        }
+        let envelope = self.syslog.open(text);
+        if let Some((client, server, is_http)) = connected(text)
+            && let Some(envelope) = envelope
+        {
+            // Its other lines have local times.
+            let at = envelope.stamp.at + envelope.zone.unwrap_or_default();
+            let request = Request {
+                proto: if is_http {
+                    Proto("http")
+                } else {
+                    Proto::UNKNOWN
+                },
+                peer: Some(client.0),
+                peer_port: Some(client.1),
+                local: Some(server.0),
+                local_port: Some(server.1),
+                ..opened(Stamp {
+                    at,
+                    ..envelope.stamp
+                })
+            };
+            return self.told(line, request, out);
+        }
+        // Starts, stops and health checks of its servers.
+        match text.split_once(" haproxy[") {
+            Some(_) if accepted(text).is_none() => Parsed::Aside(None),
+            _ => Parsed::Failed,
+        }
+    }
+
+    fn told(&mut self, line: Line<'_>, request: Request, out: &mut Vec<LogSession>) -> Parsed {
+        let stamp = request.stamp;
+        // What has no address is no connection over a wire.
+        if request.peer.is_none() {
+            return Parsed::Aside(Some(stamp));
+        }
+        self.connections.take(line, request, out);
+        Parsed::Event(stamp)
+    }
+}
+
 impl Builder for HaProxy {
     fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
         let text = as_text(line.bytes);
         let Some(row) = Row::read(&text) else {
-            // Starts, stops and health checks of its servers.
-            return match text.split_once(" haproxy[") {
-                Some((_, rest)) if !rest.contains(" [") => Parsed::Aside(None),
-                _ => Parsed::Failed,
-            };
+            return self.other(line, &text, out);
         };
         let request = row.told();
-        let stamp = request.stamp;
-        if row.is_http() {
-            self.connections.take(line, request, out);
-        } else {
-            out.push(request.connection(self.id, line, row.begin));
+        if row.is_http() || row.peer.is_none() {
+            return self.told(line, request, out);
         }
+        let stamp = request.stamp;
+        out.push(request.connection(self.id, line, row.begin));
         Parsed::Event(stamp)
     }
 
@@ -230,51 +334,4 @@ impl Builder for HaProxy {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::super::testing::read;
-    use super::*;
-    use crate::model::Event;
-
-    const LOG: &str = r#"<134>Nov 24 03:50:25 haproxy[14973]: 192.0.2.10:51059 [24/Nov/2026:03:50:25.868] www web/s1 3/0/1/40/44 200 211 - - ---- 1/1/0/0/0 0/0 {www.example.com} "GET /index.html?pass=p HTTP/1.1"
-<134>Nov 24 03:50:25 haproxy[14973]: 203.0.113.77:45939 [24/Nov/2026:03:50:25.874] www~ www/<NOSRV> -1/-1/-1/-1/0 400 0 - - PR-- 2/1/0/0/0 0/0 "<BADREQ>"
-Nov 24 03:50:25 lb haproxy[14973]: 192.0.2.10:51059 [24/Nov/2026:03:50:25.869] www web/s1 0/0/0/0/+7 404 +283 - - CD-- 1/1/0/0/0 0/0 {www.example.com} "GET /a#22b HTTP/1.1"
-2001:db8::31:45461 [24/Nov/2026:03:50:25.870] tcpin webtcp/s1 1/0/204 41435 cD 1/1/0/0/0 0/0
-Nov 24 03:50:25 lb haproxy[14973]: Server web/s1 is DOWN
-192.0.2.10:51059 [24/Nov/2026:03:50:25.868] www web/s1 0/0/0 x
-192.0.2.10:51059 [24/Nov/2026:03:50
-rubbish
-"#;
-
-    #[test]
-    fn requests_and_connections_with_their_ends() {
-        let told = read(&ENTRY, LOG, 2026);
-        assert_eq!((told.sessions.len(), told.failed, told.aside), (3, 3, 1));
-        let [web, bad, tcp] = told.sessions.as_slice() else {
-            panic!("{:?}", told.sessions);
-        };
-        assert_eq!(web.events.len(), 3, "two requests and an abort");
-        let stamp = web.events[0].stamp;
-        assert_eq!(stamp.at.to_rfc3339(), "2026-11-24T03:50:25.912000000Z");
-        assert_eq!(stamp.resolution, Span::millis(2));
-        let get = web.events[0].command().unwrap();
-        assert_eq!(get.request, "GET /index.html?pass=*** HTTP/1.1");
-        assert_eq!(
-            (get.taken, get.response_bytes),
-            (Some(Span::millis(41)), None)
-        );
-        assert_eq!(
-            web.events[2].what,
-            Event::Note("the client aborted in the data (CD--)".into())
-        );
-        assert_eq!(bad.encryption, Some(Encryption::Implicit));
-        assert_eq!((tcp.proto, tcp.encryption), (Proto::UNKNOWN, None));
-        assert_eq!(tcp.duration, Some(Span::millis(204)));
-        assert_eq!(
-            tcp.events[1].what,
-            Event::Note(
-                "41435 octets to the client; the client was silent too long in the data (cD)"
-                    .into()
-            )
-        );
-    }
-}
+mod tests;
