@@ -72,9 +72,18 @@ impl Yearless {
 
 /// `2026-11-24T03:43:40.629303+01:00`, also with a blank for the T and without a zone.
 pub(super) fn iso(text: &str) -> Option<Stamped<'_>> {
+    year_first(text, '-')
+}
+
+/// `2026/11/24 03:43:40.629`, as nginx and the programs in Go write it, also with a zone.
+pub(super) fn slashed(text: &str) -> Option<Stamped<'_>> {
+    year_first(text, '/')
+}
+
+fn year_first(text: &str, between: char) -> Option<Stamped<'_>> {
     let (year, rest) = number(text, 4..=4)?;
-    let (month, rest) = number(rest.strip_prefix('-')?, 2..=2)?;
-    let (day, rest) = number(rest.strip_prefix('-')?, 2..=2)?;
+    let (month, rest) = number(rest.strip_prefix(between)?, 2..=2)?;
+    let (day, rest) = number(rest.strip_prefix(between)?, 2..=2)?;
     let (clock, resolution, rest) = clock(rest.strip_prefix(['T', ' '])?)?;
     let at = date(i32::try_from(year).ok()?, month, day)? + clock;
     let (zone, rest) = match zone(rest) {

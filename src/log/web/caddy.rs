@@ -3,10 +3,11 @@
 use serde_json::Value;
 
 use crate::model::{
-    ClockStep, Encryption, LogTime, LoggedTls, Marks, Shown, Shows, Span, Stamp, TlsVersion,
+    ClockStep, Encryption, LogTime, LoggedTls, Marks, Shown, Shows, Span, Stamp, TlsVersion, Zone,
 };
 
-use super::super::Entry;
+use super::super::stamp::{self, Stamped};
+use super::super::{Entry, Head};
 use super::json::{self, JsonLines, Object};
 use super::{Request, command};
 
@@ -26,12 +27,19 @@ pub(in crate::log) const ENTRY: Entry = Entry {
         ..Shows::NOTHING
     },
     probe: |head| json::share(head, request),
-    open: |id, _| JsonLines::open(id, request),
+    open: |id, head| JsonLines::open(id, request, zone(head)),
 };
 
 fn request(line: &Object) -> Option<Request> {
     let status = line.number("status")?;
-    let stamp = stamp(line)?;
+    // What failed in a request is told beside the line of the request itself.
+    if line
+        .text("logger")
+        .is_some_and(|logger| logger.starts_with("http.log.error"))
+    {
+        return None;
+    }
+    let stamp = written(line)?;
     let mut what = command(
         &line.text("request/method")?,
         &line.text("request/uri")?,
@@ -69,12 +77,32 @@ fn request(line: &Object) -> Option<Request> {
     })
 }
 
-/// Seconds since 1970, milliseconds or nanoseconds (`time_format`), which the logger's binary fraction gives to a microsecond at best, or RFC 3339.
-fn stamp(line: &Object) -> Option<Stamp> {
+/// In UTC, unless times are spelt out without saying where.
+fn zone(head: &Head<'_>) -> Zone {
+    let is_local = |line: &&[u8]| {
+        let text = Object::read(line).and_then(|object| object.text("ts"));
+        text.is_some_and(|text| spelt(&text).is_some_and(|told| told.zone.is_none()))
+    };
+    if head.lines.iter().any(is_local) {
+        return Zone::Assumed;
+    }
+    Zone::Stated(Span::ZERO)
+}
+
+/// A time in one of the spellings that Caddy has.
+fn spelt(text: &str) -> Option<Stamped<'_>> {
+    stamp::common(text)
+        .or_else(|| stamp::iso(text))
+        .or_else(|| stamp::slashed(text))
+}
+
+/// Seconds since 1970, milliseconds or nanoseconds (`time_format`), which the logger's binary fraction gives to a microsecond at best, or one
+/// of the spellings that Caddy has for times.
+fn written(line: &Object) -> Option<Stamp> {
     /// More seconds than there will be for three thousand years, and so many units of the next smaller kind.
     const BEYOND: [(f64, f64); 3] = [(1e17, 1e9), (1e14, 1e6), (1e11, 1e3)];
     let Some(number) = line.get("ts").and_then(Value::as_f64) else {
-        return line.stamp("ts");
+        return Some(spelt(&line.text("ts")?)?.stamp);
     };
     let unit = BEYOND.iter().find(|(beyond, _)| number > *beyond);
     let seconds = number / unit.map_or(1.0, |(_, unit)| *unit);
@@ -114,6 +142,28 @@ not JSON
     }
 
     #[test]
+    fn times_that_do_not_say_where_are_local() {
+        for (ts, zone) in [
+            ("\"2026/11/24 03:49:17.868\"", Zone::Assumed),
+            ("\"2026-11-24T03:49:17.868Z\"", Zone::Stated(Span::ZERO)),
+            ("1795492157.9", Zone::Stated(Span::ZERO)),
+        ] {
+            let line = LOG.lines().nth(1).unwrap().replace("1795492157.9", ts);
+            assert_eq!(read(&ENTRY, &line, 2026).zone, zone, "{ts}");
+        }
+    }
+
+    #[test]
+    fn a_request_that_failed_is_told_once() {
+        let log = r#"{"level":"error","ts":1795492157.9,"logger":"http.log.error.log0","msg":"dial tcp 127.0.0.1:9: connect: connection refused","request":{"remote_ip":"192.0.2.10","remote_port":"47216","proto":"HTTP/1.1","method":"GET","uri":"/x"},"duration":0.002,"status":502}
+{"level":"error","ts":1795492157.9,"logger":"http.log.access.log0","msg":"handled request","request":{"remote_ip":"192.0.2.10","remote_port":"47216","proto":"HTTP/1.1","method":"GET","uri":"/x"},"duration":0.002,"size":0,"status":502}
+"#;
+        let told = read(&ENTRY, log, 2026);
+        assert_eq!((told.sessions.len(), told.failed, told.aside), (1, 0, 1));
+        assert_eq!(told.sessions[0].events.len(), 1);
+    }
+
+    #[test]
     fn times_are_of_the_unit_that_was_set() {
         for ts in [
             "1795492157.868059",
@@ -121,6 +171,8 @@ not JSON
             "1795492157868059000",
             "\"2026-11-24T03:49:17.868Z\"",
             "\"2026-11-24T04:49:17.868+0100\"",
+            "\"2026/11/24 03:49:17.868\"",
+            "\"24/Nov/2026:04:49:17.868 +0100\"",
         ] {
             let line = format!(
                 r#"{{"level":"info","ts":{ts},"logger":"http.log.access","request":{{"remote_addr":"192.0.2.10:47216","proto":"HTTP/1.1","method":"GET","uri":"/"}},"duration":0.006,"size":13,"status":200}}"#

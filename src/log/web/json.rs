@@ -86,16 +86,18 @@ pub(super) fn share(head: &Head<'_>, read: Read) -> Sureness {
     })
 }
 
-/// One file whose times are UTC and whose lines are requests.
+/// One file whose lines are requests.
 pub(super) struct JsonLines {
     read: Read,
+    zone: Zone,
     connections: Connections,
 }
 
 impl JsonLines {
-    pub(super) fn open(id: LogId, read: Read) -> Box<dyn Builder> {
+    pub(super) fn open(id: LogId, read: Read, zone: Zone) -> Box<dyn Builder> {
         Box::new(Self {
             read,
+            zone,
             connections: Connections::new(id),
         })
     }
@@ -127,6 +129,6 @@ impl Builder for JsonLines {
     }
 
     fn zone(&self) -> Zone {
-        Zone::Stated(Span::ZERO)
+        self.zone
     }
 }

@@ -63,12 +63,8 @@ struct Row<'a> {
 
 impl<'a> Row<'a> {
     fn read(line: &'a str) -> Option<Self> {
-        let (date, rest) = line.split_once(' ')?;
-        let mut parts = date.split('/');
-        let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
-        let (clock, resolution, rest) = stamp::clock(rest)?;
-        let midnight = stamp::date(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)?;
-        let (level, rest) = rest.strip_prefix(" [")?.split_once("] ")?;
+        let stamped = stamp::slashed(line)?;
+        let (level, rest) = stamped.rest.strip_prefix(" [")?.split_once("] ")?;
         let (ids, rest) = rest.split_once(": ")?;
         let (process, thread) = ids.split_once('#')?;
         thread.parse::<u64>().ok()?;
@@ -76,10 +72,7 @@ impl<'a> Row<'a> {
         let connection = numbered.and_then(|(number, _)| number.parse().ok());
         let is_word = level.bytes().all(|byte| byte.is_ascii_lowercase());
         is_word.then_some(Self {
-            stamp: Stamp {
-                at: midnight + clock,
-                resolution,
-            },
+            stamp: stamped.stamp,
             process: process.parse().ok()?,
             connection,
             text: match (numbered, connection) {

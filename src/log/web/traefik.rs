@@ -29,7 +29,7 @@ pub(in crate::log) const ENTRY: Entry = Entry {
     probe: |head| json::share(head, request).max(probe(head)),
     open: |id, head| {
         if json::share(head, request) > probe(head) {
-            return JsonLines::open(id, request);
+            return JsonLines::open(id, request, Zone::Stated(Span::ZERO));
         }
         Box::new(Common {
             zone: None,
