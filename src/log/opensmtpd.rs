@@ -1,12 +1,14 @@
-//! What `OpenSMTPD`'s server tells of its sessions, in any syslog envelope.
+//! What `OpenSMTPD` tells of its sessions, those that it serves and those in which it delivers, in any syslog envelope.
 //!
 //! Every line has the session's id. Of the commands only those are logged that failed.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use crate::model::{
-    ClockStep, Encryption, Ending, Event, LineRef, LogCommand, LogEvent, LogId, LogSession,
-    LoggedMessage, LoggedTls, Marks, Proto, Shown, Shows, Span, TlsVersion, Verb, Zone, as_text,
+    ClockStep, CommandRef, Encryption, Ending, Event, LineRef, LogCommand, LogEvent, LogId,
+    LogSession, LoggedMessage, LoggedTls, Marks, Proto, Role, Shown, Shows, Span, TlsVersion, Verb,
+    Zone, as_text,
 };
 
 use super::syslog::{self, Envelope, Syslog};
@@ -98,6 +100,60 @@ impl<'a> Told<'a> {
     }
 }
 
+impl Told<'_> {
+    fn begins(&self) -> bool {
+        match self.part {
+            "mta" => self.event == "connecting",
+            _ => self.event == "connected",
+        }
+    }
+
+    /// The session that begins with this line; `None` where its address cannot be read.
+    fn opened(&self, log: LogId) -> Option<LogSession> {
+        let mut session = LogSession::new(log, Proto("smtp"));
+        let address = self.get("address")?;
+        if self.part == "smtp" {
+            session.peer = Some(address.trim_matches(['[', ']']).parse().ok()?);
+            return Some(session);
+        }
+        // `smtp+tls://203.0.113.25:25`
+        let (scheme, end) = address.split_once("://")?;
+        let end: SocketAddr = end.parse().ok()?;
+        session.role = Role::Client;
+        session.peer = Some(end.ip());
+        session.peer_port = Some(end.port());
+        session.encryption = (scheme == "smtps").then_some(Encryption::Implicit);
+        Some(session)
+    }
+
+    /// The commands with which a message was handed on that was taken; those of a further recipient stand before its end, and are not told.
+    fn sent(&self, session: &LogSession) -> Vec<Event> {
+        let is_body = |event: &LogEvent| event.command().is_some_and(CommandRef::is_body);
+        if self.event != "delivery"
+            || self.get("result") != Some("Ok")
+            || session.events.last().is_some_and(is_body)
+        {
+            return Vec::new();
+        }
+        let reply = self.get("stat").unwrap_or_default();
+        let command = |verb: &str, request: String, reply: Option<&str>| {
+            Event::command(LogCommand {
+                verb: Verb::new(verb),
+                request,
+                code: reply.and_then(|reply| reply.get(..3)).map(str::to_owned),
+                response: reply.map(str::to_owned),
+                ..LogCommand::default()
+            })
+        };
+        let path = |key| self.get(key).unwrap_or("<>");
+        vec![
+            command("MAIL", format!("MAIL FROM:{}", path("from")), None),
+            command("RCPT", format!("RCPT TO:{}", path("to")), None),
+            command(Verb::BODY, String::new(), Some(reply)),
+        ]
+    }
+}
+
 impl Builder for OpenSmtpd {
     fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
         let text = as_text(line.bytes);
@@ -106,17 +162,17 @@ impl Builder for OpenSmtpd {
         };
         self.zone = self.zone.or(envelope.zone);
         let aside = Parsed::Aside(Some(envelope.stamp));
-        let Some(told) = told(&envelope).filter(|told| told.part == "smtp") else {
+        let Some(told) = told(&envelope).filter(|told| told.part != "mda") else {
             return aside;
         };
-        if told.event == "connected" {
-            let mut session = LogSession::new(self.id, Proto("smtp"));
-            session.peer = told
-                .get("address")
-                .and_then(|address| address.trim_matches(['[', ']']).parse().ok());
-            if session.peer.is_none() && told.get("address") != Some("local") {
-                return Parsed::Failed;
+        if told.begins() {
+            // Of this machine's own socket: nothing passes a wire.
+            if told.get("address") == Some("local") {
+                return aside;
             }
+            let Some(session) = told.opened(self.id) else {
+                return Parsed::Failed;
+            };
             if self.open.len() >= MAX_OPEN {
                 out.extend(self.open.pop_first().map(|(_, old)| old));
             }
@@ -126,16 +182,17 @@ impl Builder for OpenSmtpd {
             // The log begins in the middle of this session.
             return aside;
         };
+        let line = LineRef {
+            log: self.id,
+            line: line.number,
+        };
+        let stamp = envelope.stamp;
+        let sent = told.sent(session);
         let what = event(session, &told);
         let over = what == Event::Close;
-        session.events.push(LogEvent {
-            line: LineRef {
-                log: self.id,
-                line: line.number,
-            },
-            stamp: envelope.stamp,
-            what,
-        });
+        let events = sent.into_iter().chain([what]);
+        let events = events.map(|what| LogEvent { line, stamp, what });
+        session.events.extend(events);
         if over {
             out.extend(self.open.remove(told.session));
         }
@@ -182,6 +239,10 @@ fn event(session: &mut LogSession, told: &Told<'_>) -> Event {
         "failed-command" => {
             let text = told.get("command").unwrap_or_default();
             let result = told.get("result").unwrap_or_default();
+            if text.is_empty() {
+                // A reply to nothing, as when the client was silent for too long.
+                return Event::Note(format!("answered: {result}"));
+            }
             let code = result.get(..3);
             Event::command(LogCommand {
                 verb: Verb::new(text.split(' ').next().unwrap_or_default()),
@@ -200,10 +261,13 @@ fn event(session: &mut LogSession, told: &Told<'_>) -> Event {
                 }
                 _ => Ending::Unknown,
             };
-            if session.tls.is_none() {
+            if session.tls.is_none() && session.role == Role::Server {
                 session.encryption = Some(Encryption::None);
             }
             Event::Close
+        }
+        "connecting" | "delivery" | "error" => {
+            Event::Note(format!("{} {}", told.event, told.values))
         }
         other => Event::Note(other.to_owned()),
     }
@@ -249,5 +313,49 @@ Nov 24 10:00:01 mail smtpd[812]: 8b6f1d2a4c3e5f71 smtp connected address=192.0.2
             (Ending::Lost, Some(Encryption::None))
         );
         assert!(!format!("{carol:?}").contains("c2VjcmV0"));
+    }
+
+    #[test]
+    fn sessions_in_which_it_delivers_are_those_of_a_client() {
+        let log = r#"Nov 24 10:00:05 mx smtpd[812]: 8b6f1d2e00000001 mta connecting address=smtp+tls://[2001:db8::25]:25 host=mx.other.example
+Nov 24 10:00:05 mx smtpd[812]: 8b6f1d2e00000001 mta connected
+Nov 24 10:00:05 mx smtpd[812]: 8b6f1d2e00000001 mta tls ciphers=TLSv1.3:TLS_AES_256_GCM_SHA384:256
+Nov 24 10:00:06 mx smtpd[812]: 8b6f1d2e00000001 mta delivery evpid=7c7a1e0e2a1f5b3c from=<ann@example.net> to=<bob@other.example> rcpt=<-> source="2001:db8::1" relay="2001:db8::25 (mx.other.example)" delay=3s result="Ok" stat="250 2.0.0 Ok: queued as 5F9C"
+Nov 24 10:00:06 mx smtpd[812]: 8b6f1d2e00000001 mta delivery evpid=7c7a1e0e2a1f5b3d from=<ann@example.net> to=<eve@other.example> rcpt=<-> source="2001:db8::1" relay="2001:db8::25 (mx.other.example)" delay=3s result="TempFail" stat="451 4.7.1 Greylisted"
+Nov 24 10:00:06 mx smtpd[812]: 8b6f1d2e00000001 mta disconnected reason=quit messages=1
+Nov 24 10:00:07 mx smtpd[812]: 8b6f1d2f00000001 mta connecting address=mx.other.example
+"#;
+        let told = testing::read(&ENTRY, log, 2026);
+        let [sent] = told.sessions.as_slice() else {
+            panic!("{:?}", told.sessions);
+        };
+        assert_eq!(told.failed, 1);
+        assert_eq!((sent.role, sent.peer_port), (Role::Client, Some(25)));
+        assert_eq!(sent.peer, "2001:db8::25".parse().ok());
+        assert_eq!((sent.encryption, sent.ending), (None, Ending::Quit));
+        assert_eq!(
+            testing::commands(sent),
+            [
+                "MAIL FROM:<ann@example.net> ?",
+                "RCPT TO:<bob@other.example> ?",
+                "<BODY> 250"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_passes_no_wire_is_no_session_and_silence_no_command() {
+        let log = r#"Nov 24 10:00:03 mx smtpd[812]: 8b6f1d2c00000001 smtp connected address=local host=mx.example.com
+Nov 24 10:00:03 mx smtpd[812]: 8b6f1d2c00000001 smtp disconnected reason=quit
+Nov 24 10:00:04 mx smtpd[812]: 8b6f1d2d00000001 smtp connected address=203.0.113.5 host=<unknown>
+Nov 24 10:00:04 mx smtpd[812]: 8b6f1d2d00000001 smtp failed-command command="" result="421 4.4.2 Connection timeout"
+Nov 24 10:00:04 mx smtpd[812]: 8b6f1d2d00000001 smtp disconnected reason=timeout
+"#;
+        let told = testing::read(&ENTRY, log, 2026);
+        let [silent] = told.sessions.as_slice() else {
+            panic!("{:?}", told.sessions);
+        };
+        assert!(testing::commands(silent).is_empty());
+        assert_eq!(silent.ending, Ending::Timeout);
     }
 }
