@@ -49,7 +49,9 @@ impl Exim {
         let told = [id, given, status, &relay, reply.unwrap_or_default()];
         self.messages.add(Delivery::new(line, told));
         let sender = self.messages.sender(id).map(str::to_owned);
-        let (Some(ip), "=>" | "->" | "**") = (to.peer, flag) else {
+        // What was put off may not even have been tried.
+        let was_said = flag != "==" || text.contains(": SMTP error from remote mail server after ");
+        let (Some(ip), "=>" | "->" | "**" | "==", true) = (to.peer, flag, was_said) else {
             return Parsed::Aside(Some(stamp));
         };
         self.sent(line, stamp, pid, (id, sender.as_deref()), (ip, given), text);
@@ -93,19 +95,26 @@ impl Exim {
             let note = Event::Note("delivery begun, by DT=".to_owned());
             serving.push(line, began, note);
         }
-        if !further && let Some(sender) = sender {
+        let answered = answered(text, recipient).filter(|_| !further);
+        let is_sender_refused = answered
+            .as_ref()
+            .is_some_and(|command| command.verb == Verb::new("MAIL"));
+        if !further
+            && !is_sender_refused
+            && let Some(sender) = sender
+        {
             let sender = if sender == "<>" { "" } else { sender };
             serving.imply("MAIL", format!("MAIL FROM:<{sender}>"), Some("250"), None);
         }
-        let what = match answered(text, recipient) {
-            Some(command) if !further => {
+        let what = match answered {
+            Some(command) => {
                 if command.verb.is_body() {
                     serving.imply("RCPT", format!("RCPT TO:<{recipient}>"), None, None);
                 }
                 serving.implied.push(command.clone());
                 Event::command(command)
             }
-            _ => Event::Note(format!("delivered to {recipient}")),
+            None => Event::Note(format!("delivered to {recipient}")),
         };
         serving.push(line, stamp, what);
     }
@@ -118,6 +127,7 @@ fn answered(text: &str, recipient: &str) -> Option<LogCommand> {
     }
     // `SMTP error from remote mail server after RCPT TO:<x@y>: 550 5.1.1 no such user`
     let (_, rest) = text.split_once("SMTP error from remote mail server after ")?;
+    let rest = rest.strip_prefix("pipelined ").unwrap_or(rest);
     let (place, reply) = rest.split_once(": ")?;
     let verb = match place.split([' ', ':']).next()? {
         "RCPT" => "RCPT",

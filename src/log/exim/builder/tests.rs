@@ -118,3 +118,25 @@ fn without_ports_and_processes_ids_still_tell() {
     assert_eq!(commands(&told.sessions[2]), ["RCPT TO:<x@example.com> 550"]);
     assert_eq!(told.sessions[3].ending, Ending::Lost);
 }
+
+#[test]
+fn what_was_put_off_by_the_other_server_was_a_session() {
+    let log = "\
+2026-11-24 03:28:41.300 [22942] 1tFx0x-00000006RsB-0002 <= ann@example.net U=ann P=local S=300
+2026-11-24 03:28:41.300 [22942] 1tFx0x-00000006RsB-0002 == y@relay.example R=dnslookup T=remote_smtp defer (-44) H=mx.relay.example [2001:db8::90]:25: SMTP error from remote mail server after pipelined MAIL FROM:<ann@example.net> SIZE=1330: 451 4.7.1 try later
+2026-11-24 03:28:41.400 [22943] 1tFx0x-00000006RsC-0003 == z@relay.example R=dnslookup T=remote_smtp defer (-53): retry time not reached for any host for 'relay.example'
+2026-11-24 03:28:41.500 [22944] 1tFx0x-00000006RsD-0004 == w@relay.example R=dnslookup T=remote_smtp defer (111): Connection refused H=mx.relay.example [203.0.113.90]
+";
+    let told = read(&ENTRY, log, 2026);
+    let [refused] = told.sessions.as_slice() else {
+        panic!("{:?}", told.sessions);
+    };
+    assert_eq!(refused.peer, "2001:db8::90".parse().ok());
+    assert_eq!(commands(refused), ["MAIL 451"]);
+    assert!(
+        refused
+            .implied
+            .iter()
+            .all(|command| command.code != Some("250"))
+    );
+}
