@@ -131,7 +131,7 @@ impl<'a> Said<'a> {
     pub(super) fn proto(&self) -> Option<Proto> {
         let service = self.service.strip_suffix("-login").unwrap_or(self.service);
         match service {
-            "imap" => Some(Proto("imap")),
+            "imap" | "imap-hibernate" => Some(Proto("imap")),
             "pop3" => Some(Proto("pop3")),
             "submission" => Some(Proto("smtp")),
             _ => None,

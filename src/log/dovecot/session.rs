@@ -1,6 +1,7 @@
 //! From the lines of Dovecot to sessions.
 
 mod counts;
+mod delivery;
 mod early;
 mod mailbox;
 
@@ -19,6 +20,7 @@ use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
 use super::line::{Elements, Said, ending, said};
 use super::session_id::SessionId;
 use counts::user_command;
+use delivery::Deliveries;
 use early::Early;
 
 /// Row of the registry.
@@ -66,6 +68,7 @@ struct Dovecot {
     by_session: HashMap<String, u64>,
     by_user: HashMap<(Proto, String), User>,
     early: Early,
+    deliveries: Deliveries,
 }
 
 /// A session whose last line has not come.
@@ -97,6 +100,7 @@ impl Dovecot {
             by_session: HashMap::new(),
             by_user: HashMap::new(),
             early: Early::default(),
+            deliveries: Deliveries::new(id),
         };
         let mut syslog = Syslog::new(head.year);
         for line in head.lines {
@@ -167,11 +171,41 @@ impl Dovecot {
             }
             return Parsed::Event(stamp);
         }
+        if message.starts_with("proxy(")
+            && let Some(&at) = self.by_session.get(told.session)
+        {
+            self.passed_on(at, (line, stamp), message, out);
+            return Parsed::Event(stamp);
+        }
         push(stamp, Event::Note(words));
         push(stamp, Event::Close);
         session.ending = ending(message);
         out.push(session);
         Parsed::Event(stamp)
+    }
+
+    /// What the login process tells of a session that it passes on to another host, to its end.
+    fn passed_on(
+        &mut self,
+        at: u64,
+        (line, stamp): (LineRef, Stamp),
+        message: &str,
+        out: &mut Vec<LogSession>,
+    ) {
+        let over = message.contains("isconnected") || message.contains("isconnecting");
+        if let Some(serving) = self.open.get_mut(&at) {
+            let events = &mut serving.session.events;
+            let note = Event::Note(message.to_owned());
+            for what in [Some(note), over.then_some(Event::Close)]
+                .into_iter()
+                .flatten()
+            {
+                events.push(LogEvent { line, stamp, what });
+            }
+        }
+        if over {
+            out.extend(self.close(at));
+        }
     }
 
     /// What the elements of a login line tell; `None` when there is no address in them that can be read.
@@ -246,6 +280,7 @@ impl Dovecot {
 
     fn flush(&mut self, out: &mut Vec<LogSession>) {
         self.early.flush(out);
+        self.deliveries.flush(out);
         self.by_session.clear();
         self.by_user.clear();
         out.extend(self.open.drain().map(|(_, serving)| serving.session));
@@ -276,6 +311,12 @@ impl Builder for Dovecot {
         self.early.let_go(stamp.at, out);
         if said.is_login() {
             self.login(line, &said, stamp, out)
+        } else if said.service == "lmtp" {
+            if self.deliveries.line(line, &said, stamp, out) {
+                Parsed::Event(stamp)
+            } else {
+                Parsed::Aside(Some(stamp))
+            }
         } else {
             self.mailbox(line, &said, stamp, out)
         }

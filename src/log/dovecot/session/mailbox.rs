@@ -6,7 +6,7 @@ use super::super::super::Parsed;
 use super::super::line::{Said, ending};
 use super::super::session_id::SessionId;
 use super::counts::{fetched, octets, sizes};
-use super::{Dovecot, MAX_TOLD};
+use super::{Dovecot, MAX_TOLD, Serving};
 
 impl Dovecot {
     /// A line of a mailbox process.
@@ -26,6 +26,14 @@ impl Dovecot {
         };
         let user = (proto, said.user.to_owned());
         let begun = self.find(said, &user);
+        // A process that took the session up from where it slept counts from there.
+        let is_another = |serving: &Serving| {
+            !serving.mpid.is_empty() && !said.pid.is_empty() && serving.mpid != said.pid
+        };
+        let slept = said.service == "imap-hibernate"
+            || begun
+                .and_then(|at| self.open.get(&at))
+                .is_some_and(is_another);
         let session = match begun {
             Some(at) => self.close(at),
             None => self.without_login(proto, said, stamp),
@@ -45,9 +53,11 @@ impl Dovecot {
             session.events.push(LogEvent { line, stamp, what });
         }
         session.ending = ending(words);
-        session.octets = octets(words);
-        session.sizes.extend(sizes(words));
-        session.fetched = fetched(words);
+        if !slept {
+            session.octets = octets(words);
+            session.sizes.extend(sizes(words));
+            session.fetched = fetched(words);
+        }
         if unsettled {
             out.push(session);
             self.count_end(&user, out);

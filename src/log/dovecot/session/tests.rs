@@ -165,3 +165,65 @@ fn an_end_without_a_beginning_still_has_its_id() {
     assert_eq!(sessions.len(), 1);
     assert_eq!(sessions[0].peer_port, Some(47305));
 }
+
+/// As Dovecot 2.3 wrote it: one that slept to its end, and one that was taken up again.
+#[test]
+fn sessions_that_slept_end_without_counts() {
+    let (sessions, failed, _) = read(
+        "Nov 27 07:22:54 imap-login: Info: Login: user=<bob>, method=PLAIN, rip=127.0.0.1, lip=127.0.0.1, mpid=9015, secured, session=<Csa37TxhaIR/AAAB>\n\
+         Nov 27 07:22:59 imap-hibernate(bob)<9143><Csa37TxhaIR/AAAB>: Info: Disconnected: Connection closed in=24 out=721 deleted=0 expunged=0 trashed=0 hdr_count=0 hdr_bytes=0 body_count=0 body_bytes=0\n\
+         Nov 27 07:22:59 imap-login: Info: Login: user=<carol>, method=PLAIN, rip=127.0.0.1, lip=127.0.0.1, mpid=9273, secured, session=<524K7jxhSL9/AAAB>\n\
+         Nov 27 07:23:05 imap(carol)<9491><524K7jxhSL9/AAAB>: Info: Disconnected: Logged out in=8 out=86 deleted=0 expunged=0 trashed=0 hdr_count=0 hdr_bytes=0 body_count=0 body_bytes=0\n",
+    );
+    assert_eq!((sessions.len(), failed), (2, 0));
+    for (session, ending) in sessions.iter().zip([Ending::Lost, Ending::Quit]) {
+        assert_eq!(session.ending, ending);
+        assert_eq!((session.octets, session.fetched), (None, None));
+        assert!(session.sizes.is_empty(), "{session:?}");
+    }
+}
+
+#[test]
+fn clients_of_lmtp_by_the_process_that_serves_them() {
+    let (sessions, failed, _) = read(
+        "Nov 27 07:23:05 lmtp(9507): Info: Connect from 192.0.2.50\n\
+         Nov 27 07:23:05 lmtp(9508): Info: Connect from local\n\
+         Nov 27 07:23:06 lmtp(bob)<9507><TrL8FtkvCWsjJQAAg+zDdQ>: Info: msgid=<x@y>: saved mail to INBOX\n\
+         Nov 27 07:23:06 lmtp(9508): Info: Disconnect from local: Logged out (state=READY)\n\
+         Nov 27 07:23:06 lmtp(9507): Info: Disconnect from 192.0.2.50: Logged out (state=READY)\n\
+         Nov 27 07:23:07 lmtp(9507): Info: Connect from 2001:db8::50\n\
+         Nov 27 07:23:08 lmtp(9507): Info: Disconnect from 2001:db8::50: Connection closed (state=RCPT TO)\n",
+    );
+    let told: Vec<_> = sessions
+        .iter()
+        .map(|session| {
+            (
+                session.peer.unwrap().to_string(),
+                session.ending,
+                numbers(session),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("192.0.2.50".to_owned(), Ending::Quit, vec![1, 3, 5]),
+            ("2001:db8::50".to_owned(), Ending::Lost, vec![6, 7]),
+        ]
+    );
+    assert_eq!(failed, 0);
+}
+
+#[test]
+fn a_session_that_is_passed_on_ends_with_the_line_of_its_id() {
+    let (sessions, failed, _) = read(
+        "Nov 24 03:43:47 mail dovecot: imap-login: proxy(bob): Started proxying to <10.0.0.5> (0.010 secs): user=<bob>, method=PLAIN, rip=203.0.113.85, lip=198.51.100.25, TLS, session=<z6>\n\
+         Nov 24 03:43:48 mail dovecot: imap-login: proxy(bob): Disconnected by client: Connection closed (1s idle, in=1000, out=2000): user=<bob>, method=PLAIN, rip=203.0.113.85, lip=198.51.100.25, TLS, session=<z6>\n",
+    );
+    assert_eq!((sessions.len(), failed), (1, 0));
+    assert_eq!(sessions[0].ending, Ending::Unknown);
+    assert_eq!(
+        sessions[0].events.last().map(|event| &event.what),
+        Some(&crate::model::Event::Close)
+    );
+}
