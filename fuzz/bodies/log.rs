@@ -22,14 +22,14 @@ pub(crate) fn log_format(data: &[u8]) {
     let (format, rest) = data.split_at(end.unwrap_or(data.len()));
     let format = format!("own={}", String::from_utf8_lossy(format));
     match OwnFormat::from_pattern(&format) {
-        Ok(own) => read(rest, Some(Chosen::Own(own))),
+        Ok(own) => read(rest, Some(&Chosen::Own(own))),
         Err(error) => assert!(!error.to_string().is_empty()),
     }
 }
 
-fn read(bytes: &[u8], named: Option<Chosen>) {
+fn read(bytes: &[u8], named: Option<&Chosen>) {
     let how = How {
-        format: named.as_ref(),
+        format: named,
         era: Era::Year(2026),
         ..How::default()
     };

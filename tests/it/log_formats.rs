@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use bothends::log::registry::FORMATS;
 use bothends::log::{Entry, Era, How, Opening, read};
 use bothends::model::{
-    ClockStep, CommandRef, Event, LogEvent, LogId, LogSession, LogSource, Shown,
+    ClockStep, CommandRef, Event, LogEvent, LogId, LogSession, LogSource, Role, Shown,
 };
 
 /// Formats of which a file, or a pair of files, is one session: in none of them can two overlap.
@@ -244,7 +244,9 @@ fn no_secret_of_a_log_is_kept_or_shown() {
 type Seen = fn(&LogSession) -> bool;
 
 const THINGS: &[(&str, Seen)] = &[
-    ("client_port", |session| session.peer_port.is_some()),
+    ("client_port", |session| {
+        session.peer_port.is_some() && session.role == Role::Server
+    }),
     ("octets", |session| {
         let counted = |command: CommandRef<'_>| {
             [

@@ -182,8 +182,15 @@ impl<'a> Refused<'a> {
     }
 }
 
-/// The two ends of `Connect from 192.0.2.10:51059 to 198.51.100.80:80 (www/HTTP)`, and whether HTTP is spoken.
-fn connected(text: &str) -> Option<((IpAddr, u16), (IpAddr, u16), bool)> {
+/// `Connect from 192.0.2.10:51059 to 198.51.100.80:80 (www/HTTP)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Connected {
+    client: (IpAddr, u16),
+    server: (IpAddr, u16),
+    proto: Proto,
+}
+
+fn connected(text: &str) -> Option<Connected> {
     let (_, ends) = text.split_once("Connect from ")?;
     let (client, rest) = ends.split_once(" to ")?;
     let (server, proxy) = rest.split_once(" (")?;
@@ -192,7 +199,14 @@ fn connected(text: &str) -> Option<((IpAddr, u16), (IpAddr, u16), bool)> {
         Some((address.parse().ok()?, port.parse().ok()?))
     };
     let (_, mode) = proxy.strip_suffix(')')?.rsplit_once('/')?;
-    Some((end(client)?, end(server)?, mode == "HTTP"))
+    Some(Connected {
+        client: end(client)?,
+        server: end(server)?,
+        proto: match mode {
+            "HTTP" => Proto("http"),
+            _ => Proto::UNKNOWN,
+        },
+    })
 }
 
 /// A timer; `+` stands before one that was not over when the line was written.
@@ -265,21 +279,17 @@ impl HaProxy {
             return self.told(line, request, out);
         }
         let envelope = self.syslog.open(text);
-        if let Some((client, server, is_http)) = connected(text)
+        if let Some(told) = connected(text)
             && let Some(envelope) = envelope
         {
             // Its other lines have local times.
             let at = envelope.stamp.at + envelope.zone.unwrap_or_default();
             let request = Request {
-                proto: if is_http {
-                    Proto("http")
-                } else {
-                    Proto::UNKNOWN
-                },
-                peer: Some(client.0),
-                peer_port: Some(client.1),
-                local: Some(server.0),
-                local_port: Some(server.1),
+                proto: told.proto,
+                peer: Some(told.client.0),
+                peer_port: Some(told.client.1),
+                local: Some(told.server.0),
+                local_port: Some(told.server.1),
                 ..opened(Stamp {
                     at,
                     ..envelope.stamp
