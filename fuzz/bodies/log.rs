@@ -10,10 +10,8 @@ pub(crate) fn log(data: &[u8]) {
         return;
     };
     let named = FORMATS.get(usize::from(format) % FORMATS.len());
-    read(
-        bytes,
-        named.filter(|_| format != u8::MAX).map(Chosen::Known),
-    );
+    let named = named.filter(|_| format != u8::MAX).map(Chosen::Known);
+    read(bytes, named.as_ref());
 }
 
 /// A line with a format as `--log-format` takes it, then a log in it.

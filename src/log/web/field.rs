@@ -28,7 +28,7 @@ pub(super) enum Field {
     Ending,
     /// Where HAProxy took the connection; `~` behind its name tells of TLS.
     Frontend,
-    /// Time from the stamp to the end.
+    /// Time from the stamp to the end, or from the beginning to the stamp.
     Lasted(Span),
     /// Values of several upstream servers, apart by `, ` and ` : `.
     List,
@@ -55,6 +55,8 @@ pub(super) enum Field {
     Taken(Span),
     Target,
     TlsVersion,
+    /// What carries a connection: `TCP` or `UDP`.
+    Transport,
     User,
     Version,
 }
@@ -87,6 +89,7 @@ pub(super) struct Values {
     received: Option<u64>,
     tls: Option<String>,
     cipher: Option<String>,
+    transport: Option<String>,
     is_aborted: bool,
 }
 
@@ -146,6 +149,7 @@ impl Values {
                 self.query = None;
             }
             Field::TlsVersion => self.tls = Some(value.to_owned()),
+            Field::Transport => self.transport = Some(value.to_owned()),
             Field::User => self.user = Some(value.to_owned()),
             Field::Version => self.version = Some(value.to_owned()),
         }
@@ -220,11 +224,13 @@ impl Values {
 
     /// The connection that the values tell of, with its end as its stamp, and when it began.
     pub(super) fn connection(self) -> Option<(Request, Stamp)> {
-        let (begin, _) = self.times.finest()?;
-        let carried = self
-            .carried
-            .map(|octets| format!("{octets} octets to the client"));
-        let notes: Vec<String> = carried.into_iter().chain(self.ending.clone()).collect();
+        let begin = self.times.begin()?;
+        let carried = self.carried.or(self.sent);
+        let carried = carried.map(|octets| format!("{octets} octets to the client"));
+        let status = self.status.clone().filter(|status| status != "200");
+        let status = status.map(|status| format!("status {status}"));
+        let notes = carried.into_iter().chain(status).chain(self.ending.clone());
+        let notes: Vec<String> = notes.collect();
         // Behind a plain frontend there may be any kind of TLS.
         let encryption = self.encryption().filter(|known| *known != Encryption::None);
         let request = Request {
@@ -238,6 +244,11 @@ impl Values {
             ..Request::new(self.times.end()?, Event::Close)
         };
         Some((request, begin))
+    }
+
+    /// Whether no connection was passed on, but datagrams.
+    pub(super) fn is_of_datagrams(&self) -> bool {
+        self.transport.as_deref().is_some_and(|name| name != "TCP")
     }
 
     fn encryption(&self) -> Option<Encryption> {

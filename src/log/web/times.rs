@@ -127,6 +127,18 @@ impl Times {
         })
     }
 
+    /// When what the line tells of began, from the finest time of the line.
+    pub(super) fn begin(&self) -> Option<Stamp> {
+        let (stamp, moment) = self.finest()?;
+        Some(match (moment, self.lasted) {
+            (Moment::End, Some((lasted, unit))) => Stamp {
+                at: stamp.at - lasted,
+                resolution: stamp.resolution + unit,
+            },
+            _ => stamp,
+        })
+    }
+
     /// The finest time of the line, and whether it is of the beginning.
     pub(super) fn finest(&self) -> Option<(Stamp, Moment)> {
         let wall = self.wall.map(|(wall, moment)| {

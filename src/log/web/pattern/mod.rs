@@ -117,7 +117,8 @@ impl Pattern {
     fn check(&self) -> Result<(), PatternError> {
         let has = |wanted| self.has(wanted);
         // A proxy of connections knows no requests.
-        let is_connection = self.is_haproxy && has(|field| *field == Field::SocketPeer);
+        let is_connection = self.is_haproxy && has(|field| *field == Field::SocketPeer)
+            || has(|field| *field == Field::Transport);
         if !has(is_request) && !is_connection {
             return Err(PatternError::NoRequest);
         }

@@ -80,6 +80,8 @@ fn variable(name: &str) -> Field {
         "server_protocol" => Field::Version,
         "ssl_cipher" => Field::Cipher,
         "ssl_protocol" => Field::TlsVersion,
+        "protocol" => Field::Transport,
+        "session_time" => Field::Lasted(Span::SECOND),
         "status" => Field::Status,
         "time_iso8601" => Field::Clock(Clock::Iso, Moment::End),
         "time_local" => Field::Clock(Clock::Common, Moment::End),
