@@ -256,6 +256,9 @@ impl Postfix {
         {
             return Parsed::Event(stamp);
         }
+        if daemon == "tlsproxy" && self.screen.tls(line, stamp, envelope.text) {
+            return Parsed::Event(stamp);
+        }
         if let Some((id, about)) = told {
             for waited in self.messages.take(line, id, about) {
                 self.waiting.removed(waited, &mut self.messages, out);

@@ -6,10 +6,11 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use crate::model::{
-    Ending, Event, LineRef, LogCommand, LogEvent, LogId, LogSession, Proto, Span, Stamp, Verb,
+    Encryption, Ending, Event, LineRef, LogCommand, LogEvent, LogId, LogSession, LoggedTls, Proto,
+    Span, Stamp, Verb,
 };
 
-use super::line::Client;
+use super::line::{Client, Said, said};
 
 /// Clients that may be met at once; more are not believed.
 const MAX_OPEN: usize = 100_000;
@@ -93,6 +94,24 @@ impl Screen {
             "PASS" | "WHITELISTED" | "ALLOWLISTED" => self.passed.push((stamp, client)),
             _ => {}
         }
+        true
+    }
+
+    /// What `tlsproxy`, which speaks TLS for it, tells of a client; gives whether it is one that is being met.
+    pub(super) fn tls(&mut self, line: LineRef, stamp: Stamp, text: &str) -> bool {
+        let (Some(client), Said::Tls { version, cipher }) = (end(text), said(text)) else {
+            return false;
+        };
+        let Some(session) = self.open.get_mut(&client) else {
+            return false;
+        };
+        session.encryption = Some(Encryption::StartTls);
+        session.tls = Some(LoggedTls {
+            version,
+            cipher: Some(cipher.to_owned()),
+        });
+        let what = Event::TlsDone;
+        session.events.push(LogEvent { line, stamp, what });
         true
     }
 

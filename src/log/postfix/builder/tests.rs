@@ -400,3 +400,25 @@ fn a_session_whose_message_stays_is_given_when_it_is_due() {
     take(&mut builder, &mut out, &["qmgr[4]: BBBBBBBBBBB: removed"]);
     assert_eq!(out.len(), 2);
 }
+
+#[test]
+fn what_tlsproxy_tells_is_of_the_client_that_postscreen_met() {
+    let log = "\
+Nov 24 03:29:08 mail postfix/postscreen[105]: CONNECT from [2001:db8::90]:50115 to [2001:db8::25]:25
+Nov 24 03:29:08 mail postfix/tlsproxy[107]: CONNECT from [2001:db8::90]:50115
+Nov 24 03:29:08 mail postfix/tlsproxy[107]: Anonymous TLS connection established from [2001:db8::90]:50115: TLSv1.2 with cipher ECDHE-RSA-AES256-GCM-SHA384 (256/256 bits)
+Nov 24 03:29:08 mail postfix/tlsproxy[107]: Anonymous TLS connection established from [2001:db8::91]:50116: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)
+Nov 24 03:29:08 mail postfix/tlsproxy[107]: DISCONNECT [2001:db8::90]:50115
+Nov 24 03:29:08 mail postfix/postscreen[105]: DISCONNECT [2001:db8::90]:50115
+";
+    let told = told(&ENTRY, log, 2026);
+    let [met] = told.sessions.as_slice() else {
+        panic!("{:?}", told.sessions);
+    };
+    assert_eq!(
+        (met.encryption, told.failed),
+        (Some(Encryption::StartTls), 0)
+    );
+    let tls = met.tls.as_ref().unwrap();
+    assert_eq!(tls.cipher.as_deref(), Some("ECDHE-RSA-AES256-GCM-SHA384"));
+}
