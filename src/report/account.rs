@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::path::OtherSide;
+use super::tallies::Tallies;
 use crate::align::{Alignment, Clock, Joined, untold};
 use crate::diagnose::roll_up;
 use crate::model::{
     CaptureSource, Encryption, Ended, Exchange, Finding, KeySource, LineRef, LogId, LogSession,
-    LogSource, Lookup, Nanos, Neighbour, PassedOver, Proto, Role, Seen, Severity, Span, TlsSummary,
-    Unlisted, WireSession,
+    LogSource, Lookup, Nanos, Neighbour, PassedOver, Proto, Role, Seen, Span, Unlisted,
+    WireSession,
 };
 
 /// What was read and how it was joined.
@@ -71,41 +72,6 @@ impl Part {
     /// Whether there is more of the run than this.
     pub(super) const fn is_of_more(&self) -> bool {
         self.from > 0
-    }
-}
-
-/// What parts of a run had.
-#[derive(Clone, Debug, Default)]
-pub struct Tallies {
-    /// Sessions by protocol, protection and witness.
-    pub totals: Totals,
-    /// Sessions whose TLS was opened.
-    pub decrypted: usize,
-    /// Exchanges.
-    pub exchanges: u64,
-    /// Findings by code, the worst severity of each and how many times one was given.
-    pub findings: BTreeMap<&'static str, (Severity, u64)>,
-}
-
-impl Tallies {
-    /// Adds what `account`, a part of the run, gives.
-    pub fn add(&mut self, account: &Account) {
-        for shown in account.shown() {
-            let key = (shown.proto(), shown.encryption());
-            let counts = self.totals.entry(key).or_default();
-            shown.count(counts);
-            let tls = shown.wire.and_then(|wire| wire.tls.as_ref());
-            self.decrypted += usize::from(tls.is_some_and(TlsSummary::is_opened));
-            self.exchanges += u64::try_from(shown.exchanges().len()).unwrap_or(u64::MAX);
-        }
-        for finding in account.found() {
-            let (worst, count) = self
-                .findings
-                .entry(finding.code)
-                .or_insert((finding.severity, 0));
-            *worst = (*worst).max(finding.severity);
-            *count += 1;
-        }
     }
 }
 
@@ -222,6 +188,12 @@ impl Account {
         self.part.numbers.get(at).copied().flatten()
     }
 
+    /// Number in the whole run, from 0 on, of the session at an index, where it is given in this part.
+    pub fn given_now(&self, at: usize) -> Option<usize> {
+        let number = self.number(at).filter(|number| *number >= self.part.from)?;
+        number.checked_sub(1)
+    }
+
     /// Name of the session at an index.
     pub(super) fn id(&self, at: usize) -> String {
         self.number(at).map_or_else(String::new, session_id)
@@ -254,11 +226,23 @@ impl Account {
         } else {
             self.shown().map(|shown| shown.at).collect()
         };
+        // At the end of a run that goes on its sessions were shown before.
+        let is_over = self.part.is_of_more() && self.alignment.sessions.is_empty();
         roll_up(self.findings.iter().filter(|finding| {
             takes_all
                 || finding.sessions.is_empty()
                 || finding.sessions.iter().any(|at| shown.contains(at))
+                || is_over && self.concerns_selected(finding)
         }))
+    }
+
+    /// Whether a finding names a session or an end that is selected.
+    fn concerns_selected(&self, finding: &Finding) -> bool {
+        let ids = &self.selection.ids;
+        let named = |at: &usize| ids.contains(&self.id(*at));
+        let clients = finding.clients.iter().map(|client| client.ip);
+        let ends = clients.chain(finding.endpoint.map(|server| server.ip));
+        (ids.is_empty() || finding.sessions.iter().any(named)) && self.selection.has_host(ends)
     }
 
     /// What was seen and not read, as far as it is selected: it is in no session.
@@ -429,7 +413,7 @@ impl<'a> Shown<'a> {
     }
 
     /// Counts it among those that both, the wire or the log saw.
-    fn count(&self, [both, wire, log]: &mut [u64; 3]) {
+    pub(super) fn count(&self, [both, wire, log]: &mut [u64; 3]) {
         match self.seen() {
             Seen::Both => *both += 1,
             Seen::Log => *log += 1,

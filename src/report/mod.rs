@@ -5,6 +5,7 @@
 //! [`escape`] on its way to a terminal.
 
 mod account;
+mod checksums;
 mod community_id;
 mod ended;
 pub mod escape;
@@ -15,11 +16,13 @@ mod passed_over;
 mod path;
 pub mod registry;
 mod summary;
+mod tallies;
 mod tcp;
 mod text;
 mod why;
 
-pub use account::{Account, Part, Selection, Tallies, Totals};
+pub use account::{Account, Part, Selection, Totals};
 pub use community_id::community_id;
 pub use path::OtherSide;
+pub use tallies::Tallies;
 pub use why::write_why;

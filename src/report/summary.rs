@@ -32,11 +32,7 @@ pub(super) fn write(account: &Account, out: &mut dyn Write) -> io::Result<()> {
         write_clocks(account, out)?;
     }
     write_totals(account, out)?;
-    let sent = account
-        .wires
-        .iter()
-        .map(|wire| (wire.conversation, wire.counts));
-    if let Some(words) = super::tcp::checksum_words(sent) {
+    if let Some(words) = account.checksums().words() {
         writeln!(out, "  {words}")?;
     }
     super::passed_over::write(account, out)?;

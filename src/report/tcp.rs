@@ -1,11 +1,8 @@
 //! What TCP went through, for JSON and for a person.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
-
 use serde::Serialize;
 
-use crate::model::{Conversation, Counts, Direction, Overlap, Side, Span, WireSession};
+use crate::model::{Direction, Overlap, Side, Span, WireSession};
 
 use super::jsonl::is_zero;
 
@@ -171,38 +168,6 @@ fn way(sent: &Direction) -> Way {
     }
 }
 
-/// Whose checksums are wrong, and what that is likely to be.
-pub(super) fn checksum_words(sent: impl Iterator<Item = (Conversation, Counts)>) -> Option<String> {
-    let mut hosts: BTreeMap<IpAddr, (u64, u64)> = BTreeMap::new();
-    for (conversation, counts) in sent {
-        for (side, end) in [
-            (Side::Client, conversation.client),
-            (Side::Server, conversation.server),
-        ] {
-            let sent = counts.of(side);
-            let (bad, all) = hosts.entry(end.ip).or_default();
-            *bad += sent.bad_checksums;
-            *all += sent.packets;
-        }
-    }
-    let wrong: Vec<(&IpAddr, &(u64, u64))> =
-        hosts.iter().filter(|(_, (bad, _))| *bad > 0).collect();
-    match wrong[..] {
-        [] => None,
-        // A card that fills them in leaves none right in its own host's capture; one that sends in pieces
-        // gives the pieces' to be seen.
-        [(ip, &(bad, all))] if hosts.len() > 1 && bad * 2 > all => Some(format!(
-            "bad checksums: {bad} of {all} packets of {ip} and no other host's: likely captured on that host, \
-             before its network card filled them in (offload)"
-        )),
-        _ => {
-            let bad: u64 = wrong.iter().map(|(_, (bad, _))| bad).sum();
-            let hosts = wrong.len();
-            Some(format!("bad checksums: {bad} packets of {hosts} hosts"))
-        }
-    }
-}
-
 /// What departs from the ordinary, in words; empty when nothing does.
 pub(super) fn tcp_words(wire: &WireSession) -> Vec<String> {
     let mut words = Vec::new();
@@ -255,27 +220,8 @@ pub(super) fn tcp_words(wire: &WireSession) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::model::{
-        Endpoint, Exchange, Nanos, PacketNo, Proto, Seen, Transport, Verb, Versions,
+        Conversation, Endpoint, Exchange, Nanos, PacketNo, Proto, Seen, Transport, Verb, Versions,
     };
-
-    /// A connection in which each side sent ten packets, some with a wrong checksum.
-    fn words(bad: [u64; 2]) -> Option<String> {
-        let end = |last| Endpoint {
-            ip: [192, 0, 2, last].into(),
-            port: 25,
-        };
-        let mut counts = Counts::default();
-        for (side, bad) in [Side::Client, Side::Server].into_iter().zip(bad) {
-            counts.of_mut(side).packets = 10;
-            counts.of_mut(side).bad_checksums = bad;
-        }
-        let conversation = Conversation {
-            client: end(1),
-            server: end(2),
-            transport: Transport::Tcp,
-        };
-        checksum_words(std::iter::once((conversation, counts)))
-    }
 
     #[test]
     fn both_versions_are_shown_but_not_where_a_secret_may_be() {
@@ -309,15 +255,5 @@ mod tests {
         assert!(!tcp_words(&wire).join("; ").contains("kept"));
         wire.overlaps = vec![overlap(Side::Server)];
         assert!(tcp_words(&wire).join("; ").contains("was kept"));
-    }
-
-    #[test]
-    fn offload_is_named_where_one_host_alone_has_wrong_checksums() {
-        assert_eq!(words([0, 0]), None);
-        let one = words([9, 0]).unwrap();
-        assert!(one.contains("9 of 10 packets of 192.0.2.1") && one.contains("offload"));
-        for bad in [[1, 0], [9, 9]] {
-            assert!(!words(bad).unwrap().contains("offload"));
-        }
     }
 }

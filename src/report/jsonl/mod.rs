@@ -41,10 +41,10 @@ pub(super) fn write_end(account: &Account, out: &mut dyn Write) -> io::Result<()
     sources(account, out)?;
     clocks(account, out)?;
     passed_over(account, out)?;
-    findings(account, out)?;
+    let at_the_end = findings(account, out)?;
     let before = &account.part.before;
-    let found = before.findings.values().map(|(_, count)| count).sum();
-    summary(account, before.exchanges, found, out)
+    let found: u64 = before.findings.values().map(|(_, count)| count).sum();
+    summary(account, before.exchanges, found + at_the_end, out)
 }
 
 fn sources(account: &Account, out: &mut dyn Write) -> io::Result<()> {
