@@ -49,6 +49,14 @@ const CHAINS: &[(&str, &[&str])] = &[
     ("tls-failed", &["connection-reset"]),
 ];
 
+/// What is a part of the cause `code`.
+pub(super) fn parts_of(code: &str) -> &'static [&'static str] {
+    let mut chains = CHAINS.iter();
+    chains
+        .find(|(cause, _)| *cause == code)
+        .map_or(&[], |(_, parts)| parts)
+}
+
 /// Leaves out what a cause tells already.
 pub(super) fn fold(findings: Vec<Finding>) -> Vec<Finding> {
     let told: Vec<(&[&str], BTreeSet<usize>)> = CHAINS

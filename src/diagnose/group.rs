@@ -45,18 +45,29 @@ impl Group {
 
     /// One more occurrence.
     pub(super) fn add(&mut self, case: &Case<'_>, at: Option<Nanos>, place: Option<Evidence>) {
-        self.sessions.insert(case.number);
-        if let Some(client) = case.client() {
+        self.note((case.number, case.client()), at.or(case.start()), place);
+    }
+
+    /// One more occurrence, in the session of a number and a client.
+    pub(super) fn note(
+        &mut self,
+        (session, client): (usize, Option<IpAddr>),
+        at: Option<Nanos>,
+        place: Option<Evidence>,
+    ) {
+        self.sessions.insert(session);
+        if let Some(client) = client {
             *self.clients.entry(client).or_default() += 1;
         }
+        self.count(at, place);
+    }
+
+    /// One more occurrence of which neither session nor client is named.
+    pub(super) fn count(&mut self, at: Option<Nanos>, place: Option<Evidence>) {
         self.count += 1;
-        if let Some(at) = at.or(case.start()) {
-            self.first = Some(self.first.map_or(at, |first| first.min(at)));
-            self.last = self.last.max(Some(at));
-        }
-        let new = place.filter(|place| !self.evidence.contains(place));
-        if self.evidence.len() < PLACES {
-            self.evidence.extend(new);
+        self.lasted(at);
+        if let Some(place) = place {
+            self.show(place);
         }
     }
 

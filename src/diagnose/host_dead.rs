@@ -1,14 +1,16 @@
 //! Addresses where nobody is at home.
 
-use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use crate::model::{Affected, Evidence, Finding, IcmpReason, Neighbour, Severity, WireSession};
+use crate::model::{
+    Affected, Evidence, Finding, IcmpError, IcmpReason, Lookup, Neighbour, Severity,
+};
 
 use super::View;
 use super::group::{Group, Words, counted, listed};
 use super::registry::Rule;
+use super::view::{Case, Place};
 
 pub(super) const RULE: Rule = Rule {
     code: "host-dead",
@@ -20,65 +22,153 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn find(view: View<'_>) -> Vec<Finding> {
-    let (alive, names) = (LazyCell::new(|| alive(view)), LazyCell::new(|| names(view)));
-    let mut groups: BTreeMap<(IpAddr, IpAddr), Group> = BTreeMap::new();
-    for (case, wire) in view.on_wire() {
-        let host = wire.conversation.server.ip;
-        let said = wire
-            .icmp_errors
-            .iter()
-            .find(|error| error.reason == IcmpReason::HostUnreachable);
-        if let Some(error) = said.filter(|_| !alive.contains(&host)) {
-            let group = groups.entry((host, error.by)).or_default();
-            group.add(&case, Some(error.at), Some(Evidence::Packet(error.packet)));
+    let mut heard = Heard::new(usize::MAX);
+    heard.take(view, &Some);
+    heard.findings(view)
+}
+
+/// Who was heard, and who is said not to be reached.
+pub(super) struct Heard {
+    /// Addresses, names and sessions that are remembered at most, of each so many.
+    most: usize,
+    alive: BTreeSet<IpAddr>,
+    /// Times that an address was heard and could not be remembered.
+    forgotten: u64,
+    /// By the host and who says it.
+    unreachable: BTreeMap<(IpAddr, IpAddr), Group>,
+    /// Sessions named in these.
+    named: usize,
+    names: Names,
+    /// Names in these.
+    led: usize,
+}
+
+impl Heard {
+    pub(super) const fn new(most: usize) -> Self {
+        Self {
+            most,
+            alive: BTreeSet::new(),
+            forgotten: 0,
+            unreachable: BTreeMap::new(),
+            named: 0,
+            names: Names::new(),
+            led: 0,
         }
     }
-    let silent = view
-        .neighbours
-        .iter()
-        .filter(|neighbour| neighbour.asked >= ASKED && !alive.contains(&neighbour.wanted))
-        // Told already, by the router that asked.
-        .filter(|neighbour| !groups.keys().any(|(host, _)| *host == neighbour.wanted))
-        .map(|neighbour| unanswered(&names, neighbour));
-    let mut findings: Vec<Finding> = silent.collect();
-    let told = groups.into_iter().map(|((host, by), group)| {
-        let message = format!(
-            "{host} is dead: {by} says host unreachable to {} of {}{}",
-            counted(group.count, "connection"),
-            group.sources(),
-            named(&names, host)
-        );
-        group.finding(Words {
-            code: RULE.code,
-            severity: Severity::Error,
-            endpoint: None,
-            message,
-            not: format!("not a filter: {by} forwards to it and gets no answer from its link"),
-            next: format!("see whether {host} is up, and whether the address is the right one"),
-        })
-    });
-    findings.extend(told);
-    findings
+
+    /// Looks at a part of the run.
+    pub(super) fn take(&mut self, view: View<'_>, place: Place<'_>) {
+        for (_, case) in view.taken(place) {
+            let Some(wire) = case.wire else {
+                continue;
+            };
+            let ends = wire.conversation;
+            for (end, sent) in [ends.client, ends.server].iter().zip(wire.counts.0) {
+                if sent.packets > 0 {
+                    self.is_alive(end.ip);
+                }
+            }
+            for lookup in &wire.lookups {
+                self.is_named(lookup);
+            }
+            let mut errors = wire.icmp_errors.iter();
+            if let Some(error) = errors.find(|one| one.reason == IcmpReason::HostUnreachable) {
+                self.is_unreachable(&case, ends.server.ip, error);
+            }
+        }
+    }
+
+    fn is_alive(&mut self, host: IpAddr) {
+        if self.alive.len() < self.most {
+            self.alive.insert(host);
+        } else if !self.alive.contains(&host) {
+            self.forgotten += 1;
+            let said = self.unreachable.range((host, FIRST)..);
+            let said = said.map(|(key, _)| *key).take_while(|key| key.0 == host);
+            for key in said.collect::<Vec<_>>() {
+                self.unreachable.remove(&key);
+            }
+        }
+    }
+
+    fn is_named(&mut self, lookup: &Lookup) {
+        for address in &lookup.addresses {
+            if self.led < self.most {
+                let names = self.names.entry(*address).or_default();
+                self.led += usize::from(names.insert(lookup.name.clone()));
+            }
+        }
+    }
+
+    fn is_unreachable(&mut self, case: &Case<'_>, host: IpAddr, error: &IcmpError) {
+        let key = (host, error.by);
+        let (at, place) = (Some(error.at), Some(Evidence::Packet(error.packet)));
+        // Who was not remembered might be taken for one that is not there.
+        let is_new = !self.unreachable.contains_key(&key);
+        let is_sure = self.forgotten == 0 && self.unreachable.len() < self.most;
+        if self.alive.contains(&host) || is_new && !is_sure {
+            return;
+        }
+        let group = self.unreachable.entry(key).or_default();
+        if self.named < self.most {
+            self.named += 1;
+            group.add(case, at, place);
+        } else {
+            group.count(at, place);
+        }
+    }
+
+    /// Times that an address was heard and not remembered.
+    pub(super) const fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
+    /// What is to be said at the end.
+    pub(super) fn findings(self, view: View<'_>) -> Vec<Finding> {
+        let (alive, names) = (self.alive, self.names);
+        let mut groups = self.unreachable;
+        groups.retain(|(host, _), _| !alive.contains(host));
+        let silent = view
+            .neighbours
+            .iter()
+            .filter(|neighbour| neighbour.asked >= ASKED && !alive.contains(&neighbour.wanted))
+            .filter(|_| self.forgotten == 0)
+            // Told already, by the router that asked.
+            .filter(|neighbour| !groups.keys().any(|(host, _)| *host == neighbour.wanted))
+            .map(|neighbour| unanswered(&names, neighbour));
+        let mut findings: Vec<Finding> = silent.collect();
+        let told = groups.into_iter().map(|((host, by), group)| {
+            let message = format!(
+                "{host} is dead: {by} says host unreachable to {} of {}{}",
+                counted(group.count, "connection"),
+                group.sources(),
+                named(&names, host)
+            );
+            group.finding(Words {
+                code: RULE.code,
+                severity: Severity::Error,
+                endpoint: None,
+                message,
+                not: format!("not a filter: {by} forwards to it and gets no answer from its link"),
+                next: format!("see whether {host} is up, and whether the address is the right one"),
+            })
+        });
+        findings.extend(told);
+        findings
+    }
 }
+
+/// The first of all addresses in their order.
+const FIRST: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// Questions by ARP from which on silence means that nobody is there: Linux asks three times.
 const ASKED: u64 = 3;
 
 /// The names by which clients were led to addresses.
-type Names<'a> = BTreeMap<IpAddr, BTreeSet<&'a str>>;
-
-fn names(view: View<'_>) -> Names<'_> {
-    let mut names = Names::new();
-    for lookup in view.wires.iter().flat_map(|wire| &wire.lookups) {
-        for address in &lookup.addresses {
-            names.entry(*address).or_default().insert(&lookup.name);
-        }
-    }
-    names
-}
+type Names = BTreeMap<IpAddr, BTreeSet<String>>;
 
 /// The names of an address, to follow a sentence.
-fn named(names: &Names<'_>, host: IpAddr) -> String {
+fn named(names: &Names, host: IpAddr) -> String {
     let led = names.get(&host).into_iter().flatten().collect::<Vec<_>>();
     if led.is_empty() {
         String::new()
@@ -88,7 +178,7 @@ fn named(names: &Names<'_>, host: IpAddr) -> String {
 }
 
 /// An address that nobody on its link answers for.
-fn unanswered(names: &Names<'_>, neighbour: &Neighbour) -> Finding {
+fn unanswered(names: &Names, neighbour: &Neighbour) -> Finding {
     let Neighbour {
         wanted,
         by,
@@ -117,19 +207,6 @@ fn unanswered(names: &Names<'_>, neighbour: &Neighbour) -> Finding {
         evidence: vec![Evidence::Packet(*packet)],
         next: format!("see whether {wanted} is up, on this link, and the address meant"),
     }
-}
-
-/// Hosts of which the capture has a packet.
-fn alive(view: View<'_>) -> BTreeSet<IpAddr> {
-    let heard = |wire: &WireSession| {
-        let conversation = wire.conversation;
-        [conversation.client.ip, conversation.server.ip]
-            .into_iter()
-            .zip(wire.counts.0)
-            .filter(|(_, sent)| sent.packets > 0)
-            .map(|(host, _)| host)
-    };
-    view.wires.iter().flat_map(heard).collect()
 }
 
 #[cfg(test)]

@@ -1,18 +1,16 @@
 //! Logs that are silent about what the wire shows.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use crate::align::Clock;
 use crate::model::{
-    Endpoint, Event, Evidence, Finding, LineRef, LogEvent, LogId, LogSession, LogSource, LogTime,
-    Nanos, Role, Severity, Shown,
+    Evidence, Finding, LineRef, LogId, LogSession, LogSource, LogTime, Nanos, Severity,
 };
 
 use super::View;
 use super::group::{Group, Words, counted};
+use super::of_log::OfLog;
 use super::registry::Rule;
-use super::silence::{Expected, silences};
-use super::view::Case;
+use super::view::Place;
 
 pub(super) const RULE: Rule = Rule {
     code: "log-incomplete",
@@ -25,35 +23,68 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn find(view: View<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for source in view.sources {
-        findings.extend(gap(view, source.id));
-        findings.extend(low_level(view, source));
-        findings.extend(disk_full(view, source));
-        if source.unparsed > 0 {
-            let mut group = Group::of(source.unparsed);
-            for (line, _) in &source.unparsed_first {
-                group.show(Evidence::Line(LineRef {
-                    log: source.id,
-                    line: *line,
-                }));
-            }
-            findings.push(group.finding(Words {
-                code: RULE.code,
-                severity: Severity::Info,
-                endpoint: None,
-                message: format!(
-                    "{} of {} could not be read as {}",
-                    counted(source.unparsed, "line"),
-                    source.file,
-                    source.format
-                ),
-                not: "not lines of the programs that this format is known to live beside: those are passed over".into(),
-                next: "look at the lines named above: another program's, another format's, or damaged".into(),
-            }));
+    let mut heard = Heard::new(usize::MAX);
+    heard.take(view, &Some);
+    heard.findings(view)
+}
+
+/// What the logs had, and what the wire shows that they should have.
+pub(super) struct Heard {
+    /// Stretches and sessions that are remembered at most, of each log so many.
+    most: usize,
+    logs: BTreeMap<LogId, OfLog>,
+}
+
+impl Heard {
+    pub(super) const fn new(most: usize) -> Self {
+        Self {
+            most,
+            logs: BTreeMap::new(),
         }
     }
-    findings
+
+    /// Looks at a part of the run.
+    pub(super) fn take(&mut self, view: View<'_>, place: Place<'_>) {
+        for source in view.sources {
+            self.logs
+                .entry(source.id)
+                .or_insert_with(|| OfLog::new(self.most));
+        }
+        for (_, case) in view.taken(place) {
+            let mine = case.joined.logs.iter();
+            let mine: Vec<&LogSession> = mine.filter_map(|&log| view.logs.get(log)).collect();
+            for (id, of_log) in &mut self.logs {
+                let clock = view.alignment.clocks.iter().find(|clock| clock.log == *id);
+                let told = mine.iter().filter(|log| log.log == *id);
+                for log in told.clone() {
+                    of_log.take_log(log, clock);
+                }
+                if let Some(wire) = case.wire {
+                    of_log.take_wire(&case, wire, told.count() > 0);
+                }
+            }
+        }
+    }
+
+    /// What is to be said at the end.
+    pub(super) fn findings(mut self, view: View<'_>) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for source in view.sources {
+            if let Some(of_log) = self.logs.remove(&source.id) {
+                let low_level = of_log.low_level(source);
+                findings.extend(of_log.gap(view, source));
+                findings.extend(low_level);
+            }
+            findings.extend(disk_full(view, source));
+            findings.extend(unparsed(source));
+        }
+        findings
+    }
+
+    /// What was not remembered, of all logs: stretches and sessions.
+    pub(super) fn forgotten(&self) -> u64 {
+        self.logs.values().map(OfLog::forgotten).sum()
+    }
 }
 
 /// A log in which a program says that its disk is full.
@@ -89,163 +120,30 @@ fn disk_full(view: View<'_>, source: &LogSource) -> Option<Finding> {
     }))
 }
 
-/// Sessions from which on a log without a command in them is one that is told not to write any.
-const SESSIONS: usize = 3;
-
-/// A log that tells of sessions and of nothing in them, where its server can be told to.
-fn low_level(view: View<'_>, source: &LogSource) -> Option<Finding> {
-    let Shown::With(setting) = source.shows.commands else {
-        return None;
-    };
-    let served = || {
-        view.logs
-            .iter()
-            .filter(|log| log.log == source.id && log.role == Role::Server)
-    };
-    let tells = |log: &LogSession| {
-        let command = |event: &LogEvent| matches!(event.what, Event::Command(_));
-        log.events.iter().any(command) || !log.implied.is_empty()
-    };
-    let sessions = served().count();
-    (sessions >= SESSIONS && !served().any(tells)).then(|| {
-        let count = u64::try_from(sessions).unwrap_or(u64::MAX);
-        let mut group = Group::of(count);
-        for event in served().filter_map(|log| log.events.first()).take(2) {
-            group.show(Evidence::Line(event.line));
-        }
+/// Lines of a log that could not be read.
+fn unparsed(source: &LogSource) -> Option<Finding> {
+    let mut group = Group::of(source.unparsed);
+    for (line, _) in &source.unparsed_first {
+        group.show(Evidence::Line(LineRef {
+            log: source.id,
+            line: *line,
+        }));
+    }
+    (source.unparsed > 0).then(|| {
         group.finding(Words {
             code: RULE.code,
             severity: Severity::Info,
             endpoint: None,
             message: format!(
-                "{} tells of {} and of no command in them: its level is too low",
+                "{} of {} could not be read as {}",
+                counted(source.unparsed, "line"),
                 source.file,
-                counted(count, "session")
+                source.format
             ),
-            not: "not a log without sessions, and not one whose server cannot write more".into(),
-            next: format!("{setting} makes the server write them"),
+            not: "not lines of the programs that this format is known to live beside: those are passed over".into(),
+            next: "look at the lines named above: another program's, another format's, or damaged".into(),
         })
     })
-}
-
-/// Stretches of a log in which sessions of the wire are without a line.
-fn gap(view: View<'_>, id: LogId) -> Option<Finding> {
-    let clock = view.alignment.clocks.iter().find(|clock| clock.log == id)?;
-    let told = |case: &Case<'_>| {
-        case.joined
-            .logs
-            .iter()
-            .any(|&log| view.logs.get(log).is_some_and(|log| log.log == id))
-    };
-    let served: BTreeSet<Endpoint> = view
-        .on_wire()
-        .filter(|(case, _)| told(case))
-        .map(|(_, wire)| wire.conversation.server)
-        .collect();
-    let lines = lines(view, clock);
-    let cases: Vec<(Case<'_>, Expected)> = view
-        .on_wire()
-        .filter(|(case, wire)| {
-            served.contains(&wire.conversation.server)
-                && case.joined.candidates.is_empty()
-                && wire.counts.0.iter().all(|direction| direction.bytes > 0)
-        })
-        .map(|(case, wire)| {
-            let event = Expected {
-                from: wire.start,
-                to: wire.end,
-                told: told(&case),
-            };
-            (case, event)
-        })
-        .collect();
-    let events: Vec<Expected> = cases.iter().map(|(_, event)| *event).collect();
-    let heard: Vec<Nanos> = lines.iter().map(|(at, _)| *at).collect();
-    let found = silences(&heard, &events, clock.resolution + clock.bound);
-    let worst = found.first()?;
-    let mut group = Group::default();
-    for silence in &found {
-        let around = lines
-            .iter()
-            .filter(|(at, _)| *at == silence.from || *at == silence.to);
-        let around: Vec<Evidence> = around.filter_map(|(_, line)| *line).collect();
-        for (number, at) in silence.events.iter().enumerate() {
-            if let Some((case, _)) = cases.get(*at) {
-                group.add(case, None, around.get(number.min(1)).copied());
-            }
-        }
-    }
-    // The ends of the capture are no lines.
-    let is_end = |moment: Nanos| {
-        lines
-            .iter()
-            .any(|(at, line)| *at == moment && line.is_none())
-    };
-    let file = view.sources.iter().find(|source| source.id == id)?;
-    // By the words of any log: the one with the gap could not write them.
-    let full = view
-        .sources
-        .iter()
-        .find_map(|source| source.disk_full.map(|_| source));
-    let next = match (is_end(worst.from), is_end(worst.to)) {
-        _ if full.is_some() => {
-            "see whether it was this log's disk that was full, as a log says: then these lines are lost"
-        }
-        (true, false) => {
-            "see whether the log was rotated at that time, and give the older file too"
-        }
-        (false, true) => {
-            "see whether its disk is full, its writer stopped, or it goes on in another file"
-        }
-        _ => {
-            "see whether a file of it is missing, its disk was full, or its writer limited (rate limits of syslog and journald)"
-        }
-    };
-    let all = events.len();
-    let without = events.iter().filter(|event| !event.told).count();
-    let more = if found.len() > 1 {
-        format!(", and in {} more stretches", found.len() - 1)
-    } else {
-        String::new()
-    };
-    let message = format!(
-        "{} is silent for {:.1} s while the wire shows {} with its server{more}; of all {all} it has no line of {without}",
-        file.file,
-        worst.to.since(worst.from).as_seconds_f64(),
-        counted(
-            u64::try_from(worst.events.len()).unwrap_or(u64::MAX),
-            "session"
-        )
-    );
-    Some(group.finding(Words {
-        code: RULE.code,
-        severity: Severity::Warning,
-        endpoint: None,
-        message,
-        not: "not an idle server: it answered all that time".into(),
-        next: next.into(),
-    }))
-}
-
-/// Moments of a log's lines on the capture's clock, and the ends of the capture, in order.
-fn lines(view: View<'_>, clock: &Clock) -> Vec<(Nanos, Option<Evidence>)> {
-    let ends = view
-        .captures
-        .iter()
-        .flat_map(|source| [source.first, source.last]);
-    let mut lines: Vec<(Nanos, Option<Evidence>)> = view
-        .logs
-        .iter()
-        .filter(|log| log.log == clock.log)
-        .flat_map(|log| &log.events)
-        .map(|event| {
-            let at = clock.to_capture(event.stamp.at);
-            (at, Some(Evidence::Line(event.line)))
-        })
-        .chain(ends.flatten().map(|at| (at, None)))
-        .collect();
-    lines.sort_unstable();
-    lines
 }
 
 #[cfg(test)]

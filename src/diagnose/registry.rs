@@ -5,7 +5,7 @@ use crate::model::{Finding, Threads};
 use super::chain::fold;
 use super::rollup::sort;
 use super::{
-    View, backlog_full, bare_lf, capture_incomplete, client_retry_loop, command_rejected,
+    View, Whole, backlog_full, bare_lf, capture_incomplete, client_retry_loop, command_rejected,
     connection_dropped, connection_refused, connection_rejected, connection_reset, delayed_ack,
     delivered_unknown, dns_failed, dns_search_list, dns_wrong_address, dropped_in_transfer,
     helo_no_name, host_dead, log_incomplete, login_refused, mailbox_refetched, message_too_large,
@@ -94,9 +94,12 @@ pub fn diagnose_part(view: View<'_>, threads: Threads) -> Vec<Finding> {
     by_rules(view, threads, |code| !OF_A_WHOLE_RUN.contains(&code))
 }
 
-/// What the captures themselves lack.
-pub fn diagnose_captures(view: View<'_>, threads: Threads) -> Vec<Finding> {
-    by_rules(view, threads, |code| code == capture_incomplete::RULE.code)
+/// What is to be said at the end of such a run: what the captures themselves lack, and what was gathered of the `whole`.
+pub fn diagnose_end(view: View<'_>, whole: Whole) -> Vec<Finding> {
+    let mut findings = (capture_incomplete::RULE.find)(view);
+    findings.extend(whole.findings(view));
+    sort(&mut findings);
+    findings
 }
 
 fn by_rules(

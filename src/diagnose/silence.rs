@@ -8,63 +8,61 @@ const CHANCE: f64 = 1e-3;
 /// A stretch without a word.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Silence {
-    pub(super) from: Nanos,
-    pub(super) to: Nanos,
-    /// Which of the events looked at lie in it, in order.
+    /// Which of the stretches.
+    pub(super) stretch: usize,
+    /// Which of the events that are not told lie in it, in order.
     pub(super) events: Vec<usize>,
     /// How likely that is by chance.
     chance: f64,
 }
 
-/// Something that the silent side tells of most times.
+/// From a moment to another.
+pub(super) type Stretch = (Nanos, Nanos);
+
+/// What the silent side should tell of.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Expected {
-    pub(super) from: Nanos,
-    pub(super) to: Nanos,
-    /// Whether the silent side tells of it.
-    pub(super) told: bool,
+pub(super) struct Expected<'a> {
+    /// What it does not tell of.
+    pub(super) untold: &'a [Stretch],
+    /// How many it does tell of, and how many there are in all.
+    pub(super) told: u64,
+    pub(super) all: u64,
 }
 
-/// The stretches between two of `heard` (in order) whose silence is no chance: `events` lie in them, more than `slack` from their ends,
-/// and events elsewhere are seldom left out. Worst first.
-pub(super) fn silences(heard: &[Nanos], events: &[Expected], slack: Span) -> Vec<Silence> {
-    let told = events.iter().filter(|event| event.told).count();
-    let mut order: Vec<usize> = (0..events.len()).collect();
-    order.sort_by_key(|&at| events.get(at).map(|event| event.from));
-    let stretches: Vec<(Nanos, Nanos)> = heard
-        .iter()
-        .zip(heard.iter().skip(1))
-        .map(|(from, to)| (*from, *to))
-        .filter(|(from, to)| to.since(*from) > slack + slack)
-        .collect();
+/// The `stretches` whose silence is no chance: events lie in them, more than `slack` from their ends, and events elsewhere are seldom left
+/// out. They are those of `looked_at` that are longer than twice the slack. Worst first.
+pub(super) fn silences(
+    stretches: &[Stretch],
+    looked_at: u64,
+    expected: Expected<'_>,
+    slack: Span,
+) -> Vec<Silence> {
+    let Expected { untold, told, all } = expected;
+    let mut order: Vec<usize> = (0..untold.len()).collect();
+    order.sort_by_key(|&at| untold.get(at).map(|event| event.0));
+    let begun_by = |moment: Nanos| {
+        order.partition_point(|&at| untold.get(at).is_some_and(|event| event.0 <= moment))
+    };
     let mut found: Vec<Silence> = stretches
         .iter()
-        .filter_map(|&(from, to)| {
-            let begin = order.partition_point(|&at| {
-                events
-                    .get(at)
-                    .is_some_and(|event| event.from <= from + slack)
-            });
-            let inside: Vec<usize> = order
+        .enumerate()
+        .filter_map(|(stretch, &(from, to))| {
+            let of_time = order.get(begun_by(from + slack)..).unwrap_or_default();
+            let events: Vec<usize> = of_time
                 .iter()
-                .skip(begin)
                 .copied()
-                .take_while(|&at| events.get(at).is_some_and(|event| event.from < to))
-                .filter(|&at| {
-                    events
-                        .get(at)
-                        .is_some_and(|event| !event.told && event.to + slack < to)
-                })
+                .take_while(|&at| untold.get(at).is_some_and(|event| event.0 < to))
+                .filter(|&at| untold.get(at).is_some_and(|event| event.1 + slack < to))
                 .collect();
             // The rule of succession, by the others: of what never failed yet nobody knows that it never will.
-            let others = events.len() - inside.len();
-            let missed = ratio(others - told + 1, others + 2);
-            let count = i32::try_from(inside.len()).unwrap_or(i32::MAX);
-            let chance = missed.powi(count) * ratio(stretches.len(), 1);
+            let inside = u64::try_from(events.len()).unwrap_or(u64::MAX);
+            let others = all.saturating_sub(inside);
+            let missed = ratio(others.saturating_sub(told) + 1, others + 2);
+            let count = i32::try_from(inside).unwrap_or(i32::MAX);
+            let chance = missed.powi(count) * ratio(looked_at, 1);
             (count > 0 && chance < CHANCE).then_some(Silence {
-                from,
-                to,
-                events: inside,
+                stretch,
+                events,
                 chance,
             })
         })
@@ -72,13 +70,13 @@ pub(super) fn silences(heard: &[Nanos], events: &[Expected], slack: Span) -> Vec
     found.sort_by(|one, other| {
         one.chance
             .total_cmp(&other.chance)
-            .then(one.from.cmp(&other.from))
+            .then(one.stretch.cmp(&other.stretch))
     });
     found
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-fn ratio(part: usize, of: usize) -> f64 {
+fn ratio(part: u64, of: u64) -> f64 {
     part as f64 / of as f64
 }
 
@@ -87,36 +85,41 @@ mod tests {
     use super::super::testing::at;
     use super::*;
 
-    /// Thirty events a second apart, each told but those in the stretch.
-    fn events(silent: std::ops::Range<i64>, also: &[i64]) -> (Vec<Nanos>, Vec<Expected>) {
+    /// What is found of thirty events a second apart, each told but those in the stretch, and some more.
+    fn found(silent: std::ops::Range<i64>, also: &[i64]) -> Vec<(Stretch, usize)> {
         let told = |second: &i64| !silent.contains(second) && !also.contains(second);
-        let heard = (0..30).filter(told).map(at).collect();
-        let events = (0..30)
-            .map(|second| Expected {
-                from: at(second),
-                to: at(second),
-                told: told(&second),
-            })
+        let heard: Vec<Nanos> = (0..30).filter(told).map(at).collect();
+        let untold: Vec<Stretch> = (0..30)
+            .filter(|second| !told(second))
+            .map(|second| (at(second), at(second)))
             .collect();
-        (heard, events)
+        let slack = Span::millis(1500);
+        let stretches: Vec<Stretch> = heard
+            .windows(2)
+            .map(|pair| (pair[0], pair[1]))
+            .filter(|(from, to)| to.since(*from) > slack + slack)
+            .collect();
+        let expected = Expected {
+            untold: &untold,
+            told: heard.len() as u64,
+            all: 30,
+        };
+        let found = silences(&stretches, stretches.len() as u64, expected, slack);
+        found
+            .iter()
+            .map(|silence| (stretches[silence.stretch], silence.events.len()))
+            .collect()
     }
 
     #[test]
     fn a_stretch_is_told_where_silence_is_rare() {
-        let (heard, all) = events(10..20, &[]);
-        let found = silences(&heard, &all, Span::millis(1500));
-        assert_eq!(
-            (found.len(), found[0].from, found[0].to),
-            (1, at(9), at(20))
-        );
-        assert_eq!(found[0].events.len(), 8);
+        assert_eq!(found(10..20, &[]), [((at(9), at(20)), 8)]);
     }
 
     #[test]
     fn it_is_none_where_silence_is_common_or_the_stretch_short() {
-        let (heard, all) = events(10..20, &[1, 2, 3, 5, 6, 7, 21, 22, 23, 25, 26, 27, 28]);
-        assert!(silences(&heard, &all, Span::millis(1500)).is_empty());
-        let (heard, all) = events(10..13, &[]);
-        assert!(silences(&heard, &all, Span::millis(1500)).is_empty());
+        let common = [1, 2, 3, 5, 6, 7, 21, 22, 23, 25, 26, 27, 28];
+        assert!(found(10..20, &common).is_empty());
+        assert!(found(10..13, &[]).is_empty());
     }
 }

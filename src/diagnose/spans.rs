@@ -1,6 +1,6 @@
 //! Stretches of time, asked for what lies in them.
 
-use crate::model::Nanos;
+use crate::model::{Nanos, Span};
 
 /// Stretches in order of their beginnings, each with the latest end up to there.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +16,24 @@ impl Spans {
             *end = latest;
         }
         Self(all)
+    }
+
+    /// One more stretch. In between they are out of order: [`Spans::put_together`] ends that.
+    pub(super) fn push(&mut self, stretch: (Nanos, Nanos)) {
+        self.0.push(stretch);
+    }
+
+    /// Puts them in order, and those that meet or lie no farther apart than `apart` together: of none is asked for how long it was alone.
+    pub(super) fn put_together(&mut self, apart: Span) {
+        self.0.sort_unstable();
+        let mut kept: Vec<(Nanos, Nanos)> = Vec::new();
+        for &(start, end) in &self.0 {
+            match kept.last_mut() {
+                Some((_, until)) if start <= *until + apart => *until = end.max(*until),
+                _ => kept.push((start, end)),
+            }
+        }
+        self.0 = kept;
     }
 
     /// How many there are.
@@ -64,6 +82,13 @@ mod tests {
             let meet = all.iter().any(|(start, end)| *start <= to && *end >= from);
             let cover = all.iter().any(|(start, end)| *start < from && *end > from);
             prop_assert_eq!((spans.meet(from, to), spans.cover(from)), (meet, cover));
+            let mut pushed = Spans::default();
+            for stretch in &all {
+                pushed.push(*stretch);
+            }
+            pushed.put_together(Span(0));
+            prop_assert_eq!(pushed.meet(from, to), meet);
+            prop_assert!(pushed.len() <= all.len());
         }
     }
 }

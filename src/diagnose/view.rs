@@ -28,6 +28,9 @@ pub struct View<'a> {
     pub alignment: &'a Alignment,
 }
 
+/// Number in the whole run, from 0 on, of the conversation of a number in a view; `None` where it is not taken now.
+pub(super) type Place<'a> = &'a dyn Fn(usize) -> Option<usize>;
+
 /// One conversation as it is known.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Case<'a> {
@@ -57,6 +60,14 @@ impl<'a> View<'a> {
     pub(super) fn on_wire(self) -> impl Iterator<Item = (Case<'a>, &'a WireSession)> {
         self.cases()
             .filter_map(|case| case.wire.map(|wire| (case, wire)))
+    }
+
+    /// The conversations that are taken, each with its number in this view and, as its number, that in the whole run.
+    pub(super) fn taken(self, place: Place<'a>) -> impl Iterator<Item = (usize, Case<'a>)> {
+        self.cases().filter_map(move |case| {
+            let number = place(case.number)?;
+            Some((case.number, Case { number, ..case }))
+        })
     }
 
     /// The last moment of any capture.

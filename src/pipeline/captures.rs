@@ -129,6 +129,7 @@ pub(super) fn read_beside<R: Send>(
             };
             let passed = followed.packet(used, packets.bytes());
             followed.heard = Some((used.number, used.record.time));
+            followed.begun.get_or_insert(used.record.time);
             if let Some(passed) = passed {
                 packets.passed(used.from, passed);
             }
@@ -209,7 +210,8 @@ pub(super) struct Followed {
     bad_icmp: u64,
     /// ICMP errors about nothing known.
     unquoted: u64,
-    /// Number and time of the last packet, where somebody asks.
+    /// Time of the first packet, and number and time of the last, where somebody asks.
+    pub(super) begun: Option<Nanos>,
     pub(super) heard: Option<(PacketNo, Nanos)>,
     /// Sessions that were taken before the end.
     taken: usize,
@@ -239,6 +241,7 @@ impl Followed {
             neighbours: Neighbours::default(),
             passed_over: PassedOverTable::default(),
             unquoted: 0,
+            begun: None,
             heard: None,
             taken: 0,
         }

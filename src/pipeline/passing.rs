@@ -33,6 +33,8 @@ pub(super) struct Passing {
 pub(super) struct Taken {
     /// Sessions that are over.
     pub(super) wires: Vec<WireSession>,
+    /// When the capture began.
+    pub(super) begun: Option<Nanos>,
     /// How far the capture is; `None` before the first packet.
     pub(super) now: Option<Nanos>,
     /// Connections that are not over.
@@ -86,6 +88,7 @@ impl Passing {
         // What is over was so before the last sessions are taken.
         let is_last = room && self.over.load(Ordering::Acquire);
         let mut followed = self.lock();
+        let begun = followed.begun;
         let now = followed.heard.map(|(number, at)| at + pace.silence(number));
         if let Some(now) = now {
             followed.pass_time(now);
@@ -96,6 +99,7 @@ impl Passing {
         self.room.notify_one();
         Taken {
             wires,
+            begun,
             now,
             open,
             is_last,

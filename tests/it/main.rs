@@ -40,6 +40,7 @@ mod made;
 mod odbc;
 #[cfg(feature = "live")]
 mod onward;
+mod onward_findings;
 mod own_format;
 mod packets;
 mod program;

@@ -34,6 +34,8 @@ pub(super) enum Ahead {
 pub(super) struct Now<'a> {
     pub(super) at: Instant,
     pub(super) marks: &'a [Mark],
+    /// The capture's first moment.
+    pub(super) begun: Option<Nanos>,
     /// The capture's last moment.
     pub(super) capture: Option<Nanos>,
     /// Whether there is a capture at all.

@@ -16,7 +16,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::align::{Alignment, Clock};
-use crate::diagnose::{View, diagnose_captures, diagnose_part, endings};
+use crate::diagnose::{View, Whole, diagnose_end, diagnose_part, endings};
 use crate::input::Front;
 use crate::model::{CaptureSource, LogId, LogSource, LostPackets, Nanos, Severity, Span};
 use crate::report::{Account, Part, Tallies};
@@ -108,6 +108,7 @@ pub fn run_onward(
     }
     failures.extend(told);
     wires.overruns.extend(joiner.held.overrun());
+    wires.overruns.extend(joiner.whole.overruns());
     let clocks = joiner.held.clocks().to_vec();
     let capture_zone = zones::infer(&mut wires.sources, &mut sources, &clocks);
     let mut account = Account {
@@ -115,6 +116,7 @@ pub fn run_onward(
         keys: keys.sources,
         sources,
         unlisted: wires.unlisted,
+        neighbours: wires.neighbours,
         passed_over: wires.passed_over,
         alignment: Alignment {
             clocks,
@@ -132,7 +134,7 @@ pub fn run_onward(
         ..Account::default()
     };
     account.part.clocks = account.sources.iter().map(|source| source.id).collect();
-    account.findings = diagnose_captures(view(&account), options.threads);
+    account.findings = diagnose_end(view(&account), joiner.whole);
     account.exit = exit_status(&account, &failures);
     Ok(Run { account, failures })
 }
@@ -173,6 +175,8 @@ struct Joiner<'r, 'g> {
     /// Clocks as they were told last, and how far the capture was then.
     told: BTreeMap<LogId, (Clock, Option<Nanos>)>,
     repeats: Repeats,
+    /// What can only be told at the end.
+    whole: Whole,
     /// Logs that were said to have no clock.
     without: BTreeSet<LogId>,
     /// When it may be joined again.
@@ -199,6 +203,7 @@ impl<'r, 'g> Joiner<'r, 'g> {
             tallies: Tallies::default(),
             told: BTreeMap::new(),
             repeats: Repeats::default(),
+            whole: Whole::default(),
             without: BTreeSet::new(),
             next: Instant::now(),
             pace: Pace::default(),
@@ -265,6 +270,7 @@ impl<'r, 'g> Joiner<'r, 'g> {
         let now = Now {
             at,
             marks: &marks,
+            begun: taken.begun,
             capture: taken.now,
             has_capture: passing.is_some(),
             packets,
@@ -273,7 +279,7 @@ impl<'r, 'g> Joiner<'r, 'g> {
         };
         let given = self.held.settle(&now, &sources, self.options.threads);
         if let Some(given) = given {
-            self.give(given, passing, taken.now)?;
+            self.give(given, passing, &now)?;
         }
         self.tell_of_clocks(&now, &sources);
         self.next = at + JOINS.max(at.elapsed() * RESTS);
@@ -286,11 +292,13 @@ impl<'r, 'g> Joiner<'r, 'g> {
         let (sources, sessions, failures) = logs.finish(self.options);
         let at = Instant::now();
         let taken = passing.map(|passing| passing.take(&mut self.pace, true));
+        let begun = taken.as_ref().and_then(|taken| taken.begun);
         let capture = taken.and_then(|taken| taken.now);
         self.held.add(Vec::new(), sessions, at, capture);
         let now = Now {
             at,
             marks: &[],
+            begun,
             capture,
             has_capture: passing.is_some(),
             packets: Ahead::Nothing,
@@ -298,7 +306,7 @@ impl<'r, 'g> Joiner<'r, 'g> {
             open: &[],
         };
         while let Some(given) = self.held.settle(&now, &sources, self.options.threads) {
-            self.give(given, passing, capture)?;
+            self.give(given, passing, &now)?;
         }
         Ok((sources, failures))
     }
@@ -308,7 +316,7 @@ impl<'r, 'g> Joiner<'r, 'g> {
         &mut self,
         mut given: Given,
         passing: Option<&Passing>,
-        now: Option<Nanos>,
+        now: &Now<'_>,
     ) -> io::Result<()> {
         if let Some(passing) = passing.filter(|_| self.options.bodies.is_some()) {
             let mut followed = passing.lock();
@@ -319,19 +327,24 @@ impl<'r, 'g> Joiner<'r, 'g> {
         let account = &mut given.account;
         account.selection = self.options.selection.clone();
         account.captures = vec![CaptureSource {
-            last: now,
+            first: now.begun,
+            last: now.capture,
             lost: LostPackets {
                 by_system: self.options.meter.lost_so_far(),
                 ..LostPackets::default()
             },
             ..CaptureSource::default()
         }];
-        account.part.clocks = self.changed(&account.alignment.clocks, now);
+        account.part.clocks = self.changed(&account.alignment.clocks, now.capture);
         let (endings, findings) = (
             endings(view(account)),
             diagnose_part(view(account), self.options.threads),
         );
         account.endings = endings;
+        let fresh = |at| account.given_now(at);
+        let open_since = given.open_since;
+        self.whole
+            .take(view(account), &findings, &fresh, open_since);
         account.findings = self.repeats.new_ones(account, findings);
         (self.give)(account)?;
         self.tallies.add(account);

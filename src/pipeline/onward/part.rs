@@ -1,9 +1,9 @@
 //! A part of the run: what is settled, numbered and put together as an account.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::align::{Alignment, Joined, Standing, WireFate};
-use crate::model::{LogSession, LogSource, Proto, WireSession};
+use crate::model::{LogSession, LogSource, Nanos, Proto, WireSession};
 use crate::report::{Account, Part};
 
 use super::choose::{Came, Choice};
@@ -16,6 +16,8 @@ pub(super) struct Given {
     pub(super) account: Account,
     /// How many of its connections are over: behind them are those that go on.
     pub(super) wires: usize,
+    /// When the oldest of its connections began that is not given now and was not before.
+    pub(super) open_since: Option<Nanos>,
     pub(super) fresh_wires: Vec<(usize, GivenWire)>,
     /// By their index among those held, those that are given, with their index in the account; last lines that ended none have none.
     pub(super) fresh_logs: Vec<(usize, Option<usize>, GivenLog)>,
@@ -89,6 +91,7 @@ impl Held {
             return None;
         }
         let wires = self.wires.len();
+        let open_since = self.open_since(now, &fresh_wires);
         let mut all = std::mem::take(&mut self.wires);
         all.extend(now.open.iter().map(|open| {
             let mut wire = WireSession::new(open.conversation, Proto::UNKNOWN, open.start);
@@ -123,9 +126,19 @@ impl Held {
         Some(Given {
             account,
             wires,
+            open_since,
             fresh_wires,
             fresh_logs,
         })
+    }
+
+    /// When the oldest connection began that is neither given now nor was before.
+    fn open_since(&self, now: &Now<'_>, fresh: &[(usize, GivenWire)]) -> Option<Nanos> {
+        let fresh: BTreeSet<usize> = fresh.iter().map(|(at, _)| *at).collect();
+        let held = self.wires.iter().zip(&self.seen).enumerate();
+        let held = held.filter(|(at, (_, seen))| seen.given.is_none() && !fresh.contains(at));
+        let held = held.map(|(_, (wire, _))| wire.start);
+        held.chain(now.open.iter().map(|open| open.start)).min()
     }
 
     /// Last lines whose session was given, or that ended none, go when they are old enough.

@@ -121,6 +121,7 @@ impl Made {
         let now = Now {
             at: self.clock(second),
             marks: &marks,
+            begun: None,
             capture: Some(at(second)),
             has_capture: true,
             packets: ahead,
@@ -223,6 +224,7 @@ fn a_connection_waits_for_its_log_until_that_is_silent_for_long() {
         let now = Now {
             at: made.clock(second),
             marks: &marks,
+            begun: None,
             capture: Some(at(second)),
             has_capture: true,
             packets: Ahead::More,
@@ -285,6 +287,7 @@ fn too_many_that_wait_are_given_as_they_are_and_counted() {
         let now = Now {
             at: now,
             marks: &marks,
+            begun: None,
             capture: Some(at(step)),
             has_capture: true,
             packets: Ahead::More,
