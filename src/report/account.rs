@@ -64,11 +64,27 @@ pub struct Part {
     pub from: usize,
     /// Logs whose clocks are told in this part: those that changed.
     pub clocks: Vec<LogId>,
+    /// Clocks that were told before and that what came since contradicts.
+    pub contradicted: Vec<Contradicted>,
     /// What was given before.
     pub before: Tallies,
 }
 
+/// A clock that was told and that what came later contradicts: it was wrong, or was set since.
+#[derive(Clone, Debug)]
+pub struct Contradicted {
+    /// As it was told.
+    pub clock: Clock,
+    /// Sessions that were given joined by it, of those that are still known.
+    pub joined: usize,
+}
+
 impl Part {
+    /// What the clock of a log that is told now contradicts.
+    pub(super) fn contradicted(&self, log: LogId) -> Option<&Contradicted> {
+        self.contradicted.iter().find(|one| one.clock.log == log)
+    }
+
     /// Whether there is more of the run than this.
     pub(super) const fn is_of_more(&self) -> bool {
         self.from > 0

@@ -21,7 +21,7 @@ mod tcp;
 mod text;
 mod why;
 
-pub use account::{Account, Part, Selection, Totals};
+pub use account::{Account, Contradicted, Part, Selection, Totals};
 pub use community_id::community_id;
 pub use path::OtherSide;
 pub use tallies::Tallies;

@@ -355,6 +355,14 @@ fn write_clock(
             offset_text(step.offset, step.bound)
         )?;
     }
+    if let Some(before) = account.part.contradicted(clock.log) {
+        writeln!(
+            out,
+            "    what came since contradicts what was told before, {}: it was wrong, or was set; {} sessions were joined by it",
+            offset_text(before.clock.offset_at(clock.origin), before.clock.bound),
+            before.joined
+        )?;
+    }
     for stretch in &clock.unproven {
         writeln!(
             out,

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::align::{Alignment, Before, Joined, LogFate, share_lines};
 
+use super::doubt::Doubts;
 use super::held::{Held, Told};
 use super::marks::Now;
 use super::rivals::Rivals;
@@ -16,29 +17,29 @@ pub(super) struct Compared<'a> {
     pub(super) rivals: &'a Rivals<'a>,
     pub(super) before: &'a Before,
     pub(super) alignment: &'a Alignment,
-    /// Where each of the log sessions held is among those of the alignment.
-    pub(super) places: &'a [Option<usize>],
+    /// Which of the log sessions held each of the alignment's came of.
+    pub(super) came: &'a Came,
     /// Log sessions that were not compared.
     pub(super) ahead: &'a [Told],
+    pub(super) doubts: &'a Doubts,
 }
 
 impl Held {
     /// Which of the alignment's sessions are given now.
     pub(super) fn choose(&mut self, compared: Compared<'_>) -> Choice {
         let alignment = compared.alignment;
-        let came = Came::of(compared.places);
+        let came = compared.came;
         let mut choice = Choice {
-            may: self.settled(compared, &came),
-            came,
+            may: self.settled(compared),
         };
-        let links = self.links(alignment, &choice.came);
+        let links = self.links(alignment, came);
         choice.keep_together(&links);
         let has_room = self.has_room_for_wires() && self.room_for_logs() > 0;
         if has_room || choice.may.iter().any(|may| *may) {
             return choice;
         }
         // What is held must not grow: the oldest go as they are.
-        choice.may = self.oldest(alignment, &choice.came);
+        choice.may = self.oldest(alignment, came);
         let before = choice.may.iter().filter(|may| **may).count();
         choice.keep_together(&links);
         self.early += u64::try_from(before).unwrap_or(u64::MAX);
@@ -46,9 +47,10 @@ impl Held {
     }
 
     /// Which sessions both sides have passed.
-    fn settled(&self, compared: Compared<'_>, came: &Came) -> Vec<bool> {
+    fn settled(&self, compared: Compared<'_>) -> Vec<bool> {
         let Compared {
             now,
+            came,
             rivals,
             before,
             alignment,
@@ -56,6 +58,7 @@ impl Held {
             ..
         } = compared;
         let known = self.known(now);
+        let doubts = compared.doubts;
         let told: Vec<bool> = self
             .logs
             .iter()
@@ -66,7 +69,9 @@ impl Held {
                 let shares = |other: &Told| share_lines(&log.session, &other.session);
                 // What waited long enough is given, but only after it was joined as what has a rival.
                 let overdue = *fate == LogFate::Rivalled && known.is_overdue(log.came);
+                let held = doubts.hold_log(&log.session) && !known.is_overdue(log.came);
                 log.given.is_none()
+                    && !held
                     && known.is_told(&log.session, log.came, log.since)
                     && !ahead.iter().any(shares)
                     && (free || overdue || now.is_over())
@@ -79,8 +84,11 @@ impl Held {
         let sessions = alignment.sessions.iter().map(|joined| match joined.wire {
             Some(at) => {
                 let wire = self.wires.get(at).zip(self.seen.get(at));
+                let alone = joined.logs.is_empty() && joined.candidates.is_empty();
                 let ripe = wire.is_some_and(|(wire, seen)| {
-                    seen.given.is_none() && known.is_ripe(wire, seen.came)
+                    let open = seen.given.is_none() && known.is_ripe(wire, seen.came);
+                    let is_held = doubts.hold_wire(wire) && !known.is_overdue(seen.came);
+                    open && !(alone && is_held)
                 });
                 ripe && joined.logs.iter().chain(&joined.candidates).all(of)
             }
@@ -161,7 +169,7 @@ impl Held {
 pub(super) struct Came(BTreeMap<usize, Vec<usize>>);
 
 impl Came {
-    fn of(places: &[Option<usize>]) -> Self {
+    pub(super) fn of(places: &[Option<usize>]) -> Self {
         let mut came: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (origin, place) in places.iter().enumerate() {
             if let Some(place) = place {
@@ -179,7 +187,6 @@ impl Came {
 /// Which of the alignment's sessions are given.
 pub(super) struct Choice {
     pub(super) may: Vec<bool>,
-    pub(super) came: Came,
 }
 
 impl Choice {
@@ -218,7 +225,6 @@ mod tests {
     fn of_those_that_go_together_none_is_given_alone() {
         let mut choice = Choice {
             may: vec![true, true, false, true, true],
-            came: Came::of(&[]),
         };
         choice.keep_together(&[(0, 1), (1, 2), (3, 4)]);
         assert_eq!(choice.may, [false, false, false, true, true]);

@@ -7,8 +7,9 @@ use std::time::Instant;
 use crate::align::{Before, Clock, LogFate, Onward, WireFate, align_on};
 use crate::model::{LogId, LogSession, LogSource, Nanos, Threads, WireSession};
 use crate::protocol::dns;
+use crate::report::Contradicted;
 
-use super::choose::Compared;
+use super::choose::{Came, Compared};
 use super::marks::{Known, Now};
 use super::part::Given;
 use super::rivals::Rivals;
@@ -45,6 +46,8 @@ pub(super) struct Held {
     ahead: Vec<Told>,
     /// The latest clock of each log.
     pub(super) clocks: Vec<Clock>,
+    /// Clocks that were told and are contradicted, and of which that is not told yet.
+    pub(super) contradicted: Vec<Contradicted>,
     /// Wire sessions that came so far.
     came: u64,
     /// Sessions that were given so far: the last number.
@@ -94,6 +97,7 @@ impl Held {
             logs: Vec::new(),
             ahead: Vec::new(),
             clocks: Vec::new(),
+            contradicted: Vec::new(),
             came: 0,
             given: 0,
             early: 0,
@@ -226,10 +230,15 @@ impl Held {
         let origin = first.or(now.capture).unwrap_or_default();
         let Onward { alignment, places } =
             align_on(&self.wires, sources, &mut logs, origin, threads, &before);
+        let came = Came::of(&places);
+        let doubts = self.doubts(now, &alignment, &came, &ahead);
+        let corrected = self.correct(now, &doubts, &ahead, sources, threads);
         let known = self.clocks.len();
-        self.carry_on(&alignment.clocks);
+        if !corrected {
+            self.carry_on(&alignment.clocks);
+        }
         // What a first clock says of who is to be compared holds from the next time on.
-        if self.clocks.len() > known && !now.is_over() {
+        if (corrected || self.clocks.len() > known) && !now.is_over() {
             self.ahead = ahead;
             return None;
         }
@@ -238,10 +247,11 @@ impl Held {
             rivals: &rivals,
             before: &before,
             alignment: &alignment,
-            places: &places,
+            came: &came,
             ahead: &ahead,
+            doubts: &doubts,
         });
-        let given = self.part(now, sources, logs, alignment, &places, &choice);
+        let given = self.part(now, sources, logs, alignment, (&places, &came), &choice);
         self.ahead = ahead;
         given
     }

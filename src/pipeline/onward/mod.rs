@@ -4,6 +4,8 @@
 //! ([`held`]), and the last of those that were given, which teach clocks and habits. How far each side is, [`marks`] tells.
 
 mod choose;
+mod correct;
+mod doubt;
 mod held;
 mod marks;
 mod part;
@@ -134,6 +136,7 @@ pub fn run_onward(
         ..Account::default()
     };
     account.part.clocks = account.sources.iter().map(|source| source.id).collect();
+    account.part.contradicted = joiner.held.contradicted;
     account.findings = diagnose_end(view(&account), joiner.whole);
     account.exit = exit_status(&account, &failures);
     Ok(Run { account, failures })
@@ -335,6 +338,11 @@ impl<'r, 'g> Joiner<'r, 'g> {
             },
             ..CaptureSource::default()
         }];
+        account.part.contradicted = std::mem::take(&mut self.held.contradicted);
+        for contradicted in &account.part.contradicted {
+            // It is not waited with.
+            self.told.remove(&contradicted.clock.log);
+        }
         account.part.clocks = self.changed(&account.alignment.clocks, now.capture);
         let (endings, findings) = (
             endings(view(account)),

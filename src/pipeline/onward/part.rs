@@ -44,7 +44,7 @@ impl Held {
         sources: &[LogSource],
         logs: Vec<LogSession>,
         alignment: Alignment,
-        places: &[Option<usize>],
+        (places, came): (&[Option<usize>], &Came),
         choice: &Choice,
     ) -> Option<Given> {
         let from = self.given + 1;
@@ -58,7 +58,7 @@ impl Held {
                 self.given += 1;
                 Some(self.given)
             } else {
-                match self.number_before(&joined, &choice.came) {
+                match self.number_before(&joined, came) {
                     Number::Given(number) => Some(number),
                     Number::None => None,
                     Number::PartOfAnother => continue,
@@ -73,7 +73,7 @@ impl Held {
                 let with = with.map(|seen| seen.key);
                 // Those that may be it have a session of their own.
                 for &at in joined.logs.iter().chain(&joined.candidates) {
-                    let origins = choice.came.origins(at).iter();
+                    let origins = came.origins(at).iter();
                     let given = GivenLog { with, number: None };
                     fresh_logs.extend(origins.map(|&origin| (origin, Some(at), given)));
                 }

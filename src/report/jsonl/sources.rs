@@ -223,6 +223,8 @@ pub(super) struct ClockRecord<'a> {
     steps: Vec<StepRecord>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unproven: Vec<UnprovenRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contradicts: Option<ContradictedRecord>,
 }
 
 /// A stretch for which nothing bears the clock out.
@@ -274,7 +276,23 @@ pub(super) fn clock_record<'a>(account: &'a Account, clock: &Clock) -> ClockReco
                 wire_sessions: stretch.seen,
             })
             .collect(),
+        contradicts: account
+            .part
+            .contradicted(clock.log)
+            .map(|before| ContradictedRecord {
+                offset_s: rounded(before.clock.offset_at(clock.origin).as_seconds_f64(), 1e6),
+                bound_s: rounded(before.clock.bound.as_seconds_f64(), 1e6),
+                joined: before.joined,
+            }),
     }
+}
+
+/// A clock that was told before, at the moment of the one that contradicts it, and how many sessions were joined by it.
+#[derive(Serialize)]
+struct ContradictedRecord {
+    offset_s: f64,
+    bound_s: f64,
+    joined: usize,
 }
 
 /// A key log, or a capture with secrets inside.

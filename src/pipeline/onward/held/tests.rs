@@ -10,6 +10,8 @@ use crate::model::{
 };
 use crate::report::Account;
 
+mod clocks;
+
 /// The log's clock is ahead by this.
 const OFFSET: Span = Span::millis(7_300);
 /// A session begins in each of so many seconds.
