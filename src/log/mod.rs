@@ -22,6 +22,7 @@ mod hidden_clock;
 mod hmailserver;
 mod iis;
 mod mailenable;
+mod months;
 mod nnrpd;
 mod opensmtpd;
 mod own;

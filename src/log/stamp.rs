@@ -4,6 +4,8 @@ use chrono::NaiveDate;
 
 use crate::model::{LogTime, Span, Stamp};
 
+use super::months;
+
 /// A stamp at the start of a text, and what follows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamped<'a> {
@@ -45,10 +47,16 @@ pub(super) struct Yearless {
 }
 
 impl Yearless {
-    /// `Nov 24 03:29:06`, or with a fraction, at the start of a text, and what follows it.
+    /// `Nov 24 03:29:06`, or with a fraction, at the start of a text, and what follows it. The month may be in another language.
     pub(super) fn read(text: &str) -> Option<(Self, &str)> {
-        let month = month(text.get(..3)?)?;
-        let rest = text.get(3..)?.strip_prefix(' ')?;
+        let english = text.split_at_checked(3).and_then(|(name, rest)| {
+            let month = month(name)?;
+            Some((month, rest.strip_prefix(' ')?))
+        });
+        let (month, rest) = english.or_else(|| {
+            let (name, rest) = text.split_once(' ')?;
+            Some((months::month(name)?, rest))
+        })?;
         let rest = rest.strip_prefix(' ').unwrap_or(rest);
         let (day, rest) = number(rest, 1..=2)?;
         let (clock, resolution, rest) = clock(rest.strip_prefix(' ')?)?;
@@ -304,6 +312,19 @@ mod tests {
             let common = common(text).unwrap();
             assert_eq!((common.stamp.at, common.rest), (at, "] x"), "{text}");
         }
+    }
+
+    #[test]
+    fn months_of_other_languages_are_known_where_nothing_else_can_be_meant() {
+        for text in [
+            "Dez 24 03:29:06 mail",
+            "déc. 24 03:29:06 mail",
+            "dic 24 03:29:06 mail",
+        ] {
+            let (told, rest) = Yearless::read(text).unwrap();
+            assert_eq!((told.month, told.day, rest), (12, 24, " mail"), "{text}");
+        }
+        assert_eq!(Yearless::read("mail 24 03:29:06 x"), None);
     }
 
     #[test]
