@@ -195,8 +195,11 @@ fn word(text: &str, separator: char) -> usize {
     // `0.001, 0.002 : 0.1` of several servers behind a proxy.
     for part in text.split_inclusive(' ') {
         let one = part.trim_end();
-        let more = one.strip_suffix(',').is_some_and(is_of_list) || end > 0 && one == ":";
         let rest = text.get(end + part.len()..).unwrap_or_default();
+        let next = rest.split(' ').next().unwrap_or_default();
+        let next = next.strip_suffix(',').unwrap_or(next);
+        let more = one.strip_suffix(',').is_some_and(is_of_list) && is_of_list(next)
+            || end > 0 && one == ":";
         let goes_on = more || is_of_list(one) && rest.starts_with(": ");
         if !goes_on {
             return end + one.trim_end_matches([',', ';']).len().max(1);
@@ -207,7 +210,10 @@ fn word(text: &str, separator: char) -> usize {
 }
 
 fn is_of_list(text: &str) -> bool {
-    text == "-" || text.parse::<f64>().is_ok() || text.parse::<std::net::SocketAddr>().is_ok()
+    text == "-"
+        || text.parse::<f64>().is_ok()
+        || text.parse::<IpAddr>().is_ok()
+        || text.parse::<std::net::SocketAddr>().is_ok()
 }
 
 #[cfg(test)]

@@ -70,6 +70,19 @@ fn json_with_names_of_the_users_choice() {
     );
 }
 
+/// `X-Forwarded-For` in the client's place: who connected is not among them.
+#[test]
+fn of_a_list_of_addresses_none_is_the_client() {
+    let told = text(&lines(|n| {
+        let more = ["", ", 10.0.0.1", "", ", 10.0.0.2, 10.0.0.3"][n];
+        format!(r#"192.0.2.10{more} - - [24/Nov/2026:03:50:2{n} +0000] "GET / HTTP/1.1" 200 5{n}"#)
+    }));
+    assert_eq!(
+        told,
+        r#"${upstream_0} ${field_1} ${field_2} [$time_local] "$request" $status $reply_octets"#
+    );
+}
+
 #[test]
 fn what_is_not_the_same_on_all_lines_is_not_taken() {
     // An address, a status and a number of octets that are none on one line.
