@@ -256,7 +256,7 @@ impl Exim {
 
 /// Whether a line with an address is of a client's session.
 fn concerns_client(text: &str) -> bool {
-    const WORDS: [&str; 14] = [
+    const WORDS: [&str; 15] = [
         " rejected ",
         "H=",
         "SMTP call from ",
@@ -268,6 +268,7 @@ fn concerns_client(text: &str) -> bool {
         "TLS error on connection from",
         "authenticator failed for",
         "no MAIL in SMTP connection",
+        "refused connection from",
         "rejected connection",
         "too many ",
         "unexpected disconnection",

@@ -140,3 +140,18 @@ fn what_was_put_off_by_the_other_server_was_a_session() {
             .all(|command| command.code != Some("250"))
     );
 }
+
+#[test]
+fn a_client_whose_connection_was_refused_was_there() {
+    let log = "\
+2026-11-24 03:28:41.900 [22873] Connection from [203.0.113.94]:40014 I=[198.51.100.26]:25 refused: too many connections
+2026-11-24 03:28:42.000 [22950] refused connection from [203.0.113.95]:40015 I=[198.51.100.26]:25 (host_reject_connection)
+";
+    let told = read(&ENTRY, log, 2026);
+    let ports: Vec<_> = told
+        .sessions
+        .iter()
+        .map(|session| session.peer_port)
+        .collect();
+    assert_eq!(ports, [Some(40014), Some(40015)]);
+}
