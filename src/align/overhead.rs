@@ -1,6 +1,8 @@
 //! What heads add to what a web server's log counts: the octets of a hidden request beyond its request line, and those of
 //! a hidden reply beyond its body.
 //!
+//! Where a log counts the records of TLS as well, it is the log that has more, by as much for each reply of a kind.
+//!
 //! A client sends much the same head with each request, and a server with each reply of a kind. Which lengths these have
 //! is learnt from the pairs that are possible, then from those that are believed.
 
@@ -27,19 +29,19 @@ pub(super) struct Overheads {
 
 #[derive(Clone, Debug, Default)]
 struct Lengths {
-    of: BTreeMap<u64, f64>,
+    of: BTreeMap<i64, f64>,
     all: f64,
 }
 
 impl Lengths {
-    fn add(&mut self, length: u64, weight: f64) {
+    fn add(&mut self, length: i64, weight: f64) {
         *self.of.entry(length).or_default() += weight;
         self.all += weight;
     }
 }
 
 /// Nats by which a length is more usual than any.
-fn gain(lengths: Option<&Lengths>, length: u64) -> f64 {
+fn gain(lengths: Option<&Lengths>, length: i64) -> f64 {
     let all = lengths.map_or(0.0, |lengths| lengths.all);
     let of = lengths.and_then(|lengths| lengths.of.get(&length).copied());
     let share = (of.unwrap_or_default() + PRIOR / RANGE) / (all + PRIOR);
@@ -112,10 +114,15 @@ impl Sizes {
         }
     }
 
-    /// Lengths of the heads of request and reply, where enough is told.
-    fn lengths(&self, (asked, answered): (u64, u64)) -> (Option<u64>, Option<u64>) {
-        let beyond = |all: u64, told: Option<u64>| all.checked_sub(told?);
-        (beyond(asked, self.line), beyond(answered, self.reply))
+    /// By how much more passed of request and reply than is told, where enough is.
+    fn lengths(&self, (asked, answered): (u64, u64)) -> (Option<i64>, Option<i64>) {
+        let beyond = |all: u64, told: Option<u64>| {
+            i64::try_from(all)
+                .ok()?
+                .checked_sub(i64::try_from(told?).ok()?)
+        };
+        let asked = beyond(asked, self.line).filter(|head| *head >= 0);
+        (asked, beyond(answered, self.reply))
     }
 }
 
@@ -142,6 +149,13 @@ mod tests {
             let asked = 13 + path.len() as u64 + 60;
             overheads.learn(get(path, 13).borrowed(), &[(asked, 13 + 242)], 1.0);
         }
+        // The log of another server has more, by the records of TLS.
+        let mut records = Overheads::default();
+        for path in ["/a", "/bcd", "/index.html", "/x", "/yy"] {
+            records.learn(get(path, 855).borrowed(), &[(0, 833)], 1.0);
+        }
+        let of_records = |answered| records.of(get("/q", 1055).borrowed()).gain((0, answered));
+        assert!(of_records(1033) > 2.0 && of_records(1055) < 0.0);
         let right = overheads
             .of(get("/zzzz", 99).borrowed())
             .gain((13 + 5 + 60, 99 + 242));
