@@ -1,5 +1,6 @@
 """Web servers and proxies, talked to and captured. See web-servers.sh."""
 import os
+import random
 import shutil
 import socket
 import ssl
@@ -30,6 +31,9 @@ NGINX_FORMATS = {
     "parts": r'$time_local | $remote_addr | $remote_port | $request_method | $request_uri | $server_protocol | $status | $body_bytes_sent | $upstream_response_time',
     "json": r'{"at":"$time_iso8601","client":"$remote_addr","client_port":$remote_port,"request":"$request","status":$status,"bytes_sent":$bytes_sent,"took":$request_time}',
 }
+# Without anything that names a connection, and beside them what does, line by line.
+APACHE_HIDDEN = {"sent": r'%a %{sec}t \"%r\" %>s %O', "truth": r'%{remote}p'}
+NGINX_HIDDEN = {"sent": r'$remote_addr [$time_local] "$request" $status $bytes_sent', "truth": r'$remote_port'}
 
 APACHE = """
 ServerRoot {work}
@@ -119,6 +123,8 @@ http {{
 """
 
 
+# Pages of different sizes.
+PAGES = 12
 # Seconds between connections that only their time tells apart.
 SPREAD = 1.5
 
@@ -130,8 +136,9 @@ class Servers:
         self.network, self.name = network, name
         self.proxied = name == "haproxy"
         self.formats = {"access": COMBINED, "apache-custom": BOTH}
-        if name == "apache-formats":
-            self.formats = {"apache-" + name: text for name, text in APACHE_FORMATS.items()}
+        more = {"apache-formats": APACHE_FORMATS, "apache-hidden": APACHE_HIDDEN, "nginx": NGINX_FORMATS, "nginx-hidden": NGINX_HIDDEN}.get(name)
+        if more:
+            self.formats = {name.split("-")[0] + "-" + kind: text for kind, text in more.items()}
         self.work = tempfile.mkdtemp(prefix="lab.")
         os.chmod(self.work, 0o755)
         self.lines, self.running = [], []
@@ -149,7 +156,9 @@ class Servers:
         os.mkdir(self.path("www"))
         self.write("www/small.txt", "0123456789abcdef0123456789abcde\n" * 20)
         self.write("www/large.txt", "0123456789abcdef0123456789abcde\n" * 400)
-        if self.name == "nginx":
+        for number in range(PAGES):
+            self.write("www/%d.txt" % number, "x" * (37 + 173 * number))
+        if self.name.startswith("nginx"):
             self._start_nginx()
         else:
             self._start_apache()
@@ -168,7 +177,6 @@ class Servers:
         self.running.append(self.network.server.start("apache2", "-f", self.path("apache.conf"), "-DFOREGROUND"))
 
     def _start_nginx(self):
-        self.formats = {"nginx-" + name: text for name, text in NGINX_FORMATS.items()}
         formats = "\n".join("log_format %s escape=%s '%s';" % (name, "json" if name == "nginx-json" else "default", text)
                             for name, text in self.formats.items())
         logs = "\n".join("access_log %s %s;" % (self.path(name + ".log"), name) for name in self.formats)
@@ -190,7 +198,7 @@ class Servers:
 
     def is_of_formats(self):
         """Whether there are several formats of which a test knows what they are."""
-        return self.name in ("apache-formats", "nginx")
+        return self.formats.keys().isdisjoint(("access", "apache-custom"))
 
     def stop(self):
         for process in reversed(self.running):
@@ -206,7 +214,8 @@ class Servers:
                 file.write(b"\n".join(self.lines) + b"\n")
             return
         for name in self.formats:
-            run("cp", self.path(name + ".log"), folder)
+            ending = ".txt" if name.endswith("-truth") else ".log"
+            run("cp", self.path(name + ".log"), folder + "/" + name + ending)
         if self.name == "nginx":
             run("cp", self.path("error.log"), folder + "/nginx-error.log")
         if not self.is_of_formats():
@@ -309,6 +318,28 @@ def handshakes(client):
     half.close()
 
 
+def read_pages(client, source, seed):
+    """Pages in any order, all encrypted: several on each connection, at any pace."""
+    chance = random.Random(seed)
+    for _ in range(4):
+        talk = Talk(client, WEB, 443, source=source).tls(trusting(), "www.example.com")
+        for _ in range(chance.randint(1, 3)):
+            get(talk, "/%d.txt" % chance.randrange(PAGES))
+            time.sleep(chance.uniform(0.05, 0.7))
+        talk.close()
+        time.sleep(chance.uniform(0.05, 0.9))
+
+
+def hidden(client):
+    """Two readers at each of two addresses."""
+    readers = [threading.Thread(target=read_pages, args=(client, source, seed)) for seed, source in enumerate((CLIENT, OTHER_CLIENT) * 2)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    time.sleep(1)
+
+
 def revisit(client, since):
     """A page that has not changed since, in the clear and encrypted."""
     for talk in (Talk(client, WEB, 80, source=OTHER_CLIENT), Talk(client, WEB, 443, source=OTHER_CLIENT).tls(trusting(), "www.example.com")):
@@ -317,23 +348,30 @@ def revisit(client, since):
         talk.close()
 
 
+def talk(client, servers):
+    """All that is asked of the servers."""
+    if servers.name.endswith("-hidden"):
+        return hidden(client)
+    browse(client, servers.proxied)
+    if servers.is_of_formats():
+        revisit(client, formatdate(os.path.getmtime(servers.path("www/small.txt")), usegmt=True))
+    if servers.name == "nginx":
+        fail(client)
+        time.sleep(2)
+
+
 def main():
     out, *names = sys.argv[1:]
     network = net.Net()
     try:
-        for name in names or ("apache", "apache-formats", "haproxy", "nginx"):
+        for name in names or ("apache", "apache-formats", "apache-hidden", "haproxy", "nginx", "nginx-hidden"):
             folder = os.path.join(out, name)
             os.makedirs(folder, exist_ok=True)
             servers = Servers(network, name)
             try:
                 servers.start()
                 with capture(network.server, folder + "/wire.pcapng", only="tcp"):
-                    browse(network.client, servers.proxied)
-                    if servers.is_of_formats():
-                        revisit(network.client, formatdate(os.path.getmtime(servers.path("www/small.txt")), usegmt=True))
-                    if name == "nginx":
-                        fail(network.client)
-                        time.sleep(2)
+                    talk(network.client, servers)
             finally:
                 servers.stop()
             time.sleep(0.5)

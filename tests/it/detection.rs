@@ -13,6 +13,7 @@ const NAMES: &[(&str, &str)] = &[
     ("apache-custom", "web-guess"),
     ("apache-json", "web-guess"),
     ("apache-parts", "web-guess"),
+    ("apache-sent", "web-guess"),
     ("apache-tabs", "web-guess"),
     ("apache", "clf"),
     ("caddy", "caddy"),

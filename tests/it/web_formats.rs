@@ -114,6 +114,35 @@ fn each_line_stands_at_the_request_that_it_tells_of() {
     assert!(seen >= 8, "{seen}");
 }
 
+/// All is encrypted and no line names a connection: sizes tell requests apart, though the log counts heads and Apache's the records of TLS too.
+/// Which it is nobody says, and nothing in the clear tells.
+#[test]
+fn lines_without_ports_find_their_encrypted_replies_by_size() {
+    for server in ["apache", "nginx"] {
+        let folder = format!("captures/real-logs/{server}-hidden");
+        let log = format!("{folder}/{server}-sent.log");
+        let truth = text(&format!("{server}-hidden"), &format!("{server}-truth.txt"));
+        let ports: Vec<u64> = truth.lines().map(|port| port.parse().unwrap()).collect();
+        let formats = text(&format!("{server}-hidden"), "formats.txt");
+        let format = formats.lines().next().unwrap();
+        let (wire, named) = (
+            format!("{folder}/wire.pcapng"),
+            format!("{server}-sent:{log}"),
+        );
+        for more in [&["-l", &log][..], &["-l", &named, "--log-format", format]] {
+            let told = records(&[&["-r", &wire], more].concat());
+            let mut joined = 0;
+            for session in told.iter().filter(|record| record["seen"] == "both") {
+                for line in lines(session) {
+                    assert_eq!(session["src_port"], ports[line - 1], "{server} line {line}");
+                    joined += 1;
+                }
+            }
+            assert!(joined >= 24, "{server}: {joined} of {}", ports.len());
+        }
+    }
+}
+
 /// nginx names a connection in its error log by a number that the access log beside it has with the port.
 #[test]
 fn lines_of_nginxs_error_log_are_joined_with_their_connections() {
