@@ -3,15 +3,14 @@
 //! A row is a request, written when it was answered, and each is a session of its own, as nothing names the connection. The
 //! octets are those that HTTP.sys handled inside TLS, with heads.
 
-use std::net::IpAddr;
-
 use crate::model::{
     ClockStep, Event, LineRef, LogEvent, LogId, LogSession, Marks, Proto, Shown, Shows, Span, Zone,
     as_text,
 };
 
 use super::super::w3c::{self, Row, W3c, W3cLine};
-use super::super::{Builder, Entry, Head, Line, Parsed, Sureness, web};
+use super::super::web::{self, address};
+use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
 
 /// Names that administrators give the column of the server variable `REMOTE_PORT`.
 const PORT_COLUMNS: [&str; 4] = ["c-port", "REMOTE_PORT", "remote-port", "ClientPort"];
@@ -119,10 +118,6 @@ fn event(row: &Row<'_, '_>) -> Option<Event> {
             .map(Span::millis);
     });
     Some(what)
-}
-
-pub(super) fn address(text: &str) -> Option<IpAddr> {
-    text.split('%').next()?.parse().ok()
 }
 
 pub(super) fn port(row: &Row<'_, '_>, field: &str) -> Option<u16> {

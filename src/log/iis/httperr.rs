@@ -3,9 +3,9 @@
 use crate::model::{ClockStep, Event, LogSession, Marks, Shown, Shows, Span, Zone, as_text};
 
 use super::super::w3c::{self, Row, W3c, W3cLine};
-use super::super::web::{Connections, Request, command};
+use super::super::web::{Connections, Request, address, command};
 use super::super::{Builder, Due, Entry, Line, Parsed};
-use super::http::{address, port};
+use super::http::port;
 
 /// Row of the registry.
 pub(in crate::log) const ENTRY: Entry = Entry {

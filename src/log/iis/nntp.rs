@@ -12,6 +12,7 @@ use crate::model::{
 };
 
 use super::super::w3c::{self, Row, W3c, W3cLine};
+use super::super::web::address;
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
 
 /// Row of the registry.
@@ -135,7 +136,7 @@ impl Builder for IisNntp {
         let (Some(peer), Some(method)) = (row.get("c-ip"), row.get("cs-method")) else {
             return Parsed::Failed;
         };
-        let Some(peer) = peer.split('%').next().and_then(|peer| peer.parse().ok()) else {
+        let Some(peer) = address(peer) else {
             return Parsed::Failed;
         };
         let local: Option<IpAddr> = row.get("s-ip").and_then(|local| local.parse().ok());

@@ -13,7 +13,7 @@ use crate::model::{ClockStep, LogId, LogSession, Marks, Shown, Shows, Span, Stam
 
 use super::super::{Builder, Due, Entry, Head, Line, Parsed, Sureness, stamp};
 use super::escape::quoted;
-use super::{Connections, Request, asked};
+use super::{Connections, Request, address, asked};
 
 /// Row of the registry.
 pub(in crate::log) const ENTRY: Entry = Entry {
@@ -177,7 +177,6 @@ impl<'a> Row<'a> {
 
 /// `[VHOST[:PORT] ]CLIENT IDENT USER`; a client that is not an address is a name that was looked up.
 fn client(who: &str) -> Option<(Option<IpAddr>, Option<&str>)> {
-    let address = |text: &str| text.parse().ok();
     let (first, rest) = who.split_once(' ')?;
     let (second, behind) = rest.split_once(' ')?;
     let (peer, user) = match (address(first), address(second)) {
@@ -254,6 +253,10 @@ pc.example.net - - [24/Nov/2026:03:50:26 +0100] "\x16\x03\x01garbage" 400 157 "-
         assert_eq!(
             told("www.example.com 192.0.2.10 - bob"),
             Some((peer, Some("bob")))
+        );
+        assert_eq!(
+            told("fe80::1%eth0 - -"),
+            Some((Some("fe80::1".to_owned()), None))
         );
         assert_eq!(told("192.0.2.9, 192.0.2.10 - -"), None);
         assert_eq!(told("connected to 192.0.2.10 now - -"), None);

@@ -6,7 +6,7 @@ use crate::model::{Encryption, Event, LoggedTls, Proto, Span, Stamp, TlsVersion}
 
 use super::haproxy::ending;
 use super::times::{Clock, Moment, Times, decimal, finest};
-use super::{Request, asked, command};
+use super::{Request, address, asked, command};
 
 /// What a value of a line is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,19 +121,19 @@ impl Values {
             Field::Lasted(unit) => self.times.lasted(decimal(value, *unit)?),
             Field::Captured | Field::List | Field::Skip => {}
             // A name that was looked up is no address.
-            Field::Local => self.local = value.parse().ok(),
+            Field::Local => self.local = address(value),
             Field::LocalPort => self.local_port = Some(value.parse().ok()?),
             Field::Method => self.method = Some(value.to_owned()),
             Field::Octets => self.octets = Some(value.parse().ok()?),
             Field::Path => self.path = Some(value.to_owned()),
-            Field::Peer => self.peer = value.parse().ok(),
+            Field::Peer => self.peer = address(value),
             Field::PeerPort => self.peer_port = Some(value.parse().ok()?),
             Field::Query => self.query = Some(value.trim_start_matches('?').to_owned()),
             Field::Request => self.request = Some(value.to_owned()),
             Field::RequestBytes => self.received = Some(value.parse().ok()?),
             Field::ResponseBytes => self.sent = Some(value.parse().ok()?),
             Field::Serial => self.serial = Some(value.to_owned()),
-            Field::SocketPeer => self.socket_peer = value.parse().ok(),
+            Field::SocketPeer => self.socket_peer = address(value),
             Field::Status => {
                 let number: u16 = value.parse().ok()?;
                 self.status = (number < 1000).then(|| format!("{number:03}"));

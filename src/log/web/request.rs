@@ -1,5 +1,7 @@
 //! The request line: a command, with its secrets masked.
 
+use std::net::IpAddr;
+
 use crate::model::{Event, LogCommand, Verb, masked_request};
 
 /// A request line and its status. When no client of HTTP sent that, the status alone is told, if there is one.
@@ -27,6 +29,11 @@ fn no_request(status: Option<&str>) -> Event {
         code: Some(status.to_owned()),
         ..LogCommand::default()
     })
+}
+
+/// An address, without the interface that one of a link alone may have behind it (`fe80::1%eth0`).
+pub(in crate::log) fn address(text: &str) -> Option<IpAddr> {
+    text.split('%').next()?.parse().ok()
 }
 
 /// The command of a request of which method, target and version are told apart.

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use crate::model::{CommandRef, Event, PackedCommand, Span, Stamp, Verb};
 
 use super::super::super::w3c::{Row, W3c, W3cLine};
+use super::super::super::web::address;
 use super::is_smtp;
 
 /// A line by itself.
@@ -142,9 +143,4 @@ pub(super) fn spaced(text: &str) -> Cow<'_, str> {
     } else {
         text.into()
     }
-}
-
-/// An address, which may carry a scope (`fe80::1%4`).
-pub(super) fn address(text: &str) -> Option<IpAddr> {
-    text.split('%').next()?.parse().ok()
 }
