@@ -4,12 +4,12 @@
 //! octets are those that HTTP.sys handled inside TLS, with heads.
 
 use crate::model::{
-    ClockStep, Event, LineRef, LogEvent, LogId, LogSession, Marks, Proto, Shown, Shows, Span, Zone,
+    ClockStep, Event, LineRef, LogEvent, LogId, LogSession, Marks, Shown, Shows, Span, Zone,
     as_text,
 };
 
 use super::super::w3c::{self, Row, W3c, W3cLine};
-use super::super::web::{self, address};
+use super::super::web::{self, address, proto};
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
 
 /// Names that administrators give the column of the server variable `REMOTE_PORT`.
@@ -74,7 +74,7 @@ impl Builder for IisHttp {
         let Some(what) = event(&row) else {
             return Parsed::Failed;
         };
-        let mut session = LogSession::new(self.id, Proto("http"));
+        let mut session = LogSession::new(self.id, proto(&what));
         session.lag = LogSession::WINDOWS_LAG;
         session.peer = row.get("c-ip").and_then(address);
         session.peer_port = PORT_COLUMNS.iter().find_map(|name| port(&row, name));

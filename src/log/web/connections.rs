@@ -8,6 +8,7 @@ use crate::model::{
 };
 
 use super::super::{Due, Line};
+use super::proto;
 
 /// A connection that was silent for so long is over: its port or number is another's.
 const SILENCE: Span = Span::seconds(300);
@@ -36,10 +37,10 @@ pub(in crate::log) struct Request {
 
 impl Request {
     /// A request of which only the time and what it was are known.
-    pub(in crate::log) const fn new(stamp: Stamp, what: Event) -> Self {
+    pub(in crate::log) fn new(stamp: Stamp, what: Event) -> Self {
         Self {
             stamp,
-            proto: Proto("http"),
+            proto: proto(&what),
             peer: None,
             peer_port: None,
             local: None,
@@ -66,6 +67,7 @@ impl Request {
         };
         let last = session.events.last();
         last.is_some_and(|last| self.stamp.at.since(last.stamp.at).abs() < SILENCE)
+            && session.proto == self.proto
             && fits(session.peer, self.peer)
     }
 

@@ -14,7 +14,7 @@ use crate::model::{
 use super::super::stamp::{self, Stamped};
 use super::super::syslog::Syslog;
 use super::super::{Builder, Due, Entry, Head, Line, Parsed, Sureness};
-use super::{Connections, Request, asked};
+use super::{Connections, Request, asked, proto};
 
 /// Row of the registry.
 pub(in crate::log) const ENTRY: Entry = Entry {
@@ -134,7 +134,7 @@ impl<'a> Row<'a> {
         let notes: Vec<String> = passed.into_iter().chain(ending).collect();
         Request {
             proto: if self.is_http() {
-                Proto("http")
+                proto(&what)
             } else {
                 Proto::UNKNOWN
             },

@@ -22,5 +22,5 @@ pub(super) mod traefik;
 pub(super) use connections::{Connections, Request};
 pub(super) use custom::{Custom, PatternError};
 pub(super) use json::Object;
-pub(super) use request::{address, asked, command};
+pub(super) use request::{address, asked, command, proto};
 pub(super) use times::decimal;

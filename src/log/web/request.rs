@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::model::{Event, LogCommand, Verb, masked_request};
+use crate::model::{Event, LogCommand, Proto, Verb, masked_request};
 
 /// A request line and its status. When no client of HTTP sent that, the status alone is told, if there is one.
 pub(in crate::log) fn asked(line: &str, status: Option<&str>) -> Event {
@@ -31,6 +31,21 @@ fn no_request(status: Option<&str>) -> Event {
     })
 }
 
+/// HTTP/3, whose requests are no part of any connection of TCP.
+const OVER_QUIC: Proto = Proto("http3");
+
+/// What carries a request.
+pub(in crate::log) fn proto(what: &Event) -> Proto {
+    let Event::Command(command) = what else {
+        return Proto("http");
+    };
+    let version = command.get().request.rsplit(' ').next();
+    match version {
+        Some("HTTP/3" | "HTTP/3.0") => OVER_QUIC,
+        _ => Proto("http"),
+    }
+}
+
 /// An address, without the interface that one of a link alone may have behind it (`fe80::1%eth0`).
 pub(in crate::log) fn address(text: &str) -> Option<IpAddr> {
     text.split('%').next()?.parse().ok()
@@ -50,6 +65,18 @@ pub(in crate::log) fn command(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn requests_over_quic_are_of_another_protocol() {
+        for (line, expected) in [
+            ("GET / HTTP/3.0", "http3"),
+            ("GET / HTTP/3", "http3"),
+            ("GET /HTTP/3 HTTP/1.1", "http"),
+            ("-", "http"),
+        ] {
+            assert_eq!(proto(&asked(line, Some("200"))).0, expected, "{line}");
+        }
+    }
 
     #[test]
     fn what_is_no_request_keeps_its_status_and_is_not_shown() {
