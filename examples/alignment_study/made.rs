@@ -131,7 +131,7 @@ fn log_session(wire: &WireSession, case: Case) -> LogSession {
             let bursts = wire.bursts.iter().filter(|burst| burst.side == side);
             bursts.skip(skip).map(|burst| burst.plaintext).sum()
         };
-        log.octets = Some(LoggedOctets {
+        log.rare_mut().octets = Some(LoggedOctets {
             received: sum(Side::Client, 1),
             sent: sum(Side::Server, 0),
             unread: 0,

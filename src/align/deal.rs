@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    CommandRef, Ending, Exchange, LogEvent, LogSession, LoggedMessage, Nanos, Span, WireSession,
+    CommandRef, Ending, EventRef, Exchange, LogSession, LoggedMessage, Nanos, Span, WireSession,
 };
 
 use super::background::damaged;
@@ -151,7 +151,7 @@ fn jitter(view: &View<'_>, settled: &Settled, mixed: &BTreeSet<usize>) -> Jitter
 
 /// A row with what the reader of the log made of it.
 struct Row<'a> {
-    event: &'a LogEvent,
+    event: EventRef<'a>,
     message: Option<&'a LoggedMessage>,
     /// Length and ending of the session that it ends.
     end: Option<(Option<Span>, Ending)>,
@@ -333,7 +333,7 @@ impl<'a> Heap<'a> {
         };
         rows().next()?;
         let mut session = (*self.sessions.first()?).clone();
-        session.events = rows().map(|row| row.event.clone()).collect();
+        session.events = rows().map(|row| row.event).collect();
         session.messages = rows().filter_map(|row| row.message.cloned()).collect();
         (session.duration, session.ending) = rows().find_map(|row| row.end).unwrap_or_default();
         // What a session was protected by was told in a row that may have gone to another.

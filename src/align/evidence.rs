@@ -166,7 +166,9 @@ impl Evidence {
     }
 
     fn octets(&mut self, wire: &WireSession, log: &LogSession) {
-        let Some(told) = log.octets else { return };
+        let Some(told) = log.rare().octets else {
+            return;
+        };
         match octets_fit(wire, told) {
             Some(true) => {
                 self.score += OCTETS_FIT;
@@ -187,7 +189,7 @@ impl Evidence {
         if damaged(wire) {
             return;
         }
-        for (size, &usual) in log.sizes.iter().zip(usual) {
+        for (size, &usual) in log.rare().sizes.iter().zip(usual) {
             let right = f64::from(size.percent.min(99)) / 100.0;
             let Some(holds) = holds(wire, size) else {
                 continue;
@@ -246,14 +248,14 @@ pub(super) fn usual<'w>(
 ) -> Vec<f64> {
     /// Sessions looked at.
     const SAMPLE: usize = 48;
-    let mut found = vec![0.5; log.sizes.len()];
+    let mut found = vec![0.5; log.rare().sizes.len()];
     let mut of = 1.0;
-    if log.sizes.is_empty() {
+    if log.rare().sizes.is_empty() {
         return found;
     }
     for wire in wires.filter(|wire| !damaged(wire)).take(SAMPLE) {
         of += 1.0;
-        for (count, size) in found.iter_mut().zip(&log.sizes) {
+        for (count, size) in found.iter_mut().zip(&log.rare().sizes) {
             *count += holds(wire, size).map_or(0.5, |holds| f64::from(u8::from(holds)));
         }
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Event, Extent, LogSession, Nanos, Span};
+use crate::model::{Extent, LogSession, Nanos, Span, What};
 
 use super::component;
 use super::evidence::{Evidence, octets_fit};
@@ -101,7 +101,7 @@ struct Candidate {
 
 /// What a claimed log session leaves open of its wire session.
 fn taken(at: usize, log: &LogSession) -> Taken {
-    if log.events.iter().any(|event| event.what == Event::Close) {
+    if log.events.iter().any(|event| event.what == What::Close) {
         Taken::Whole
     } else {
         Taken::Begun(at)
@@ -165,7 +165,10 @@ impl LastLine {
     /// Whether the octets that passed are those that the line counts: without a beginning in the log its time alone says little, as the
     /// session may have been over before the capture began.
     fn is_proven(&self, view: &View<'_>) -> bool {
-        let told = view.logs.get(self.verdict.log).and_then(|log| log.octets);
+        let told = view
+            .logs
+            .get(self.verdict.log)
+            .and_then(|log| log.rare().octets);
         let wire = view.wire(self.verdict.wire);
         wire.zip(told)
             .is_some_and(|(wire, told)| octets_fit(wire, told) == Some(true))
@@ -207,9 +210,10 @@ pub(super) fn put(logs: &mut Vec<LogSession>, ends: &[LastLine]) -> Vec<Option<u
             continue;
         };
         if let Some(whole) = logs.get_mut(owner) {
-            whole.events.extend(end.events);
-            whole.octets = end.octets;
-            whole.sizes.extend(end.sizes);
+            whole.events.extend(&end.events);
+            let (rare, told) = (whole.rare_mut(), end.rare());
+            rare.octets = told.octets;
+            rare.sizes.extend(told.sizes.iter().cloned());
             whole.ending = end.ending;
         }
     }
@@ -233,7 +237,7 @@ pub(super) fn put(logs: &mut Vec<LogSession>, ends: &[LastLine]) -> Vec<Option<u
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{LineRef, LogEvent, LogId, LogTime, LoggedOctets, Proto, Stamp};
+    use crate::model::{Event, LineRef, LogEvent, LogId, LogTime, LoggedOctets, Proto, Stamp};
 
     fn log(line: u64, extent: Extent, what: Event) -> LogSession {
         let mut log = LogSession::new(LogId(0), Proto("imap"));
@@ -270,7 +274,7 @@ mod tests {
     #[test]
     fn a_last_line_goes_to_the_session_that_it_ended_and_away_where_none_is_known() {
         let mut last = log(3, Extent::End, Event::Close);
-        last.octets = Some(LoggedOctets {
+        last.rare_mut().octets = Some(LoggedOctets {
             received: 9,
             sent: 8,
             unread: 0,
@@ -289,7 +293,7 @@ mod tests {
             .map(|log| log.events.iter().map(|event| event.line.line).collect())
             .collect();
         assert_eq!(lines, [vec![1], vec![5], vec![2, 3]]);
-        assert!(logs[2].octets.is_some() && logs[0].octets.is_none());
+        assert!(logs[2].rare().octets.is_some() && logs[0].rare().octets.is_none());
     }
 
     #[test]

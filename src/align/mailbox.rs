@@ -4,7 +4,7 @@
 //! many octets passed behind the login; and the wire has the size of every hidden request and reply. Where only one hidden exchange can be
 //! what the log tells, it gets the command's name and the log's line. All others stay without words.
 
-use crate::model::{Ending, Event, Exchange, LineRef, LogSession, Proto, Seen, Verb, WireSession};
+use crate::model::{Ending, Exchange, LineRef, LogSession, Proto, Seen, Verb, What, WireSession};
 
 /// Octets of the line end that every command has.
 const CRLF: u64 = 2;
@@ -55,7 +55,7 @@ impl Hidden<'_> {
             self.tell(user_at, "USER", &user, "+OK", line);
             self.tell(pass_at, "PASS", "****", "+OK", line);
         }
-        if let Some(line) = self.line_of(|what| *what == Event::Close) {
+        if let Some(line) = self.line_of(|what| what == What::Close) {
             self.numbered(&asked, line);
         }
     }
@@ -80,7 +80,7 @@ impl Hidden<'_> {
 
     /// RETR and DELE, where as many requests can be either as the log counts, and the messages have its octets.
     fn numbered(&mut self, asked: &[usize], line: LineRef) {
-        let Some(fetched) = self.log.fetched else {
+        let Some(fetched) = self.log.rare().fetched else {
             return;
         };
         let numbered: Vec<usize> = asked
@@ -135,7 +135,7 @@ impl Hidden<'_> {
 
     /// The exchange behind which the octets passed that the log counts from the reply to the login on.
     fn before_octets(&self, asked: &[usize]) -> Option<usize> {
-        let logged = self.log.octets?;
+        let logged = self.log.rare().octets?;
         let (mut received, mut sent) = (0, 0);
         for &at in asked.iter().rev() {
             let (request, reply) = self.sizes(at);
@@ -189,17 +189,17 @@ impl Hidden<'_> {
     /// The line that says that the client ended the session by command.
     fn logged_out(&self) -> Option<LineRef> {
         let by_command = self.log.ending == Ending::Quit;
-        by_command.then(|| self.line_of(|what| *what == Event::Close))?
+        by_command.then(|| self.line_of(|what| what == What::Close))?
     }
 
     /// The line that says that the user logged in, and who he is.
     fn login(&self) -> Option<(LineRef, String)> {
-        let line = self.line_of(|what| matches!(what, Event::Login(_)))?;
+        let line = self.line_of(|what| matches!(what, What::Login(_)))?;
         Some((line, self.log.names.first()?.clone()))
     }
 
-    fn line_of(&self, wanted: impl Fn(&Event) -> bool) -> Option<LineRef> {
-        let event = self.log.events.iter().find(|event| wanted(&event.what))?;
+    fn line_of(&self, wanted: impl Fn(What<'_>) -> bool) -> Option<LineRef> {
+        let event = self.log.events.iter().find(|event| wanted(event.what))?;
         Some(event.line)
     }
 
@@ -249,7 +249,9 @@ fn is_count(those: &[usize], count: u32) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::{LogEvent, LogId, LogTime, LoggedFetch, LoggedOctets, Nanos, Span, Stamp};
+    use crate::model::{
+        Event, LogEvent, LogId, LogTime, LoggedFetch, LoggedOctets, Nanos, Span, Stamp,
+    };
 
     use super::*;
 
@@ -334,10 +336,9 @@ mod tests {
             octets,
             deleted,
         };
-        LogSession {
-            fetched: Some(fetched),
-            ..logged("pop3", "user5")
-        }
+        let mut log = logged("pop3", "user5");
+        log.rare_mut().fetched = Some(fetched);
+        log
     }
 
     #[test]
@@ -396,7 +397,7 @@ mod tests {
         // `a1 CAPABILITY`, `a2 LOGIN user3 secret`, `a3 SELECT INBOX`, `a4 LOGOUT`.
         let sizes = [(0, 60), (15, 90), (23, 120), (17, 400), (11, 70)];
         let mut log = logged("imap", "user3");
-        log.octets = octets(17 + 11 - 2, 120 + 400 + 70);
+        log.rare_mut().octets = octets(17 + 11 - 2, 120 + 400 + 70);
         let names = ["", "", "? LOGIN user3 ****", "", "? LOGOUT"];
         assert_eq!(named(&log, &sizes), names);
         // As long as AUTHENTICATE PLAIN would be.
@@ -404,7 +405,7 @@ mod tests {
         longer[2].0 = 38;
         assert_eq!(named(&log, &longer)[2], "");
         // Octets that agree nowhere.
-        log.octets = octets(17, 589);
+        log.rare_mut().octets = octets(17, 589);
         assert_eq!(named(&log, &sizes)[2], "");
     }
 }

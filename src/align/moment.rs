@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Event, Exchange, LogEvent, LogSession, Nanos, Role, Side, Span, WireSession};
+use crate::model::{EventRef, Exchange, LogSession, Nanos, Role, Side, Span, What, WireSession};
 
 use super::fit::Constraint;
 use super::sequence;
@@ -26,13 +26,13 @@ const BEYOND: Span = Span::seconds(86_400);
 
 impl Window {
     /// The offsets (log minus capture) that put `event`'s stamp, which may lag, on this window, in seconds relative to `coarse`.
-    pub(super) fn offsets(self, event: &LogEvent, lag: Span, coarse: Span) -> (f64, f64) {
+    pub(super) fn offsets(self, event: EventRef<'_>, lag: Span, coarse: Span) -> (f64, f64) {
         let (lo, hi) = self.allows(event, lag, coarse);
         (lo.as_seconds_f64(), hi.as_seconds_f64())
     }
 
     /// The least and the greatest of these offsets.
-    fn allows(self, event: &LogEvent, lag: Span, coarse: Span) -> (Span, Span) {
+    fn allows(self, event: EventRef<'_>, lag: Span, coarse: Span) -> (Span, Span) {
         let stamp = Nanos(event.stamp.at.0) - coarse;
         let latest = stamp + event.stamp.resolution + tick(event, lag);
         (stamp.since(self.hi + self.late), latest.since(self.lo))
@@ -41,7 +41,7 @@ impl Window {
     /// What `event` on this window says of the clock, at its time since `origin`.
     pub(super) fn constraint(
         self,
-        event: &LogEvent,
+        event: EventRef<'_>,
         lag: Span,
         coarse: Span,
         origin: Nanos,
@@ -67,7 +67,7 @@ impl Window {
 }
 
 /// By how much a stamp may lag behind its clock: what is finer than a millisecond was not read off a timer tick.
-fn tick(event: &LogEvent, lag: Span) -> Span {
+fn tick(event: EventRef<'_>, lag: Span) -> Span {
     if event.stamp.resolution < Span::MILLISECOND {
         Span::ZERO
     } else {
@@ -207,12 +207,12 @@ impl Moments {
     }
 
     /// The window of an event in the log of one side.
-    fn window(&self, role: Role, event: &Event) -> Option<Window> {
+    fn window(&self, role: Role, event: What<'_>) -> Option<Window> {
         match (event, role) {
-            (Event::Open, Role::Server) => self.opening,
-            (Event::Close, _) => Some(self.closing),
-            (Event::Login(_), Role::Server) => Some(self.login),
-            (Event::TlsDone, Role::Server) => self.tls_done,
+            (What::Open, Role::Server) => self.opening,
+            (What::Close, _) => Some(self.closing),
+            (What::Login(_), Role::Server) => Some(self.login),
+            (What::TlsDone, Role::Server) => self.tls_done,
             _ => Some(self.whole),
         }
     }
@@ -234,7 +234,7 @@ pub(super) fn shared_offsets(
     }
     let mut shared: Option<(Span, Span)> = None;
     for event in &log.events {
-        if let Some(window) = moments.window(log.role, &event.what) {
+        if let Some(window) = moments.window(log.role, event.what) {
             let (lo, hi) = window.allows(event, log.lag, coarse);
             shared = Some(shared.map_or((lo, hi), |known| (known.0.max(lo), known.1.min(hi))));
         }
@@ -251,17 +251,17 @@ pub(super) fn constraints<'a>(
     origin: Nanos,
 ) -> impl Iterator<Item = Constraint> + 'a {
     log.events.iter().filter_map(move |event| {
-        let window = moments.window(log.role, &event.what)?;
+        let window = moments.window(log.role, event.what)?;
         Some(window.constraint(event, log.lag, coarse, origin))
     })
 }
 
 /// The events of `log` that tell of a moment whatever was said.
-pub(super) fn telling(log: &LogSession) -> impl Iterator<Item = &LogEvent> {
-    let telling = |event: &&LogEvent| {
+pub(super) fn telling(log: &LogSession) -> impl Iterator<Item = EventRef<'_>> {
+    let telling = |event: &EventRef<'_>| {
         matches!(
             event.what,
-            Event::Open | Event::Login(_) | Event::TlsDone | Event::Close
+            What::Open | What::Login(_) | What::TlsDone | What::Close
         )
     };
     log.events.iter().filter(telling)
@@ -270,7 +270,7 @@ pub(super) fn telling(log: &LogSession) -> impl Iterator<Item = &LogEvent> {
 /// The lines of `log` that tell of a moment, and when that was.
 pub(super) fn places(moments: &Moments, log: &LogSession) -> Vec<(u64, Window)> {
     telling(log)
-        .filter_map(|event| Some((event.line.line, moments.window(log.role, &event.what)?)))
+        .filter_map(|event| Some((event.line.line, moments.window(log.role, event.what)?)))
         .collect()
 }
 
@@ -281,7 +281,7 @@ pub(super) fn command_constraints(
     coarse: Span,
     origin: Nanos,
 ) -> Vec<Constraint> {
-    let told = |event: &&LogEvent| matches!(event.what, Event::Command(_));
+    let told = |event: &EventRef<'_>| matches!(event.what, What::Command(_));
     if !log.events.iter().any(|event| told(&event)) {
         return Vec::new();
     }

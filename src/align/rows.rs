@@ -19,11 +19,8 @@ const BODY_FITS: f64 = 2.0;
 
 /// The command of a session that is one line; `None` when the session is more than that, or would have been had there been more to tell.
 pub(super) fn single(log: &LogSession) -> Option<CommandRef<'_>> {
-    let whole = log.every_command || !log.implied.is_empty() || log.octets.is_some();
-    match log.events.as_slice() {
-        [event] if !whole => event.command(),
-        _ => None,
-    }
+    let whole = log.every_command || !log.implied.is_empty() || log.rare().octets.is_some();
+    log.events.only().filter(|_| !whole)?.command()
 }
 
 /// A place on the wire where one request was answered.

@@ -2,7 +2,7 @@
 //! where TLS hides them. Both sides keep their order (a monotone alignment by dynamic programme).
 
 use crate::model::{
-    CommandRef, Encryption, Event, Exchange, LineRef, LogSession, Seen, Verb, WireSession,
+    CommandRef, Encryption, Exchange, LineRef, LogSession, Seen, Verb, What, WireSession,
 };
 
 use super::hidden::{Move, agreement, best_moves};
@@ -215,8 +215,8 @@ pub(super) fn told(log: &LogSession) -> Vec<Told<'_>> {
     let counted = log
         .events
         .iter()
-        .rev()
-        .find(|event| event.what == Event::Close)
+        .filter(|event| event.what == What::Close)
+        .last()
         .map(|event| event.line);
     let listed: Vec<Told<'_>> = listed.by_ref().collect();
     let mut ahead = listed.as_slice();

@@ -4,7 +4,7 @@ use std::cell::{Cell, OnceCell};
 
 use smallvec::SmallVec;
 
-use crate::model::{CommandRef, LogSession, Nanos, Span, WireSession};
+use crate::model::{CommandRef, EventRef, LogSession, Nanos, Span, WireSession};
 
 use super::background::{Background, Within};
 use super::fit::Slack;
@@ -207,6 +207,6 @@ impl<'r, 'a> Weighing<'r, 'a> {
 
 /// Whether all that the log has of a session is in one line.
 fn is_one_line(log: &LogSession) -> bool {
-    let lines = || log.events.iter().map(|event| event.line);
-    lines().next() == lines().next_back()
+    let line = |event: EventRef<'_>| event.line;
+    log.events.first().map(line) == log.events.last().map(line)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::{
-    Evidence, Exchange, LogEvent, LogSession, MailMessage, Nanos, Seen, Span, WireSession,
+    EventRef, Evidence, Exchange, LogSession, MailMessage, Nanos, Seen, Span, WireSession,
 };
 
 use super::View;
@@ -100,7 +100,7 @@ pub(super) fn times(view: View<'_>, case: &Case<'_>, log: &LogSession) -> Vec<Cl
         .filter(|one| one.seen == Seen::Both);
     both.filter_map(|exchange| {
         let line = exchange.line?;
-        let is_its = |event: &&LogEvent| {
+        let is_its = |event: &EventRef<'_>| {
             let verb = event.command().map(|command| command.verb);
             event.line == line && verb == Some(exchange.verb.as_str())
         };
@@ -175,12 +175,12 @@ mod tests {
         for (request, seen) in seen {
             let mut one = exchange(0, request, "250 ok", 1);
             one.seen = *seen;
-            one.line = (*seen != Seen::Wire).then(|| log.events[0].line);
+            one.line = (*seen != Seen::Wire).then(|| log.events.first().unwrap().line);
             smtp.exchanges.push(one);
-            let mut stamp = log.events[0].stamp;
+            let mut stamp = log.events.first().unwrap().stamp;
             stamp.at = crate::model::LogTime(at(stamped).0);
             log.events.push(LogEvent {
-                line: log.events[0].line,
+                line: log.events.first().unwrap().line,
                 stamp,
                 what: Event::command(LogCommand {
                     verb: crate::model::Verb::new(request),

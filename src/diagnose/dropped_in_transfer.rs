@@ -35,7 +35,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 .any(|note| note.contains("ends in mid-"))
         });
         // Inside TLS the log alone knows.
-        let cut = case.log.and_then(|log| log.cut);
+        let cut = case.log.and_then(|log| log.rare().cut);
         let seen = broken.and_then(place);
         let Some(place) = seen.or(cut.map(Evidence::Line)) else {
             continue;
@@ -71,7 +71,7 @@ fn by_log_alone(view: View<'_>) -> Option<Finding> {
     };
     let mut group = Group::default();
     for case in view.cases().filter(|case| case.wire.is_none()) {
-        let cut = case.log.and_then(|log| Some((log, log.cut?)));
+        let cut = case.log.and_then(|log| Some((log, log.rare().cut?)));
         if let Some((_, line)) = cut.filter(|(log, _)| unseen(log)) {
             group.add(&case, None, Some(Evidence::Line(line)));
         }
@@ -155,7 +155,7 @@ mod tests {
     fn inside_tls_the_log_says_that_it_was_in_a_message() {
         for cut in [true, false] {
             let mut log = logged(0, 3);
-            log.cut = cut.then(|| log.events[0].line);
+            log.rare_mut().cut = cut.then(|| log.events.first().unwrap().line);
             let mut scene = Scene::default();
             scene.add_both(wire(25, 0, "RSTO", "ShADadR"), log);
             let found = scene.find(find);
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn the_log_alone_tells_of_it_too() {
         let mut log = logged(0, 3);
-        log.cut = Some(log.events[0].line);
+        log.rare_mut().cut = Some(log.events.first().unwrap().line);
         let mut scene = Scene::default();
         scene.add_logged(log);
         scene.add_logged(logged(5, 9));

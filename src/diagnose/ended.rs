@@ -218,7 +218,7 @@ fn transfer(
         Some(note) if note.starts_with("the reply") => (Some(Transfer::ReplyCut), line),
         Some(_) => (Some(Transfer::RequestCut), line),
         None => {
-            let cut = case.log.and_then(|log| log.cut);
+            let cut = case.log.and_then(|log| log.rare().cut);
             (cut.map(|_| Transfer::RequestCut), cut.or(line))
         }
     }
@@ -341,8 +341,10 @@ mod tests {
         let mut log = logged(0, 4);
         log.ending = Ending::Timeout;
         let mut quiet = log.clone();
-        quiet.events[0].what = Event::Note("timeout after EHLO".into());
-        log.cut = Some(log.events[0].line);
+        let mut said = quiet.events.pop().unwrap();
+        said.what = Event::Note("timeout after EHLO".into());
+        quiet.events.push(said);
+        log.rare_mut().cut = Some(log.events.first().unwrap().line);
         let mut scene = Scene::default();
         scene.add_both(wire(25, 0, "SF", "ShADadfF"), quiet.clone());
         // The client closed first, whatever the log says.

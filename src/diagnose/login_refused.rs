@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::align::Said;
-use crate::model::{Event, Evidence, Finding, Nanos, Proto, Severity, Span, Verb};
+use crate::model::{Evidence, Finding, Nanos, Proto, Severity, Span, Verb, What};
 
 use super::View;
 use super::group::{Group, Words, counted, listed};
@@ -48,16 +48,14 @@ struct Welcome<'a> {
 
 fn welcome(view: View<'_>) -> BTreeMap<IpAddr, Welcome<'_>> {
     let mut welcome: BTreeMap<IpAddr, Welcome<'_>> = BTreeMap::new();
-    for case in view.cases().filter(|case| refusals(case).is_empty()) {
+    for case in view.cases() {
+        let (Some(client), Some(name)) = (case.client(), case.name()) else {
+            continue;
+        };
         let seen = case.logins(is_accepted).next().is_some();
-        let events = case
-            .log
-            .map(|log| log.events.as_slice())
-            .unwrap_or_default();
-        let told = events
-            .iter()
-            .any(|event| matches!(event.what, Event::Login(_)));
-        if let (Some(client), Some(name), true) = (case.client(), case.name(), seen || told) {
+        let mut events = case.log.into_iter().flat_map(|log| &log.events);
+        let told = events.any(|event| matches!(event.what, What::Login(_)));
+        if (seen || told) && refusals(&case).is_empty() {
             let welcome = welcome.entry(client).or_default();
             welcome.names.insert(name);
             welcome.times += 1;

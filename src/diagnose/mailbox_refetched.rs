@@ -82,7 +82,7 @@ fn fetched(case: &Case<'_>, proto: Proto) -> Vec<Fetch> {
     if !seen.is_empty() {
         return seen;
     }
-    let told = case.log.and_then(|log| log.fetched);
+    let told = case.log.and_then(|log| log.rare().fetched);
     told.filter(|told| told.messages > 0)
         .map(|told| Fetch::Set {
             name: "by the log".to_owned(),
@@ -94,7 +94,7 @@ fn fetched(case: &Case<'_>, proto: Proto) -> Vec<Fetch> {
 }
 
 fn deletes(case: &Case<'_>) -> bool {
-    let told = case.log.and_then(|log| log.fetched);
+    let told = case.log.and_then(|log| log.rare().fetched);
     let mut exchanges = case.joined.exchanges.iter();
     told.is_some_and(|told| told.deleted > 0)
         || exchanges.any(|exchange| match exchange.verb.as_str() {
@@ -387,7 +387,7 @@ mod tests {
                 let mut log = logged(second, 1);
                 log.proto = Proto("imap");
                 log.names.push("user6".into());
-                log.fetched = Some(LoggedFetch {
+                log.rare_mut().fetched = Some(LoggedFetch {
                     messages: 4,
                     octets: 4208,
                     deleted,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::align::Clock;
 use crate::model::{
-    Endpoint, Event, Evidence, Finding, LineRef, LogSession, LogSource, Role, Severity, Shown,
+    Endpoint, Evidence, Finding, LineRef, LogSession, LogSource, Role, Severity, Shown, What,
     WireSession,
 };
 
@@ -70,7 +70,7 @@ impl OfLog {
                 || log
                     .events
                     .iter()
-                    .any(|event| matches!(event.what, Event::Command(_)));
+                    .any(|event| matches!(event.what, What::Command(_)));
             if self.first.len() < 2 {
                 self.first
                     .extend(log.events.first().map(|event| event.line));

@@ -86,7 +86,7 @@ fn found_nothing(case: &Case<'_>) -> bool {
             && exchange.code.as_deref() == Some("+OK")
     });
     let hidden = verbs().any(|exchange| exchange.seen == Seen::Inferred);
-    let fetched = case.log.and_then(|log| log.fetched);
+    let fetched = case.log.and_then(|log| log.rare().fetched);
     is_pop3
         && logged_in
         && (!hidden || fetched.is_some_and(|fetched| fetched.messages == 0))
@@ -187,7 +187,7 @@ mod tests {
                 wire.exchanges.push(hidden);
                 let mut log = LogSession::new(LogId(0), Proto("pop3"));
                 log.names.push("user2".to_owned());
-                log.fetched = messages.map(|messages| LoggedFetch {
+                log.rare_mut().fetched = messages.map(|messages| LoggedFetch {
                     messages,
                     octets: 0,
                     deleted: 0,

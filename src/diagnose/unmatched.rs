@@ -28,6 +28,9 @@ type Silent<'a> = (Case<'a>, &'a Exchange);
 
 /// All such pairs: the same client, the same request, at one time, and nothing else that it could be.
 pub(super) fn pairs(view: View<'_>) -> Vec<Pair<'_>> {
+    if view.wires.is_empty() {
+        return Vec::new();
+    }
     let mut silent: BTreeMap<(IpAddr, &str), Vec<Silent<'_>>> = BTreeMap::new();
     for (case, wire) in view.on_wire() {
         for exchange in case
@@ -52,9 +55,7 @@ fn pair<'a>(
     log: &'a LogSession,
     silent: &BTreeMap<(IpAddr, &str), Vec<Silent<'a>>>,
 ) -> Option<Pair<'a>> {
-    let [event] = log.events.as_slice() else {
-        return None;
-    };
+    let event = log.events.only()?;
     let command = event.command()?;
     let clock = view
         .alignment

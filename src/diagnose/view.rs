@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use crate::align::{Alignment, Clock, Joined, Said, untold};
 use crate::model::{
-    CaptureSource, Endpoint, Event, Evidence, Exchange, Gist, LogSession, LogSource, Nanos,
-    Neighbour, Side, Unlisted, WireSession,
+    CaptureSource, Endpoint, Evidence, Exchange, Gist, LogSession, LogSource, Nanos, Neighbour,
+    Side, Unlisted, What, WireSession,
 };
 
 /// All that is known when rules are asked.
@@ -46,8 +46,14 @@ pub(super) struct Case<'a> {
 impl<'a> View<'a> {
     /// All conversations.
     pub(super) fn cases(self) -> impl Iterator<Item = Case<'a>> {
-        let all = self.alignment.sessions.iter().enumerate();
-        all.map(move |(number, joined)| Case {
+        let numbers = 0..self.alignment.sessions.len();
+        numbers.filter_map(move |number| self.case(number))
+    }
+
+    /// The conversation with this number.
+    pub(super) fn case(self, number: usize) -> Option<Case<'a>> {
+        let joined = self.alignment.sessions.get(number)?;
+        Some(Case {
             number,
             joined,
             wire: joined.wire.and_then(|wire| self.wires.get(wire)),
@@ -165,12 +171,9 @@ impl<'a> Case<'a> {
 
     /// What the log's lines say that are no commands, with where they say it.
     pub(super) fn notes(&self) -> impl Iterator<Item = (&'a str, Evidence)> + use<'a> {
-        let events = self
-            .log
-            .map(|log| log.events.as_slice())
-            .unwrap_or_default();
-        events.iter().filter_map(|event| match &event.what {
-            Event::Note(text) => Some((text.as_str(), Evidence::Line(event.line))),
+        let events = self.log.into_iter().flat_map(|log| &log.events);
+        events.filter_map(|event| match event.what {
+            What::Note(text) => Some((text, Evidence::Line(event.line))),
             _ => None,
         })
     }

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use crate::model::{
-    ClockStep, Encryption, Ending, Event, LineRef, LogCommand, LogEvent, LogId, LogSession,
-    LoggedOctets, Marks, Proto, Shown, Shows, Span, Stamp, Verb, Zone, from_wire,
+    self, ClockStep, Encryption, Ending, Event, EventRef, LineRef, LogCommand, LogEvent, LogId,
+    LogSession, LoggedOctets, Marks, Proto, Shown, Shows, Span, Stamp, Verb, Zone, from_wire,
 };
 
 use super::syslog::{self, Envelope, Syslog};
@@ -264,7 +264,7 @@ impl Builder for Courier {
 
 /// Whether a session without a port has been silent for so long that a line at `now` is another's.
 fn is_forgotten(session: &LogSession, now: Stamp) -> bool {
-    let login = |event: &LogEvent| matches!(&event.what, Event::Note(note) if note == LOGIN);
+    let login = |event: EventRef<'_>| event.what == model::What::Note(LOGIN);
     let last = session.events.last();
     last.is_some_and(|last| now.at.since(last.stamp.at) > SAME_CLIENT)
         && !session.events.iter().any(login)
@@ -294,7 +294,7 @@ impl Told<'_> {
             What::Over(ending) => {
                 session.ending = ending;
                 // What is counted before a login is the whole, without it the rest.
-                session.octets = self.octets();
+                session.rare_mut().octets = self.octets();
                 // A line that could tell of TLS and does not.
                 if !named && session.encryption.is_none() && self.get("time=").is_some() {
                     session.encryption = Some(Encryption::None);
@@ -382,9 +382,9 @@ nothing of the kind
             (bob.encryption, bob.ending),
             (Some(Encryption::StartTls), Ending::Quit)
         );
-        let octets = bob.octets.unwrap();
+        let octets = bob.rare().octets.unwrap();
         assert_eq!((octets.received, octets.sent), (341, 1577));
-        assert_eq!((failed.events.len(), failed.octets), (3, None));
+        assert_eq!((failed.events.len(), failed.rare().octets), (3, None));
         assert_eq!(
             (carol.encryption, carol.ending),
             (Some(Encryption::Implicit), Ending::Lost)
@@ -428,7 +428,7 @@ Nov 24 03:54:40 mail courieresmtpd: {refused}
         let bob = told
             .sessions
             .iter()
-            .find(|session| session.octets.is_some());
+            .find(|session| session.rare().octets.is_some());
         assert_eq!(bob.map(|session| session.peer_port), Some(None));
     }
 }

@@ -258,7 +258,7 @@ nothing of the kind
 
     fn commands(session: &LogSession) -> Vec<CommandRef<'_>> {
         let events = session.events.iter();
-        events.filter_map(LogEvent::command).collect()
+        events.filter_map(|event| event.command()).collect()
     }
 
     #[test]

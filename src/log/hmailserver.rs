@@ -322,7 +322,7 @@ nothing of the kind
         assert_eq!((mail.ending, mail.local_port), (Ending::Quit, Some(25)));
         assert_eq!(mail.encryption, Some(Encryption::StartTls));
         assert!(mail.tls.is_some() && mail.every_command);
-        assert_eq!(mail.events[0].line.line, 1);
+        assert_eq!(mail.events.first().unwrap().line.line, 1);
         assert_eq!(commands(imap), ["A01 LOGIN carol *** OK"]);
         assert_eq!(imap.names, ["carol"]);
         assert_eq!((out.role, commands(out).len()), (Role::Client, 1));

@@ -266,7 +266,7 @@ nothing of the kind
         assert_eq!((sent.ending, sent.every_command), (Ending::Quit, true));
         assert_eq!(commands(login), ["AUTH LOGIN 334", "*** 334", "*** 535"]);
         assert_eq!(commands(pop), ["PASS *** -ERR"]);
-        let hello = sent.events[1].command().unwrap();
+        let hello = sent.events.get(1).unwrap().command().unwrap();
         assert_eq!(
             (hello.request_bytes, hello.response_bytes),
             (Some(25), Some(43))

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use crate::model::{
-    ClockStep, CommandRef, Encryption, Ending, Event, LineRef, LogCommand, LogEvent, LogId,
-    LogSession, LoggedMessage, LoggedTls, Marks, Proto, Role, Shown, Shows, Span, TlsVersion, Verb,
-    Zone, as_text,
+    ClockStep, CommandRef, Encryption, Ending, Event, EventRef, LineRef, LogCommand, LogEvent,
+    LogId, LogSession, LoggedMessage, LoggedTls, Marks, Proto, Role, Shown, Shows, Span,
+    TlsVersion, Verb, Zone, as_text,
 };
 
 use super::syslog::{self, Envelope, Syslog};
@@ -128,7 +128,7 @@ impl Told<'_> {
 
     /// The commands with which a message was handed on that was taken; those of a further recipient stand before its end, and are not told.
     fn sent(&self, session: &LogSession) -> Vec<Event> {
-        let is_body = |event: &LogEvent| event.command().is_some_and(CommandRef::is_body);
+        let is_body = |event: EventRef<'_>| event.command().is_some_and(CommandRef::is_body);
         if self.event != "delivery"
             || self.get("result") != Some("Ok")
             || session.events.last().is_some_and(is_body)
@@ -304,7 +304,7 @@ Nov 24 10:00:01 mail smtpd[812]: 8b6f1d2a4c3e5f71 smtp connected address=192.0.2
         let version = sent.tls.as_ref().and_then(|tls| tls.version);
         assert_eq!(version, Some(TlsVersion::TLS_1_3));
         assert_eq!(sent.messages[0].recipients, Some(1));
-        let refused = sent.events[2].command().unwrap();
+        let refused = sent.events.get(2).unwrap().command().unwrap();
         assert_eq!(refused.request, "RCPT TO:<nobody@example.com>");
         assert_eq!(refused.code, Some("550"));
         assert_eq!(carol.peer, "2001:db8::31".parse().ok());

@@ -1,6 +1,6 @@
 //! A log in one format, for the tests of formats.
 
-use crate::model::{LogEvent, LogId, LogSession, Zone};
+use crate::model::{LogId, LogSession, Zone};
 
 use super::{Builder, Entry, Head, Line, Parsed, Sureness};
 
@@ -85,7 +85,8 @@ impl Told {
 
     fn finish(&mut self, builder: &mut dyn Builder) {
         builder.finish(&mut self.sessions);
-        self.sessions.sort_by_key(|session| session.events[0].line);
+        self.sessions
+            .sort_by_key(|session| session.events.first().unwrap().line);
         self.zone = builder.zone();
         self.remarks = builder.remarks();
     }
@@ -93,7 +94,7 @@ impl Told {
 
 /// The commands that a session's lines tell, each with its code.
 pub(super) fn commands(session: &LogSession) -> Vec<String> {
-    let told = session.events.iter().filter_map(LogEvent::command);
+    let told = session.events.iter().filter_map(|event| event.command());
     told.map(|command| {
         let words = if command.request.is_empty() {
             command.verb

@@ -20,10 +20,45 @@ pub struct Commands(Box<[u8]>);
 #[derive(Clone, PartialEq, Eq)]
 pub struct PackedCommand(Box<[u8]>);
 
+/// A [`PackedCommand`] that is borrowed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct PackedRef<'a>(&'a [u8]);
+
 impl PackedCommand {
     /// The command.
     pub fn get(&self) -> CommandRef<'_> {
-        Rest(&self.0).command().unwrap_or_default()
+        self.borrowed().get()
+    }
+
+    /// The same, borrowed.
+    pub const fn borrowed(&self) -> PackedRef<'_> {
+        PackedRef(&self.0)
+    }
+}
+
+impl<'a> PackedRef<'a> {
+    pub(super) const fn new(octets: &'a [u8]) -> Self {
+        Self(octets)
+    }
+
+    pub(super) const fn octets(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// The command.
+    pub fn get(self) -> CommandRef<'a> {
+        Rest(self.0).command().unwrap_or_default()
+    }
+
+    /// The same, in memory of its own.
+    pub fn owned(self) -> PackedCommand {
+        PackedCommand(self.0.into())
+    }
+}
+
+impl fmt::Debug for PackedRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().fmt(f)
     }
 }
 
@@ -277,16 +312,21 @@ fn push_text(out: &mut Octets, text: &str) {
     }
 }
 
-fn push_number(out: &mut Octets, mut number: u64) {
+fn push_number(out: &mut Octets, number: u64) {
+    put_number(number, |octet| out.push(octet));
+}
+
+pub(super) fn put_number(mut number: u64, mut put: impl FnMut(u8)) {
     while let low @ 0x80.. = number {
-        out.push(0x80 | u8::try_from(low & 0x7f).unwrap_or_default());
+        put(0x80 | u8::try_from(low & 0x7f).unwrap_or_default());
         number >>= 7;
     }
-    out.push(u8::try_from(number).unwrap_or_default());
+    put(u8::try_from(number).unwrap_or_default());
 }
 
 /// What is still to be read.
-struct Rest<'a>(&'a [u8]);
+#[derive(Clone, Copy)]
+pub(super) struct Rest<'a>(pub(super) &'a [u8]);
 
 impl<'a> Rest<'a> {
     fn command(&mut self) -> Option<CommandRef<'a>> {
@@ -322,13 +362,29 @@ impl<'a> Rest<'a> {
         Some(command)
     }
 
-    fn octet(&mut self) -> Option<u8> {
+    #[inline]
+    pub(super) fn octet(&mut self) -> Option<u8> {
         let (&first, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(first)
     }
 
-    fn number(&mut self) -> Option<u64> {
+    #[inline]
+    pub(super) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    #[inline]
+    pub(super) fn array<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
+        let (taken, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    #[inline]
+    pub(super) fn number(&mut self) -> Option<u64> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
             let octet = self.octet()?;
@@ -345,9 +401,7 @@ impl<'a> Rest<'a> {
         if number.is_multiple_of(2) {
             return USUAL.get(number / 2).copied();
         }
-        let (text, rest) = self.0.split_at_checked(number / 2)?;
-        self.0 = rest;
-        std::str::from_utf8(text).ok()
+        std::str::from_utf8(self.take(number / 2)?).ok()
     }
 }
 

@@ -78,7 +78,7 @@ impl Ended {
             packet: None,
             line: log.events.last().map(|event| event.line),
             words: None,
-            transfer: log.cut.map(|_| Transfer::RequestCut),
+            transfer: log.rare().cut.map(|_| Transfer::RequestCut),
         })
     }
 }

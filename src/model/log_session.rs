@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{
-    CommandRef, Commands, DamageLog, Delivery, Encryption, LineRef, LogTime, PackedCommand, Proto,
-    Shows, Side, Span, Stamp, TlsVersion, Verb,
+    CommandRef, Commands, DamageLog, Delivery, Encryption, Events, LineRef, LogTime, PackedCommand,
+    Proto, Shows, Side, Span, Stamp, TlsVersion, Verb,
 };
 
 /// Which input log, in the order given.
@@ -201,7 +201,7 @@ pub struct LogSession {
     /// Names the client gave: HELO argument, user.
     pub names: Vec<String>,
     /// What happened, in the order of the lines.
-    pub events: Vec<LogEvent>,
+    pub events: Events,
     /// Commands that the log counts but does not list one by one, in the order the protocol
     /// demands; `code` is what the server always answers to an accepted command of that kind.
     pub implied: Commands,
@@ -209,18 +209,10 @@ pub struct LogSession {
     pub messages: Vec<LoggedMessage>,
     /// What became of them, as far as the log goes on to tell.
     pub deliveries: Vec<Arc<Delivery>>,
-    /// Octets that the log says passed after login.
-    pub octets: Option<LoggedOctets>,
-    /// Sizes that must be found among what passed.
-    pub sizes: Vec<LoggedSize>,
-    /// Messages that the client fetched whole, where the log counts them.
-    pub fetched: Option<LoggedFetch>,
     /// Commands that the log counts as unknown, whether it has their words or not.
     pub unknown: u32,
     /// How it ended.
     pub ending: Ending,
-    /// The line that says that the connection was gone in the middle of a message.
-    pub cut: Option<LineRef>,
     /// Length of the session where the log states it.
     pub duration: Option<Span>,
     /// Whether the log shows every command (and not only some).
@@ -229,6 +221,20 @@ pub struct LogSession {
     pub lag: Span,
     /// What its commands have in common, as far as that was looked at.
     pub gist: Gist,
+    rare: Option<Box<Rare>>,
+}
+
+/// What the lines of few sessions tell: of a large log most are better off without room for it.
+#[derive(Clone, Debug, Default)]
+pub struct Rare {
+    /// Octets that the log says passed after login.
+    pub octets: Option<LoggedOctets>,
+    /// Sizes that must be found among what passed.
+    pub sizes: Vec<LoggedSize>,
+    /// Messages that the client fetched whole, where the log counts them.
+    pub fetched: Option<LoggedFetch>,
+    /// The line that says that the connection was gone in the middle of a message.
+    pub cut: Option<LineRef>,
 }
 
 /// What all commands of a session have in common: of most sessions that is all that rules ask. Nothing is said where nobody looked.
@@ -396,33 +402,46 @@ impl LogSession {
             encryption: None,
             tls: None,
             names: Vec::new(),
-            events: Vec::new(),
+            events: Events::default(),
             implied: Commands::default(),
             messages: Vec::new(),
             deliveries: Vec::new(),
-            octets: None,
-            sizes: Vec::new(),
-            fetched: None,
             unknown: 0,
             ending: Ending::default(),
-            cut: None,
             duration: None,
             every_command: false,
             lag: Self::UNIX_LAG,
             gist: Gist::default(),
+            rare: None,
         }
+    }
+
+    /// What few logs tell.
+    pub fn rare(&self) -> &Rare {
+        static NONE: Rare = Rare {
+            octets: None,
+            sizes: Vec::new(),
+            fetched: None,
+            cut: None,
+        };
+        self.rare.as_deref().unwrap_or(&NONE)
+    }
+
+    /// The same, to be added to.
+    pub fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
     }
 
     /// The commands that its lines tell, and behind them those that they count.
     pub fn commands(&self) -> impl Iterator<Item = CommandRef<'_>> {
-        let listed = self.events.iter().filter_map(LogEvent::command);
+        let listed = self.events.iter().filter_map(|event| event.command());
         listed.chain(self.implied.iter())
     }
 
     /// Gives back the memory that was held for more to come: logs have millions of sessions.
     pub(crate) fn shrink(&mut self) {
         self.names.shrink_to_fit();
-        self.events.shrink_to_fit();
+        self.events.shrink();
         self.messages.shrink_to_fit();
         self.deliveries.shrink_to_fit();
     }

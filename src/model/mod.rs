@@ -10,6 +10,7 @@ mod damage;
 mod delivery;
 mod ended;
 mod endpoint;
+mod events;
 mod exchange;
 mod fault;
 mod finding;
@@ -35,11 +36,12 @@ mod wire_session;
 
 pub use body::{BodyKind, BodyNo, StoredBody};
 pub use capture_source::{CaptureSource, CaptureZone, LostPackets};
-pub use commands::{CommandRef, Commands, CommandsBuilder, PackedCommand};
+pub use commands::{CommandRef, Commands, CommandsBuilder, PackedCommand, PackedRef};
 pub use damage::{Damage, DamageLog};
 pub use delivery::Delivery;
 pub use ended::{Ended, How, Transfer};
 pub use endpoint::{Conversation, Endpoint, Side, Transport};
+pub use events::{EventIter, EventRef, Events, What};
 pub use exchange::{Burst, BurstPart, Exchange, LineRef};
 pub use fault::{Fault, FaultCode};
 pub use finding::{Affected, Evidence, Finding, Severity};
@@ -48,7 +50,7 @@ pub use icmp::{IcmpError, IcmpReason};
 pub use keylog::{KeySource, Keylog};
 pub use log_session::{
     DiskFull, Ending, Event, Extent, Gist, LogCommand, LogEvent, LogId, LogPart, LogSession,
-    LogSource, LoggedFetch, LoggedMessage, LoggedOctets, LoggedSize, LoggedTls, Role, Zone,
+    LogSource, LoggedFetch, LoggedMessage, LoggedOctets, LoggedSize, LoggedTls, Rare, Role, Zone,
 };
 pub use lookup::{LedBy, Lookup, LookupOutcome, RecordType};
 pub use mail::{MailMessage, MailRecipient};

@@ -210,9 +210,12 @@ fn of_two_servers(stations: [u8; 2], hops: u8, offset: Span) -> Alignment {
         log.log = LogId(1);
         log.peer_port = None;
         log.local = Some(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 26)));
-        for event in &mut log.events {
+        let few = log.events.iter().map(|event| {
+            let mut event = event.owned();
             event.line.log = LogId(1);
-        }
+            event
+        });
+        log.events = few.collect();
         logs.push(log);
     }
     for log in &mut logs {
@@ -513,22 +516,22 @@ fn rows_in_one_heap_go_where_the_wire_shows_them() {
         .map(|(at, wire)| {
             let mut log = log(wire, &mut 0, offset);
             log.names.push("gate.example.com".into());
-            log.events
-                .retain(|event| matches!(event.what, Event::Command(_)));
+            let commands = log.events.iter().filter(|event| event.command().is_some());
             // The rows of both sessions of a pair take turns.
-            for (event, row) in log.events.iter_mut().zip(0u64..) {
+            let rows = commands.zip(0u64..).map(|(event, row)| {
+                let mut event = event.owned();
                 event.line.line = 1 + 8 * (at as u64 / 2) + 2 * row + at as u64 % 2;
-            }
+                event
+            });
+            log.events = rows.collect();
             log
         })
         .collect();
-    let first = logs[6].events[0].line.line;
+    let first = logs[6].events.first().unwrap().line.line;
     // The second half of the rows given to the wrong session.
-    let late = logs[6].events.split_off(2);
-    let later = std::mem::take(&mut logs[7].events);
-    let (early, later) = later.split_at(2);
-    logs[6].events.extend_from_slice(later);
-    logs[7].events = [early, &late].concat();
+    let (one, two) = (logs[6].events.clone(), logs[7].events.clone());
+    logs[6].events = one.iter().take(2).chain(two.iter().skip(2)).collect();
+    logs[7].events = two.iter().take(2).chain(one.iter().skip(2)).collect();
 
     let alignment = align(&wires, &[source()], &mut logs, ORIGIN, Threads::default());
     for (at, number) in [(6, first), (7, first + 1)] {

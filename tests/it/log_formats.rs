@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use bothends::log::registry::FORMATS;
 use bothends::log::{Entry, Era, How, Opening, read};
 use bothends::model::{
-    ClockStep, CommandRef, Event, LogEvent, LogId, LogSession, LogSource, Role, Shown,
+    ClockStep, CommandRef, EventRef, LogId, LogSession, LogSource, Role, Shown, What,
 };
 
 /// Formats of which a file, or a pair of files, is one session: in none of them can two overlap.
@@ -52,7 +52,7 @@ fn told(name: &str, bytes: &[u8]) -> (LogSource, Vec<LogSession>) {
 }
 
 fn commands(session: &LogSession) -> impl Iterator<Item = CommandRef<'_>> {
-    session.events.iter().filter_map(LogEvent::command)
+    session.events.iter().filter_map(|event| event.command())
 }
 
 /// First and last line of a session.
@@ -257,8 +257,8 @@ const THINGS: &[(&str, Seen)] = &[
             .iter()
             .any(Option::is_some)
         };
-        session.octets.is_some()
-            || !session.sizes.is_empty()
+        session.rare().octets.is_some()
+            || !session.rare().sizes.is_empty()
             || session
                 .messages
                 .iter()
@@ -307,7 +307,7 @@ fn formats_show_what_they_are_said_to() {
                 || session
                     .events
                     .iter()
-                    .any(|event| matches!(event.what, Event::Login(_)))
+                    .any(|event| matches!(event.what, What::Login(_)))
         });
         if entry.shows.users != Shown::Never && !names {
             wrong.push(format!("{}: users, and no session has one", entry.name));
@@ -323,7 +323,8 @@ fn formats_show_what_they_are_said_to() {
         }
         if let ClockStep::Of(step) = entry.shows.step {
             // Wider where the stamp of an end was made of that of the begin and the time taken.
-            let is_one = |event: &LogEvent| [step, step + step].contains(&event.stamp.resolution);
+            let is_one =
+                |event: &EventRef<'_>| [step, step + step].contains(&event.stamp.resolution);
             let mut events = sessions.iter().flat_map(|session| &session.events);
             if let Some(event) = events.find(|event| !is_one(event)) {
                 wrong.push(format!(

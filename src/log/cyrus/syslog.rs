@@ -229,7 +229,7 @@ impl Cyrus {
             Told::Traffic { received, sent } => {
                 // All octets are counted, also those before TLS, which are not among those that it hides.
                 let whole = session.encryption != Some(Encryption::StartTls);
-                session.octets = whole.then_some(LoggedOctets {
+                session.rare_mut().octets = whole.then_some(LoggedOctets {
                     received,
                     sent,
                     unread: 0,
@@ -338,10 +338,13 @@ nothing of the kind
         let [bob, refused, carol, dan] = &told.sessions[..] else {
             panic!("four sessions");
         };
-        assert_eq!((bob.peer, bob.octets), ("192.0.2.10".parse().ok(), None));
+        assert_eq!(
+            (bob.peer, bob.rare().octets),
+            ("192.0.2.10".parse().ok(), None)
+        );
         assert_eq!(bob.encryption, Some(Encryption::StartTls));
         assert_eq!(refused.peer, "203.0.113.77".parse().ok());
-        let octets = carol.octets.unwrap();
+        let octets = carol.rare().octets.unwrap();
         assert_eq!(
             (octets.received, octets.sent, carol.proto),
             (64, 238, Proto("pop3"))

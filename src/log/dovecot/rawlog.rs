@@ -281,7 +281,7 @@ x795491820.809706 LOFG5 LOGOUT
             ]
         );
         assert_eq!(
-            session.events[0].stamp.at,
+            session.events.first().unwrap().stamp.at,
             LogTime::new(1_795_491_820, 635_236_000)
         );
         assert!(

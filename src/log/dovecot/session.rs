@@ -230,7 +230,7 @@ impl Dovecot {
         session.encryption = clear.then_some(Encryption::None);
         if !told.user.is_empty() {
             session.names.push(told.user.to_owned());
-            session.sizes.extend(user_command(proto, told));
+            session.rare_mut().sizes.extend(user_command(proto, told));
         }
         Some(session)
     }

@@ -114,14 +114,14 @@ nothing of the kind
             (out[1].names[0].as_str(), out[1].ending),
             ("PC-31", Ending::Quit)
         );
-        let get = out[2].events[0].command().unwrap();
+        let get = out[2].events.first().unwrap().command().unwrap();
         assert_eq!(get.request, "GET /logo.gif?a=1,+2");
         assert_eq!(
             (get.request_bytes, get.response_bytes),
             (Some(163), Some(3223))
         );
         assert_eq!(
-            out[0].events[0].stamp.at.to_rfc3339(),
+            out[0].events.first().unwrap().stamp.at.to_rfc3339(),
             "2006-10-08T23:00:15.000000000Z"
         );
     }

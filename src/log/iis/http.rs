@@ -147,7 +147,7 @@ mod tests {
     }
 
     fn command(session: &LogSession) -> CommandRef<'_> {
-        session.events[0].command().unwrap()
+        session.events.first().unwrap().command().unwrap()
     }
 
     #[test]

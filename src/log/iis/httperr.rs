@@ -115,6 +115,7 @@ impl Builder for HttpErr {
 mod tests {
     use super::super::super::testing::read;
     use super::*;
+    use crate::model::What;
 
     const LOG: &str = "#Software: Microsoft HTTP API 2.0
 #Fields: date time c-ip c-port s-ip s-port cs-version cs-method cs-uri sc-status s-siteid s-reason s-queuename
@@ -133,12 +134,12 @@ mod tests {
         assert_eq!((told.sessions.len(), told.failed, told.aside), (3, 3, 2));
         let idle = &told.sessions[0];
         assert_eq!(idle.peer_port, Some(49822));
-        let events: Vec<_> = idle.events.iter().map(|event| &event.what).collect();
+        let events: Vec<_> = idle.events.iter().map(|event| event.what).collect();
         let [
-            Event::Command(get),
-            Event::Note(_),
-            Event::Close,
-            Event::Note(why),
+            What::Command(get),
+            What::Note(_),
+            What::Close,
+            What::Note(why),
         ] = events[..]
         else {
             panic!("{events:?}");

@@ -136,7 +136,7 @@ mod tests {
         assert_eq!((told.sessions.len(), told.failed, told.aside), (2, 3, 1));
         let first = &told.sessions[0];
         assert_eq!((first.events.len(), first.ending), (3, Ending::Quit));
-        let stamp = first.events[0].stamp;
+        let stamp = first.events.first().unwrap().stamp;
         assert_eq!(stamp.at.to_rfc3339(), "2006-10-09T05:00:15.000000000Z");
         assert_eq!(told.zone, Zone::Stated(Span::seconds(-6 * 3600)));
         assert_eq!(told.sessions[1].names, ["PC-31"]);

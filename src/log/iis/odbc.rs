@@ -188,9 +188,9 @@ rubbish
         };
         assert_eq!(gateway.duration, Some(Span::millis(6219)));
         assert_eq!((pc.names[0].as_str(), pc.ending), ("PC-31", Ending::Quit));
-        let stamp = pc.events[0].stamp;
+        let stamp = pc.events.first().unwrap().stamp;
         assert_eq!(stamp.at.to_rfc3339(), "2006-10-08T23:00:16.000000000Z");
-        let get = web.events[0].command().unwrap();
+        let get = web.events.first().unwrap().command().unwrap();
         assert_eq!(get.request, "GET /logo.gif?a=1,2");
     }
 

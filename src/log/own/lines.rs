@@ -273,7 +273,7 @@ mod tests {
             failed += usize::from(parsed == Parsed::Failed);
         }
         builder.finish(&mut out);
-        out.sort_by_key(|session| session.events[0].line);
+        out.sort_by_key(|session| session.events.first().unwrap().line);
         (out, failed, builder.zone())
     }
 
@@ -309,7 +309,7 @@ rubbish
         let ports: Vec<_> = sessions.iter().map(|session| session.peer_port).collect();
         assert_eq!(ports, [Some(40001), Some(40002), Some(40003)]);
         assert_eq!(sessions[0].events.len(), 3);
-        let stamp = sessions[0].events[0].stamp;
+        let stamp = sessions[0].events.first().unwrap().stamp;
         assert_eq!(stamp.at.to_rfc3339(), "2026-11-24T03:50:25.100000000Z");
         assert_eq!(stamp.resolution, Span::MILLISECOND);
         assert!(!format!("{:?}", sessions[1]).contains("AGFubgB4"));
@@ -323,7 +323,7 @@ rubbish
         );
         assert_eq!((sessions.len(), failed), (1, 1));
         assert_eq!(zone, Zone::Stated(Span::ZERO));
-        let login = sessions[0].events[0].command().unwrap();
+        let login = sessions[0].events.first().unwrap().command().unwrap();
         assert_eq!((login.verb, login.request), ("LOGIN", "a1 LOGIN ann ***"));
     }
 

@@ -83,7 +83,7 @@ impl Serving {
         session.peer_port = before.peer_port;
         session.local = before.local;
         session.local_port = before.local_port;
-        before.events.append(&mut session.events);
+        before.events.extend(&session.events);
         session.events = before.events;
     }
 
@@ -111,7 +111,7 @@ impl Serving {
             Said::Lost(state) | Said::Timeout(state)
                 if state.starts_with("DATA (") || state.starts_with("BDAT (") =>
             {
-                self.transcript.session.cut = Some(line);
+                self.transcript.session.rare_mut().cut = Some(line);
             }
             _ => {}
         }

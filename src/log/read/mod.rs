@@ -15,7 +15,7 @@ mod zone;
 
 use std::net::IpAddr;
 
-use crate::model::{LogId, LogPart, LogSession, LogSource, LogTime, Span, Threads, Zone};
+use crate::model::{LogId, LogPart, LogSession, LogSource, LogTime, Span, Stamp, Threads, Zone};
 
 use super::envelope::{Stack, as_lines};
 use super::{Builder, Due, Entry, Follows, Head, MAX_LINE, Parsed};
@@ -262,8 +262,11 @@ impl Reader {
             session.local = session.local.map(|ip| ip.to_canonical());
         }
         if let Some(offsets) = self.offsets() {
-            for event in sessions.iter_mut().flat_map(|session| &mut session.events) {
-                event.stamp.at = event.stamp.at - offsets.at(event.line.line);
+            for session in &mut sessions {
+                session.events.restamp(|event| Stamp {
+                    at: event.stamp.at - offsets.at(event.line.line),
+                    ..event.stamp
+                });
             }
         }
         sessions

@@ -117,7 +117,7 @@ fn a_journal_tells_the_time_of_lines_that_have_none() {
         .map(|event| event.line.line)
         .collect();
     assert_eq!(lines, [1, 10], "the lines on which the entries begin");
-    let stamp = sessions[0].events[0].stamp;
+    let stamp = sessions[0].events.first().unwrap().stamp;
     assert_eq!(stamp.at.to_rfc3339(), "2026-11-24T03:43:40.629303000Z");
     assert_eq!(stamp.resolution, Span::MICROSECOND);
 }
@@ -127,7 +127,7 @@ fn a_label_tells_the_time_of_lines_that_have_none() {
     let log = "@400000006a23d9c825826e68 postfix/smtpd[7]: connect from unknown[192.0.2.10]:1\n@400000006a23d9c925826e68 postfix/smtpd[7]: disconnect from unknown[192.0.2.10]:1 quit=1 commands=1\n";
     let (source, sessions) = told(log.as_bytes());
     assert_eq!((source.format, sessions.len()), ("postfix", 1));
-    let stamp = sessions[0].events[0].stamp;
+    let stamp = sessions[0].events.first().unwrap().stamp;
     assert_eq!(stamp.at.to_rfc3339(), "2026-06-06T08:26:38.629304936Z");
     assert_eq!(stamp.resolution, Span(1));
 }

@@ -14,8 +14,8 @@ use command::{Command, MASK, literal};
 use reply::Reply;
 
 use crate::model::{
-    Encryption, Ending, Event, LineRef, LogCommand, LogEvent, LogId, LogSession, LoggedTls, Proto,
-    Role, Side, Stamp, Verb,
+    Encryption, Ending, Event, EventRef, LineRef, LogCommand, LogEvent, LogId, LogSession,
+    LoggedTls, Proto, Role, Side, Stamp, Verb,
 };
 
 /// Commands that may wait for their replies, and events of a session; more are not kept.
@@ -324,16 +324,18 @@ impl Transcript {
 
     /// The session as it is; commands without a reply are told by their own lines.
     pub(super) fn into_session(mut self) -> LogSession {
-        for asked in self.pending {
-            let own = self
-                .session
-                .events
-                .iter_mut()
-                .rev()
-                .find(|event| event.line == asked.line && matches!(event.what, Event::Note(_)));
-            if let Some(event) = own {
-                event.what = Event::command(asked.command);
+        if !self.pending.is_empty() {
+            let mut events: Vec<_> = self.session.events.iter().map(EventRef::owned).collect();
+            for asked in self.pending {
+                let own = events
+                    .iter_mut()
+                    .rev()
+                    .find(|event| event.line == asked.line && matches!(event.what, Event::Note(_)));
+                if let Some(event) = own {
+                    event.what = Event::command(asked.command);
+                }
             }
+            self.session.events = events.into_iter().collect();
         }
         let whole = self.session.every_command;
         if whole && self.session.encryption.is_none() && self.session.tls.is_none() {

@@ -25,7 +25,7 @@ fn told(proto: &'static str, detail: Detail, dialogue: &str) -> (Vec<String>, Lo
     let commands = session
         .events
         .iter()
-        .filter_map(LogEvent::command)
+        .filter_map(|event| event.command())
         .map(|command| {
             format!(
                 "{} {} {:?}/{:?}",

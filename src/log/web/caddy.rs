@@ -133,7 +133,7 @@ not JSON
         let clear = &told.sessions[0];
         assert_eq!((clear.events.len(), clear.peer_port), (2, Some(47216)));
         assert_eq!(clear.encryption, Some(Encryption::None));
-        let get = clear.events[0].command().unwrap();
+        let get = clear.events.first().unwrap().command().unwrap();
         assert_eq!(get.request, "GET /index.html?password=*** HTTP/1.1");
         assert_eq!((get.body_octets, get.code), (Some(13), Some("200")));
         let tls = told.sessions[1].tls.as_ref().unwrap();
@@ -180,7 +180,7 @@ not JSON
             let told = read(&ENTRY, &line, 2026);
             let session = &told.sessions[0];
             assert_eq!(session.peer_port, Some(47_216), "{ts}");
-            let at = session.events[0].stamp.at.to_rfc3339();
+            let at = session.events.first().unwrap().stamp.at.to_rfc3339();
             assert!(at.starts_with("2026-11-24T03:49:17.868"), "{ts}: {at}");
         }
     }

@@ -213,7 +213,12 @@ mod tests {
     }
 
     fn request(session: &LogSession) -> (&str, Option<&str>) {
-        let command = session.events[0].command().unwrap_or_default();
+        let command = session
+            .events
+            .first()
+            .unwrap()
+            .command()
+            .unwrap_or_default();
         (command.request, command.code)
     }
 
@@ -241,7 +246,7 @@ pc.example.net - - [24/Nov/2026:03:50:26 +0100] "\x16\x03\x01garbage" 400 157 "-
         assert!(sessions[3].peer.is_none());
         assert_eq!(request(&sessions[3]), ("<no request line>", Some("400")));
         assert_eq!(
-            sessions[0].events[0].stamp.at.to_rfc3339(),
+            sessions[0].events.first().unwrap().stamp.at.to_rfc3339(),
             "2026-11-24T02:50:25.000000000Z"
         );
     }

@@ -203,6 +203,7 @@ impl Builder for Envoy {
 mod tests {
     use super::super::super::testing::read;
     use super::*;
+    use crate::model::What;
 
     const LOG: &str = r#"[2026-11-24T03:49:17.868Z] "GET /index.html?token=t HTTP/1.1" 200 - 0 13 2 1 "192.0.2.10" "lab/1" "5f1c" "www.example.com" "198.51.100.81:80"
 [2026-11-24T03:49:19.112Z] "- - -" 0 UF 341 1577 11420 - "-" "-" "-" "-" "198.51.100.25:143"
@@ -221,12 +222,12 @@ x
             panic!("{:?}", told.sessions);
         };
         assert!(plain.peer.is_none());
-        let get = plain.events[0].command().unwrap();
+        let get = plain.events.first().unwrap().command().unwrap();
         assert_eq!(get.request, "GET /index.html?token=*** HTTP/1.1");
         assert_eq!(get.body_octets, Some(13));
         assert_eq!(passed.proto, Proto::UNKNOWN);
         assert_eq!(passed.duration, Some(Span::millis(11_420)));
-        assert_eq!(passed.events[0].what, Event::Open);
+        assert_eq!(passed.events.first().unwrap().what, What::Open);
         assert_eq!((istio.peer_port, istio.local_port), (Some(47216), Some(80)));
         assert_eq!(istio.events.len(), 3, "503 with its flags, then 200");
     }

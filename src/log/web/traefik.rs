@@ -146,7 +146,13 @@ x
         assert_eq!((told.sessions.len(), told.failed), (2, 3));
         assert_eq!(told.sessions[0].events.len(), 2);
         assert_eq!(
-            told.sessions[0].events[0].stamp.at.to_rfc3339(),
+            told.sessions[0]
+                .events
+                .first()
+                .unwrap()
+                .stamp
+                .at
+                .to_rfc3339(),
             "2026-11-24T03:49:17.870164122Z"
         );
         assert_eq!(
@@ -162,7 +168,7 @@ x
         let told = read(&ENTRY, &format!("{line}\nx\n{line}\n"), 2026);
         assert_eq!((told.sessions.len(), told.failed), (2, 1));
         assert_eq!(told.sureness, Sureness(666));
-        let event = &told.sessions[0].events[0];
+        let event = &told.sessions[0].events.first().unwrap();
         assert_eq!(
             event.stamp.at.to_rfc3339(),
             "2026-11-24T03:49:18.200000000Z"

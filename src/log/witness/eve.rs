@@ -194,6 +194,7 @@ fn tls(object: &Object, stamp: Stamp) -> Option<Request> {
 mod tests {
     use super::super::super::testing;
     use super::*;
+    use crate::model::What;
 
     const LOG: &str = r#"{"timestamp":"2026-11-24T04:29:10.538528+0100","flow_id":1,"event_type":"smtp","src_ip":"192.0.2.10","src_port":41104,"dest_ip":"198.51.100.25","dest_port":25,"proto":"TCP","community_id":"1:x","smtp":{"helo":"pc","mail_from":"<a@example.net>","rcpt_to":["<b@example.com>","<c@example.com>"]}}
 {"timestamp":"2026-11-24T03:29:10.600000+0000","flow_id":2,"event_type":"http","src_ip":"192.0.2.31","src_port":41105,"dest_ip":"198.51.100.80","dest_port":80,"proto":"TCP","http":{"hostname":"www","url":"/a?token=x","http_method":"GET","protocol":"HTTP/1.1","status":200,"length":13}}
@@ -217,11 +218,13 @@ no json
             (2, Some(41104), "pc")
         );
         assert_eq!(
-            smtp.events[0].stamp.at.to_rfc3339(),
+            smtp.events.first().unwrap().stamp.at.to_rfc3339(),
             "2026-11-24T03:29:10.538528000Z"
         );
         assert!(
-            http.events[0]
+            http.events
+                .first()
+                .unwrap()
                 .command()
                 .is_some_and(|command| command.request == "GET /a?token=*** HTTP/1.1")
         );
@@ -242,8 +245,8 @@ no json
         let tls = told.sessions[0].tls.as_ref().unwrap();
         assert_eq!(tls.version, TlsVersion::from_name("TLSv1.3"));
         assert_eq!(
-            told.sessions[1].events[0].what,
-            Event::Note("A www.example.com".into())
+            told.sessions[1].events.first().unwrap().what,
+            What::Note("A www.example.com")
         );
     }
 }

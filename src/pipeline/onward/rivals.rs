@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::align::Clock;
 use crate::flow::GoingOn;
-use crate::model::{Endpoint, Event, LogSession, Proto, Role, Span, WireSession};
+use crate::model::{Endpoint, LogSession, Proto, Role, Span, What, WireSession};
 
 use super::marks::Now;
 
@@ -55,7 +55,7 @@ impl<'a> Rivals<'a> {
         let slack = clock.bound + AROUND;
         let from = clock.to_capture(first.at) - slack;
         let to = clock.to_capture(last.at) + last.resolution + slack;
-        let is_over = log.events.iter().any(|event| event.what == Event::Close);
+        let is_over = log.events.iter().any(|event| event.what == What::Close);
         let fits = |open: &&GoingOn| {
             let in_time = open.start <= to && open.last >= from;
             let went_on = is_over && open.last > to + LINGERS;

@@ -44,10 +44,11 @@ impl Early {
         let Some(Ended { session: end, .. }) = at.and_then(|at| self.0.remove(at)) else {
             return false;
         };
-        login.events.extend(end.events);
+        login.events.extend(&end.events);
         login.ending = end.ending;
-        login.octets = end.octets;
-        login.sizes.extend(end.sizes);
+        let (rare, told) = (login.rare_mut(), end.rare());
+        rare.octets = told.octets;
+        rare.sizes.extend(told.sizes.iter().cloned());
         true
     }
 

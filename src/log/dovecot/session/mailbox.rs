@@ -54,9 +54,10 @@ impl Dovecot {
         }
         session.ending = ending(words);
         if !slept {
-            session.octets = octets(words);
-            session.sizes.extend(sizes(words));
-            session.fetched = fetched(words);
+            let rare = session.rare_mut();
+            rare.octets = octets(words);
+            rare.sizes.extend(sizes(words));
+            rare.fetched = fetched(words);
         }
         if unsettled {
             out.push(session);

@@ -1,6 +1,6 @@
 use super::super::super::testing;
 use super::*;
-use crate::model::{Encryption, Ending, LogEvent, TlsVersion};
+use crate::model::{Encryption, Ending, TlsVersion};
 
 const RECEIVED: &str = "\
 #Software: Microsoft Exchange Server
@@ -41,7 +41,7 @@ fn commands(session: &LogSession) -> Vec<(&str, Option<&str>)> {
     session
         .events
         .iter()
-        .filter_map(LogEvent::command)
+        .filter_map(|event| event.command())
         .map(|command| (command.request, command.code))
         .collect()
 }
@@ -49,7 +49,7 @@ fn commands(session: &LogSession) -> Vec<(&str, Option<&str>)> {
 fn sizes(session: &LogSession) -> Vec<u64> {
     let events = session.events.iter();
     events
-        .filter_map(LogEvent::command)
+        .filter_map(|event| event.command())
         .filter_map(|command| command.request_bytes.or(command.response_bytes))
         .collect()
 }

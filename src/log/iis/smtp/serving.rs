@@ -68,8 +68,9 @@ impl Serving {
     /// Gives each the other's QUIT row.
     pub(super) fn exchange_ends(&mut self, other: &mut Self) {
         let (mine, theirs) = (&mut self.session, &mut other.session);
-        if let (Some(one), Some(two)) = (mine.events.last_mut(), theirs.events.last_mut()) {
-            std::mem::swap(one, two);
+        if let (Some(one), Some(two)) = (mine.events.pop(), theirs.events.pop()) {
+            mine.events.push(two);
+            theirs.events.push(one);
             std::mem::swap(&mut mine.duration, &mut theirs.duration);
             std::mem::swap(&mut mine.ending, &mut theirs.ending);
         }
@@ -148,8 +149,8 @@ impl Serving {
             .session
             .events
             .iter()
-            .rev()
-            .find_map(|event| event.command()?.response_bytes);
+            .filter_map(|event| event.command()?.response_bytes)
+            .last();
         match told.command.request_bytes {
             Some(6) => Ending::Quit,
             Some(_) => Ending::Lost,

@@ -1,6 +1,6 @@
 use super::super::super::testing;
 use super::*;
-use crate::model::{Ending, LogEvent};
+use crate::model::Ending;
 
 const LOG: &str = "\
 #Software: Microsoft Internet Information Services 6.0
@@ -32,7 +32,11 @@ fn rows_of_interleaved_clients_are_told_apart() {
     let sent = &sessions[0];
     assert_eq!((sent.events.len(), sent.ending), (5, Ending::Quit));
     assert_eq!(sent.duration, Some(Span::millis(4219)));
-    let commands: Vec<_> = sent.events.iter().filter_map(LogEvent::command).collect();
+    let commands: Vec<_> = sent
+        .events
+        .iter()
+        .filter_map(|event| event.command())
+        .collect();
     assert_eq!(commands[1].request, "MAIL FROM: <a@b>");
     assert_eq!(
         (commands[1].request_bytes, commands[1].response_bytes),
@@ -101,7 +105,7 @@ fn of_two_alike_one_that_ended_first_and_lasted_longer_is_the_older() {
     let (sessions, _) = read(&log);
     let told: Vec<_> = sessions
         .iter()
-        .map(|session| (session.events[0].line.line, session.duration))
+        .map(|session| (session.events.first().unwrap().line.line, session.duration))
         .collect();
     assert!(told.contains(&(2, Some(Span::millis(225)))), "{told:?}");
     assert!(told.contains(&(4, Some(Span::millis(37)))), "{told:?}");

@@ -1,6 +1,6 @@
 use super::*;
 use crate::log::testing::{Told, read as told};
-use crate::model::{Encryption, Ending, LogEvent, LogTime};
+use crate::model::{Encryption, Ending, LogTime};
 
 const LOG: &str = "\
 Nov 24 03:29:09 mail postfix/smtpd[1]: connect from a.example[192.0.2.10]:41088
@@ -109,7 +109,7 @@ Nov 23 22:26:28 mail postfix/qmgr[2]: 4jYSry2mxdz1SW7J: removed
 fn long_queue_ids_show_the_zone_and_the_microsecond() {
     let told = told(&ENTRY, LONG, 2026);
     assert_eq!(told.zone, Zone::Stated(Span::seconds(-5 * 3600)));
-    let made = &told.sessions[0].events[1];
+    let made = &told.sessions[0].events.get(1).unwrap();
     assert_eq!(made.stamp.at, LogTime::new(1_795_490_786, 391_957_000));
     assert_eq!(made.stamp.resolution, Span::MICROSECOND);
     let fate: Vec<_> = told.sessions[0]
@@ -183,7 +183,7 @@ fn a_verbose_server_tells_the_whole_dialogue() {
     let commands: Vec<_> = session
         .events
         .iter()
-        .filter_map(LogEvent::command)
+        .filter_map(|event| event.command())
         .map(|command| command.request)
         .collect();
     assert_eq!(
@@ -216,7 +216,7 @@ Nov 24 03:29:12 mail postfix/postscreen[1]: DISCONNECT [203.0.113.77]:50000
     );
     assert_eq!((passed.events.len(), passed.ending), (4, Ending::Quit));
     assert_eq!(refused.peer_port, Some(50_000));
-    let command = refused.events[1].command().unwrap();
+    let command = refused.events.get(1).unwrap().command().unwrap();
     assert_eq!(
         (command.request, command.code),
         ("RCPT TO:<c@d>", Some("550"))

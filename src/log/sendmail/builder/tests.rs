@@ -46,7 +46,10 @@ fn processes_tell_sessions_apart() {
     assert_eq!(sent.deliveries[0].status(), "Sent");
     assert!(sent.tls.is_some());
     // The year is told by the ids alone.
-    assert_eq!(sent.events[0].stamp.at, LogTime::new(1_568_030_340, 0));
+    assert_eq!(
+        sent.events.first().unwrap().stamp.at,
+        LogTime::new(1_568_030_340, 0)
+    );
     assert_eq!(commands(scan), ["EHLO scan 250", "AUTH PLAIN *** 535"]);
     assert_eq!(scan.peer, "203.0.113.77".parse().ok());
     assert_eq!(

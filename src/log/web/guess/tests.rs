@@ -52,9 +52,9 @@ fn json_with_names_of_the_users_choice() {
     assert_eq!((told.sessions.len(), told.failed), (4, 0));
     assert_eq!(commands(&told.sessions[1]), [r#"GET /a"1 HTTP/1.1 404"#]);
     assert_eq!(told.sessions[1].peer, "192.0.2.11".parse().ok());
-    let get = told.sessions[1].events[0].command().unwrap();
+    let get = told.sessions[1].events.first().unwrap().command().unwrap();
     assert_eq!((get.body_octets, get.reply_octets), (None, Some(151)));
-    let stamp = told.sessions[1].events[0].stamp;
+    let stamp = told.sessions[1].events.first().unwrap().stamp;
     assert_eq!(
         stamp.at.to_rfc3339(),
         "2026-11-24T03:50:21.500000000Z",
@@ -135,7 +135,7 @@ fn times_since_1970_in_every_unit() {
         );
         let told = read(&ENTRY, &log, 2026);
         assert_eq!((told.sessions.len(), told.failed), (4, 0));
-        let stamp = told.sessions[2].events[0].stamp;
+        let stamp = told.sessions[2].events.first().unwrap().stamp;
         assert!(
             stamp.at.to_rfc3339().starts_with("2026-11-26T17:09:52."),
             "{stamp:?}"

@@ -1,5 +1,6 @@
 use super::super::super::testing::read;
 use super::*;
+use crate::model::What;
 
 const LOG: &str = r#"<134>Nov 24 03:50:25 haproxy[14973]: 192.0.2.10:51059 [24/Nov/2026:03:50:25.868] www web/s1 3/0/1/40/44 200 211 - - ---- 1/1/0/0/0 0/0 {www.example.com} "GET /index.html?pass=p HTTP/1.1"
 <134>Nov 24 03:50:25 haproxy[14973]: 203.0.113.77:45939 [24/Nov/2026:03:50:25.874] www~ www/<NOSRV> -1/-1/-1/-1/0 400 0 - - PR-- 2/1/0/0/0 0/0 "<BADREQ>"
@@ -19,27 +20,25 @@ fn requests_and_connections_with_their_ends() {
         panic!("{:?}", told.sessions);
     };
     assert_eq!(web.events.len(), 3, "two requests and an abort");
-    let stamp = web.events[0].stamp;
+    let stamp = web.events.first().unwrap().stamp;
     assert_eq!(stamp.at.to_rfc3339(), "2026-11-24T03:50:25.912000000Z");
     assert_eq!(stamp.resolution, Span::millis(2));
-    let get = web.events[0].command().unwrap();
+    let get = web.events.first().unwrap().command().unwrap();
     assert_eq!(get.request, "GET /index.html?pass=*** HTTP/1.1");
     assert_eq!(
         (get.taken, get.response_bytes),
         (Some(Span::millis(41)), None)
     );
     assert_eq!(
-        web.events[2].what,
-        Event::Note("the client aborted in the data (CD--)".into())
+        web.events.get(2).unwrap().what,
+        What::Note("the client aborted in the data (CD--)")
     );
     assert_eq!(bad.encryption, Some(Encryption::Implicit));
     assert_eq!((tcp.proto, tcp.encryption), (Proto::UNKNOWN, None));
     assert_eq!(tcp.duration, Some(Span::millis(204)));
     assert_eq!(
-        tcp.events[1].what,
-        Event::Note(
-            "41435 octets to the client; the client was silent too long in the data (cD)".into()
-        )
+        tcp.events.get(1).unwrap().what,
+        What::Note("41435 octets to the client; the client was silent too long in the data (cD)")
     );
 }
 
@@ -64,10 +63,10 @@ Nov 27 07:17:31 lb haproxy[7]: 127.0.0.1:1 [27/Nov/2026:07:17:28.095] tls b
         (refused.proto, refused.peer_port),
         (Proto::UNKNOWN, Some(45932))
     );
-    assert_eq!(refused.events[0].what, Event::Open);
+    assert_eq!(refused.events.first().unwrap().what, What::Open);
     assert_eq!(
-        refused.events[1].what,
-        Event::Note("SSL handshake failure".into())
+        refused.events.get(1).unwrap().what,
+        What::Note("SSL handshake failure")
     );
     assert_eq!(other.peer, "::1".parse().ok());
     assert_eq!(
@@ -75,7 +74,7 @@ Nov 27 07:17:31 lb haproxy[7]: 127.0.0.1:1 [27/Nov/2026:07:17:28.095] tls b
         (Proto("http"), Some(43300), Some(8081))
     );
     assert_eq!(
-        plain.events[0].stamp.at.to_rfc3339(),
+        plain.events.first().unwrap().stamp.at.to_rfc3339(),
         "2026-11-27T06:17:29.000000000Z"
     );
 }

@@ -1,5 +1,6 @@
 use super::super::super::testing::{commands, read};
 use super::*;
+use crate::model::What;
 
 const LOG: &str = r#"2026/11/24 03:49:17 [notice] 7#7: start worker processes
 2026/11/24 03:49:17 [error] 8#8: *3 open() "/srv/nope" failed (2: No such file or directory), client: 192.0.2.10, server: _, request: "GET /nope?pass=p HTTP/1.1", host: "www.example.com"
@@ -29,16 +30,13 @@ fn requests_and_logins_by_connection() {
         commands(web),
         ["GET /nope?pass=*** HTTP/1.1 ?", "GET /a\"b HTTP/1.1 ?"]
     );
-    assert_eq!(
-        web.events.last().map(|event| &event.what),
-        Some(&Event::Close)
-    );
+    assert_eq!(web.events.last().map(|event| event.what), Some(What::Close));
     assert_eq!(
         (mail.proto, mail.peer_port, mail.local_port),
         (Proto("pop3"), Some(41510), Some(110))
     );
     assert_eq!(mail.names, ["ann"]);
-    assert_eq!(mail.events[1].what, Event::Login("ann".to_owned()));
+    assert_eq!(mail.events.get(1).unwrap().what, What::Login("ann"));
     assert_eq!(mail.events.len(), 4);
     assert_eq!(
         (refused.proto, refused.local),
@@ -46,7 +44,7 @@ fn requests_and_logins_by_connection() {
         "any of its addresses"
     );
     assert_eq!(refused.encryption, Some(Encryption::StartTls));
-    let Event::Note(note) = &refused.events[0].what else {
+    let What::Note(note) = refused.events.first().unwrap().what else {
         panic!("{refused:?}");
     };
     assert!(note.starts_with("login refused: "), "{note}");
@@ -59,10 +57,7 @@ fn how_a_client_left_is_told_and_what_a_server_behind_did_is_not_taken_for_it() 
         let told = read(&ENTRY, &log, 2026);
         let session = told.sessions.into_iter().next().unwrap();
         assert_eq!(session.peer, "192.0.2.10".parse().ok(), "{text}");
-        let over = session
-            .events
-            .iter()
-            .any(|event| event.what == Event::Close);
+        let over = session.events.iter().any(|event| event.what == What::Close);
         (session.proto.0, session.ending, over)
     };
     let fields = ", client: 192.0.2.10, server: , request: \"GET / HTTP/1.1\"";
@@ -154,12 +149,12 @@ fn connections_that_the_stream_proxy_passed_on() {
         (Proto::UNKNOWN, Some(41510), Some(8025))
     );
     assert_eq!(
-        passed.events.first().map(|event| &event.what),
-        Some(&Event::Open)
+        passed.events.first().map(|event| event.what),
+        Some(What::Open)
     );
     assert_eq!(
-        passed.events.last().map(|event| &event.what),
-        Some(&Event::Close)
+        passed.events.last().map(|event| event.what),
+        Some(What::Close)
     );
 }
 

@@ -1,5 +1,6 @@
 use super::super::super::testing;
 use super::*;
+use crate::model::What;
 
 const CONN: &str = "#separator \\x09
 #set_separator\t,
@@ -32,7 +33,7 @@ fn connections_have_ends_states_and_lengths() {
         (Some(Span::micros(22_045)), Ending::Lost)
     );
     assert_eq!(
-        smtp.events[0].stamp.at.to_rfc3339(),
+        smtp.events.first().unwrap().stamp.at.to_rfc3339(),
         "2026-11-24T03:29:10.538528000Z"
     );
     assert_eq!(
@@ -58,7 +59,7 @@ fn lines_of_one_uid_are_one_session_in_json_too() {
     assert_eq!((told.sessions.len(), told.failed), (2, 2));
     let events = &told.sessions[0].events;
     assert_eq!(events.len(), 2);
-    let command = events[0].command().unwrap();
+    let command = events.first().unwrap().command().unwrap();
     assert_eq!(
         (command.request, command.body_octets),
         ("GET /a?password=*** HTTP/1.1", Some(13))
@@ -80,7 +81,7 @@ fn envelopes_handshakes_and_look_ups() {
     let dns = r#"{"ts":1795490957.2,"uid":"Cd","id.orig_h":"192.0.2.10","id.orig_p":5353,"id.resp_h":"198.51.100.53","id.resp_p":53,"proto":"udp","trans_id":7,"query":"www.example.com","qtype_name":"A","rcode_name":"NOERROR"}"#;
     let told = testing::read(&ENTRY, dns, 2026);
     assert_eq!(
-        told.sessions[0].events[0].what,
-        Event::Note("A www.example.com: NOERROR".into())
+        told.sessions[0].events.first().unwrap().what,
+        What::Note("A www.example.com: NOERROR")
     );
 }

@@ -152,7 +152,7 @@ impl Made {
             let lines = joined
                 .logs
                 .iter()
-                .map(|&at| account.logs[at].events[0].line.line);
+                .map(|&at| account.logs[at].events.first().unwrap().line.line);
             let before = self.joined.insert(number, (packet, lines.collect()));
             assert!(before.is_none(), "given twice");
         }

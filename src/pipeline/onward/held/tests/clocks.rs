@@ -14,10 +14,13 @@ fn alike(number: i64, second: i64, ahead: Span) -> (WireSession, LogSession) {
     (wire.start, wire.end) = (wire.start + moved, wire.end + moved);
     let mut log = log(number);
     log.peer_port = None;
-    for event in &mut log.events {
+    log.events.restamp(|event| {
         let told = event.stamp.at + moved + ahead;
-        event.stamp.at = LogTime(told.0 - told.0.rem_euclid(1_000_000_000));
-    }
+        Stamp {
+            at: LogTime(told.0 - told.0.rem_euclid(1_000_000_000)),
+            ..event.stamp
+        }
+    });
     (wire, log)
 }
 
