@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::align::Said;
-use crate::model::{Endpoint, Evidence, Finding, Proto, Role, Severity};
+use crate::model::{Endpoint, Evidence, Finding, Nanos, Proto, Role, Severity};
 
 use super::View;
 use super::group::{Group, Words, counted, listed, server};
@@ -45,7 +45,22 @@ impl Kind {
 }
 
 /// What was not accepted, by kind: how often, and which commands by which reply.
-type Kinds = BTreeMap<Kind, (u64, BTreeSet<String>)>;
+type Kinds = BTreeMap<Kind, (u64, BTreeSet<What>)>;
+
+/// A command and its reply, by their place among all that differ.
+type What = usize;
+
+/// Commands that were not accepted for one reason: of a large log there are hundreds of thousands.
+struct Failed {
+    client: IpAddr,
+    /// Number of the case.
+    number: usize,
+    kind: Kind,
+    what: What,
+    count: u64,
+    at: Option<Nanos>,
+    place: Option<Evidence>,
+}
 
 #[derive(Default)]
 struct Rejected {
@@ -55,73 +70,114 @@ struct Rejected {
 }
 
 impl Rejected {
-    fn note(&mut self, kind: Kind, count: u64, what: String) {
-        let (all, commands) = self.kinds.entry(kind).or_default();
-        *all += count;
-        commands.insert(what);
-    }
-
-    /// Another client's, who failed at the same.
-    fn absorb(&mut self, other: Self) {
-        self.group.absorb(other.group);
-        self.servers.extend(other.servers);
-        for (kind, (count, commands)) in other.kinds {
-            let (all, also) = self.kinds.entry(kind).or_default();
-            *all += count;
-            also.extend(commands);
+    fn add(&mut self, case: &Case<'_>, failed: &Failed) {
+        for _ in 0..failed.count {
+            self.group.add(case, failed.at, failed.place);
         }
+        self.servers.extend(case.server());
+        let (all, commands) = self.kinds.entry(failed.kind).or_default();
+        *all += failed.count;
+        commands.insert(failed.what);
     }
+}
 
-    /// At which servers and at what a client failed: who has it in common with others is told with them.
-    fn habit(&self) -> (BTreeSet<Endpoint>, Vec<(Kind, BTreeSet<String>)>) {
-        let kinds = self.kinds.iter();
-        let kinds = kinds.map(|(kind, (_, commands))| (*kind, commands.clone()));
-        (self.servers.clone(), kinds.collect())
+/// At which servers and at what a client failed: who has it in common with others is told with them.
+fn habit(of_client: &[(Case<'_>, &Failed)]) -> (BTreeSet<Endpoint>, BTreeSet<(Kind, What)>) {
+    let servers = of_client.iter().filter_map(|(case, _)| case.server());
+    let kinds = of_client
+        .iter()
+        .map(|(_, failed)| (failed.kind, failed.what));
+    (servers.collect(), kinds.collect())
+}
+
+/// Texts, each once.
+#[derive(Default)]
+struct Texts(BTreeMap<String, What>);
+
+impl Texts {
+    fn place(&mut self, text: String) -> What {
+        let next = self.0.len();
+        *self.0.entry(text).or_insert(next)
     }
 }
 
 fn find(view: View<'_>) -> Vec<Finding> {
-    let mut clients: BTreeMap<IpAddr, Rejected> = BTreeMap::new();
+    let mut texts = Texts::default();
+    // A list that grows is copied again and again.
+    let some_refused = |case: &Case<'_>| !case.log.is_some_and(|log| log.gist.all_accepted);
+    let mut all = Vec::with_capacity(view.cases().filter(some_refused).count());
     for case in view.cases() {
-        let Some(client) = case.client() else {
+        failed(&case, &mut texts, &mut all);
+    }
+    // In the order of their words.
+    let mut ranks = vec![0; texts.0.len()];
+    for (rank, &what) in texts.0.values().enumerate() {
+        if let Some(place) = ranks.get_mut(what) {
+            *place = rank;
+        }
+    }
+    for failed in &mut all {
+        failed.what = ranks.get(failed.what).copied().unwrap_or_default();
+    }
+    let client = |at: &usize| all.get(*at).map(|failed| failed.client);
+    let mut order: Vec<usize> = (0..all.len()).collect();
+    order.sort_unstable_by_key(|at| (client(at), *at));
+    let mut alike: BTreeMap<_, Rejected> = BTreeMap::new();
+    for of_client in order.chunk_by(|one, other| client(one) == client(other)) {
+        let of_client = of_client.iter().filter_map(|&at| all.get(at));
+        let of_client = of_client.filter_map(|failed| Some((view.case(failed.number)?, failed)));
+        let of_client: Vec<(Case<'_>, &Failed)> = of_client.collect();
+        let rejected = alike.entry(habit(&of_client)).or_default();
+        for (case, failed) in &of_client {
+            rejected.add(case, failed);
+        }
+    }
+    let words: Vec<String> = texts.0.into_keys().collect();
+    let rejected = alike.into_values();
+    rejected.map(|rejected| tell(rejected, &words)).collect()
+}
+
+/// Adds what was not accepted in a session.
+fn failed(case: &Case<'_>, texts: &mut Texts, all: &mut Vec<Failed>) {
+    let Some(client) = case.client() else {
+        return;
+    };
+    let proto = case
+        .wire
+        .map(|wire| wire.proto)
+        .or(case.log.map(|log| log.proto));
+    let falls_back = LazyCell::new(|| falls_back(case));
+    let kind = |said: Said<'_>| {
+        let kind = kind(proto?, said)?;
+        (said.verb != "EHLO" || !*falls_back).then_some(kind)
+    };
+    for exchange in case.refused(|said| kind(said).is_some()) {
+        let Some(kind) = kind(Said::by(&exchange)) else {
             continue;
         };
-        let proto = case
-            .wire
-            .map(|wire| wire.proto)
-            .or(case.log.map(|log| log.proto));
-        let falls_back = LazyCell::new(|| falls_back(&case));
-        let kind = |said: Said<'_>| {
-            let kind = kind(proto?, said)?;
-            (said.verb != "EHLO" || !*falls_back).then_some(kind)
-        };
-        for exchange in case.refused(|said| kind(said).is_some()) {
-            let Some(kind) = kind(Said::by(&exchange)) else {
-                continue;
-            };
-            let rejected = clients.entry(client).or_default();
-            rejected.group.add(&case, exchange.start, place(&exchange));
-            rejected.servers.extend(case.server());
-            let verb = exchange.verb.as_str();
-            let code = exchange.code.as_deref().unwrap_or_default();
-            rejected.note(kind, 1, format!("{verb} {code}"));
-        }
-        let (hidden, line) = counted_only(&case, proto);
-        if hidden > 0 {
-            let rejected = clients.entry(client).or_default();
-            for _ in 0..hidden {
-                rejected.group.add(&case, None, line);
-            }
-            rejected.servers.extend(case.server());
-            rejected.note(Kind::Unknown, hidden, "by the log's count".to_owned());
-        }
+        let code = exchange.code.as_deref().unwrap_or_default();
+        all.push(Failed {
+            client,
+            number: case.number,
+            kind,
+            what: texts.place(format!("{} {code}", exchange.verb)),
+            count: 1,
+            at: exchange.start,
+            place: place(&exchange),
+        });
     }
-    let mut alike: BTreeMap<_, Rejected> = BTreeMap::new();
-    for rejected in clients.into_values() {
-        let same = alike.entry(rejected.habit()).or_default();
-        same.absorb(rejected);
+    let (hidden, line) = counted_only(case, proto);
+    if hidden > 0 {
+        all.push(Failed {
+            client,
+            number: case.number,
+            kind: Kind::Unknown,
+            what: texts.place("by the log's count".to_owned()),
+            count: hidden,
+            at: None,
+            place: line,
+        });
     }
-    alike.into_values().map(tell).collect()
 }
 
 /// Whether the client greets anew by HELO and is welcome, as it is to where a server knows no EHLO (RFC 5321 §3.2).
@@ -146,7 +202,7 @@ fn counted_only(case: &Case<'_>, proto: Option<Proto>) -> (u64, Option<Evidence>
     (told.saturating_sub(seen), line)
 }
 
-fn tell(rejected: Rejected) -> Finding {
+fn tell(rejected: Rejected, texts: &[String]) -> Finding {
     let Rejected {
         group,
         servers,
@@ -159,7 +215,10 @@ fn tell(rejected: Rejected) -> Finding {
     };
     let parts: Vec<String> = kinds
         .iter()
-        .map(|(kind, (count, what))| format!("{count} {} ({})", kind.words(), listed(what)))
+        .map(|(kind, (count, what))| {
+            let what = what.iter().filter_map(|&what| texts.get(what));
+            format!("{count} {} ({})", kind.words(), listed(what))
+        })
         .collect();
     let message = format!(
         "{} of {} rejected{by}: {}",
