@@ -45,7 +45,11 @@ impl Group {
 
     /// One more occurrence.
     pub(super) fn add(&mut self, case: &Case<'_>, at: Option<Nanos>, place: Option<Evidence>) {
-        self.note((case.number, case.client()), at.or_else(|| case.start()), place);
+        self.note(
+            (case.number, case.client()),
+            at.or_else(|| case.start()),
+            place,
+        );
     }
 
     /// One more occurrence, in the session of a number and a client.

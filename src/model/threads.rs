@@ -1,9 +1,11 @@
 //! Work on many items by several threads, with a result that does not depend on how many there are.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -35,6 +37,8 @@ impl From<NonZeroUsize> for Threads {
 
 /// Items that are too few to be worth a thread.
 const FEW: usize = 64;
+/// Items that wait for each thread, with those that are done.
+const AHEAD: usize = 2;
 /// Blocks that each thread takes one after the other, so that none waits long for the last.
 const BLOCKS: usize = 8;
 
@@ -81,6 +85,54 @@ impl Threads {
             }
             take();
         });
+    }
+
+    /// Has other threads `work` on each of `items` while this one takes what came of them, in their order, until it cannot. No more than a few
+    /// items are worked on ahead.
+    ///
+    /// # Errors
+    /// When `take` fails.
+    pub fn pass<T: Send, R: Send, E>(
+        self,
+        items: impl IntoIterator<Item = T>,
+        work: impl Fn(T) -> R + Sync,
+        mut take: impl FnMut(R) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut items = items.into_iter();
+        let work = &work;
+        thread::scope(|scope| {
+            let worker = || {
+                let (give, asked) = channel::<T>();
+                let (answer, given) = channel::<R>();
+                // Who hears no more has left.
+                let answer_all = move || {
+                    let _: bool = asked.iter().all(|item| answer.send(work(item)).is_ok());
+                };
+                let spawned = thread::Builder::new().spawn_scoped(scope, answer_all);
+                spawned.ok().map(|_| (give, given))
+            };
+            // A thread that cannot be had is done without.
+            let wanted = if self.others() > 0 { self.0.get() } else { 0 };
+            let workers: Vec<_> = (0..wanted).map_while(|_| worker()).collect();
+            let mut turns = workers.iter().cycle();
+            let mut ahead = VecDeque::new();
+            loop {
+                while ahead.len() < workers.len() * AHEAD
+                    && let Some((give, given)) = turns.next()
+                    && let Some(item) = items.next()
+                {
+                    // One that is not taken any more is missed when its turn comes.
+                    give.send(item).ok();
+                    ahead.push_back(given);
+                }
+                let Some(given) = ahead.pop_front() else {
+                    return items.try_for_each(|item| take(work(item)));
+                };
+                if let Ok(done) = given.recv() {
+                    take(done)?;
+                }
+            }
+        })
     }
 
     /// The same where `least` items are worth a thread.
@@ -137,6 +189,20 @@ mod tests {
             for count in [0, 1, FEW, 1000, 1001] {
                 let squares: Vec<usize> = (0..count).map(|n| n * n).collect();
                 assert_eq!(threads.map(count, |n| n * n), squares);
+                let mut passed = Vec::new();
+                let done = threads.pass(
+                    0..count,
+                    |n| n * n,
+                    |square| {
+                        passed.push(square);
+                        if passed.len() > 999 { Err(()) } else { Ok(()) }
+                    },
+                );
+                assert_eq!(done.is_err(), count > 999);
+                assert_eq!(
+                    passed,
+                    squares.iter().copied().take(1000).collect::<Vec<_>>()
+                );
                 let pairs: Vec<usize> = (0..count).flat_map(|n| [n, n + 1]).collect();
                 let twice = |range: Range<usize>| range.flat_map(|n| [n, n + 1]).collect();
                 assert_eq!(threads.gather(count, twice), pairs);

@@ -95,6 +95,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         overruns: wires.overruns,
         selection: options.selection.clone(),
         exit: 0,
+        threads: options.threads,
         part: Part::default(),
     };
     account.other_side = other_side(&account, options, progress, &mut failures);

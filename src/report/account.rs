@@ -10,7 +10,7 @@ use crate::align::{Alignment, Clock, Joined, untold};
 use crate::diagnose::roll_up;
 use crate::model::{
     CaptureSource, Encryption, Ended, Exchange, Finding, KeySource, LineRef, LogId, LogSession,
-    LogSource, Lookup, Nanos, Neighbour, PassedOver, Proto, Role, Seen, Span, Unlisted,
+    LogSource, Lookup, Nanos, Neighbour, PassedOver, Proto, Role, Seen, Span, Threads, Unlisted,
     WireSession,
 };
 
@@ -51,6 +51,8 @@ pub struct Account {
     pub origin: Nanos,
     /// Exit status of the run.
     pub exit: u8,
+    /// Threads that may write it.
+    pub threads: Threads,
     /// Of a run that goes on, which part of it this is.
     pub part: Part,
 }

@@ -16,6 +16,7 @@ use self::finding::finding_record;
 use self::session::{exchange_record, session_record};
 pub(super) use self::sources::east_of_utc;
 use self::sources::{KeysRecord, capture_record, clock_record, keys_record, log_record};
+use super::account::Shown;
 use super::{Account, passed_over, path};
 
 /// Writes the whole account.
@@ -64,17 +65,43 @@ fn clocks(account: &Account, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
+/// Sessions whose records are made at once: some megabytes of them.
+const AT_ONCE: usize = 1024;
+
 /// Gives how many exchanges were written.
 fn sessions(account: &Account, out: &mut dyn Write) -> io::Result<u64> {
     let mut exchanges = 0;
-    for shown in account.shown() {
-        line(out, &session_record(account, &shown))?;
+    let mut shown = account.shown();
+    let pieces = std::iter::from_fn(|| {
+        let piece: Vec<Shown<'_>> = shown.by_ref().take(AT_ONCE).collect();
+        (!piece.is_empty()).then_some(piece)
+    });
+    account.threads.pass(
+        pieces,
+        |piece| records(account, &piece),
+        |made| {
+            let (records, count) = made?;
+            exchanges += count;
+            out.write_all(&records)
+        },
+    )?;
+    Ok(exchanges)
+}
+
+/// The records of some sessions, and how many exchanges are among them.
+fn records(account: &Account, piece: &[Shown<'_>]) -> io::Result<(Vec<u8>, u64)> {
+    let (mut out, mut exchanges) = (Vec::new(), 0);
+    for shown in piece {
+        line(&mut out, &session_record(account, shown))?;
         for (seq, exchange) in shown.exchanges().iter().enumerate() {
-            line(out, &exchange_record(account, &shown, seq + 1, exchange))?;
+            line(
+                &mut out,
+                &exchange_record(account, shown, seq + 1, exchange),
+            )?;
             exchanges += 1;
         }
     }
-    Ok(exchanges)
+    Ok((out, exchanges))
 }
 
 fn passed_over(account: &Account, out: &mut dyn Write) -> io::Result<()> {
