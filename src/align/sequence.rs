@@ -32,10 +32,12 @@ impl Counts {
 }
 
 /// A command as the log tells it, with the line that does.
-#[derive(Clone, Copy)]
-pub(super) struct Told<'a> {
-    command: CommandRef<'a>,
-    line: Option<LineRef>,
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// The command and its reply.
+    pub command: CommandRef<'a>,
+    /// The line; none where no line is known to count it.
+    pub line: Option<LineRef>,
 }
 
 /// A step of a conversation, by whoever tells of it.
@@ -200,8 +202,8 @@ pub fn untold(log: &LogSession, wanted: impl Fn(Said<'_>) -> bool) -> Vec<Exchan
         .collect()
 }
 
-/// What the log tells, command by command.
-pub(super) fn told(log: &LogSession) -> Vec<Told<'_>> {
+/// What the log tells, command by command: where only a log knows a conversation these are its exchanges, borrowed.
+pub fn told(log: &LogSession) -> Vec<Told<'_>> {
     let mut listed = log.events.iter().filter_map(|event| {
         Some(Told {
             command: event.command()?,
@@ -329,20 +331,32 @@ fn in_order(left: usize, right: usize, worth: impl Fn(usize, usize) -> u32) -> V
         .collect()
 }
 
+impl<'a> Told<'a> {
+    /// The request's words.
+    pub fn request(self) -> &'a str {
+        // Without words is only the greeting.
+        match self.command.request {
+            "" if self.command.is_body() => "<body>",
+            request => request,
+        }
+    }
+
+    /// The reply's words, at least its code.
+    pub fn response(self) -> Option<&'a str> {
+        self.command.response.or(self.command.code)
+    }
+}
+
 fn from_log(told: Told<'_>) -> Exchange {
     let command = told.command;
-    // Without words is only the greeting.
-    let request = match command.request {
-        "" if command.is_body() => "<body>",
-        request => request,
-    };
+    let request = told.request().to_owned();
     Exchange {
-        response: command.response.or(command.code).map(str::to_owned),
+        response: told.response().map(str::to_owned),
         code: command.code.map(str::to_owned),
         request_bytes: command.request_bytes,
         response_bytes: command.response_bytes,
         line: told.line,
-        ..Exchange::new(Verb::new(command.verb), request.to_owned(), Seen::Log)
+        ..Exchange::new(Verb::new(command.verb), request, Seen::Log)
     }
 }
 

@@ -463,10 +463,15 @@ impl<'a> Shown<'a> {
 
     /// Commands and replies, in order.
     pub(super) fn exchanges(&self) -> Cow<'_, [Exchange]> {
-        match (self.wire, self.log) {
-            (None, Some(log)) => Cow::Owned(untold(log, |_| true)),
-            _ => Cow::Borrowed(&self.joined.exchanges),
+        match self.only_logged() {
+            Some(log) => Cow::Owned(untold(log, |_| true)),
+            None => Cow::Borrowed(&self.joined.exchanges),
         }
+    }
+
+    /// The log session that alone tells of it.
+    pub(super) fn only_logged(&self) -> Option<&'a LogSession> {
+        self.log.filter(|_| self.wire.is_none())
     }
 
     pub(super) fn seen(&self) -> Seen {

@@ -10,10 +10,11 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::align::told;
 use crate::model::LineRef;
 
 use self::finding::finding_record;
-use self::session::{exchange_record, session_record};
+use self::session::{exchange_record, session_record, told_record};
 pub(super) use self::sources::east_of_utc;
 use self::sources::{KeysRecord, capture_record, clock_record, keys_record, log_record};
 use super::account::Shown;
@@ -65,8 +66,9 @@ fn clocks(account: &Account, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Sessions whose records are made at once: some megabytes of them.
-const AT_ONCE: usize = 1024;
+/// Sessions whose records are made at once, and octets that those of one hardly take.
+const AT_ONCE: usize = 256;
+const ROOM: usize = 3 << 10;
 
 /// Gives how many exchanges were written.
 fn sessions(account: &Account, out: &mut dyn Write) -> io::Result<u64> {
@@ -90,16 +92,26 @@ fn sessions(account: &Account, out: &mut dyn Write) -> io::Result<u64> {
 
 /// The records of some sessions, and how many exchanges are among them.
 fn records(account: &Account, piece: &[Shown<'_>]) -> io::Result<(Vec<u8>, u64)> {
-    let (mut out, mut exchanges) = (Vec::new(), 0);
+    let (mut out, mut exchanges) = (Vec::with_capacity(piece.len() * ROOM), 0);
     for shown in piece {
         line(&mut out, &session_record(account, shown))?;
-        for (seq, exchange) in shown.exchanges().iter().enumerate() {
-            line(
-                &mut out,
-                &exchange_record(account, shown, seq + 1, exchange),
-            )?;
-            exchanges += 1;
+        let id = shown.id();
+        let mut seq = 0;
+        if let Some(log) = shown.only_logged() {
+            for told in told(log) {
+                seq += 1;
+                line(&mut out, &told_record(account, (&id, seq), told))?;
+            }
+        } else {
+            for exchange in &shown.joined.exchanges {
+                seq += 1;
+                line(
+                    &mut out,
+                    &exchange_record(account, shown, (&id, seq), exchange),
+                )?;
+            }
         }
+        exchanges += seq;
     }
     Ok((out, exchanges))
 }
@@ -155,7 +167,10 @@ fn summary(
 }
 
 /// Writes one record.
-pub(in crate::report) fn line(out: &mut dyn Write, record: &impl Serialize) -> io::Result<()> {
+pub(in crate::report) fn line<W: Write + ?Sized>(
+    out: &mut W,
+    record: &impl Serialize,
+) -> io::Result<()> {
     serde_json::to_writer(&mut *out, record)?;
     out.write_all(b"\n")
 }

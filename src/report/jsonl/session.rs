@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use crate::align::Standing;
-use crate::model::{Encryption, Exchange, Forwarded, Nanos, Side, Span, Transport};
+use crate::align::{Standing, Told};
+use crate::model::{Encryption, Exchange, Forwarded, Nanos, Seen, Side, Span, Transport};
 
 use super::super::account::Shown;
 use super::super::ended::{EndedRecord, ended_record};
@@ -254,8 +254,8 @@ pub(super) fn session_record<'a>(account: &'a Account, shown: &Shown<'a>) -> Ses
 #[derive(Serialize)]
 pub(super) struct ExchangeRecord<'a> {
     r#type: &'static str,
-    session: String,
-    seq: usize,
+    session: &'a str,
+    seq: u64,
     start: Option<String>,
     end: Option<String>,
     response_ms: Option<f64>,
@@ -284,7 +284,7 @@ pub(super) struct ExchangeRecord<'a> {
 pub(super) fn exchange_record<'a>(
     account: &'a Account,
     shown: &Shown<'a>,
-    seq: usize,
+    (session, seq): (&'a str, u64),
     exchange: &'a Exchange,
 ) -> ExchangeRecord<'a> {
     let utc = |at: Nanos| account.utc(at).to_rfc3339();
@@ -292,7 +292,7 @@ pub(super) fn exchange_record<'a>(
     let more = exchange.more_bodies.iter();
     ExchangeRecord {
         r#type: "exchange",
-        session: shown.id(),
+        session,
         seq,
         start: exchange.start.map(utc),
         end: exchange.end.map(utc),
@@ -312,5 +312,33 @@ pub(super) fn exchange_record<'a>(
         log_line: exchange.line.map(|line| log_line(account, line)),
         forwarded_for: &exchange.forwarded,
         notes: &exchange.notes,
+    }
+}
+
+/// The same of a command that a log alone tells.
+pub(super) fn told_record<'a>(
+    account: &'a Account,
+    (session, seq): (&'a str, u64),
+    told: Told<'a>,
+) -> ExchangeRecord<'a> {
+    ExchangeRecord {
+        r#type: "exchange",
+        session,
+        seq,
+        start: None,
+        end: None,
+        response_ms: None,
+        request: told.request(),
+        response: told.response(),
+        code: told.command.code,
+        request_bytes: told.command.request_bytes,
+        response_bytes: told.command.response_bytes,
+        request_body: None,
+        response_body: None,
+        more_bodies: Vec::new(),
+        seen: Seen::Log.name(),
+        log_line: told.line.map(|line| log_line(account, line)),
+        forwarded_for: &[],
+        notes: &[],
     }
 }
