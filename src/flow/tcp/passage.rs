@@ -27,8 +27,38 @@ pub(super) struct Passing {
     told: Passage,
     senders: [Sender; 2],
     manners: [Manner; 2],
-    syn: Option<Nanos>,
+    syn: Syn,
     trip: Option<Span>,
+}
+
+/// The SYN of the client.
+#[derive(Clone, Copy, Debug, Default)]
+enum Syn {
+    #[default]
+    None,
+    /// It was sent once, then.
+    At(Nanos),
+    /// It was sent again: nobody knows which of the two was answered.
+    Again,
+}
+
+impl Syn {
+    /// One more, which may be the same that was captured twice.
+    fn sent(&mut self, at: Nanos) {
+        *self = match *self {
+            Self::None => Self::At(at),
+            Self::At(first) if at.since(first) < COPY => Self::At(first),
+            Self::At(_) | Self::Again => Self::Again,
+        };
+    }
+
+    /// How long it was ago.
+    fn since(self, at: Nanos) -> Option<Span> {
+        match self {
+            Self::At(first) => Some(at.since(first)),
+            Self::None | Self::Again => None,
+        }
+    }
 }
 
 impl Passing {
@@ -56,7 +86,7 @@ impl Passing {
         if flags.has(Flags::SYN) {
             self.opening(arrival.at, side, segment);
         } else if self.trip.is_none() && side == Side::Client {
-            self.trip = self.syn.map(|syn| arrival.at.since(syn));
+            self.trip = self.syn.since(arrival.at);
         }
         if flags.has(Flags::ACK) {
             self.acknowledge(arrival.at, side, segment);
@@ -142,11 +172,9 @@ impl Passing {
     fn opening(&mut self, at: Nanos, side: Side, segment: &Segment<'_>) {
         self.told.of_mut(side).mss = segment.options.mss;
         if side == Side::Client {
-            // Of a SYN sent again nobody knows which of the two was answered.
-            let first = self.syn.is_none();
-            self.syn = first.then_some(at);
-        } else if let Some(syn) = self.syn {
-            self.manner(side).answered(at.since(syn));
+            self.syn.sent(at);
+        } else if let Some(waited) = self.syn.since(at) {
+            self.manner(side).answered(waited);
         }
         let behind = segment.seq.plus(1);
         let sender = self.sender(side);
@@ -324,6 +352,28 @@ mod tests {
         // A full segment waits for the window, and not for this.
         sent[5].6 = 536;
         assert_eq!(run(&sent[..6]).of(C).delayed, 0);
+    }
+
+    #[test]
+    fn a_syn_captured_twice_leaves_the_round_trip_and_one_sent_again_does_not() {
+        let delayed = |syns: &[i64]| {
+            let syn = |&millis: &i64| (millis, C, 64, S, 99, 0, 0);
+            let mut sent: Vec<Sent> = syns.iter().map(syn).collect();
+            sent.extend(&OPEN[1..]);
+            sent.extend([
+                (10, C, 64, A, 100, 500, 20),
+                (50, V, 63, A, 500, 120, 0),
+                (51, C, 64, A, 120, 500, 30),
+            ]);
+            run(&sent).of(C).delayed
+        };
+        assert_eq!(delayed(&[0]), 1);
+        assert_eq!((delayed(&[0, 0]), delayed(&[0, 0, 1])), (1, 1));
+        assert_eq!(
+            (delayed(&[-1_000, 0]), delayed(&[-3_000, -1_000, 0])),
+            (0, 0)
+        );
+        assert_eq!(delayed(&[-1_000, -999, 0]), 0);
     }
 
     #[test]
