@@ -18,7 +18,7 @@ use super::share::Share;
 use super::translation::{Own, Translation};
 use super::verdict::{Alignment, Joined, Match, Standing};
 use super::view::{View, Wires};
-use super::{deal, host, missed, placed, sequence, steps, unproven};
+use super::{beyond, deal, host, missed, placed, sequence, steps, unproven};
 use crate::model::Threads;
 
 /// Pairs are chosen again under a clock that moved by more than this.
@@ -190,6 +190,8 @@ fn decide(
                 return Some(Err((log, why_alone(&view, log, &settled.clock))));
             };
             let mut found = judge(&view, row, &verdict);
+            let beyond = beyond::find(&view, row, &verdict, &settled);
+            found.reasons.extend(beyond.map(beyond::words));
             if let Some(doubt) = doubt(&view, row, &verdict, dealt)
                 && found.standing == Standing::Matched
             {

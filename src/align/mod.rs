@@ -8,6 +8,7 @@
 mod assign;
 mod background;
 mod before;
+mod beyond;
 mod candidates;
 mod chosen;
 mod clock;
