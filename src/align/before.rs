@@ -1,7 +1,7 @@
 //! What a run that goes on has given out already. It stands, whatever comes: a pair that was given stays one, and what was given alone
 //! stays alone. All of it still tells of the clock and of how usual things are.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{LogId, Nanos};
 
@@ -17,6 +17,8 @@ pub struct Before {
     /// Logs whose clocks are not known yet. Of the sessions that a first clock leaves unexplained many are of what the other side has not given
     /// yet: they are no step of it.
     pub unknown: BTreeSet<LogId>,
+    /// Between which offsets, in seconds, the clock of a log must be by when its lines came.
+    pub allowed: BTreeMap<LogId, (f64, f64)>,
 }
 
 /// What became of a wire session.
@@ -52,6 +54,12 @@ impl Before {
             LogFate::Gone(None) => seen == WireFate::Alone,
             LogFate::Open | LogFate::Rivalled => seen == WireFate::Open,
         }
+    }
+
+    /// Whether the clock of a log may have one of the offsets from `lo` to `hi`, in seconds.
+    pub(super) fn admits(&self, log: LogId, (lo, hi): (f64, f64)) -> bool {
+        let allowed = self.allowed.get(&log);
+        allowed.is_none_or(|&(least, most)| hi >= least && lo <= most)
     }
 
     /// What became of a log session.

@@ -214,12 +214,14 @@ impl<'a> View<'a> {
         let (Some(command), Some(event)) = (rows::single(log), log.events.first()) else {
             return possible
                 .filter_map(|at| moment::shared_offsets(self.wires.moments(at)?, log, Span::ZERO))
+                .filter(|range| self.wires.before.admits(self.id, *range))
                 .collect();
         };
         possible
             .flat_map(|at| self.wires.slots(at))
             .filter(|slot| slot.weigh(log, command, self.figure(), &mut Evidence::default()))
             .map(|slot| slot.window.offsets(event, log.lag, Span::ZERO))
+            .filter(|range| self.wires.before.admits(self.id, *range))
             .collect()
     }
 

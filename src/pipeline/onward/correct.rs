@@ -76,9 +76,11 @@ impl Held {
         let waiting = waiting.filter(|told| has_come(now, told));
         let mut logs: Vec<LogSession> = waiting.map(|told| told.session.clone()).collect();
         let origin = wires.iter().map(|wire| wire.start).min()?;
+        let unknown = BTreeSet::from([log]);
         let before = Before {
             now: now.capture,
-            unknown: BTreeSet::from([log]),
+            allowed: self.allowed(&unknown),
+            unknown,
             ..Before::default()
         };
         let sources = std::slice::from_ref(source);

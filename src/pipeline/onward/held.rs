@@ -9,6 +9,7 @@ use crate::model::{LogId, LogSession, LogSource, Nanos, Threads, WireSession};
 use crate::protocol::dns;
 use crate::report::Contradicted;
 
+use super::arrival::Arrivals;
 use super::choose::{Came, Compared};
 use super::marks::{Known, Now};
 use super::part::Given;
@@ -46,6 +47,8 @@ pub(super) struct Held {
     ahead: Vec<Told>,
     /// The latest clock of each log.
     pub(super) clocks: Vec<Clock>,
+    /// When lines came, where that tells something.
+    pub(super) arrivals: Arrivals,
     /// Clocks that were told and are contradicted, and of which that is not told yet.
     pub(super) contradicted: Vec<Contradicted>,
     /// Wire sessions that came so far.
@@ -89,9 +92,10 @@ pub(super) struct GivenLog {
 }
 
 impl Held {
-    pub(super) const fn new(bounds: Bounds) -> Self {
+    pub(super) fn new(bounds: Bounds) -> Self {
         Self {
             bounds,
+            arrivals: Arrivals::default(),
             wires: Vec::new(),
             seen: Vec::new(),
             logs: Vec::new(),
@@ -311,16 +315,25 @@ impl Held {
             None if self.has_rival(rivals, &log.session) => LogFate::Rivalled,
             None => LogFate::Open,
         });
+        let unknown = self.without_clock();
         Before {
             wires: wires.collect(),
             logs: logs.collect(),
             now: now.capture,
+            allowed: self.allowed(&unknown),
             unknown: if now.is_over() {
                 BTreeSet::new()
             } else {
-                self.without_clock()
+                unknown
             },
         }
+    }
+
+    /// The offsets that the arrival of lines allows, of some logs.
+    pub(super) fn allowed(&self, logs: &BTreeSet<LogId>) -> BTreeMap<LogId, (f64, f64)> {
+        let logs = logs.iter();
+        logs.filter_map(|log| Some((*log, self.arrivals.allowed(*log)?)))
+            .collect()
     }
 
     pub(super) fn has_rival(&self, rivals: &Rivals<'_>, log: &LogSession) -> bool {

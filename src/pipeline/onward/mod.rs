@@ -3,6 +3,7 @@
 //! One thread reads packets, another reads the logs, joins and gives. What is held is bounded: sessions that wait for the other side
 //! ([`held`]), and the last of those that were given, which teach clocks and habits. How far each side is, [`marks`] tells.
 
+mod arrival;
 mod choose;
 mod correct;
 mod doubt;
@@ -182,6 +183,8 @@ struct Joiner<'r, 'g> {
     whole: Whole,
     /// Logs that were said to have no clock.
     without: BTreeSet<LogId>,
+    /// When something was last written to each log.
+    heard: BTreeMap<LogId, Instant>,
     /// When it may be joined again.
     next: Instant,
     pace: Pace,
@@ -208,6 +211,7 @@ impl<'r, 'g> Joiner<'r, 'g> {
             repeats: Repeats::default(),
             whole: Whole::default(),
             without: BTreeSet::new(),
+            heard: BTreeMap::new(),
             next: Instant::now(),
             pace: Pace::default(),
         }
@@ -257,9 +261,22 @@ impl<'r, 'g> Joiner<'r, 'g> {
         let goes_on = |ip: IpAddr, port| open.contains(&(ip.to_canonical(), port));
         let room = self.held.room_for_logs();
         let (sessions, reached) = self.logs.look(self.options, room, &goes_on);
+        if listens(self.options) {
+            self.hear(taken.now);
+        }
         let wires = std::mem::take(&mut taken.wires);
         self.held.add(wires, sessions, Instant::now(), taken.now);
         Came { taken, reached }
+    }
+
+    /// Notes which logs have new lines, the capture being at `now`.
+    fn hear(&mut self, now: Option<Nanos>) {
+        for mark in self.logs.marks() {
+            let is_new = self.heard.insert(mark.log, mark.heard) != Some(mark.heard);
+            if let Some((stamp, now)) = mark.present.zip(now).filter(|_| is_new) {
+                self.held.arrivals.hear(mark.log, stamp, now);
+            }
+        }
     }
 
     /// Joins what is held and gives what is settled, unless that was done just now.

@@ -127,3 +127,35 @@ fn what_is_in_no_log_waits_no_longer_than_for_a_first_clock() {
     made.settle(600 + 601, Ahead::More);
     assert_eq!((before, tally(&made).1), (0, 40));
 }
+
+/// Lines that are read as soon as they are written tell of which clock they are, so that sessions as far apart as others do not mislead.
+#[test]
+fn when_lines_came_tells_what_a_first_clock_cannot_be() {
+    for (heard, apart, given) in [
+        (false, -300, 5),
+        (true, -300, 0),
+        (false, 0, 0),
+        (true, 0, 12),
+    ] {
+        let mut made = Made::new(Bounds::default());
+        for second in (0..90).filter(|_| heard) {
+            let now = at(second);
+            let stamp = LogTime((now + OFFSET).0);
+            made.held.arrivals.hear(LogId(0), stamp, now);
+        }
+        // Of five as far apart as those of another time, or of twelve at even intervals.
+        let count = if apart == 0 { 12 } else { 5 };
+        for number in 0..count {
+            let begun = if apart == 0 {
+                number * 7
+            } else {
+                second(number)
+            };
+            let (wire, log) = alike(number, begun, Span::seconds(apart));
+            made.held
+                .add(vec![wire], vec![log], made.clock(80), Some(at(80)));
+        }
+        made.settle(160, Ahead::More);
+        assert_eq!(tally(&made).0, given, "{heard} {apart}");
+    }
+}
