@@ -4,6 +4,7 @@
 //! many octets passed behind the login; and the wire has the size of every hidden request and reply. Where only one hidden exchange can be
 //! what the log tells, it gets the command's name and the log's line. All others stay without words.
 
+use super::refused;
 use crate::model::{Ending, Exchange, LineRef, LogSession, Proto, Seen, Verb, What, WireSession};
 
 /// Octets of the line end that every command has.
@@ -24,6 +25,7 @@ pub(super) fn name(wire: &WireSession, log: &LogSession, exchanges: &mut [Exchan
         return;
     }
     let mut hidden = Hidden { log, exchanges };
+    hidden.refused();
     match log.proto {
         Proto("pop3") => hidden.pop3(),
         Proto("imap") => hidden.imap(),
@@ -57,6 +59,36 @@ impl Hidden<'_> {
         }
         if let Some(line) = self.line_of(|what| what == What::Close) {
             self.numbered(&asked, line);
+        }
+    }
+
+    /// Logins that were refused as often as the log says.
+    fn refused(&mut self) {
+        let asked = self.asked();
+        let (Some((count, line)), Some(user)) = (refused::counted(self.log), self.log.names.last())
+        else {
+            return;
+        };
+        let user = user.clone();
+        let sizes: Vec<_> = asked.iter().map(|&at| self.sizes(at)).collect();
+        let Some(first) = refused::find(self.log.proto, &sizes, count, &user) else {
+            return;
+        };
+        // The log names who tried last.
+        let tried = |nth: usize| if nth + 1 == count { user.as_str() } else { "" };
+        if self.log.proto == Proto("imap") {
+            for (nth, &at) in asked.iter().skip(first).take(count).enumerate() {
+                let words = format!("{} ****", tried(nth));
+                self.tell(at, "LOGIN", words.trim_start(), "NO", line);
+            }
+            return;
+        }
+        for nth in 0..count {
+            let mut pair = asked.iter().skip(first + nth * 2);
+            if let (Some(&user_at), Some(&pass_at)) = (pair.next(), pair.next()) {
+                self.tell(user_at, "USER", tried(nth), "+OK", line);
+                self.tell(pass_at, "PASS", "****", "-ERR", line);
+            }
         }
     }
 
@@ -383,6 +415,72 @@ mod tests {
         let mut log = logged("pop3", "user5");
         log.ending = Ending::Lost;
         assert_eq!(named(&log, &SESSION)[8], "");
+    }
+
+    #[test]
+    fn a_log_that_counts_refused_logins_names_them() {
+        let refused = |proto, user| {
+            let mut log = logged(proto, user);
+            let words = "Aborted login (auth failed, 2 attempts in 4 secs), method PLAIN";
+            log.events = log
+                .events
+                .iter()
+                .map(|event| match event.what {
+                    What::Login(_) => LogEvent {
+                        what: Event::Note(words.to_owned()),
+                        ..event.owned()
+                    },
+                    _ => event.owned(),
+                })
+                .collect();
+            log
+        };
+        let told = |log: &LogSession, sizes: &[(u64, u64)]| {
+            let mut exchanges = hidden(sizes);
+            Hidden {
+                log,
+                exchanges: &mut exchanges,
+            }
+            .refused();
+            let words = exchanges
+                .into_iter()
+                .map(|one| (one.request, one.code.unwrap_or_default()));
+            words.collect::<Vec<_>>()
+        };
+        let of = |words: &[(&str, &str)]| -> Vec<(String, String)> {
+            let words = words.iter();
+            words
+                .map(|(said, code)| ((*said).into(), (*code).into()))
+                .collect()
+        };
+        let sizes = [
+            (0, 29),
+            (6, 90),
+            (12, 5),
+            (14, 38),
+            (12, 5),
+            (15, 38),
+            (6, 18),
+        ];
+        let names = of(&[
+            ("", ""),
+            ("", ""),
+            ("USER", "+OK"),
+            ("PASS ****", "-ERR"),
+            ("USER user5", "+OK"),
+            ("PASS ****", "-ERR"),
+            ("", ""),
+        ]);
+        assert_eq!(told(&refused("pop3", "user5"), &sizes), names);
+        let sizes = [(0, 60), (15, 90), (22, 53), (22, 53), (11, 70)];
+        let names = of(&[
+            ("", ""),
+            ("", ""),
+            ("? LOGIN ****", "NO"),
+            ("? LOGIN user3 ****", "NO"),
+            ("", ""),
+        ]);
+        assert_eq!(told(&refused("imap", "user3"), &sizes), names);
     }
 
     #[test]

@@ -32,6 +32,7 @@ mod overhead;
 mod pairing;
 mod path;
 mod placed;
+mod refused;
 mod rounds;
 mod row;
 mod rows;
