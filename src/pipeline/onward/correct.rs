@@ -17,10 +17,11 @@ const APART: Span = Span::SECOND;
 const ENOUGH: usize = 5;
 
 impl Held {
-    /// The clocks that the last sessions do not bear out.
+    /// The clocks that the last sessions do not bear out, but for those that the user gives.
     pub(super) fn doubts(
         &self,
         now: &Now<'_>,
+        sources: &[LogSource],
         alignment: &Alignment,
         came: &Came,
         ahead: &[Told],
@@ -37,7 +38,11 @@ impl Held {
             logs: &self.logs,
             ahead: &ahead,
         };
-        Doubts::of(&self.clocks, known)
+        let is_given = |clock: &&Clock| {
+            let mut sources = sources.iter();
+            sources.any(|source| source.id == clock.log && source.offset.is_some())
+        };
+        Doubts::of(self.clocks.iter().filter(|clock| !is_given(clock)), known)
     }
 
     /// Looks for the clocks that are in doubt among the sessions that wait; gives whether one was found that contradicts what was told.

@@ -16,6 +16,8 @@ use super::held::{Seen, Told};
 const SURE: usize = 20;
 /// Nats by which the last sessions must speak for so few pairs that the clock explains a third of what it did.
 const DOUBT: f64 = 5.0;
+/// The most that is thought to be joined usually: one session that is not is no doubt yet.
+const USUAL: f64 = 0.95;
 /// What is joined later brings the doubt back from here, however great it was.
 const MOST: f64 = 12.0;
 
@@ -47,9 +49,8 @@ pub(super) struct Known<'a> {
 
 impl Doubts {
     /// What is in doubt of `clocks`, as they were known before this alignment.
-    pub(super) fn of(clocks: &[Clock], known: Known<'_>) -> Self {
-        let doubts = clocks.iter();
-        let doubts = doubts.filter_map(|clock| Some((clock.log, Doubt::of(clock, known)?)));
+    pub(super) fn of<'c>(clocks: impl Iterator<Item = &'c Clock>, known: Known<'_>) -> Self {
+        let doubts = clocks.filter_map(|clock| Some((clock.log, Doubt::of(clock, known)?)));
         Self(doubts.collect())
     }
 
@@ -110,7 +111,7 @@ impl Doubt {
     fn find(&mut self, sequence: &[(u64, Outcome<'_>)]) -> f64 {
         let is_joined = |one: &&(u64, Outcome<'_>)| matches!(one.1, Outcome::Joined(_));
         let (pairs, all) = (sequence.iter().filter(is_joined).count(), sequence.len());
-        let usual = share(pairs + 1, all + 2);
+        let usual = share(pairs + 1, all + 2).min(USUAL);
         let few = usual / 3.0;
         let (gain, loss) = (((1.0 - few) / (1.0 - usual)).ln(), (usual / few).ln());
         let begun = sequence.iter().position(|one| is_joined(&one)).unwrap_or(0);

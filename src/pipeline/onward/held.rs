@@ -235,7 +235,7 @@ impl Held {
         let Onward { alignment, places } =
             align_on(&self.wires, sources, &mut logs, origin, threads, &before);
         let came = Came::of(&places);
-        let doubts = self.doubts(now, &alignment, &came, &ahead);
+        let doubts = self.doubts(now, sources, &alignment, &came, &ahead);
         let corrected = self.correct(now, &doubts, &ahead, sources, threads);
         let known = self.clocks.len();
         if !corrected {
