@@ -40,8 +40,10 @@ use repeats::Repeats;
 const PAUSE: Duration = Duration::from_millis(500);
 /// Least time between two joins; it is longer where they take long.
 const JOINS: Duration = Duration::from_secs(1);
-/// So many times as long as a join took the next one waits.
+/// So many times as long as a join took the next one waits...
 const RESTS: u32 = 4;
+/// ...but no longer than this after it: what comes meanwhile makes the next one longer.
+const REST: Duration = Duration::from_secs(5);
 /// Servers write some lines a little later than they act.
 const GRACE: Duration = Duration::from_millis(700);
 /// A clock is told again when the capture is so much further.
@@ -302,7 +304,8 @@ impl<'r, 'g> Joiner<'r, 'g> {
             self.give(given, passing, &now)?;
         }
         self.tell_of_clocks(&now, &sources);
-        self.next = at + JOINS.max(at.elapsed() * RESTS);
+        let took = at.elapsed();
+        self.next = at + JOINS.max((took * RESTS).min(took + REST));
         Ok(())
     }
 
