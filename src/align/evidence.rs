@@ -3,10 +3,11 @@
 //! The score is in nats: minus the logarithm of the number of unrelated sessions that would be expected to fit as
 //! well, plus what agreeing or missing commands and sizes are worth.
 
-use crate::model::{Forwarded, LogSession, LoggedOctets, LoggedSize, Side, WireSession};
+use crate::model::{Forwarded, LogSession, LoggedSize, Side, WireSession};
 
 use super::background::damaged;
 use super::ends;
+use super::octets::{Counted, OctetsFit};
 use super::sequence::Counts;
 use super::turn;
 
@@ -23,9 +24,12 @@ const LEFT_OVER_LEAST: f64 = -9.0;
 /// Worth of a message whose size fits one on the wire, and of one that fits none.
 const MESSAGE_FITS: f64 = 2.5;
 const MESSAGE_MISSING: f64 = -4.0;
-/// Worth of octet counts that fit in both directions, which by chance one session in thousands does, and of counts that do not.
+/// Worth of octet counts that fit in both directions, which by chance one session in thousands does.
 const OCTETS_FIT: f64 = 6.0;
+/// Worth of counts that do not, and the same where most that the log counts are found on the wire and this session is there from its first
+/// packet to its last.
 const OCTETS_DIFFER: f64 = -3.0;
+const EXACT_OCTETS_DIFFER: f64 = -8.0;
 /// Worth of a name the client gave to both, and of names that differ.
 const NAME_SAME: f64 = 1.5;
 const NAME_DIFFERS: f64 = -6.0;
@@ -61,13 +65,13 @@ impl Evidence {
         wire: &WireSession,
         log: &LogSession,
         counts: Counts,
-        usual: &[f64],
+        (usual, counted): (&[f64], Counted),
     ) {
         self.ports(wire, log);
         self.tls(wire, log);
         self.names(wire, log);
         self.messages(wire, log);
-        self.octets(wire, log);
+        self.octets(wire, log, counted);
         self.sizes(wire, log, usual);
         self.commands(wire, counts);
     }
@@ -165,12 +169,12 @@ impl Evidence {
         }
     }
 
-    fn octets(&mut self, wire: &WireSession, log: &LogSession) {
+    fn octets(&mut self, wire: &WireSession, log: &LogSession, counted: Counted) {
         let Some(told) = log.rare().octets else {
             return;
         };
-        match octets_fit(wire, told) {
-            Some(true) => {
+        match OctetsFit::of(wire, told) {
+            Some(OctetsFit::Exact) => {
                 self.score += OCTETS_FIT;
                 self.because(|| {
                     format!(
@@ -179,7 +183,10 @@ impl Evidence {
                     )
                 });
             }
-            Some(false) => self.score += OCTETS_DIFFER,
+            Some(OctetsFit::Differ) if counted == Counted::Exactly => {
+                self.score += EXACT_OCTETS_DIFFER;
+            }
+            Some(OctetsFit::Unfinished | OctetsFit::Differ) => self.score += OCTETS_DIFFER,
             None => {}
         }
     }
@@ -224,21 +231,6 @@ impl Evidence {
                 .because(|| format!("{agreeing} commands and sizes agree, {left} have no partner")),
         }
     }
-}
-
-/// Whether what a log counts from the login on is what passed from some moment on; `None` where the capture does not show all of it.
-pub(super) fn octets_fit(wire: &WireSession, told: LoggedOctets) -> Option<bool> {
-    if damaged(wire) {
-        return None;
-    }
-    let most = told.received.saturating_add(told.unread);
-    let (mut received, mut sent) = (0, 0);
-    Some(turn::octets(wire).iter().rev().any(|&(asked, answered)| {
-        sent += answered;
-        let fits = sent == told.sent && (told.received..=most).contains(&received);
-        received += asked;
-        fits
-    }))
 }
 
 /// For each size that `log` names, in which share of the sessions that it may be it is found.

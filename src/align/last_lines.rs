@@ -1,13 +1,14 @@
 //! Last lines of which a log does not tell whose they are: a user had several sessions open, and the line names only the user.
 //! The capture tells, by when each of them ended and by the octets that passed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::model::{Extent, LogSession, Nanos, Span, What};
 
 use super::component;
-use super::evidence::{Evidence, octets_fit};
+use super::evidence::Evidence;
 use super::groups::{Edge, Edges};
+use super::octets::OctetsFit;
 use super::pairing::Pairing;
 use super::row::Row;
 use super::settled::{Settled, Verdict};
@@ -171,7 +172,7 @@ impl LastLine {
             .and_then(|log| log.rare().octets);
         let wire = view.wire(self.verdict.wire);
         wire.zip(told)
-            .is_some_and(|(wire, told)| octets_fit(wire, told) == Some(true))
+            .is_some_and(|(wire, told)| OctetsFit::of(wire, told) == Some(OctetsFit::Exact))
     }
 
     /// The line and the session that it ends, where it is no session of its own.

@@ -27,6 +27,7 @@ mod last_lines;
 mod mailbox;
 mod missed;
 mod moment;
+mod octets;
 mod order;
 mod overhead;
 mod pairing;

@@ -41,7 +41,8 @@ impl<'r, 'a> Row<'r, 'a> {
         let Some(place) = pairing.place else {
             let told = self.told.get_or_init(|| sequence::told(self.log));
             let counts = sequence::count(wire, self.log, told);
-            evidence.weigh(wire, self.log, counts, self.view.usual(self.at));
+            let log = (self.view.usual(self.at), self.view.counted());
+            evidence.weigh(wire, self.log, counts, log);
             return true;
         };
         evidence.ports(wire, self.log);

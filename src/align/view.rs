@@ -13,6 +13,7 @@ use super::clock::Clock;
 use super::evidence::{self, Evidence};
 use super::figure::{Figure, Replies};
 use super::moment::{self, Moments};
+use super::octets::Counted;
 use super::pairing::Pairing;
 use super::row::Row;
 use super::rows::{self, Slot};
@@ -96,6 +97,7 @@ pub(super) struct View<'a> {
     usual: Vec<OnceLock<Vec<f64>>>,
     alike: Vec<OnceLock<f64>>,
     figure: OnceLock<Figure>,
+    counted: OnceLock<Counted>,
 }
 
 impl<'a> View<'a> {
@@ -113,6 +115,7 @@ impl<'a> View<'a> {
             usual: mine.iter().map(|_| OnceLock::new()).collect(),
             alike: mine.iter().map(|_| OnceLock::new()).collect(),
             figure: OnceLock::new(),
+            counted: OnceLock::new(),
             mine,
             translation,
             own,
@@ -122,13 +125,12 @@ impl<'a> View<'a> {
 
     /// The same with only these sessions.
     pub(super) fn part(&self, mine: Vec<usize>) -> Self {
-        Self::new(
-            self.wires,
-            self.logs,
-            self.id,
-            mine,
-            (self.translation.clone(), self.own),
-        )
+        let ends = (self.translation.clone(), self.own);
+        Self {
+            // How it counts is the same in all its parts.
+            counted: self.counted.clone(),
+            ..Self::new(self.wires, self.logs, self.id, mine, ends)
+        }
     }
 
     pub(super) fn log(&self, row: usize) -> Option<&'a LogSession> {
@@ -191,6 +193,14 @@ impl<'a> View<'a> {
         *self.figure.get_or_init(|| {
             let lines = (0..self.mine.len()).filter_map(|row| rows::single(self.log(row)?));
             Figure::of(lines, self.wires.replies())
+        })
+    }
+
+    /// Whether the octets that the log counts are those that pass.
+    pub(super) fn counted(&self) -> Counted {
+        *self.counted.get_or_init(|| {
+            let mine = self.mine.iter().filter_map(|&log| self.logs.get(log));
+            Counted::of(&mine.collect::<Vec<_>>(), self.wires.sessions)
         })
     }
 
