@@ -82,9 +82,7 @@ pub fn align_on(
         mut alone,
         ends,
     } = decide(seen, sources, logs, &dealt);
-    for end in &ends {
-        end.note(&mut pairs);
-    }
+    last_lines::note(&ends, &mut pairs);
     let places = last_lines::put(logs, &ends);
     let moved = |log: usize| places.get(log).copied().flatten();
     for pair in &mut pairs {

@@ -56,9 +56,10 @@ pub(super) fn find(view: &View<'_>, settled: &Settled) -> Vec<LastLine> {
             ))
         })
         .collect();
-    let candidates: Vec<Vec<Candidate>> = (0..ends.mine.len())
-        .map(|row| candidates(&ends, settled, &taken, row))
-        .collect();
+    let threads = view.wires.threads;
+    let candidates: Vec<Vec<Candidate>> = threads.map(ends.mine.len(), |row| {
+        candidates(&ends, settled, &taken, row)
+    });
     let edges = candidates.iter().enumerate().flat_map(|(row, found)| {
         let ends = &ends;
         found.iter().map(move |candidate| Edge {
@@ -66,6 +67,7 @@ pub(super) fn find(view: &View<'_>, settled: &Settled) -> Vec<LastLine> {
             column: (candidate.pairing.wire, None),
             score: candidate.score,
             places: candidate.pairing.places(ends, row),
+            left_out: f64::NEG_INFINITY,
         })
     });
     let chosen = component::choose(
@@ -180,22 +182,27 @@ impl LastLine {
         Some((self.verdict.log, self.owner?))
     }
 
-    /// Adds what the line said to the reasons of the session that it ends, or makes it one of its own.
-    pub(super) fn note(&self, pairs: &mut Vec<(Verdict, Match)>) {
-        let owned = pairs
-            .iter_mut()
-            .find(|(verdict, _)| Some(verdict.log) == self.owner);
-        match owned {
-            Some((_, found)) => found.reasons.extend(self.reasons.iter().cloned()),
-            None => pairs.push((
-                self.verdict,
-                Match {
-                    standing: Standing::Matched,
-                    score: Some(self.verdict.score),
-                    runner_up: None,
-                    reasons: self.reasons.clone(),
-                },
-            )),
+    /// What became of the line as a session of its own.
+    fn alone(&self) -> (Verdict, Match) {
+        let found = Match {
+            standing: Standing::Matched,
+            score: Some(self.verdict.score),
+            runner_up: None,
+            reasons: self.reasons.clone(),
+        };
+        (self.verdict, found)
+    }
+}
+
+/// Adds what the lines said to the reasons of the sessions that they end, or makes them ones of their own.
+pub(super) fn note(ends: &[LastLine], pairs: &mut Vec<(Verdict, Match)>) {
+    let known = pairs.iter().enumerate();
+    let of_log: HashMap<usize, usize> = known.map(|(at, (pair, _))| (pair.log, at)).collect();
+    for end in ends {
+        let owner = end.owner.and_then(|owner| of_log.get(&owner));
+        match owner.and_then(|&at| pairs.get_mut(at)) {
+            Some((_, found)) => found.reasons.extend(end.reasons.iter().cloned()),
+            None => pairs.push(end.alone()),
         }
     }
 }
@@ -304,8 +311,7 @@ mod tests {
             ..end(2, None).verdict
         };
         let mut pairs = vec![(owned, Match::alone("user ann as logged"))];
-        end(2, Some(4)).note(&mut pairs);
-        end(3, None).note(&mut pairs);
+        note(&[end(2, Some(4)), end(3, None)], &mut pairs);
         assert_eq!(pairs.len(), 2);
         assert_eq!(pairs[0].1.reasons, ["user ann as logged", "9 octets in"]);
         assert_eq!(
