@@ -13,8 +13,9 @@ mod made;
 
 use made::{Case, Made, OFFSET, ORIGIN, PLAIN, made};
 
-/// Sessions of each case: enough for the clock, few enough for a minute in all.
+/// Sessions of most cases: enough for the clock, few enough for a minute in all; and of long logs.
 const SESSIONS: u32 = 600;
+const MANY_SESSIONS: u32 = 20_000;
 
 /// What came of it.
 struct Outcome {
@@ -25,8 +26,8 @@ struct Outcome {
 }
 
 /// Made sessions and their log, aligned and held against the truth.
-fn run(case: Case, seed: u64) -> Outcome {
-    let mut made = made(case, SESSIONS, seed);
+fn run(case: Case, sessions: u32, seed: u64) -> Outcome {
+    let mut made = made(case, sessions, seed);
     let source = LogSource::new(LogId(0), "made.log", "made");
     let alignment = align(
         &made.wires,
@@ -95,6 +96,21 @@ fn cases() -> Vec<(&'static str, String, Case)> {
             ));
         }
     }
+    for (octets, rates) in [(true, [1.0, 10.0, 100.0]), (false, [1.0, 10.0, 100.0])] {
+        let what = if octets {
+            "long log, octets logged"
+        } else {
+            "long log, times only"
+        };
+        for rate in rates {
+            let case = Case {
+                rate,
+                octets,
+                ..PLAIN
+            };
+            cases.push((what, format!("{rate} sessions/s"), case));
+        }
+    }
     for (name, resolution) in [
         ("1 s", Span::SECOND),
         ("100 ms", Span::millis(100)),
@@ -112,7 +128,14 @@ fn cases() -> Vec<(&'static str, String, Case)> {
     }
     for loss in [0.0, 0.1, 0.3, 0.5] {
         let share = format!("{:.0} % of either side", loss * 100.0);
-        cases.push(("sessions missing", share, Case { loss, ..PLAIN }));
+        cases.push(("sessions missing", share.clone(), Case { loss, ..PLAIN }));
+        let octets = Case {
+            loss,
+            rate: 10.0,
+            octets: true,
+            ..PLAIN
+        };
+        cases.push(("sessions missing, octets, 10/s", share, octets));
     }
     for ppm in [0.0, 20.0, 100.0, 300.0] {
         cases.push((
@@ -138,7 +161,12 @@ fn main() -> std::io::Result<()> {
     let mut curves: Vec<(&'static str, Vec<(f64, f64)>)> = Vec::new();
     for (what, value, case) in cases() {
         // The worst of some seeds is what counts.
-        let outcomes: Vec<Outcome> = (1..=3).map(|seed| run(case, seed)).collect();
+        let sessions = if what.starts_with("long") {
+            MANY_SESSIONS
+        } else {
+            SESSIONS
+        };
+        let outcomes: Vec<Outcome> = (1..=3).map(|seed| run(case, sessions, seed)).collect();
         let least = |of: fn(&Outcome) -> f64| outcomes.iter().map(of).fold(f64::INFINITY, f64::min);
         let most =
             |of: fn(&Outcome) -> Option<f64>| outcomes.iter().filter_map(of).fold(0.0, f64::max);

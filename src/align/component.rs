@@ -84,7 +84,7 @@ fn single(edges: &[Edge<'_>]) -> Option<Choice> {
         row: best.row,
         column: best.column,
         score: best.score,
-        margin: best.score - next,
+        margin: best.score - next.max(best.left_out),
     })
 }
 
@@ -161,7 +161,8 @@ impl<'a> Component<'a> {
                 row: edge.row,
                 column: edge.column,
                 score: edge.score,
-                margin: self.margin(&best, &chosen, row),
+                // One that was not looked at may be free.
+                margin: (edge.score - edge.left_out).min(self.margin(&best, &chosen, row)),
             })
         }));
     }
@@ -387,6 +388,7 @@ mod tests {
             column: (wire, None),
             score,
             places,
+            left_out: f64::NEG_INFINITY,
         }
     }
 

@@ -13,6 +13,28 @@ pub(super) struct Edge<'a> {
     pub(super) score: f64,
     /// The lines that tell of a moment, and when on the wire that was.
     pub(super) places: &'a [(u64, Window)],
+    /// The best score of those pairs of the row that are not looked at, as it has too many.
+    pub(super) left_out: f64,
+}
+
+/// Pairs of one row that are looked at. Where it has more, the best of them are.
+const CROWD: usize = 48;
+
+impl Edge<'_> {
+    /// Leaves of the pairs of one row, which `edges` has from `from` on, as many as are looked at.
+    pub(super) fn thin(edges: &mut Vec<Self>, from: usize) {
+        let row = edges.get_mut(from..).unwrap_or_default();
+        if row.len() <= CROWD {
+            return;
+        }
+        // The first of equals stays.
+        row.sort_by(|one, other| other.score.total_cmp(&one.score));
+        let left_out = row.get(CROWD).map_or(f64::NEG_INFINITY, |edge| edge.score);
+        edges.truncate(from + CROWD);
+        for edge in edges.iter_mut().skip(from) {
+            edge.left_out = left_out;
+        }
+    }
 }
 
 /// All pairs that could be, in order of rows.
@@ -180,6 +202,7 @@ mod tests {
             column,
             score: 1.0,
             places: &[],
+            left_out: f64::NEG_INFINITY,
         }
     }
 

@@ -11,10 +11,9 @@ use super::order::Order;
 use super::overhead::Overheads;
 use super::pairing::Pairing;
 use super::settled::{Learnt, Settled, Verdict, claimed_pairs, nearly_same};
-use super::share::Lack;
+use super::share::{Lack, Lacking};
 use super::view::View;
-use super::vote;
-use super::weighing::{Known, Weighing};
+use super::weighing::{self, Known, Weighing};
 
 /// Times that clock and pairs are found anew from each other.
 const ROUNDS: usize = 6;
@@ -24,16 +23,8 @@ const SAME_SHARE: f64 = 0.75;
 const GIVEN_WITHIN: f64 = 0.1;
 
 impl View<'_> {
-    /// Clock and pairs from a vote.
-    pub(super) fn run(&self) -> Option<Settled> {
-        let all: Vec<usize> = (0..self.mine.len()).collect();
-        // What has come so far of two sides is not of one time: where several offsets fit, more has to come.
-        let choice = if self.wires.before.unknown.contains(&self.id) {
-            vote::Choice::Sole
-        } else {
-            vote::Choice::Most
-        };
-        let coarse = vote::coarse(&all, choice, |row| self.offsets(row))?;
+    /// Clock and pairs begun from the offset that most rows agree on.
+    pub(super) fn run_whole(&self, coarse: Span) -> Option<Settled> {
         let pairings = self.gather(coarse);
         let lone = fit::fit(&self.lone(&pairings, coarse), 1.0);
         // Two beginnings, as either may mislead: the sessions that can have one partner only, and the vote itself.
@@ -91,8 +82,19 @@ impl View<'_> {
         settled.clock.pairs = settled.claimed();
         Some(settled)
     }
+
+    /// Clock and pairs begun from what a part of the log told.
+    pub(super) fn extended(&self, part: Settled) -> Settled {
+        let slack = weighing::reach(part.learnt.slack);
+        let pairings = self.gather_under(&part.clock, slack, part.coarse);
+        let mut learnt = part.learnt;
+        let (chosen, lack) = self.choose(&pairings, &part.clock, part.coarse, &learnt);
+        learnt.share = lack.share_by(learnt.lacking);
+        self.rounds(&pairings, chosen, part.clock, part.coarse, learnt)
+    }
+
     /// Pairs and clock found from each other until neither changes.
-    fn settle(&self, pairings: &[Vec<Pairing>], mut clock: Clock, coarse: Span) -> Settled {
+    fn settle(&self, pairings: &[Vec<Pairing>], clock: Clock, coarse: Span) -> Settled {
         let mut learnt = Learnt::default();
         // What is possible teaches the first round, what was chosen those that follow.
         if self.has_rows() {
@@ -100,12 +102,23 @@ impl View<'_> {
         }
         let (mut chosen, lack) = self.choose(pairings, &clock, coarse, &learnt);
         // Times alone say something only where it is known how few of the log's sessions are not on the wire.
-        let by_times = !chosen.iter().flatten().any(Verdict::is_clear);
-        if by_times {
-            learnt.share = lack.beside_chance();
+        if !chosen.iter().flatten().any(Verdict::is_clear) {
+            learnt.lacking = Lacking::BesideChance;
+            learnt.share = lack.share_by(learnt.lacking);
             (chosen, _) = self.choose(pairings, &clock, coarse, &learnt);
         }
-        // Wrong pairs of a rough clock fall away under a better one, which then knows better still.
+        self.rounds(pairings, chosen, clock, coarse, learnt)
+    }
+
+    /// Goes on from what was chosen. Wrong pairs of a rough clock fall away under a better one, which then knows better still.
+    fn rounds(
+        &self,
+        pairings: &[Vec<Pairing>],
+        mut chosen: Vec<Option<Verdict>>,
+        mut clock: Clock,
+        coarse: Span,
+        mut learnt: Learnt,
+    ) -> Settled {
         let mut fitted = None;
         let mut constraints = Vec::new();
         for _ in 0..ROUNDS {
@@ -119,11 +132,7 @@ impl View<'_> {
             learnt.slack = line.slack;
             learnt.order = self.order(pairings, &chosen, &learnt.order);
             let (better, lack) = self.choose(pairings, &clock, coarse, &learnt);
-            let share = if by_times {
-                lack.beside_chance()
-            } else {
-                lack.share
-            };
+            let share = lack.share_by(learnt.lacking);
             // What is chosen has to go by what it teaches itself.
             let settled = nearly_same(&better, &chosen) && share >= learnt.share * SAME_SHARE;
             learnt.share = share;
@@ -218,14 +227,17 @@ impl View<'_> {
                 let Some(weighing) = Weighing::of(self, row, &known) else {
                     continue;
                 };
+                let from = edges.len();
                 edges.extend(found.iter().filter_map(|pairing| {
                     Some(Edge {
                         row,
                         column: (pairing.wire, pairing.place),
                         score: weighing.score(pairing)?,
                         places: pairing.places(self, row),
+                        left_out: f64::NEG_INFINITY,
                     })
                 }));
+                Edge::thin(&mut edges, from);
             }
             edges
         });

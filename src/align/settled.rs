@@ -8,6 +8,7 @@ use super::fit::{Constraint, Line, Slack};
 use super::order::Order;
 use super::overhead::Overheads;
 use super::pairing::Pairing;
+use super::share::Lacking;
 
 /// A log session's best wire session.
 #[derive(Clone, Copy, Debug)]
@@ -32,8 +33,9 @@ impl Verdict {
 pub(super) struct Learnt {
     pub(super) order: Order,
     pub(super) overheads: Overheads,
-    /// Share of the log's sessions that are not on the wire.
+    /// Share of the log's sessions that are not on the wire, and which are counted.
     pub(super) share: f64,
+    pub(super) lacking: Lacking,
     /// By how much more than usual lines were late and stamps lagged.
     pub(super) slack: Slack,
 }
@@ -44,6 +46,7 @@ impl Default for Learnt {
             order: Order::default(),
             overheads: Overheads::default(),
             share: 1.0,
+            lacking: Lacking::default(),
             slack: Slack::default(),
         }
     }

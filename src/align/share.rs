@@ -17,10 +17,22 @@ pub(super) struct Lack {
     crowd: f64,
 }
 
+/// Which of the log's sessions count as such that the wire lacks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Lacking {
+    /// Those without a possible partner.
+    #[default]
+    Partner,
+    /// Those that have one by chance only too: in a crowd hardly one is without.
+    BesideChance,
+}
+
 impl Lack {
-    /// The share, those counted in that have a possible partner by chance only: in a crowd hardly one is without.
-    pub(super) fn beside_chance(self) -> f64 {
-        (self.share * self.crowd.exp()).min(1.0)
+    pub(super) fn share_by(self, lacking: Lacking) -> f64 {
+        match lacking {
+            Lacking::Partner => self.share,
+            Lacking::BesideChance => (self.share * self.crowd.exp()).min(1.0),
+        }
     }
 }
 
@@ -44,6 +56,11 @@ impl Share {
     /// So many that nothing is left for another clock.
     pub(super) const fn is_nearly_all(self) -> bool {
         self.claimed * 10 >= self.of * 9
+    }
+
+    /// Whether half of so many sessions are in the capture's time, explained or not.
+    pub(super) const fn is_of_half(self, sessions: usize) -> bool {
+        self.of * 2 >= sessions
     }
 
     /// So many that a part of a log has this clock: by chance a few always fit.

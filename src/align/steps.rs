@@ -27,6 +27,8 @@ const SMALL: Span = Span::SECOND;
 /// Constraints on either side of a split, and places that are tried for one.
 const SIDE: usize = 8;
 const TRIES: usize = 24;
+/// Constraints that are divided at most; more are thinned evenly.
+const DIVIDED: usize = 2400;
 
 /// Why a log is split: several votes have to explain more; the parts of an empty region nearly as much; and what is supposed because another
 /// log's clock was set, either more sessions or most of what one clock leaves unexplained.
@@ -48,7 +50,9 @@ struct Piece {
 pub(super) fn follow(view: &View<'_>, whole: Option<Settled>, others: &[Span]) -> Option<Settled> {
     let mut rows: Vec<usize> = (0..view.mine.len()).collect();
     rows.sort_by_key(|&row| first_line(view, row));
-    let voted = if whole.as_ref().is_some_and(|whole| is_all(view, whole)) {
+    let leaves_nothing =
+        |whole: &Settled| is_all(view, whole) || leaves_no_stretch(view, whole, &rows);
+    let voted = if whole.as_ref().is_some_and(leaves_nothing) {
         Vec::new()
     } else {
         stretches::find(view, &rows, others)
@@ -108,6 +112,25 @@ fn is_all(view: &View<'_>, whole: &Settled) -> bool {
     let seen = wires.filter(|wire| servers.contains(&server(wire))).count();
     let left = seen - joined.len();
     view.explained(whole).is_nearly_all() && left < FEW.max(seen / 10)
+}
+
+/// Whether each stretch of a long log, of `rows` in order of their lines, that is long enough to have another clock is explained by this one.
+fn leaves_no_stretch(view: &View<'_>, whole: &Settled, rows: &[usize]) -> bool {
+    // Half of the smallest, so that one lies within any that is longer wherever it begins.
+    let size = stretches::smallest(rows.len()) / 2;
+    let explained = |stretch: &[usize]| {
+        let verdicts = || stretch.iter().map(|&row| (row, whole.chosen.get(row)));
+        let claimed = verdicts().filter(|(_, verdict)| {
+            let verdict = verdict.and_then(Option::as_ref);
+            verdict.is_some_and(Verdict::is_clear)
+        });
+        let possible = verdicts().filter(|&(row, verdict)| {
+            let has = |log| view.possible(log).next().is_some();
+            verdict.is_some_and(Option::is_some) || view.log(row).is_some_and(has)
+        });
+        claimed.count() * 3 >= possible.count()
+    };
+    view.is_long() && rows.chunks(size.max(1)).all(explained)
 }
 
 /// What other logs' clock, which was set, explains of this log, where that is more than `whole` does.
@@ -237,6 +260,9 @@ fn divide(view: &View<'_>, whole: &Settled, rows: &[usize], least: usize) -> Vec
         let part: Vec<Constraint> = part.iter().map(|&(_, constraint)| constraint).collect();
         fit::prompt(&part, 0.0)
     };
+    // Which of many constraints say it does not matter.
+    let step = constraints.len().div_ceil(DIVIDED).max(1);
+    let constraints: Vec<_> = constraints.into_iter().step_by(step).collect();
     let satisfied = fits(&constraints).map_or(0, |line| line.satisfied);
     let wrong = constraints.len() - satisfied;
     if wrong < least || wrong * 12 < constraints.len() * least / SIDE {

@@ -79,7 +79,7 @@ fn tell(view: &View<'_>, rows: &[usize]) -> Vec<Voter> {
             allowed,
         })
     };
-    let voters = vote::thinned(rows, |row| view.offsets(row).len());
+    let voters = vote::thinned(rows, vote::VOTES, |row| view.offsets(row).len());
     voters.into_iter().filter_map(tell).collect()
 }
 
@@ -96,6 +96,11 @@ fn covered(allowed: &[(f64, f64)]) -> f64 {
     covered
 }
 
+/// Of so many rows, those of the smallest part that votes.
+pub(super) fn smallest(rows: usize) -> usize {
+    PART.max(rows / PARTS)
+}
+
 /// The offsets that parts of the log vote for, from the whole down to a few rows, and those of other logs.
 fn candidates(told: &[Voter], others: &[Span]) -> Vec<f64> {
     let mut offsets: Vec<f64> = others
@@ -104,7 +109,7 @@ fn candidates(told: &[Voter], others: &[Span]) -> Vec<f64> {
         .collect();
     let ends = ends(told);
     let mut size = told.len();
-    let smallest = PART.max(told.len() / PARTS);
+    let smallest = smallest(told.len());
     while size >= smallest {
         offsets.extend(of_parts(told, &ends, size));
         size /= 2;
@@ -141,7 +146,7 @@ fn of_parts(told: &[Voter], ends: &[(End, u32)], size: usize) -> Vec<f64> {
     let voted = parts.into_iter().zip(counts).filter_map(|(part, count)| {
         let places: Vec<usize> = (0..part.len()).collect();
         let pairs = |place: usize| part.get(place).map_or(0, |row| row.allowed.len());
-        if vote::thinned(&places, pairs).len() < part.len() {
+        if vote::thinned(&places, vote::VOTES, pairs).len() < part.len() {
             return voted(part, &places);
         }
         let offset = vote::believed(count.deepest()?, part)?;

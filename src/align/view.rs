@@ -141,6 +141,11 @@ impl<'a> View<'a> {
         self.wires.sessions.get(at)
     }
 
+    /// The places of a connection where one request was answered.
+    pub(super) fn slots(&self, wire: usize) -> &[Slot<'a>] {
+        self.wires.slots(wire)
+    }
+
     pub(super) fn slot(&self, wire: usize, place: usize) -> Option<&Slot<'a>> {
         self.wires.slots(wire).get(place)
     }
@@ -243,20 +248,51 @@ impl<'a> View<'a> {
             .map(rows, |row| self.gather_row(row, coarse))
     }
 
+    /// The same under a clock that is known already, within `slack` of what it allows.
+    pub(super) fn gather_under(
+        &self,
+        clock: &Clock,
+        slack: f64,
+        coarse: Span,
+    ) -> Vec<Vec<Pairing>> {
+        let rows = self.mine.len();
+        self.wires.threads.map(rows, |row| {
+            self.gather_within(row, coarse, |began| {
+                let since = began.since(clock.origin).abs().as_seconds_f64();
+                let drift = clock.drift_bound_ppm * 1e-6 * since;
+                let reach = clock.bound.as_seconds_f64() + slack + drift;
+                let middle = (clock.offset_at(began) - coarse).as_seconds_f64();
+                (middle - reach, middle + reach)
+            })
+        })
+    }
+
     pub(super) fn gather_row(&self, row: usize, coarse: Span) -> Vec<Pairing> {
+        self.gather_within(row, coarse, |began| {
+            let since = began.since(self.origin).abs().as_seconds_f64();
+            let reach = REACH + REACH_GROWS * since;
+            (-reach, reach)
+        })
+    }
+
+    /// The wire sessions that a row may be if the clock is between two offsets, in seconds beside the coarse one, when it began.
+    fn gather_within(
+        &self,
+        row: usize,
+        coarse: Span,
+        offsets: impl Fn(Nanos) -> (f64, f64),
+    ) -> Vec<Pairing> {
         let Some((log, (first, last))) = self.log(row).and_then(|log| Some((log, log.stamps()?)))
         else {
             return Vec::new();
         };
         let began = Nanos(first.at.0) - coarse;
-        let since = began.since(self.origin).abs().as_seconds_f64();
-        let reach = REACH + REACH_GROWS * since;
-        let slack = Span::from_seconds_f64(reach + 1.0);
-        let times = (
-            began - slack,
-            Nanos(last.at.0) - coarse + last.resolution + slack,
-        );
-        let near = |&(lo, hi): &(f64, f64)| lo <= reach && hi >= -reach;
+        let within = offsets(began);
+        // What the stamps leave open, and a second.
+        let early = began - Span::from_seconds_f64(within.1 + 1.0);
+        let late = Nanos(last.at.0) - coarse - Span::from_seconds_f64(within.0 - 1.0);
+        let times = (early, late + last.resolution);
+        let near = |&(lo, hi): &(f64, f64)| lo <= within.1 && hi >= within.0;
         let mut found = Vec::new();
         let single = rows::single(log).is_some();
         for at in self.wires.index.within(log, &self.translation, times) {

@@ -9,7 +9,7 @@ use super::sweep::Key;
 /// Seconds around the coarse offset within which the true one is looked for.
 pub(super) const REACH: f64 = 3.0;
 /// Pairs that vote; beyond that the rows are thinned evenly.
-const VOTES: usize = 500_000;
+pub(super) const VOTES: usize = 500_000;
 /// Share of the votes that another offset may have, where none must come near.
 const NEARLY: f64 = 0.6;
 /// Clocks that are kept differ by less than this, apart from the zone (a whole number of quarter hours).
@@ -30,17 +30,46 @@ pub(super) fn coarse<Pairs: AsRef<[(f64, f64)]>>(
     choice: Choice,
     possible: impl Fn(usize) -> Pairs,
 ) -> Option<Span> {
-    let voters = thinned(rows, |row| possible(row).as_ref().len());
-    let offsets: Vec<Pairs> = voters
-        .iter()
-        .map(|&row| possible(row))
-        .filter(|row| !row.as_ref().is_empty())
-        .collect();
+    let voters = thinned(rows, VOTES, |row| possible(row).as_ref().len());
+    let offsets = told(&voters, possible);
     let offset = deepest(&offsets)?;
     if choice == Choice::Sole && !is_sole(&offsets, offset) {
         return None;
     }
     believed(offset, &offsets)
+}
+
+/// The offsets for which some rows, that are too few to tell, have the most votes, the most voted for first. They differ by more than
+/// is looked at around each.
+pub(super) fn nominated<Pairs: AsRef<[(f64, f64)]>>(
+    voters: &[usize],
+    most: usize,
+    possible: impl Fn(usize) -> Pairs,
+) -> Vec<f64> {
+    let ends = ends(&told(voters, possible));
+    let mut levels: Vec<(f64, f64)> = levels(&ends)
+        .map(|(middle, level)| (middle, level + prior(middle)))
+        .collect();
+    levels.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+    let mut nominated: Vec<f64> = Vec::with_capacity(most);
+    for (offset, _) in levels {
+        if nominated.len() == most {
+            break;
+        }
+        if nominated.iter().all(|known| (known - offset).abs() > REACH) {
+            nominated.push(offset);
+        }
+    }
+    nominated
+}
+
+/// What the voters that have anything to say allow.
+fn told<Pairs: AsRef<[(f64, f64)]>>(
+    voters: &[usize],
+    possible: impl Fn(usize) -> Pairs,
+) -> Vec<Pairs> {
+    let told = voters.iter().map(|&row| possible(row));
+    told.filter(|row| !row.as_ref().is_empty()).collect()
 }
 
 /// The offset, where so many of the rows agree that it is no chance.
@@ -55,14 +84,14 @@ pub(super) fn believed(offset: f64, offsets: &[impl AsRef<[(f64, f64)]>]) -> Opt
     (believable && agreeing * 5 >= offsets.len().min(50)).then(|| Span::from_seconds_f64(offset))
 }
 
-/// So many of the rows that their pairs are no more than may vote.
-pub(super) fn thinned(rows: &[usize], pairs: impl Fn(usize) -> usize) -> Vec<usize> {
+/// So many of the rows that their pairs are no more than `votes`.
+pub(super) fn thinned(rows: &[usize], votes: usize, pairs: impl Fn(usize) -> usize) -> Vec<usize> {
     /// Rows whose pairs are counted.
     const SAMPLE: usize = 32;
     let step = rows.len().div_ceil(SAMPLE).max(1);
     let sample: Vec<usize> = rows.iter().step_by(step).map(|&row| pairs(row)).collect();
     let each = sample.iter().sum::<usize>() / sample.len().max(1);
-    let stride = rows.len().saturating_mul(each).div_ceil(VOTES).max(1);
+    let stride = rows.len().saturating_mul(each).div_ceil(votes).max(1);
     rows.iter().step_by(stride).copied().collect()
 }
 

@@ -26,6 +26,11 @@ const MISS: f64 = 23.0;
 const DISORDER: f64 = 200.0;
 const DISORDER_MOST: f64 = 10.0;
 
+/// By how many seconds a pair may miss, beside the clock's bound, and still have a score; `slack` may grow a little with more pairs.
+pub(super) fn reach(slack: Slack) -> f64 {
+    2.0 * (TIME_SLACK + slack.late.max(slack.lag)) + TIME_LIMIT
+}
+
 /// What weighing goes by.
 pub(super) struct Known<'a> {
     pub(super) background: &'a Background,

@@ -36,6 +36,7 @@ mod live_namespace;
 mod live_options;
 mod log_formats;
 mod logging;
+mod long_logs;
 mod made;
 mod odbc;
 #[cfg(feature = "live")]
