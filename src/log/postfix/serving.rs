@@ -288,7 +288,6 @@ impl Serving {
         session.every_command = verbose;
         session.messages = told.iter().filter_map(logged_message).collect();
         session.deliveries = deliveries;
-        session.shrink();
         if !verbose {
             let tls_first = encryption == Some(Encryption::Implicit);
             session.implied = implied::commands(self.tally, &told, tls_first);

@@ -187,9 +187,11 @@ impl Reader {
 
     fn in_order(&mut self, bytes: &[u8], progress: &mut dyn FnMut(u64)) {
         let mut at = 0;
+        let mut shrunk = self.sessions.len();
         for piece in bytes.chunks(STRIDE) {
             self.take(piece);
             at += piece.len();
+            shrink(&mut self.sessions, &mut shrunk);
             make_room(&mut self.sessions, at, bytes.len());
             progress(u64::try_from(at).unwrap_or(u64::MAX));
         }
@@ -204,6 +206,7 @@ impl Reader {
         };
         let pieces = Pieces::new(plain, self.splitter.end(), threads);
         let mut taking = Taking {
+            shrunk: self.sessions.len(),
             source: &mut self.source,
             tally: &mut self.tally,
             sessions: &mut self.sessions,
@@ -260,6 +263,7 @@ impl Reader {
             // A socket for both families writes `::ffff:192.0.2.1`, where the packets have 192.0.2.1.
             session.peer = session.peer.map(|ip| ip.to_canonical());
             session.local = session.local.map(|ip| ip.to_canonical());
+            session.shrink();
         }
         if let Some(offsets) = self.offsets() {
             for session in &mut sessions {
@@ -332,6 +336,8 @@ struct Taking<'a> {
     source: &'a mut LogSource,
     tally: &'a mut Tally,
     sessions: &'a mut Vec<LogSession>,
+    /// Sessions that hold no more memory than they need.
+    shrunk: usize,
     /// Octets in all.
     of: usize,
     progress: &'a mut dyn FnMut(u64),
@@ -357,9 +363,17 @@ impl Sink for Taking<'_> {
     }
 
     fn progress(&mut self, at: usize) {
+        shrink(self.sessions, &mut self.shrunk);
         make_room(self.sessions, at, self.of);
         (self.progress)(u64::try_from(at).unwrap_or(u64::MAX));
     }
+}
+
+/// Has sessions behind those that are `shrunk` give back what they held for more to come: what comes next takes it.
+fn shrink(sessions: &mut [LogSession], shrunk: &mut usize) {
+    let new = sessions.get_mut(*shrunk..).unwrap_or_default();
+    new.iter_mut().for_each(LogSession::shrink);
+    *shrunk = sessions.len();
 }
 
 /// As many sessions will come of the octets that are left as came of those `at` octets: a list that grows is copied again and again.
