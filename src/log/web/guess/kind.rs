@@ -125,9 +125,10 @@ pub(super) fn is_request(value: &str) -> bool {
 }
 
 pub(super) fn is_version(value: &str) -> bool {
-    value
-        .strip_prefix("HTTP/")
-        .is_some_and(|digits| digits.starts_with(|c: char| c.is_ascii_digit()))
+    value.strip_prefix("HTTP/").is_some_and(|digits| {
+        let is_part = |c: char| c.is_ascii_digit() || c == '.';
+        digits.starts_with(|c: char| c.is_ascii_digit()) && digits.chars().all(is_part)
+    })
 }
 
 /// `0.012`: nginx writes seconds with three digits.

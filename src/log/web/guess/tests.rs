@@ -219,6 +219,17 @@ fn of_two_columns_with_octets_the_one_that_is_named_after_the_body_is_taken() {
 }
 
 #[test]
+fn a_version_ends_where_its_digits_end() {
+    let told = text(&lines(|n| {
+        format!("192.0.2.1 179571299{n}905 GET /{n} HTTP/1.1|200|13{n}")
+    }));
+    assert_eq!(
+        told,
+        "$remote_addr $epoch_ms $request_method $request_uri ${field_4}"
+    );
+}
+
+#[test]
 fn other_logs_are_no_access_logs() {
     for log in [
         lines(|n| format!("Nov 24 03:50:2{n} mail postfix/smtpd[{n}]: connect from a[192.0.2.1]")),
