@@ -1,6 +1,7 @@
 //! The coarse offset of a log's clock from how busy both sides were from second to second, for logs whose sessions have too many possible
 //! partners to be asked one by one: the two rates, each without its slow changes, agree at the right offset and at hardly any other.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -8,11 +9,14 @@ use crate::model::{Nanos, Span};
 
 use super::rows;
 use super::view::View;
-use super::vote::REACH;
+use super::vote::{self, REACH};
 
-/// Bins of the wire's time at most, and of the log's; of more of these some are left out evenly, of the wire's each is wider.
+/// Bins of the wire's time at most, and of the log's, of all clients together; of more of these some are left out evenly, of the wire's each
+/// is wider.
 const WIRE_BINS: usize = 1 << 17;
 const LOG_BINS: usize = 2048;
+/// Clients whose rates are looked at, those with the most sessions first.
+const CLIENTS: usize = 16;
 /// Bins on either side of one whose mean is taken from it: slower changes are of the day, not of the session.
 const SLOW: usize = 30;
 /// Standard deviations by which the best offset must stand out of all others, and the share of its height that another may have.
@@ -57,11 +61,20 @@ impl Correlation {
         if heights.len() < wire_bins + log_bins {
             return None;
         }
-        for rows in clients.values() {
-            for end in [End::First, End::Last] {
+        let mut clients: Vec<Vec<usize>> = clients.into_values().collect();
+        clients.sort_by_key(|rows| Reverse(rows.len()));
+        clients.truncate(CLIENTS);
+        let ends: &[End] = if view.has_rows() {
+            &[End::Last]
+        } else {
+            &[End::First, End::Last]
+        };
+        let most = LOG_BINS / (clients.len() * ends.len()).max(1);
+        for rows in &clients {
+            for end in ends {
                 let seen = end.seen(view, rows, width, wire_bins)?;
                 let told = rows.iter().filter_map(|&row| bins_of(row));
-                let told = counts(told.map(|span| end.of(span) - earliest));
+                let told = counts(told.map(|span| end.of(span) - earliest), most);
                 add(&mut heights, &told, &seen);
             }
         }
@@ -78,19 +91,9 @@ impl Correlation {
     /// The offsets at which the rates agree best, at most so many, the best first, each with its height in standard deviations of those
     /// that are not near the best.
     pub(super) fn best(&self, most: usize) -> Vec<(f64, f64)> {
-        let mut order: Vec<usize> = (0..self.heights.len()).collect();
-        let height = |at: usize| self.heights.get(at).copied().unwrap_or(0.0);
-        order.sort_by(|&one, &other| height(other).total_cmp(&height(one)));
-        let mut best: Vec<(f64, f64)> = Vec::with_capacity(most);
-        for at in order {
-            if best.len() == most {
-                break;
-            }
-            let offset = self.offset(at);
-            if best.iter().all(|(known, _)| (known - offset).abs() > REACH) {
-                best.push((offset, height(at)));
-            }
-        }
+        let heights = self.heights.iter().enumerate();
+        let heights = heights.map(|(at, &height)| (self.offset(at), height));
+        let mut best = vote::highest(heights.collect(), most);
         let deviation = best.first().map_or(1.0, |&(best, _)| self.deviation(best));
         for (_, height) in &mut best {
             *height /= deviation;
@@ -187,15 +190,15 @@ fn bin(widths: f64) -> i64 {
     widths.floor() as i64
 }
 
-/// How often each bin occurs.
-fn counts(bins: impl Iterator<Item = i64>) -> Vec<(usize, f64)> {
+/// How often each bin occurs; of at most so many, which lie evenly.
+fn counts(bins: impl Iterator<Item = i64>, most: usize) -> Vec<(usize, f64)> {
     let mut counts: BTreeMap<usize, f64> = BTreeMap::new();
     for bin in bins {
         if let Ok(bin) = usize::try_from(bin) {
             *counts.entry(bin).or_default() += 1.0;
         }
     }
-    let step = counts.len().div_ceil(LOG_BINS).max(1);
+    let step = counts.len().div_ceil(most).max(1);
     counts.into_iter().step_by(step).collect()
 }
 
@@ -282,5 +285,14 @@ mod tests {
         let slow: Vec<f64> = (0..1000u32).map(|at| f64::from(at) / 100.0).collect();
         let left = without_slow(&slow);
         assert!(left[100..900].iter().all(|left| left.abs() < 1e-9));
+    }
+
+    #[test]
+    fn of_many_bins_some_are_counted() {
+        let bins = || (0..100).chain(0..100);
+        assert_eq!(counts(bins(), 200).len(), 100);
+        let few = counts(bins(), 10);
+        assert_eq!(few.len(), 10);
+        assert!(few.iter().all(|&(_, count)| count > 1.5));
     }
 }

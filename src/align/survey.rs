@@ -82,16 +82,17 @@ impl View<'_> {
         }
         let correlation = Correlation::of(self);
         let likeliest = correlation.map_or_else(Vec::new, |found| found.best(NOMINEES));
-        if let Some(certain) = Correlation::certain(&likeliest) {
+        // In a run that goes on, when lines came may rule it out.
+        let around = |offset: f64| (offset - REACH, offset + REACH);
+        let admitted = |offset: &f64| self.wires.before.admits(self.id, around(*offset));
+        if let Some(certain) = Correlation::certain(&likeliest).filter(admitted) {
             return Some(Span::from_seconds_f64(certain));
         }
         let voters = vote::thinned(&all, NOMINATING, pairs);
-        let mut nominated = vote::nominated(&voters, NOMINEES, |row| self.offsets(row));
-        for (offset, _) in likeliest {
-            if nominated.iter().all(|known| (known - offset).abs() > REACH) {
-                nominated.push(offset);
-            }
-        }
+        let nominated = vote::nominated(&voters, NOMINEES, |row| self.offsets(row));
+        let nominated = vote::apart(nominated.into_iter().chain(likeliest), 2 * NOMINEES);
+        let nominated = nominated.into_iter().map(|(offset, _)| offset);
+        let nominated: Vec<f64> = nominated.filter(admitted).collect();
         let step = all.len().div_ceil(ELECTORS);
         let electors: Vec<usize> = all.into_iter().step_by(step).collect();
         vote::coarse(&electors, choice, |row| self.offsets_near(row, &nominated))

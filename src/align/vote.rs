@@ -39,28 +39,36 @@ pub(super) fn coarse<Pairs: AsRef<[(f64, f64)]>>(
     believed(offset, &offsets)
 }
 
-/// The offsets for which some rows, that are too few to tell, have the most votes, the most voted for first. They differ by more than
-/// is looked at around each.
+/// The offsets for which some rows, that are too few to tell, have the most votes, the most voted for first.
 pub(super) fn nominated<Pairs: AsRef<[(f64, f64)]>>(
     voters: &[usize],
     most: usize,
     possible: impl Fn(usize) -> Pairs,
-) -> Vec<f64> {
+) -> Vec<(f64, f64)> {
     let ends = ends(&told(voters, possible));
-    let mut levels: Vec<(f64, f64)> = levels(&ends)
-        .map(|(middle, level)| (middle, level + prior(middle)))
-        .collect();
-    levels.sort_by(|(_, one), (_, other)| other.total_cmp(one));
-    let mut nominated: Vec<f64> = Vec::with_capacity(most);
-    for (offset, _) in levels {
-        if nominated.len() == most {
+    let levels = levels(&ends).map(|(middle, level)| (middle, level + prior(middle)));
+    highest(levels.collect(), most)
+}
+
+/// The offsets with the greatest heights, the greatest first. They differ by more than is looked at around each.
+pub(super) fn highest(mut heights: Vec<(f64, f64)>, most: usize) -> Vec<(f64, f64)> {
+    heights.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+    apart(heights, most)
+}
+
+/// The first of these offsets that differ by more than is looked at around each.
+pub(super) fn apart(offsets: impl IntoIterator<Item = (f64, f64)>, most: usize) -> Vec<(f64, f64)> {
+    let mut kept: Vec<(f64, f64)> = Vec::with_capacity(most);
+    for (offset, height) in offsets {
+        if kept.len() == most {
             break;
         }
-        if nominated.iter().all(|known| (known - offset).abs() > REACH) {
-            nominated.push(offset);
+        let mut known = kept.iter();
+        if known.all(|(known, _)| (known - offset).abs() > REACH) {
+            kept.push((offset, height));
         }
     }
-    nominated
+    kept
 }
 
 /// What the voters that have anything to say allow.
@@ -226,5 +234,12 @@ mod tests {
         assert_eq!(coarse(&rows, Choice::Sole, even), None);
         let own = |_| vec![(0.0, 1.0)];
         assert!(coarse(&rows, Choice::Sole, own).is_some());
+    }
+
+    #[test]
+    fn the_highest_are_apart_and_no_more_than_asked_for() {
+        let heights = vec![(0.0, 1.0), (10.0, 5.0), (11.0, 4.0), (20.0, 3.0)];
+        assert_eq!(highest(heights.clone(), 2), [(10.0, 5.0), (20.0, 3.0)]);
+        assert_eq!(highest(heights, 9).len(), 3);
     }
 }
