@@ -14,6 +14,8 @@ const BEYOND: Span = Span::seconds(86_400);
 
 /// The wire sessions by the address that a log would name, and by protocol where it names none.
 pub(super) struct Index {
+    /// The protocols there are; those first in which another may be hidden.
+    protos: Vec<Proto>,
     by_peer: BTreeMap<(Role, IpAddr), Block>,
     by_proto: BTreeMap<Proto, Block>,
 }
@@ -35,18 +37,39 @@ struct Block {
 #[derive(Clone, Copy)]
 struct Stay {
     at: usize,
+    /// The number of its protocol.
+    proto: usize,
     start: Nanos,
     end: Nanos,
+}
+
+/// Which protocols a log session may be in, by their numbers. Most sessions of a client are in another: these are passed over here, where they lie
+/// side by side, and not looked at one by one.
+#[derive(Clone, Copy)]
+struct Spoken {
+    /// The one that the log names, if the wire has it.
+    told: Option<usize>,
+    any: bool,
+}
+
+/// Protocols in which any other may be hidden.
+const HIDING: [Proto; 2] = [Proto::UNKNOWN, Proto::TLS];
+
+impl Spoken {
+    fn has(self, proto: usize) -> bool {
+        self.any || proto < HIDING.len() || self.told == Some(proto)
+    }
 }
 
 /// Sessions of a block that are passed over together where all ended too early.
 const TOGETHER: usize = 32;
 
 impl Stay {
-    fn of(at: usize, wire: &WireSession) -> Self {
+    fn of((at, wire): (usize, &WireSession), proto: usize) -> Self {
         let (began, ended) = (moment::began(wire), moment::ended(wire));
         Self {
             at,
+            proto,
             start: wire.start - if began { Span::ZERO } else { BEYOND },
             end: wire.end + if ended { Span::ZERO } else { BEYOND },
         }
@@ -78,12 +101,12 @@ impl Block {
             .collect();
     }
 
-    fn any(&self) -> impl Iterator<Item = usize> {
-        self.cut.iter().chain(&self.whole).map(|stay| stay.at)
+    fn any(&self) -> impl Iterator<Item = &Stay> {
+        self.cut.iter().chain(&self.whole)
     }
 
     /// Those that may have been open at some moment from `from` to `to`.
-    fn within(&self, from: Nanos, to: Nanos) -> impl Iterator<Item = usize> {
+    fn within(&self, from: Nanos, to: Nanos) -> impl Iterator<Item = &Stay> {
         let begun = self.whole.partition_point(|stay| stay.start <= to);
         // One that stays long holds up those behind it, which are passed over by the dozen.
         let first = self.latest.partition_point(|&end| end < from) / TOGETHER;
@@ -93,22 +116,23 @@ impl Block {
             .filter(move |&(_, &latest)| latest >= from)
             .flat_map(|(stays, _)| stays);
         let reaches = move |stay: &&Stay| stay.start <= to && stay.end >= from;
-        self.cut
-            .iter()
-            .chain(open)
-            .filter(reaches)
-            .map(|stay| stay.at)
+        self.cut.iter().chain(open).filter(reaches)
     }
 }
 
 impl Index {
     pub(super) fn of(wires: &[WireSession]) -> Self {
         let mut index = Self {
+            protos: HIDING.into(),
             by_peer: BTreeMap::new(),
             by_proto: BTreeMap::new(),
         };
         for (at, wire) in wires.iter().enumerate().filter(|(_, wire)| answered(wire)) {
-            let stay = Stay::of(at, wire);
+            let proto = index.number(wire.proto).unwrap_or_else(|| {
+                index.protos.push(wire.proto);
+                index.protos.len() - 1
+            });
+            let stay = Stay::of((at, wire), proto);
             let clients = wire.named_clients().map(|client| (Role::Server, client));
             let server = (Role::Client, wire.conversation.server.ip);
             for end in clients.chain([server]) {
@@ -133,9 +157,12 @@ impl Index {
         log: &LogSession,
         translation: &Translation,
     ) -> impl Iterator<Item = usize> + 'a {
+        let spoken = self.spoken(log.proto);
         self.blocks(log, translation)
             .into_iter()
             .flat_map(Block::any)
+            .filter(move |stay| spoken.has(stay.proto))
+            .map(|stay| stay.at)
     }
 
     /// Those that `log` may be when something of it took place from `from` to `to` on the capture's clock.
@@ -145,17 +172,32 @@ impl Index {
         translation: &Translation,
         (from, to): (Nanos, Nanos),
     ) -> impl Iterator<Item = usize> + 'a {
+        let spoken = self.spoken(log.proto);
         let blocks = self.blocks(log, translation);
         blocks
             .into_iter()
             .flat_map(move |block| block.within(from, to))
+            .filter(move |stay| spoken.has(stay.proto))
+            .map(|stay| stay.at)
+    }
+
+    /// The number of a protocol that the wire has.
+    fn number(&self, proto: Proto) -> Option<usize> {
+        self.protos.iter().position(|&known| known == proto)
+    }
+
+    /// What may be seen of sessions in `proto`. A proxy that only passes octets on does not say what they are.
+    fn spoken(&self, proto: Proto) -> Spoken {
+        Spoken {
+            told: self.number(proto),
+            any: proto == Proto::UNKNOWN,
+        }
     }
 
     /// Those in which `proto` may have been spoken, by whomever.
     fn of_proto(&self, proto: Proto) -> Vec<&Block> {
-        let may_be = |seen: Proto| {
-            proto == Proto::UNKNOWN || [proto, Proto::UNKNOWN, Proto::TLS].contains(&seen)
-        };
+        let may_be =
+            |seen: Proto| proto == Proto::UNKNOWN || proto == seen || HIDING.contains(&seen);
         let blocks = self.by_proto.iter();
         blocks
             .filter(|&(&seen, _)| may_be(seen))
@@ -185,4 +227,52 @@ impl Index {
 /// Whether the server can have known of it: a SYN that nobody answered is in no log.
 fn answered(wire: &WireSession) -> bool {
     wire.history.contains('h') || wire.counts.0.iter().any(|direction| direction.bytes > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Conversation, Endpoint, LogId, Transport};
+
+    /// A whole session of one client, which lasted for a second.
+    fn wire(proto: Proto, at: i64) -> WireSession {
+        let end = |last, port| Endpoint {
+            ip: [192, 0, 2, last].into(),
+            port,
+        };
+        let conversation = Conversation {
+            client: end(1, 40_000),
+            server: end(2, 993),
+            transport: Transport::Tcp,
+        };
+        let start = Nanos(0) + Span::seconds(at);
+        let mut wire = WireSession::new(conversation, proto, start);
+        (wire.end, wire.history) = (start + Span::SECOND, "ShFf".into());
+        wire
+    }
+
+    #[test]
+    fn sessions_in_another_protocol_are_passed_over_but_for_those_that_may_hide_it() {
+        let protos = ["http", "imap", "tls", "smtp", "unknown", "imap"].map(Proto);
+        let wires: Vec<WireSession> = (0..)
+            .zip(protos)
+            .map(|(at, proto)| wire(proto, at))
+            .collect();
+        let index = Index::of(&wires);
+        let mut log = LogSession::new(LogId(0), Proto("imap"));
+        for peer in [Some([192, 0, 2, 1].into()), None] {
+            log.peer = peer;
+            let mut any: Vec<usize> = index.any(&log, &Translation::None).collect();
+            any.sort_unstable();
+            assert_eq!(any, [1, 2, 4, 5]);
+            let times = (wires[0].start, wires[4].start);
+            let mut within: Vec<usize> = index.within(&log, &Translation::None, times).collect();
+            within.sort_unstable();
+            assert_eq!(within, [1, 2, 4]);
+        }
+        log.proto = Proto::UNKNOWN;
+        assert_eq!(index.any(&log, &Translation::None).count(), wires.len());
+        log.proto = Proto("pop3");
+        assert_eq!(index.any(&log, &Translation::None).count(), 2);
+    }
 }
