@@ -368,8 +368,7 @@ impl<'a> Dialogue<'a> {
     fn of(wire: &'a WireSession) -> Self {
         let spoken = |exchange: &&Exchange| !exchange.verb.is_greeting();
         let clear = wire.exchanges.iter().filter(spoken).map(Place::Clear);
-        let hidden = turns(&wire.bursts).into_iter();
-        let hidden = hidden
+        let hidden = turns(&wire.bursts)
             .filter(|turn| turn.asked.is_some())
             .map(Place::Hidden);
         Self {
@@ -458,7 +457,7 @@ fn fits(places: &[Place<'_>], command: CommandRef<'_>) -> Option<(f64, Window)> 
 }
 
 fn hidden(turns: &[Turn<'_>], command: CommandRef<'_>) -> Option<(f64, Window)> {
-    let (agree, differ) = hidden::agreement(command, turns);
+    let (agree, differ) = hidden::agreement(hidden::Sizes::of(command), turns);
     let asked = turns.first()?.asked?;
     let last = turns.last()?;
     let end = last.answered.or(last.asked)?.end;

@@ -257,14 +257,17 @@ pub(super) fn usual<'w>(
 /// Whether some requests or replies of `wire` have the size together that the log tells; `None` when there are too many
 /// to say.
 fn holds(wire: &WireSession, size: &LoggedSize) -> Option<bool> {
-    let turns = turn::octets(wire).into_iter();
-    let mut octets: Vec<u64> = turns
+    let mut octets = turn::octets(wire)
         .map(|(asked, answered)| match size.side {
             Side::Client => asked,
             Side::Server => answered,
         })
-        .filter(|&octets| octets > 0 && octets <= size.octets)
-        .collect();
+        .filter(|&octets| octets > 0 && octets <= size.octets);
+    // Most tell of one message.
+    if size.count == 1 {
+        return Some(octets.any(|octets| octets == size.octets));
+    }
+    let mut octets: Vec<u64> = octets.collect();
     octets.sort_unstable();
     let mut tries = MAX_TRIES;
     let found = add_up(&octets, size.count, size.octets, &mut tries);
@@ -321,16 +324,21 @@ fn sent_sizes(wire: &WireSession) -> Vec<u64> {
 /// Whether two spellings name one cipher: IANA's `TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384` and OpenSSL's
 /// `ECDHE-RSA-AES256-GCM-SHA384`.
 fn same_cipher(iana: &str, logged: &str) -> bool {
-    let plain = |name: &str| -> String {
-        name.to_ascii_uppercase()
-            .replace("TLS_", "")
-            .replace("WITH_", "")
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .collect()
-    };
-    let (iana, logged) = (plain(iana), plain(logged));
-    !logged.is_empty() && iana.starts_with(&logged)
+    let mut seen = letters(iana);
+    let mut told = letters(logged).peekable();
+    told.peek().is_some() && told.all(|letter| seen.next() == Some(letter))
+}
+
+/// The letters and figures of a cipher's name but for the words that only IANA writes.
+fn letters(name: &str) -> impl Iterator<Item = u8> {
+    let words = name.split(|letter: char| !letter.is_ascii_alphanumeric());
+    let own = words.filter(|word| {
+        !["TLS", "WITH"]
+            .iter()
+            .any(|of| word.eq_ignore_ascii_case(of))
+    });
+    own.flat_map(str::bytes)
+        .map(|letter| letter.to_ascii_uppercase())
 }
 
 #[cfg(test)]

@@ -21,8 +21,27 @@ pub(super) enum Move {
 const SKIP_COMMAND: i32 = -6;
 const SKIP_TURN: i32 = -4;
 
+/// What is told of the sizes of a command.
+#[derive(Clone, Copy)]
+pub(super) struct Sizes {
+    request: Option<u64>,
+    response: Option<u64>,
+    /// Whether it is a message, which may have two turns.
+    is_body: bool,
+}
+
+impl Sizes {
+    pub(super) fn of(command: CommandRef<'_>) -> Self {
+        Self {
+            request: command.request_bytes,
+            response: command.response_bytes,
+            is_body: command.is_body(),
+        }
+    }
+}
+
 /// The steps of greatest worth from the start to the end of both sides.
-pub(super) fn best_moves(turns: &[Turn<'_>], told: &[CommandRef<'_>]) -> Vec<Move> {
+pub(super) fn best_moves(turns: &[Turn<'_>], told: &[Sizes]) -> Vec<Move> {
     let width = told.len() + 1;
     let mut best = vec![(0i32, Move::SkipTurn); (turns.len() + 1) * width];
     let value = |best: &[(i32, Move)], i: usize, j: usize| {
@@ -40,12 +59,12 @@ pub(super) fn best_moves(turns: &[Turn<'_>], told: &[CommandRef<'_>]) -> Vec<Mov
                     cell = (worth, step);
                 }
             };
-            if let Some(&command) = told.get(j) {
+            if let Some(&sizes) = told.get(j) {
                 if let Some(one) = turns.get(i..=i) {
-                    offer(worth(command, one) + value(&best, i + 1, j + 1), Move::One);
+                    offer(worth(sizes, one) + value(&best, i + 1, j + 1), Move::One);
                 }
-                if let Some(two) = turns.get(i..i + 2).filter(|_| command.is_body()) {
-                    offer(worth(command, two) + value(&best, i + 2, j + 1), Move::Two);
+                if let Some(two) = turns.get(i..i + 2).filter(|_| sizes.is_body) {
+                    offer(worth(sizes, two) + value(&best, i + 2, j + 1), Move::Two);
                 }
                 offer(SKIP_COMMAND + value(&best, i, j + 1), Move::SkipCommand);
             }
@@ -76,13 +95,13 @@ pub(super) fn best_moves(turns: &[Turn<'_>], told: &[CommandRef<'_>]) -> Vec<Mov
     moves
 }
 
-/// How well `command` fits in `turns`.
-fn worth(command: CommandRef<'_>, turns: &[Turn<'_>]) -> i32 {
+/// How well a command of such sizes fits in `turns`.
+fn worth(sizes: Sizes, turns: &[Turn<'_>]) -> i32 {
     if turns.iter().any(|turn| turn.asked.is_none()) {
         return i32::MIN / 4;
     }
-    let (agree, differ) = agreement(command, turns);
-    let body = command.is_body()
+    let (agree, differ) = agreement(sizes, turns);
+    let body = sizes.is_body
         && turns
             .last()
             .and_then(|turn| turn.asked)
@@ -90,8 +109,8 @@ fn worth(command: CommandRef<'_>, turns: &[Turn<'_>]) -> i32 {
     4 * agree - 5 * differ + i32::from(body) - i32::from(turns.len() > 1 && agree == 0) * 8
 }
 
-/// Sizes of `command` that agree with what `turns` hold, and sizes that do not.
-pub(super) fn agreement(command: CommandRef<'_>, turns: &[Turn<'_>]) -> (i32, i32) {
+/// How many of the `sizes` agree with what `turns` hold, and how many do not.
+pub(super) fn agreement(sizes: Sizes, turns: &[Turn<'_>]) -> (i32, i32) {
     let damaged = turns
         .iter()
         .flat_map(|turn| [turn.asked, turn.answered])
@@ -108,13 +127,10 @@ pub(super) fn agreement(command: CommandRef<'_>, turns: &[Turn<'_>]) -> (i32, i3
         .map(|burst| burst.plaintext)
         .sum();
     // Whether a log counts the words around a message with it differs: `DATA`, its line end and the closing dot.
-    let slack = if command.is_body() { 11 } else { 0 };
+    let slack = if sizes.is_body { 11 } else { 0 };
     let mut agree = 0;
     let mut differ = 0;
-    for (told, seen, slack) in [
-        (command.request_bytes, asked, slack),
-        (command.response_bytes, answered, 0),
-    ] {
+    for (told, seen, slack) in [(sizes.request, asked, slack), (sizes.response, answered, 0)] {
         match told {
             Some(told) if told <= seen && seen <= told + slack => agree += 1,
             Some(_) if damaged => {}

@@ -41,7 +41,7 @@ impl OctetsFit {
 /// Octets from the client and to it that passed from each of its commands on.
 fn sums(wire: &WireSession) -> impl Iterator<Item = (u64, u64)> {
     let (mut received, mut sent) = (0, 0);
-    let turns = turn::octets(wire).into_iter().rev();
+    let turns = turn::octets(wire).rev();
     turns.map(move |(asked, answered)| {
         sent += answered;
         let passed = (received, sent);

@@ -50,7 +50,7 @@ pub(super) fn slots(wire: &WireSession) -> Vec<Slot<'_>> {
                 answered: exchange.response_bytes.unwrap_or(0),
             })
         });
-    let hidden = turns(&wire.bursts).into_iter().filter_map(|turn| {
+    let hidden = turns(&wire.bursts).filter_map(|turn| {
         let asked = turn.asked?;
         let last = turn.answered.unwrap_or(asked);
         let (asked_octets, answered_octets) = turn.octets();

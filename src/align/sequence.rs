@@ -5,7 +5,7 @@ use crate::model::{
     CommandRef, Encryption, Exchange, LineRef, LogSession, Seen, Verb, What, WireSession,
 };
 
-use super::hidden::{Move, agreement, best_moves};
+use super::hidden::{Move, Sizes, agreement, best_moves};
 use super::mailbox;
 use super::turn::{Turn, turns};
 
@@ -113,7 +113,8 @@ fn walk<'a>(
             take(Step::Inferred(exchange));
         }
     } else {
-        walk_hidden(&turns(&wire.bursts), rest, &mut counts, take);
+        let turns: Vec<Turn<'_>> = turns(&wire.bursts).collect();
+        walk_hidden(&turns, rest, &mut counts, take);
     }
     counts
 }
@@ -394,9 +395,9 @@ fn walk_hidden<'a>(
         }
         return;
     }
-    let commands: Vec<CommandRef<'_>> = told.iter().map(|told| told.command).collect();
+    let sizes: Vec<Sizes> = told.iter().map(|told| Sizes::of(told.command)).collect();
     let (mut i, mut j) = (0, 0);
-    for step in best_moves(turns, &commands) {
+    for step in best_moves(turns, &sizes) {
         let turn = turns.get(i).copied().unwrap_or_default();
         match (step, told.get(j).copied()) {
             (Move::One, Some(command)) => {
@@ -426,7 +427,7 @@ fn walk_hidden<'a>(
 
 /// Sizes of a command that agree with what `turns` hold.
 fn agreeing(told: Told<'_>, turns: &[Turn<'_>]) -> usize {
-    usize::try_from(agreement(told.command, turns).0).unwrap_or(0)
+    usize::try_from(agreement(Sizes::of(told.command), turns).0).unwrap_or(0)
 }
 
 #[cfg(test)]
