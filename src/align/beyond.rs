@@ -4,9 +4,10 @@
 use crate::model::{Nanos, Span};
 
 use super::clock::Clock;
+use super::moment::{self, Stamps};
+use super::rows;
 use super::settled::{Settled, Verdict};
 use super::view::View;
-use super::{moment, rows};
 
 /// What is less than this is rounding.
 const LEAST: Span = Span::MILLISECOND;
@@ -25,7 +26,7 @@ pub(super) fn find(
         slot.window.offsets(event, log.lag, settled.coarse)
     } else {
         let moments = view.wires.moments(verdict.wire)?;
-        moment::shared_offsets(moments, log, settled.coarse)?
+        moment::shared_offsets(moments, &Stamps::of(log), settled.coarse)?
     };
     let offset = settled.clock.offset_at(wire.start) - settled.coarse;
     let bound = bound_at(&settled.clock, wire.start).as_seconds_f64();

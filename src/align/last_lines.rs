@@ -47,15 +47,14 @@ pub(super) fn find(view: &View<'_>, settled: &Settled) -> Vec<LastLine> {
         return Vec::new();
     }
     let ends = view.part(mine);
-    let taken: BTreeMap<usize, Taken> = settled
-        .clear()
-        .filter_map(|verdict| {
-            Some((
-                verdict.wire,
-                taken(verdict.log, view.logs.get(verdict.log)?),
-            ))
-        })
-        .collect();
+    let mut taken: Vec<Option<Taken>> = vec![None; view.wires.sessions.len()];
+    for verdict in settled.clear() {
+        if let (Some(of_wire), Some(log)) =
+            (taken.get_mut(verdict.wire), view.logs.get(verdict.log))
+        {
+            *of_wire = Some(taken_by(verdict.log, log));
+        }
+    }
     let threads = view.wires.threads;
     let candidates: Vec<Vec<Candidate>> = threads.map(ends.mine.len(), |row| {
         candidates(&ends, settled, &taken, row)
@@ -82,8 +81,8 @@ pub(super) fn find(view: &View<'_>, settled: &Settled) -> Vec<LastLine> {
             let mut told = Evidence::told();
             let pairing = Pairing::new(verdict.wire, None, (0.0, 0.0));
             Row::of(&ends, choice.row)?.tell(&pairing, &mut told);
-            let owner = match taken.get(&verdict.wire) {
-                Some(&Taken::Begun(log)) => Some(log),
+            let owner = match taken.get(verdict.wire) {
+                Some(&Some(Taken::Begun(log))) => Some(log),
                 _ => None,
             };
             Some(LastLine {
@@ -103,7 +102,7 @@ struct Candidate {
 }
 
 /// What a claimed log session leaves open of its wire session.
-fn taken(at: usize, log: &LogSession) -> Taken {
+fn taken_by(at: usize, log: &LogSession) -> Taken {
     if log.events.iter().any(|event| event.what == What::Close) {
         Taken::Whole
     } else {
@@ -115,7 +114,7 @@ fn taken(at: usize, log: &LogSession) -> Taken {
 fn candidates(
     ends: &View<'_>,
     settled: &Settled,
-    taken: &BTreeMap<usize, Taken>,
+    taken: &[Option<Taken>],
     row: usize,
 ) -> Vec<Candidate> {
     let Some(log) = ends.log(row) else {
@@ -123,6 +122,15 @@ fn candidates(
     };
     let clock = &settled.clock;
     let offsets = std::iter::once(clock.offset).chain(clock.steps.iter().map(|step| step.offset));
+    // What is known of the line beside its own words; none where the wire session is another's.
+    let bonus = |wire: usize| match taken.get(wire).copied().flatten() {
+        None => Some(0.0),
+        Some(Taken::Begun(other)) => {
+            let is_alike = ends.logs.get(other).is_some_and(|of| alike(of, log));
+            is_alike.then_some(ONE_OF_THEM)
+        }
+        Some(Taken::Whole) => None,
+    };
     let mut found: BTreeMap<usize, Candidate> = BTreeMap::new();
     for coarse in offsets {
         let offset_at = |at: Nanos| -> Span { clock.offset_at(at) - coarse };
@@ -130,17 +138,8 @@ fn candidates(
         let Some(weighing) = Weighing::of(ends, row, &known) else {
             continue;
         };
-        for pairing in ends.gather_row(row, coarse) {
-            let bonus = match taken.get(&pairing.wire) {
-                None => 0.0,
-                Some(Taken::Begun(other))
-                    if ends.logs.get(*other).is_some_and(|of| alike(of, log)) =>
-                {
-                    ONE_OF_THEM
-                }
-                Some(_) => continue,
-            };
-            let Some(score) = weighing.score(&pairing) else {
+        for pairing in ends.gather_of(row, coarse, |wire| bonus(wire).is_some()) {
+            let Some((bonus, score)) = bonus(pairing.wire).zip(weighing.score(&pairing)) else {
                 continue;
             };
             let wire = pairing.wire;

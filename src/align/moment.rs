@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use smallvec::SmallVec;
+
 use crate::model::{EventRef, Exchange, LogSession, Nanos, Role, Side, Span, What, WireSession};
 
 use super::fit::Constraint;
@@ -34,8 +36,12 @@ impl Window {
     /// The least and the greatest of these offsets.
     fn allows(self, event: EventRef<'_>, lag: Span, coarse: Span) -> (Span, Span) {
         let stamp = Nanos(event.stamp.at.0) - coarse;
-        let latest = stamp + event.stamp.resolution + tick(event, lag);
-        (stamp.since(self.hi + self.late), latest.since(self.lo))
+        self.admits(stamp, stamp + event.stamp.resolution + tick(event, lag))
+    }
+
+    /// The same of what was written from `from` to `to`.
+    fn admits(self, from: Nanos, to: Nanos) -> (Span, Span) {
+        (from.since(self.hi + self.late), to.since(self.lo))
     }
 
     /// What `event` on this window says of the clock, at its time since `origin`.
@@ -167,12 +173,17 @@ fn whole(wire: &WireSession) -> Window {
 
 /// Whether the capture holds the first packet.
 pub(super) fn began(wire: &WireSession) -> bool {
-    wire.history.contains(['S', 's', 'h', 'H'])
+    has_any(wire, b"SshH")
 }
 
 /// Whether the capture shows how it ended.
 pub(super) fn ended(wire: &WireSession) -> bool {
-    wire.history.contains(['F', 'f', 'R', 'r'])
+    has_any(wire, b"FfRr")
+}
+
+/// Whether one of these kinds of packets was seen.
+fn has_any(wire: &WireSession, kinds: &[u8]) -> bool {
+    wire.history.bytes().any(|kind| kinds.contains(&kind))
 }
 
 /// From `lo` to when the server can have noticed the end at the latest.
@@ -208,24 +219,81 @@ impl Moments {
 
     /// The window of an event in the log of one side.
     fn window(&self, role: Role, event: What<'_>) -> Option<Window> {
-        match (event, role) {
-            (What::Open, Role::Server) => self.opening,
-            (What::Close, _) => Some(self.closing),
-            (What::Login(_), Role::Server) => Some(self.login),
-            (What::TlsDone, Role::Server) => self.tls_done,
-            _ => Some(self.whole),
+        self.at(Moment::of(role, event))
+    }
+
+    /// The window of a moment.
+    fn at(&self, moment: Moment) -> Option<Window> {
+        match moment {
+            Moment::Opening => self.opening,
+            Moment::Login => Some(self.login),
+            Moment::TlsDone => self.tls_done,
+            Moment::Closing => Some(self.closing),
+            Moment::Any => Some(self.whole),
         }
     }
 }
 
-/// The offsets at which all events of `log` fall on these moments, in seconds relative to `coarse`; `None`
+/// What of a session an event tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moment {
+    Opening,
+    Login,
+    TlsDone,
+    Closing,
+    /// Any time from the first packet to the last.
+    Any,
+}
+
+impl Moment {
+    /// That of an event in the log of one side.
+    const fn of(role: Role, event: What<'_>) -> Self {
+        match (event, role) {
+            (What::Open, Role::Server) => Self::Opening,
+            (What::Close, _) => Self::Closing,
+            (What::Login(_), Role::Server) => Self::Login,
+            (What::TlsDone, Role::Server) => Self::TlsDone,
+            _ => Self::Any,
+        }
+    }
+}
+
+/// When the events of a log session were written, as far as its place in time goes by it: worked out once for all wire sessions that it may be.
+pub(super) struct Stamps {
+    /// For each moment that is told of, the latest stamp, and the earliest time by which one that tells of it had been written.
+    of: SmallVec<[(Moment, Nanos, Nanos); 4]>,
+    duration: Option<Span>,
+}
+
+impl Stamps {
+    pub(super) fn of(log: &LogSession) -> Self {
+        let mut stamps = Self {
+            of: SmallVec::new(),
+            duration: log.duration,
+        };
+        for event in &log.events {
+            let moment = Moment::of(log.role, event.what);
+            let from = Nanos(event.stamp.at.0);
+            let to = from + event.stamp.resolution + tick(event, log.lag);
+            match stamps.of.iter_mut().find(|(known, ..)| *known == moment) {
+                Some((_, latest, earliest)) => {
+                    (*latest, *earliest) = ((*latest).max(from), (*earliest).min(to));
+                }
+                None => stamps.of.push((moment, from, to)),
+            }
+        }
+        stamps
+    }
+}
+
+/// The offsets at which all events of a log session fall on these moments, in seconds relative to `coarse`; `None`
 /// when there are none, as the lengths differ.
 pub(super) fn shared_offsets(
     moments: &Moments,
-    log: &LogSession,
+    stamps: &Stamps,
     coarse: Span,
 ) -> Option<(f64, f64)> {
-    if let Some(duration) = log.duration {
+    if let Some(duration) = stamps.duration {
         // A stated length must fit, with a second to spare for what either side leaves out.
         let length = moments.length;
         if (length - duration).abs() > Span::SECOND + Span(length.0 / 10) {
@@ -233,9 +301,9 @@ pub(super) fn shared_offsets(
         }
     }
     let mut shared: Option<(Span, Span)> = None;
-    for event in &log.events {
-        if let Some(window) = moments.window(log.role, event.what) {
-            let (lo, hi) = window.allows(event, log.lag, coarse);
+    for &(moment, from, to) in &stamps.of {
+        if let Some(window) = moments.at(moment) {
+            let (lo, hi) = window.admits(from - coarse, to - coarse);
             shared = Some(shared.map_or((lo, hi), |known| (known.0.max(lo), known.1.min(hi))));
         }
     }
@@ -299,3 +367,6 @@ pub(super) fn command_constraints(
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use super::candidates::Index;
 use super::clock::Clock;
 use super::evidence::{self, Evidence};
 use super::figure::{Figure, Replies};
-use super::moment::{self, Moments};
+use super::moment::{self, Moments, Stamps};
 use super::octets::Counted;
 use super::pairing::Pairing;
 use super::row::Row;
@@ -40,6 +40,8 @@ pub(super) struct Wires<'a> {
     replies: OnceLock<Replies<'a>>,
     /// Of which the capture has holes or lacks the beginning.
     damaged: Vec<bool>,
+    /// When each began, close together for those who need no more of it.
+    starts: Vec<Nanos>,
 }
 
 impl<'a> Wires<'a> {
@@ -60,6 +62,7 @@ impl<'a> Wires<'a> {
             moments: sessions.iter().map(|_| OnceLock::new()).collect(),
             replies: OnceLock::new(),
             damaged: sessions.iter().map(background::damaged).collect(),
+            starts: sessions.iter().map(|wire| wire.start).collect(),
         }
     }
 
@@ -75,6 +78,11 @@ impl<'a> Wires<'a> {
     pub(super) fn moments(&self, wire: usize) -> Option<&Moments> {
         let (cell, wire) = self.moments.get(wire).zip(self.sessions.get(wire))?;
         Some(cell.get_or_init(|| Box::new(Moments::of(wire))))
+    }
+
+    /// When a session began.
+    pub(super) fn start(&self, wire: usize) -> Option<Nanos> {
+        self.starts.get(wire).copied()
     }
 
     /// The places of a connection where one request was answered.
@@ -128,7 +136,7 @@ impl<'a> View<'a> {
         let ends = (self.translation.clone(), self.own);
         Self {
             // How it counts is the same in all its parts.
-            counted: self.counted.clone(),
+            counted: OnceLock::from(self.counted()),
             ..Self::new(self.wires, self.logs, self.id, mine, ends)
         }
     }
@@ -227,8 +235,10 @@ impl<'a> View<'a> {
         let possible = self.wires.index.any(log, &self.translation);
         let possible = possible.filter(|&at| self.is_open(row, at) && self.allows(at, log));
         let (Some(command), Some(event)) = (rows::single(log), log.events.first()) else {
+            let stamps = Stamps::of(log);
+            let offsets = |at| moment::shared_offsets(self.wires.moments(at)?, &stamps, Span::ZERO);
             return possible
-                .filter_map(|at| moment::shared_offsets(self.wires.moments(at)?, log, Span::ZERO))
+                .filter_map(offsets)
                 .filter(|range| self.wires.before.admits(self.id, *range))
                 .collect();
         };
@@ -248,7 +258,8 @@ impl<'a> View<'a> {
             .map(rows, |row| self.gather_row(row, coarse))
     }
 
-    /// The same under a clock that is known already, within `slack` of what it allows.
+    /// The same under a clock that is known already, within `slack` of what it allows. Of lines that are each of one exchange those exchanges are
+    /// left out at once that it cannot be: most are, and many lines have many.
     pub(super) fn gather_under(
         &self,
         clock: &Clock,
@@ -257,30 +268,48 @@ impl<'a> View<'a> {
     ) -> Vec<Vec<Pairing>> {
         let rows = self.mine.len();
         self.wires.threads.map(rows, |row| {
-            self.gather_within(row, coarse, |began| {
+            let near = |began: Nanos| {
                 let since = began.since(clock.origin).abs().as_seconds_f64();
                 let drift = clock.drift_bound_ppm * 1e-6 * since;
                 let reach = clock.bound.as_seconds_f64() + slack + drift;
                 let middle = (clock.offset_at(began) - coarse).as_seconds_f64();
                 (middle - reach, middle + reach)
-            })
+            };
+            let mut found = self.gather_within(row, coarse, near, |_| true);
+            if let Some(row) = Row::of(self, row).filter(|row| row.command.is_some()) {
+                found.retain(|pairing| pairing.worth(&row).is_some());
+                found.shrink_to_fit();
+            }
+            found
         })
     }
 
     pub(super) fn gather_row(&self, row: usize, coarse: Span) -> Vec<Pairing> {
-        self.gather_within(row, coarse, |began| {
+        self.gather_of(row, coarse, |_| true)
+    }
+
+    /// Those of some wire sessions that a row may be near the coarse offset.
+    pub(super) fn gather_of(
+        &self,
+        row: usize,
+        coarse: Span,
+        wanted: impl Fn(usize) -> bool,
+    ) -> Vec<Pairing> {
+        let near = |began: Nanos| {
             let since = began.since(self.origin).abs().as_seconds_f64();
             let reach = REACH + REACH_GROWS * since;
             (-reach, reach)
-        })
+        };
+        self.gather_within(row, coarse, near, wanted)
     }
 
-    /// The wire sessions that a row may be if the clock is between two offsets, in seconds beside the coarse one, when it began.
+    /// The wanted wire sessions that a row may be if the clock is between two offsets, in seconds beside the coarse one, when it began.
     fn gather_within(
         &self,
         row: usize,
         coarse: Span,
         offsets: impl Fn(Nanos) -> (f64, f64),
+        wanted: impl Fn(usize) -> bool,
     ) -> Vec<Pairing> {
         let Some((log, (first, last))) = self.log(row).and_then(|log| Some((log, log.stamps()?)))
         else {
@@ -295,14 +324,15 @@ impl<'a> View<'a> {
         let near = |&(lo, hi): &(f64, f64)| lo <= within.1 && hi >= within.0;
         let mut found = Vec::new();
         let single = rows::single(log).is_some();
+        let stamps = Stamps::of(log);
         for at in self.wires.index.within(log, &self.translation, times) {
-            if !self.is_open(row, at) || !self.allows(at, log) {
+            if !wanted(at) || !self.is_open(row, at) || !self.allows(at, log) {
                 continue;
             }
             if !single {
                 let moments = self.wires.moments(at);
                 let allowed =
-                    moments.and_then(|moments| moment::shared_offsets(moments, log, coarse));
+                    moments.and_then(|moments| moment::shared_offsets(moments, &stamps, coarse));
                 found.extend(
                     allowed
                         .filter(near)

@@ -4,7 +4,7 @@ use std::cell::{Cell, OnceCell};
 
 use smallvec::SmallVec;
 
-use crate::model::{CommandRef, EventRef, LogSession, Nanos, Span, WireSession};
+use crate::model::{CommandRef, EventRef, LogSession, Nanos, Span};
 
 use super::background::{Background, Within};
 use super::fit::Slack;
@@ -57,9 +57,9 @@ impl Known<'_> {
         self.resolution + 2.0 * self.slack() + self.looser.late + self.looser.lag
     }
 
-    /// Seconds by which the times of `pairing` with `wire` miss what the clock allows.
-    pub(super) fn miss(&self, pairing: &Pairing, wire: &WireSession) -> f64 {
-        let offset = (self.offset_at)(wire.start).as_seconds_f64();
+    /// Seconds by which the times of `pairing`, whose wire session began at `start`, miss what the clock allows.
+    pub(super) fn miss(&self, pairing: &Pairing, start: Nanos) -> f64 {
+        let offset = (self.offset_at)(start).as_seconds_f64();
         let early = pairing.lo - offset - self.looser.late;
         let late = offset - pairing.hi - self.looser.lag;
         (early.max(late) - self.slack()).max(0.0)
@@ -144,7 +144,7 @@ impl<'r, 'a> Weighing<'r, 'a> {
 
     fn fitting(&self, pairing: &Pairing) -> Option<Fitting> {
         let view = self.row.view;
-        let miss = self.known.miss(pairing, view.wire(pairing.wire)?);
+        let miss = self.known.miss(pairing, view.wires.start(pairing.wire)?);
         if miss > TIME_LIMIT {
             return None;
         }

@@ -5,7 +5,7 @@ use crate::model::{LogSession, LogSource, Nanos, Span, WireSession};
 use super::before::Before;
 use super::evidence::Evidence;
 use super::join::settle_all;
-use super::moment;
+use super::moment::{self, Stamps};
 use super::settled::Settled;
 use super::view::{View, Wires};
 use super::weighing::Weighing;
@@ -117,7 +117,7 @@ fn of_row(
                 joined: verdict.is_some_and(|verdict| verdict.is_clear()),
                 score,
                 miss: known
-                    .miss(&pairing, wire)
+                    .miss(&pairing, wire.start)
                     .copysign(pairing.lo - offset_at(wire.start).as_seconds_f64()),
                 terms: evidence.reasons.unwrap_or_default(),
             };
@@ -137,9 +137,10 @@ fn of_row(
 /// The wire session that would fit but for its time, and is least far from it.
 fn nearest(view: &View<'_>, settled: &Settled, row: usize) -> Option<Candidate> {
     let log = view.log(row)?;
+    let stamps = Stamps::of(log);
     let distance = |at: usize| {
         let offset: Span = settled.clock.offset_at(view.wire(at)?.start);
-        let (lo, hi) = moment::shared_offsets(view.wires.moments(at)?, log, offset)?;
+        let (lo, hi) = moment::shared_offsets(view.wires.moments(at)?, &stamps, offset)?;
         Some(if lo > 0.0 { lo } else { hi.min(0.0) })
     };
     let possible = view
