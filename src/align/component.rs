@@ -287,6 +287,21 @@ impl<'a> Component<'a> {
         now - self.gains(changed) + self.order_cost(chosen, changed)
     }
 
+    /// The lesser of a loss and that of giving rows that are worth so much `now` other edges. The order, which can but cost, is looked at only where
+    /// that may be less.
+    fn lesser(
+        &self,
+        least: f64,
+        now: f64,
+        chosen: &Chosen,
+        changed: &[(usize, Option<usize>)],
+    ) -> f64 {
+        if now - self.gains(changed) >= least {
+            return least;
+        }
+        least.min(self.loss(now, chosen, changed))
+    }
+
     /// Lets rows change places while that is worth more, order included.
     fn keep_order(&self, chosen: &mut Chosen) {
         for _ in 0..PASSES {
@@ -298,7 +313,7 @@ impl<'a> Component<'a> {
                     };
                     let now = [(row, chosen.of(row)), (other, chosen.of(other))];
                     let now = self.worth(chosen, &now);
-                    if self.loss(now, chosen, &swap) < -1e-9 {
+                    if self.lesser(-1e-9, now, chosen, &swap) < -1e-9 {
                         for (row, edge) in swap {
                             if let Some(edge) = edge {
                                 self.take(chosen, row, edge);
@@ -339,14 +354,15 @@ impl<'a> Component<'a> {
                 continue;
             }
             let Some(other) = chosen.owner(pair.column) else {
-                least = least.min(self.loss(now, chosen, &[(row, Some(at))]));
+                least = self.lesser(least, now, chosen, &[(row, Some(at))]);
                 continue;
             };
             let now = self.worth(chosen, &[(row, edge), (other, chosen.of(other))]);
-            least = least.min(self.loss(now, chosen, &[(row, Some(at)), (other, None)]));
+            least = self.lesser(least, now, chosen, &[(row, Some(at)), (other, None)]);
             let free = |pair: &Pair| chosen.owner(pair.column).is_none_or(|owner| owner == row);
             for (edge, _) in self.allowed(other).filter(|(_, pair)| free(pair)) {
-                least = least.min(self.loss(now, chosen, &[(row, Some(at)), (other, Some(edge))]));
+                let changed = [(row, Some(at)), (other, Some(edge))];
+                least = self.lesser(least, now, chosen, &changed);
             }
         }
         // Two rows and fewer have no other changes; and what is too near is so whatever else there is.
@@ -355,7 +371,7 @@ impl<'a> Component<'a> {
             let changed = self.next(best, chosen, row, wire);
             let having = changed.iter().map(|&(row, _)| (row, chosen.of(row)));
             let now = self.worth(chosen, &having.collect::<Vec<_>>());
-            least = least.min(self.loss(now, chosen, &changed));
+            least = self.lesser(least, now, chosen, &changed);
         }
         least.max(0.0)
     }
