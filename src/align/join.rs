@@ -226,9 +226,11 @@ fn sessions(
     threads: Threads,
 ) -> Vec<Joined> {
     let mut sessions = threads.gather(wires.len(), |range| {
+        let mut pairs = of_wire.range(range.clone()).peekable();
         let wires = range.filter_map(|at| Some((at, wires.get(at)?)));
         let joined = wires.map(|(at, wire)| {
-            joined_wire(at, wire, logs, of_wire.get(&at).map_or(&[], Vec::as_slice))
+            let own = pairs.next_if(|&(&of, _)| of == at);
+            joined_wire(at, wire, logs, own.map_or(&[], |(_, pairs)| pairs))
         });
         joined.collect()
     });
