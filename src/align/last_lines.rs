@@ -55,10 +55,8 @@ pub(super) fn find(view: &View<'_>, settled: &Settled) -> Vec<LastLine> {
             *of_wire = Some(taken_by(verdict.log, log));
         }
     }
-    let threads = view.wires.threads;
-    let candidates: Vec<Vec<Candidate>> = threads.map(ends.mine.len(), |row| {
-        candidates(&ends, settled, &taken, row)
-    });
+    let candidates: Vec<Vec<Candidate>> =
+        ends.each_row(|row| candidates(&ends, settled, &taken, row));
     let edges = candidates.iter().enumerate().flat_map(|(row, found)| {
         let ends = &ends;
         found.iter().map(move |candidate| Edge {

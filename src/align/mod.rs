@@ -19,6 +19,7 @@ mod ends;
 mod evidence;
 mod figure;
 mod fit;
+mod gather;
 mod groups;
 mod hidden;
 mod host;

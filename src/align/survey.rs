@@ -78,7 +78,7 @@ impl View<'_> {
         let all: Vec<usize> = (0..self.mine.len()).collect();
         let pairs = |row: usize| self.offsets(row).len();
         if vote::thinned(&all, VOTES, pairs).len() == all.len() {
-            return vote::coarse(&all, choice, |row| self.offsets(row));
+            return vote::elected(&self.by_client(), choice, |row| self.offsets(row));
         }
         let correlation = Correlation::of(self);
         let likeliest = correlation.map_or_else(Vec::new, |found| found.best(NOMINEES));

@@ -14,17 +14,10 @@ use super::evidence::{self, Evidence};
 use super::figure::{Figure, Replies};
 use super::moment::{self, Moments, Stamps};
 use super::octets::Counted;
-use super::pairing::Pairing;
-use super::row::Row;
 use super::rows::{self, Slot};
 use super::settled::Settled;
 use super::translation::{Own, Translation};
 use crate::model::Threads;
-
-/// Seconds around the coarse offset in which pairs are looked for, and how many more for each second since the beginning: clocks
-/// gain or lose no more.
-const REACH: f64 = 1.5;
-const REACH_GROWS: f64 = 6e-4;
 
 /// The wire's side of every view.
 pub(super) struct Wires<'a> {
@@ -184,7 +177,7 @@ impl<'a> View<'a> {
     }
 
     /// Whether what was given out before leaves the log session of `row` and a wire session to each other.
-    fn is_open(&self, row: usize, wire: usize) -> bool {
+    pub(super) fn is_open(&self, row: usize, wire: usize) -> bool {
         let log = self.mine.get(row);
         log.is_some_and(|&log| self.wires.before.allows(log, wire))
     }
@@ -250,118 +243,6 @@ impl<'a> View<'a> {
             .collect()
     }
 
-    /// For each row the wire sessions that it may be near the coarse offset.
-    pub(super) fn gather(&self, coarse: Span) -> Vec<Vec<Pairing>> {
-        let rows = self.mine.len();
-        self.wires
-            .threads
-            .map(rows, |row| self.gather_row(row, coarse))
-    }
-
-    /// The same under a clock that is known already, within `slack` of what it allows. Of lines that are each of one exchange those exchanges are
-    /// left out at once that it cannot be: most are, and many lines have many.
-    pub(super) fn gather_under(
-        &self,
-        clock: &Clock,
-        slack: f64,
-        coarse: Span,
-    ) -> Vec<Vec<Pairing>> {
-        let rows = self.mine.len();
-        self.wires.threads.map(rows, |row| {
-            let near = |began: Nanos| {
-                let since = began.since(clock.origin).abs().as_seconds_f64();
-                let drift = clock.drift_bound_ppm * 1e-6 * since;
-                let reach = clock.bound.as_seconds_f64() + slack + drift;
-                let middle = (clock.offset_at(began) - coarse).as_seconds_f64();
-                (middle - reach, middle + reach)
-            };
-            let mut found = self.gather_within(row, coarse, near, |_| true);
-            if let Some(row) = Row::of(self, row).filter(|row| row.command.is_some()) {
-                found.retain(|pairing| pairing.worth(&row).is_some());
-                found.shrink_to_fit();
-            }
-            found
-        })
-    }
-
-    pub(super) fn gather_row(&self, row: usize, coarse: Span) -> Vec<Pairing> {
-        self.gather_of(row, coarse, |_| true)
-    }
-
-    /// Those of some wire sessions that a row may be near the coarse offset.
-    pub(super) fn gather_of(
-        &self,
-        row: usize,
-        coarse: Span,
-        wanted: impl Fn(usize) -> bool,
-    ) -> Vec<Pairing> {
-        let near = |began: Nanos| {
-            let since = began.since(self.origin).abs().as_seconds_f64();
-            let reach = REACH + REACH_GROWS * since;
-            (-reach, reach)
-        };
-        self.gather_within(row, coarse, near, wanted)
-    }
-
-    /// The wanted wire sessions that a row may be if the clock is between two offsets, in seconds beside the coarse one, when it began.
-    fn gather_within(
-        &self,
-        row: usize,
-        coarse: Span,
-        offsets: impl Fn(Nanos) -> (f64, f64),
-        wanted: impl Fn(usize) -> bool,
-    ) -> Vec<Pairing> {
-        let Some((log, (first, last))) = self.log(row).and_then(|log| Some((log, log.stamps()?)))
-        else {
-            return Vec::new();
-        };
-        let began = Nanos(first.at.0) - coarse;
-        let within = offsets(began);
-        // What the stamps leave open, and a second.
-        let early = began - Span::from_seconds_f64(within.1 + 1.0);
-        let late = Nanos(last.at.0) - coarse - Span::from_seconds_f64(within.0 - 1.0);
-        let times = (early, late + last.resolution);
-        let near = |&(lo, hi): &(f64, f64)| lo <= within.1 && hi >= within.0;
-        let mut found = Vec::new();
-        let single = rows::single(log).is_some();
-        let stamps = Stamps::of(log);
-        for at in self.wires.index.within(log, &self.translation, times) {
-            if !wanted(at) || !self.is_open(row, at) || !self.allows(at, log) {
-                continue;
-            }
-            if !single {
-                let moments = self.wires.moments(at);
-                let allowed =
-                    moments.and_then(|moments| moment::shared_offsets(moments, &stamps, coarse));
-                found.extend(
-                    allowed
-                        .filter(near)
-                        .map(|range| Pairing::new(at, None, range)),
-                );
-                continue;
-            }
-            let Some(event) = log.events.first() else {
-                continue;
-            };
-            let slots = self.wires.slots(at);
-            let from = slots.partition_point(|slot| slot.window.hi < times.0);
-            let open = slots.get(from..).unwrap_or_default().iter();
-            for (place, slot) in (from..).zip(open.take_while(|slot| slot.window.lo <= times.1)) {
-                let range = Some(slot.window.offsets(event, log.lag, coarse)).filter(near);
-                found.extend(range.map(|range| Pairing::new(at, Some(place), range)));
-            }
-        }
-        found
-    }
-
-    /// The pairing of a row that has one only near the coarse offset.
-    pub(super) fn only(&self, row: usize, coarse: Span) -> Option<Pairing> {
-        let mut found = self.gather_row(row, coarse);
-        let only = found.pop().filter(|_| found.is_empty())?;
-        let told = Row::of(self, row)?.tell(&only, &mut Evidence::default());
-        told.then_some(only)
-    }
-
     /// Whether all of `log` took place while the capture ran.
     pub(super) fn covers(&self, log: &LogSession, clock: &Clock) -> bool {
         let (from, to) = self.wires.background.span();
@@ -369,6 +250,7 @@ impl<'a> View<'a> {
             clock.to_capture(first.at) >= from && clock.to_capture(last.at) + last.resolution <= to
         })
     }
+
     /// Address on the wire and in the log of each pair claimed.
     pub(super) fn names<'b>(
         &'b self,

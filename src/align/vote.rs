@@ -31,7 +31,16 @@ pub(super) fn coarse<Pairs: AsRef<[(f64, f64)]>>(
     possible: impl Fn(usize) -> Pairs,
 ) -> Option<Span> {
     let voters = thinned(rows, VOTES, |row| possible(row).as_ref().len());
-    let offsets = told(&voters, possible);
+    elected(&voters, choice, possible)
+}
+
+/// The same where all of some rows vote, in whatever order.
+pub(super) fn elected<Pairs: AsRef<[(f64, f64)]>>(
+    voters: &[usize],
+    choice: Choice,
+    possible: impl Fn(usize) -> Pairs,
+) -> Option<Span> {
+    let offsets = told(voters, possible);
     let offset = deepest(&offsets)?;
     if choice == Choice::Sole && !is_sole(&offsets, offset) {
         return None;
