@@ -115,9 +115,10 @@ impl Line {
         }
     }
 
-    /// What the clock of another log tells, which is known to within `bound` seconds.
-    pub(super) const fn near(bound: f64) -> Self {
+    /// What the clock of another log or stretch tells, which is known to within `bound` seconds.
+    pub(super) const fn near(bound: f64, drift: f64) -> Self {
         Self {
+            drift,
             offset_bound: bound,
             range: (-bound, bound),
             likely: (-bound, bound),
@@ -131,7 +132,7 @@ const LOOSER: [f64; 6] = [0.02, 0.06, 0.14, 0.3, 0.62, 1.05];
 /// Stamps of a whole clock lag by a timer's tick; by so much only those that were cut to seconds twice.
 const CUT_TWICE: f64 = 0.5;
 /// Clocks that are kept at all run within this of each other (NTP slews at most 500 ppm).
-const MAX_DRIFT: f64 = 500e-6;
+pub(super) const MAX_DRIFT: f64 = 500e-6;
 /// Drifts tried on either side of none.
 const GRID: i32 = 50;
 /// Constraints looked at while searching the grid; more are thinned evenly.

@@ -18,7 +18,7 @@ use super::share::Share;
 use super::translation::{Own, Translation};
 use super::verdict::{Alignment, Joined, Match, Standing};
 use super::view::{View, Wires};
-use super::{beyond, deal, host, missed, placed, sequence, steps, unproven};
+use super::{beyond, deal, host, likeness, missed, placed, sequence, steps, unproven};
 use crate::model::Threads;
 
 /// Pairs are chosen again under a clock that moved by more than this.
@@ -321,7 +321,7 @@ pub(super) fn settle_all<'a>(
             if found.as_ref().is_some_and(is_near) {
                 continue;
             }
-            let again = view.near(clock.offset, clock.bound.as_seconds_f64());
+            let again = view.near(clock.offset, clock.bound.as_seconds_f64(), 0.0);
             if again.as_ref().map_or(0.0, Settled::worth)
                 > found.as_ref().map_or(0.0, Settled::worth)
             {
@@ -350,7 +350,7 @@ pub(super) fn settle_all<'a>(
         for clock in stepped.iter().filter(|clock| clock.log != view.id) {
             let first = wires.before.unknown.contains(&view.id);
             if source.offset.is_none() && view.translation != Translation::Any && !first {
-                *found = steps::follow_like(view, found.take(), clock);
+                *found = likeness::follow_like(view, found.take(), clock);
             }
         }
     }

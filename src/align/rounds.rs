@@ -1,6 +1,6 @@
 //! Clock and pairs, found from each other in rounds.
 
-use crate::model::{Nanos, Span};
+use crate::model::{LogSession, Nanos, Span};
 
 use super::clock::Clock;
 use super::component;
@@ -47,16 +47,16 @@ impl View<'_> {
         best
     }
 
-    /// Clock and pairs begun from an offset that is known to within `bound` seconds.
-    pub(super) fn near(&self, offset: Span, bound: f64) -> Option<Settled> {
-        let line = Line::near(bound);
+    /// Clock and pairs begun from an offset that is known to within `bound` seconds, and what the clock gains each second.
+    pub(super) fn near(&self, offset: Span, bound: f64, drift: f64) -> Option<Settled> {
+        let line = Line::near(bound, drift);
         let clock = Clock::from_line(self.id, self.origin, offset, self.resolution()?, &line);
         Some(self.settle(&self.gather(offset), clock, offset))
     }
 
     /// Pairs under a clock that is `offset` ahead of the capture's, as the user says.
     pub(super) fn given(&self, offset: Span) -> Option<Settled> {
-        let line = Line::near(GIVEN_WITHIN);
+        let line = Line::near(GIVEN_WITHIN, 0.0);
         let mut clock = Clock::from_line(self.id, self.origin, offset, self.resolution()?, &line);
         let pairings = self.gather(offset);
         let mut learnt = Learnt::default();
@@ -91,6 +91,61 @@ impl View<'_> {
         let (chosen, lack) = self.choose(&pairings, &part.clock, part.coarse, &learnt);
         learnt.share = lack.share_by(learnt.lacking);
         self.rounds(&pairings, chosen, part.clock, part.coarse, learnt)
+    }
+
+    /// The same where lines are late and stamps lag no more than is usual, and what does not fit so is wrong.
+    pub(super) fn promptly(&self, settled: Settled) -> Settled {
+        let constraints = settled.constraints.iter();
+        let plain: Vec<Constraint> = constraints.map(|&(_, constraint)| constraint).collect();
+        let Some(line) = fit::prompt(&plain, 1.0) else {
+            return settled;
+        };
+        let (coarse, resolution) = (settled.coarse, settled.clock.resolution);
+        let clock = Clock::from_line(self.id, self.origin, coarse, resolution, &line);
+        let learnt = Learnt {
+            slack: line.slack,
+            ..settled.learnt
+        };
+        let (chosen, _) = self.choose(&self.gather(coarse), &clock, coarse, &learnt);
+        Settled {
+            clock,
+            line: Some(line),
+            learnt,
+            chosen,
+            ..settled
+        }
+    }
+
+    /// For each row whether it is claimed, within the bound, under a clock that another part of the log told.
+    pub(super) fn held_by(&self, told: &Settled) -> Vec<bool> {
+        let clock = self.extrapolated(&told.clock);
+        let slack = weighing::reach(told.learnt.slack);
+        let pairings = self.gather_under(&clock, slack, told.coarse);
+        let (chosen, _) = self.choose(&pairings, &clock, told.coarse, &told.learnt);
+        let offset_at = |at: Nanos| clock.offset_at(at) - told.coarse;
+        let known = self.known(&clock, &offset_at, &told.learnt);
+        let mut held = vec![false; self.mine.len()];
+        for (row, pairing, _) in claimed_pairs(&pairings, &chosen) {
+            let wire = self.wire(pairing.wire);
+            if let Some(held) = held.get_mut(row) {
+                *held = wire.is_some_and(|wire| known.miss(pairing, wire.start) <= 0.0);
+            }
+        }
+        held
+    }
+
+    /// A clock with the bound that it has at the middle of this part of the log.
+    fn extrapolated(&self, clock: &Clock) -> Clock {
+        let middle = self.log(self.mine.len() / 2).and_then(LogSession::stamps);
+        let since = middle.map_or(0.0, |(first, _)| {
+            let at = clock.to_capture(first.at);
+            at.since(clock.origin).abs().as_seconds_f64()
+        });
+        let grown = Span::from_seconds_f64(clock.drift_bound_ppm * 1e-6 * since);
+        Clock {
+            bound: clock.bound + grown,
+            ..clock.clone()
+        }
     }
 
     /// Pairs and clock found from each other until neither changes.

@@ -2,10 +2,12 @@
 //!
 //! Parts of the log of every size vote for an offset. Then the one course of offsets along the lines is taken that explains most: a line that
 //! a session of the wire fits under an offset speaks for it by how seldom chance gives one, a line inside the capture's time that none fits
-//! speaks against it, and each change costs. (The dynamic programme of Viterbi, 1967.)
+//! speaks against it, and each change costs. (The dynamic programme of Viterbi, 1967.) What the clock drifts throughout is taken out first, as
+//! in a long log it is more than a step may be.
 
 use crate::model::{Nanos, Span};
 
+use super::common_drift::{self, Part};
 use super::view::View;
 use super::vote::{self, Count, End};
 
@@ -23,10 +25,13 @@ const LEAST_CHANCE: f64 = 0.01;
 /// What a change of clock costs, in nats.
 const CHANGE: f64 = 12.0;
 
-/// A stretch of a log with one clock: its rows in order of their lines, and the offset that is supposed.
+/// A stretch of a log with one clock: its rows in order of their lines, and what is supposed of it.
+#[derive(Clone)]
 pub(super) struct Stretch {
     pub(super) rows: Vec<usize>,
+    /// The offset as at the capture's beginning, and what it gains each second.
     pub(super) offset: Span,
+    pub(super) drift: f64,
     /// Seconds on either side.
     pub(super) bound: f64,
 }
@@ -48,11 +53,37 @@ pub(super) fn find(view: &View<'_>, rows: &[usize], others: &[Span]) -> Vec<Stre
     if rows.len() < 2 * PART {
         return Vec::new();
     }
-    let told = tell(view, rows);
+    let mut told = tell(view, rows);
+    let drift = common_drift::of(&parts(&told));
+    let (from, _) = view.wires.background.span();
+    let lead = from.since(view.wires.origin).as_seconds_f64();
+    for voter in &mut told {
+        voter.take_out(drift, lead);
+    }
     let offsets = candidates(&told, others);
     let course = course(&told, &offsets, length(view));
     let runs = vote_again(&told, runs(&course, &offsets));
-    share_out(rows, &told, &runs)
+    share_out(rows, &told, &runs, drift)
+}
+
+/// The smallest parts, as far as they tell of the drift.
+fn parts(told: &[Voter]) -> Vec<Part> {
+    let part = |rows: &[Voter]| {
+        let (lo, hi) = vote::deep(rows, APART)?;
+        // When they were, by those that agree.
+        let times = rows.iter().filter_map(|row| {
+            let mut fitting = row.allowed.iter();
+            fitting.find(|&&(from, to)| from <= hi && lo <= to)?;
+            Some(row.stamp - f64::midpoint(lo, hi))
+        });
+        let (sum, count) = times.fold((0.0, 0.0), |(sum, count), at| (sum + at, count + 1.0));
+        (count > 0.0).then(|| Part {
+            at: sum / count,
+            lo,
+            hi,
+        })
+    };
+    told.chunks(smallest(told.len())).filter_map(part).collect()
 }
 
 /// Seconds that the capture took.
@@ -169,6 +200,16 @@ impl AsRef<[(f64, f64)]> for Voter {
 }
 
 impl Voter {
+    /// Lays what it allows as it would have been at the capture's beginning, `lead` before all stamps count, were the clock to gain so much
+    /// each second.
+    fn take_out(&mut self, drift: f64, lead: f64) {
+        for (lo, hi) in &mut self.allowed {
+            let since = lead + self.stamp - f64::midpoint(*lo, *hi);
+            *lo -= drift * since;
+            *hi -= drift * since;
+        }
+    }
+
     /// What the row says for clocks that are `offsets` ahead, which are in order, in nats.
     fn speaks_for(&self, offsets: &[f64], length: f64, says: &mut [f64]) {
         let unseen = (1.0 - SEEN).ln();
@@ -298,7 +339,7 @@ fn vote_again(told: &[Voter], runs: Vec<Run>) -> Vec<Run> {
 }
 
 /// All rows by the runs of those that were asked: one that was not belongs to the run that is open at its line.
-fn share_out(rows: &[usize], told: &[Voter], runs: &[Run]) -> Vec<Stretch> {
+fn share_out(rows: &[usize], told: &[Voter], runs: &[Run], drift: f64) -> Vec<Stretch> {
     let mut stretches: Vec<Stretch> = Vec::new();
     let mut left = rows;
     for (at, run) in runs.iter().enumerate() {
@@ -311,7 +352,9 @@ fn share_out(rows: &[usize], told: &[Voter], runs: &[Run]) -> Vec<Stretch> {
         stretches.push(Stretch {
             rows: mine.to_vec(),
             offset: Span::from_seconds_f64(run.offset),
-            bound: APART,
+            drift,
+            // A clock that is farther is nearer to another.
+            bound: APART / 2.0,
         });
     }
     stretches

@@ -185,6 +185,21 @@ fn deepest(offsets: &[impl AsRef<[(f64, f64)]>]) -> Option<f64> {
     count.deepest()
 }
 
+/// The range around the deepest point, no farther than `reach` from it, in which nine of ten agree that agree there.
+pub(super) fn deep(offsets: &[impl AsRef<[(f64, f64)]>], reach: f64) -> Option<(f64, f64)> {
+    const NEARLY_ALL: f64 = 0.9;
+    let middle = deepest(offsets)?;
+    let ends = ends(offsets);
+    let near = |&(at, _): &(f64, f64)| (at - middle).abs() <= reach;
+    let near: Vec<(f64, f64)> = levels(&ends).filter(near).collect();
+    let most = near.iter().map(|&(_, level)| level).fold(0.0, f64::max);
+    let mut deep = near
+        .iter()
+        .filter(|&&(_, level)| level >= most * NEARLY_ALL);
+    let &(first, _) = deep.next()?;
+    Some((first, deep.next_back().map_or(first, |&(last, _)| last)))
+}
+
 /// The votes from each end to the next, by the middle between them.
 fn levels(ends: &[End]) -> impl Iterator<Item = (f64, f64)> {
     let mut level = 0.0;

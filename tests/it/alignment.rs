@@ -578,3 +578,79 @@ fn a_stretch_that_no_clock_explains_is_told() {
     assert_eq!(stretches(&|_| Span::ZERO, 60), [], "all of it is joined");
     assert_eq!(stretches(&|_| Span::ZERO, 36), [], "the log ends there");
 }
+
+/// When the clock of a long log is set, by fractions of its sessions, and to what.
+type Set = (f64, f64, Span);
+
+/// A log of 24 bursts, a quarter of an hour apart, in which few clients come often, by a clock that gains 60 ppm and is set for a while.
+fn long_and_set((from, to, by): Set) -> (Vec<WireSession>, Vec<LogSession>, Vec<Span>) {
+    const BURSTS: u16 = 24;
+    const EACH: u16 = 16;
+    let mut chance = Chance(11);
+    let mut wires: Vec<WireSession> = (0..BURSTS * EACH)
+        .map(|n| {
+            let within = Span::millis(i64::try_from(chance.below(35_000)).unwrap());
+            let start = ORIGIN + Span::seconds(i64::from(n / EACH) * 900) + within;
+            wire(&mut chance, start, 20_000 + n)
+        })
+        .collect();
+    wires.sort_by_key(|wire| wire.start);
+    let offset_of = |(n, wire): (u16, &WireSession)| {
+        let gained = wire.start.since(ORIGIN).as_seconds_f64() * 60e-6;
+        let share = f64::from(n) / f64::from(BURSTS * EACH);
+        let set = (from..to).contains(&share);
+        Span::millis(-12_500) + Span::from_seconds_f64(gained) + if set { by } else { Span::ZERO }
+    };
+    let offsets: Vec<Span> = (0..).zip(&wires).map(offset_of).collect();
+    let mut line = 0;
+    let logs = wires
+        .iter()
+        .zip(&offsets)
+        .map(|(wire, &offset)| log(wire, &mut line, offset))
+        .collect();
+    (wires, logs, offsets)
+}
+
+#[test]
+fn steps_of_a_long_log_that_drifts_are_told_with_bounds_that_hold() {
+    let sets: [(f64, f64, i64); 5] = [
+        (0.0, 0.0, 0),
+        (0.9, 1.0, 3_000),
+        (0.4, 0.45, 2_000),
+        (0.4, 0.6, -2_000),
+        (0.1, 1.0, 1_000),
+    ];
+    for (from, to, millis) in sets {
+        let (wires, logs, offsets) = long_and_set((from, to, Span::millis(millis)));
+        let alignment = joined(&wires, &logs);
+        let clock = alignment.clocks.first().unwrap();
+        let borders: Vec<usize> = (1..offsets.len())
+            .filter(|&at| (offsets[at] - offsets[at - 1]).abs() > Span::millis(500))
+            .collect();
+        let set = format!("{millis} ms from {from} to {to}: {clock:?}");
+        assert_eq!(clock.steps.len(), borders.len(), "{set}");
+        for (at, (wire, &offset)) in wires.iter().zip(&offsets).enumerate() {
+            // The step was somewhere between two sessions that were joined.
+            if borders.iter().any(|border| border.abs_diff(at) <= 3) {
+                continue;
+            }
+            let step = clock.steps.iter().rev().find(|step| step.at <= wire.start);
+            let (bound, since) = step.map_or((clock.bound, clock.origin), |it| (it.bound, it.at));
+            let since = wire.start.since(since).as_seconds_f64();
+            let bound = bound + Span::from_seconds_f64(since * clock.drift_bound_ppm * 1e-6);
+            let error = (clock.offset_at(wire.start) - offset).abs();
+            assert!(error <= bound, "{error} at {at}, {set}");
+            assert!(bound < Span::millis(200), "{bound} at {at}, {set}");
+        }
+        let matched = alignment
+            .sessions
+            .iter()
+            .filter(|joined| joined.verdict.standing == Standing::Matched);
+        let pairs: Vec<(usize, &[usize])> = matched
+            .filter_map(|joined| Some((joined.wire?, joined.logs.as_slice())))
+            .collect();
+        let wrong = pairs.iter().filter(|&&(wire, log)| *log != [wire]);
+        assert_eq!(wrong.count(), 0, "{set}");
+        assert!(pairs.len() * 10 >= wires.len() * 9, "{} {set}", pairs.len());
+    }
+}
