@@ -29,27 +29,29 @@ pub struct Clock {
     pub origin: Nanos,
 }
 
-/// The beginning or the end of a log, of which nothing is joined although the capture has sessions of its servers then: the clock may have
-/// been set in between.
+/// A part of a log of which nothing is joined, or so little as chance gives, although the capture has sessions of its servers then: the clock
+/// may have been set there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unproven {
     /// On which side of `from`.
     pub side: Stretch,
-    /// The first or the last moment, on the capture's clock, at which something is joined.
+    /// The last moment before it, on the capture's clock, or the first after it, at which what there is is joined.
     pub from: Nanos,
-    /// Sessions of the log on that side.
+    /// Sessions of the log there that are not joined.
     pub logged: usize,
-    /// Sessions of its servers in the capture on that side.
+    /// Sessions of its servers in the capture there that are not joined.
     pub seen: usize,
 }
 
-/// A side of a moment.
+/// Where something lies beside a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stretch {
     /// All before it.
     Before,
     /// All after it.
     After,
+    /// All between it and this one.
+    Between(Nanos),
 }
 
 impl Stretch {
@@ -58,6 +60,7 @@ impl Stretch {
         match self {
             Self::Before => "before",
             Self::After => "after",
+            Self::Between(_) => "between",
         }
     }
 }

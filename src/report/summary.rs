@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::align::Clock;
+use crate::align::{Clock, Stretch};
 use crate::model::{
     CaptureSource, CaptureZone, Encryption, KeySource, LogSource, Nanos, Span, Zone,
 };
@@ -366,9 +366,13 @@ fn write_clock(
     for stretch in &clock.unproven {
         writeln!(
             out,
-            "    nothing {} {} is joined ({} sessions of the log, {} of the capture): the clock may have been set there",
+            "    hardly anything {} {}{} is joined ({} sessions of the log are not, {} of the capture): the clock may have been set there",
             stretch.side.name(),
             account.utc(stretch.from).to_rfc3339(),
+            match stretch.side {
+                Stretch::Between(until) => format!(" and {}", account.utc(until).to_rfc3339()),
+                Stretch::Before | Stretch::After => String::new(),
+            },
             stretch.logged,
             stretch.seen
         )?;

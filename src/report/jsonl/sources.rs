@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use crate::align::Clock;
+use crate::align::{Clock, Stretch};
 use crate::model::{CaptureSource, CaptureZone, KeySource, LogSource, LogTime, Nanos, Span, Zone};
 
 use super::super::Account;
@@ -232,6 +232,8 @@ pub(super) struct ClockRecord<'a> {
 struct UnprovenRecord {
     side: &'static str,
     of: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
     log_sessions: usize,
     wire_sessions: usize,
 }
@@ -272,6 +274,10 @@ pub(super) fn clock_record<'a>(account: &'a Account, clock: &Clock) -> ClockReco
             .map(|stretch| UnprovenRecord {
                 side: stretch.side.name(),
                 of: account.utc(stretch.from).to_rfc3339(),
+                until: match stretch.side {
+                    Stretch::Between(until) => Some(account.utc(until).to_rfc3339()),
+                    Stretch::Before | Stretch::After => None,
+                },
                 log_sessions: stretch.logged,
                 wire_sessions: stretch.seen,
             })
