@@ -9,6 +9,7 @@ pub mod advice;
 mod by_host;
 mod courier;
 mod csv;
+mod cut;
 mod cyrus;
 mod dovecot;
 mod envelope;

@@ -16,12 +16,15 @@ pub(super) struct Stamped<'a> {
     pub(super) rest: &'a str,
 }
 
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+/// Of three octets each, which are compared as a number.
+const MONTHS: [[u8; 3]; 12] = [
+    *b"Jan", *b"Feb", *b"Mar", *b"Apr", *b"May", *b"Jun", *b"Jul", *b"Aug", *b"Sep", *b"Oct",
+    *b"Nov", *b"Dec",
 ];
 
 /// The number of an English month name, from 1.
 pub(super) fn month(name: &str) -> Option<u32> {
+    let name: [u8; 3] = name.as_bytes().try_into().ok()?;
     let at = MONTHS.iter().position(|month| *month == name)?;
     u32::try_from(at + 1).ok()
 }
@@ -273,15 +276,19 @@ pub(super) fn zone(text: &str) -> Option<(Span, &str)> {
 
 /// A number of so many digits at the start of `text`; of more digits only the first are taken.
 fn number(text: &str, digits: std::ops::RangeInclusive<usize>) -> Option<(u32, &str)> {
-    let found = text
-        .bytes()
-        .take(*digits.end())
-        .take_while(u8::is_ascii_digit)
-        .count();
-    if !digits.contains(&found) {
+    let mut value: u32 = 0;
+    let mut found = 0;
+    for byte in text.bytes().take(*digits.end()) {
+        if !byte.is_ascii_digit() {
+            break;
+        }
+        value = value.checked_mul(10)?.checked_add((byte - b'0').into())?;
+        found += 1;
+    }
+    if found < *digits.start() {
         return None;
     }
-    Some((text.get(..found)?.parse().ok()?, text.get(found..)?))
+    Some((value, text.get(found..)?))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 use crate::model::{LogTime, Span, Stamp, as_text};
 
+use super::cut::cut;
 use super::stamp::{self, Stamped, Yearless};
 use super::{Head, Sureness};
 
@@ -159,7 +160,7 @@ impl<'a> Undated<'a> {
         let rest = if first.ends_with("]:") { rest } else { behind };
         // Most lines are `program[12]: text`.
         let (tag, text) = word(rest).unwrap_or_default();
-        if let Some((program, pid)) = tag.strip_suffix("]:").and_then(|tag| tag.split_once('['))
+        if let Some((program, pid)) = tag.strip_suffix("]:").and_then(|tag| cut(tag, "["))
             && !pid.contains(']')
         {
             return Some(Self {
@@ -175,9 +176,9 @@ impl<'a> Undated<'a> {
         let (tag, text) = rest
             .split_once("] ")
             .filter(|(tag, _)| tag.contains('[') && !tag.contains(' '))
-            .or_else(|| rest.split_once(": "))
+            .or_else(|| cut(rest, ": "))
             .or_else(|| Some((rest.strip_suffix(':')?, "")))?;
-        let (program, pid) = match tag.split_once('[') {
+        let (program, pid) = match cut(tag, "[") {
             Some((program, pid)) => (program, pid.strip_suffix(']').unwrap_or(pid)),
             None => (tag, ""),
         };
@@ -203,7 +204,7 @@ pub(super) fn share(head: &Head<'_>, is_ours: impl Fn(&Envelope<'_>) -> bool) ->
 
 /// `<22>` taken off, and whether it was there.
 fn without_priority(line: &str) -> (&str, bool) {
-    let inner = line.strip_prefix('<').and_then(|rest| rest.split_once('>'));
+    let inner = line.strip_prefix('<').and_then(|rest| cut(rest, ">"));
     match inner {
         Some((priority, rest)) if priority.len() <= 3 && priority.parse::<u8>().is_ok() => {
             (rest, true)
@@ -214,9 +215,7 @@ fn without_priority(line: &str) -> (&str, bool) {
 
 /// FreeBSD's `syslogd -v` puts `<mail.info>` or `<2.6>` before the host.
 fn without_level(rest: &str) -> &str {
-    let inner = rest
-        .strip_prefix('<')
-        .and_then(|rest| rest.split_once("> "));
+    let inner = rest.strip_prefix('<').and_then(|rest| cut(rest, "> "));
     match inner {
         Some((level, behind)) if level.contains('.') && !level.contains(' ') => behind,
         _ => rest,
@@ -225,10 +224,8 @@ fn without_level(rest: &str) -> &str {
 
 /// Solaris begins the text with `[ID 197553 mail.info] `.
 fn without_id(text: &str) -> &str {
-    let inner = text
-        .strip_prefix("[ID ")
-        .and_then(|rest| rest.split_once("] "));
-    match inner.map(|(id, behind)| (id.split_once(' '), behind)) {
+    let inner = text.strip_prefix("[ID ").and_then(|rest| cut(rest, "] "));
+    match inner.map(|(id, behind)| (cut(id, " "), behind)) {
         Some((Some((number, priority)), behind))
             if is_priority(priority) && number.bytes().all(|digit| digit.is_ascii_digit()) =>
         {
@@ -248,7 +245,7 @@ fn is_priority(word: &str) -> bool {
         "alert", "crit", "debug", "emerg", "err", "error", "info", "notice", "panic", "warn",
         "warning",
     ];
-    word.split_once('.').is_some_and(|(facility, level)| {
+    cut(word, ".").is_some_and(|(facility, level)| {
         let local = facility.strip_prefix("local").is_some_and(|n| n.len() == 1);
         (local || FACILITIES.contains(&facility)) && LEVELS.contains(&level)
     })
@@ -326,7 +323,7 @@ fn after_structured_data(rest: &str) -> Option<&str> {
 }
 
 fn word(text: &str) -> Option<(&str, &str)> {
-    text.split_once(' ')
+    cut(text, " ")
 }
 
 #[cfg(test)]

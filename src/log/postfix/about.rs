@@ -1,5 +1,6 @@
 //! What single lines of Postfix's other daemons say of a message.
 
+use super::super::cut::{cut, head};
 use super::line::is_queue_id;
 
 /// A line of another daemon about a message.
@@ -40,7 +41,7 @@ pub(super) struct Delivered<'a> {
 
 /// Reads a line of another daemon: the queue id and what is said of it.
 pub(super) fn about(text: &str) -> Option<(&str, About<'_>)> {
-    let (id, rest) = text.split_once(": ")?;
+    let (id, rest) = cut(text, ": ")?;
     if !is_queue_id(id) {
         return None;
     }
@@ -61,12 +62,12 @@ pub(super) fn about(text: &str) -> Option<(&str, About<'_>)> {
 }
 
 fn from(rest: &str) -> Option<About<'_>> {
-    if let Some((_, status)) = rest.split_once(">, status=") {
+    if let Some((_, status)) = cut(rest, ">, status=") {
         return Some(About::Expired(status));
     }
-    let (from, rest) = rest.split_once(">, size=")?;
-    let (size, rest) = rest.split_once(", nrcpt=")?;
-    let recipients = rest.split(' ').next()?;
+    let (from, rest) = cut(rest, ">, size=")?;
+    let (size, rest) = cut(rest, ", nrcpt=")?;
+    let recipients = head(rest, " ");
     Some(About::Active {
         from,
         size: size.parse().ok()?,
@@ -76,7 +77,7 @@ fn from(rest: &str) -> Option<About<'_>> {
 
 /// Behind `to=<`.
 fn delivered(rest: &str) -> Option<Delivered<'_>> {
-    let (to, rest) = rest.split_once(">, ")?;
+    let (to, rest) = cut(rest, ">, ")?;
     let mut told = Delivered {
         to,
         ..Delivered::default()
@@ -84,21 +85,21 @@ fn delivered(rest: &str) -> Option<Delivered<'_>> {
     let mut rest = rest;
     if let Some((original, behind)) = rest
         .strip_prefix("orig_to=<")
-        .and_then(|rest| rest.split_once('>'))
+        .and_then(|rest| cut(rest, ">"))
     {
         told.original = Some(original);
         rest = behind.trim_start_matches(", ");
     }
-    while let Some((key, behind)) = rest.split_once('=') {
+    while let Some((key, behind)) = cut(rest, "=") {
         if key == "status" {
-            let (status, reply) = behind.split_once(' ').unwrap_or((behind, ""));
+            let (status, reply) = cut(behind, " ").unwrap_or((behind, ""));
             told.status = status;
             told.reply = reply
                 .strip_prefix('(')
                 .map_or(reply, |reply| reply.strip_suffix(')').unwrap_or(reply));
             break;
         }
-        let (value, behind) = behind.split_once(", ").unwrap_or((behind, ""));
+        let (value, behind) = cut(behind, ", ").unwrap_or((behind, ""));
         match key {
             "relay" => told.relay = value,
             "conn_use" => told.use_of_connection = value.parse().ok(),

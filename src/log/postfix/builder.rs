@@ -10,6 +10,7 @@ use crate::model::{
 };
 
 use super::super::by_host;
+use super::super::cut::{cut, cut_last};
 use super::super::hidden_clock;
 use super::super::read::Apart;
 use super::super::syslog::{self, Envelope, Syslog, Undated};
@@ -51,7 +52,7 @@ fn probe(head: &Head<'_>) -> Sureness {
 
 /// `smtpd` of `postfix/smtpd`, `smtps/smtpd` of `postfix-in/smtps/smtpd`; empty where rsyslog has cut the name at the slash.
 fn daemon(program: &str) -> Option<&str> {
-    let (syslog_name, daemon) = program.split_once('/').unwrap_or((program, ""));
+    let (syslog_name, daemon) = cut(program, "/").unwrap_or((program, ""));
     let is_whole = !daemon.is_empty() || syslog_name == "postfix";
     (syslog_name.starts_with("postfix") && is_whole).then_some(daemon)
 }
@@ -92,7 +93,7 @@ impl<'a> Told<'a> {
         let Some(daemon) = daemon(program) else {
             return Self::Aside;
         };
-        match daemon.rsplit_once('/').unwrap_or(("", daemon)) {
+        match cut_last(daemon, "/").unwrap_or(("", daemon)) {
             (_, "") => Self::Cut,
             (service, "smtpd") => Self::Served(service, said(text)),
             (_, daemon) => Self::Done(daemon, about(text)),
@@ -149,7 +150,7 @@ impl Postfix {
 
     /// A queue id is made just before the line that first names it.
     fn learn_zone(&mut self, envelope: &Envelope<'_>) {
-        let Some((id, rest)) = envelope.text.split_once(':') else {
+        let Some((id, rest)) = cut(envelope.text, ":") else {
             return;
         };
         if envelope.zone.is_some() || !rest.starts_with(" client=") {

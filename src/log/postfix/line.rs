@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use crate::model::{TlsVersion, Verb};
 
+use super::super::cut::{cut, cut_last, head};
+
 /// A line of `smtpd`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Said<'a> {
@@ -61,7 +63,12 @@ impl Counts {
         /// More kinds of commands are rare.
         const USUAL: usize = 8;
         let mut counts = Vec::with_capacity(if text.is_empty() { 0 } else { USUAL });
-        counts.extend(text.split(' ').filter_map(count));
+        let mut rest = text;
+        while let Some((one, behind)) = cut(rest, " ") {
+            counts.extend(count(one));
+            rest = behind;
+        }
+        counts.extend(count(rest));
         Self(counts)
     }
 }
@@ -84,13 +91,13 @@ const TROUBLE: [&str; 5] = [
 
 /// Reads a line of `smtpd`.
 pub(super) fn said(text: &str) -> Said<'_> {
-    let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let (first, rest) = cut(text, " ").unwrap_or((text, ""));
     let known = match first {
         "connect" => rest
             .strip_prefix("from ")
             .map(|rest| Said::Connect(client(rest))),
         "disconnect" => rest.strip_prefix("from ").map(|rest| {
-            let (_, counts) = rest.split_once(' ').unwrap_or((rest, ""));
+            let (_, counts) = cut(rest, " ").unwrap_or((rest, ""));
             Said::Disconnect(Counts::read(counts))
         }),
         "lost" => rest
@@ -113,9 +120,9 @@ pub(super) fn said(text: &str) -> Said<'_> {
         return Said::Remark(text);
     }
     if let Some(warning) = text.strip_prefix("warning: ")
-        && let Some((_, told)) = warning.split_once("]: SASL ").or_else(|| {
+        && let Some((_, told)) = cut(warning, "]: SASL ").or_else(|| {
             // Behind the address there may be a port.
-            warning.split_once("]:")?.1.split_once(": SASL ")
+            cut(cut(warning, "]:")?.1, ": SASL ")
         })
         && told.contains(" authentication failed")
     {
@@ -133,7 +140,7 @@ pub(super) fn said(text: &str) -> Said<'_> {
             user: value(rest, "sasl_username="),
         };
     }
-    match rest.split_once(": ") {
+    match cut(rest, ": ") {
         Some(("reject" | "milter-reject" | "proxy-reject", rest)) => {
             reject(id, rest).unwrap_or(Said::Other)
         }
@@ -147,10 +154,10 @@ pub(super) fn said(text: &str) -> Said<'_> {
 
 /// The client that a line of `smtpd` names, other than the one that opens its session.
 pub(super) fn who(text: &str) -> Option<Client> {
-    let named = match text.split_once(": ") {
+    let named = match cut(text, ": ") {
         Some(("warning", rest)) => rest,
         Some((_, rest)) if rest.starts_with("client=") => rest.get("client=".len()..)?,
-        _ => text.split_once(" from ")?.1,
+        _ => cut(text, " from ")?.1,
     };
     let named = named.split([' ', ',']).next()?;
     Some(client(named.trim_end_matches(':'))).filter(|client| client.ip.is_some())
@@ -158,14 +165,14 @@ pub(super) fn who(text: &str) -> Option<Client> {
 
 /// `DATA (123 bytes) from …`: the command, and the octets that had come.
 fn state(rest: &str) -> &str {
-    rest.split_once(" from ").map_or(rest, |(state, _)| state)
+    head(rest, " from ")
 }
 
 /// A line of a transcript: the other end as it is named, and what was said.
 pub(super) fn spoken(rest: &str) -> Option<(&str, &str)> {
-    let (host, behind) = rest.split_once('[')?;
-    let (_, behind) = behind.split_once(']')?;
-    let (_, said) = behind.split_once(": ").or_else(|| {
+    let (host, behind) = cut(rest, "[")?;
+    let (_, behind) = cut(behind, "]")?;
+    let (_, said) = cut(behind, ": ").or_else(|| {
         // A line that is empty.
         behind.strip_suffix(':').map(|port| (port, ""))
     })?;
@@ -176,10 +183,9 @@ pub(super) fn spoken(rest: &str) -> Option<(&str, &str)> {
 
 /// `name[192.0.2.10]:41088`, `name[2001:db8::1]`, `localhost[unix]`; the name may hold brackets, the address none.
 pub(super) fn client(text: &str) -> Client {
-    let text = text.split(' ').next().unwrap_or(text);
-    let (inner, after) = text
-        .rsplit_once(']')
-        .and_then(|(head, after)| Some((head.rsplit_once('[')?.1, after)))
+    let text = head(text, " ");
+    let (inner, after) = cut_last(text, "]")
+        .and_then(|(named, after)| Some((cut_last(named, "[")?.1, after)))
         .unwrap_or(("", ""));
     Client {
         ip: inner.parse().ok(),
@@ -189,13 +195,13 @@ pub(super) fn client(text: &str) -> Client {
 
 /// `rcpt=1/2`: accepted and in all. `commands` is the sum of the others.
 fn count(text: &str) -> Option<(Verb, Tally)> {
-    let (word, numbers) = text.split_once('=')?;
+    let (word, numbers) = cut(text, "=")?;
     let verb = match word {
         "commands" => return None,
         "unknown" => Verb::new("?"),
         word => Verb::new(word),
     };
-    let (accepted, total) = numbers.split_once('/').unwrap_or((numbers, numbers));
+    let (accepted, total) = cut(numbers, "/").unwrap_or((numbers, numbers));
     let tally = Tally {
         accepted: accepted.parse().ok()?,
         total: total.parse().ok()?,
@@ -205,21 +211,21 @@ fn count(text: &str) -> Option<(Verb, Tally)> {
 
 /// Behind the client: `: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits) …`.
 pub(super) fn tls(rest: &str) -> Option<Said<'_>> {
-    let (_, rest) = rest.split_once(": ")?;
-    let (version, rest) = rest.split_once(" with cipher ")?;
+    let (_, rest) = cut(rest, ": ")?;
+    let (version, rest) = cut(rest, " with cipher ")?;
     Some(Said::Tls {
         version: TlsVersion::from_name(version),
-        cipher: rest.split(' ').next()?,
+        cipher: head(rest, " "),
     })
 }
 
 /// `RCPT from host[ip]: 550 5.1.1 <x>: …; from=<…> to=<…> proto=ESMTP helo=<…>`.
 fn reject<'a>(id: Option<&'a str>, rest: &'a str) -> Option<Said<'a>> {
-    let (verb, rest) = rest.split_once(" from ")?;
-    let (_, rest) = rest.split_once(']')?;
-    let (_, rest) = rest.split_once(": ")?;
+    let (verb, rest) = cut(rest, " from ")?;
+    let (_, rest) = cut(rest, "]")?;
+    let (_, rest) = cut(rest, ": ")?;
     // The reply may hold semicolons: what follows the last one is Postfix's own.
-    let (reply, context) = rest.rsplit_once("; ").unwrap_or((rest, ""));
+    let (reply, context) = cut_last(rest, "; ").unwrap_or((rest, ""));
     Some(Said::Reject {
         id,
         verb,
@@ -245,8 +251,8 @@ fn bracketed<'a>(text: &'a str, key: &str) -> Option<&'a str> {
 
 /// What stands behind `key` up to a comma or the end.
 pub(super) fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
-    let (_, rest) = text.split_once(key)?;
-    Some(rest.split(", ").next().unwrap_or(rest).trim_end())
+    let (_, rest) = cut(text, key)?;
+    Some(head(rest, ", ").trim_end())
 }
 
 /// Short ids are upper-case hexadecimal, long ones (`enable_long_queue_ids`) have no vowels.
