@@ -1,5 +1,9 @@
 //! Lines in which a program says that its disk is full.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use crate::model::{DiskFull, LogTime};
 
 use super::super::Parsed;
@@ -9,11 +13,11 @@ const NO_SPACE: &[u8] = b": No space left on device";
 /// What Postfix says before it takes no more mail.
 const QUEUE: &[u8] = b": warning: not enough free space in mail queue: ";
 
-/// Counts the line, where it says so.
-pub(super) fn note(known: &mut Option<DiskFull>, number: u64, line: &[u8], parsed: Parsed) {
-    if !says_so(line) {
-        return;
-    }
+/// A word that hardly a line has; it is looked for in all of them.
+static RARE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b" space "));
+
+/// Counts a line that says so.
+pub(super) fn note(known: &mut Option<DiskFull>, number: u64, parsed: Parsed) {
     let at = match parsed {
         Parsed::Aside(stamp) => stamp.map(|stamp| stamp.at),
         Parsed::Event(stamp) => Some(stamp.at),
@@ -30,9 +34,8 @@ pub(super) fn note(known: &mut Option<DiskFull>, number: u64, line: &[u8], parse
 }
 
 /// Whether the program itself says it: a client's words stand in quotes or brackets, which close behind them.
-fn says_so(line: &[u8]) -> bool {
-    // Hardly a line has the word.
-    if memchr::memmem::find(line, b" space ").is_none() {
+pub(super) fn says_so(line: &[u8]) -> bool {
+    if RARE.find(line).is_none() {
         return false;
     }
     let of_syslog = || {

@@ -3,6 +3,7 @@
 use memchr::memchr;
 
 use super::super::MAX_LINE;
+use super::disk_full;
 
 /// Octets looked at for the kind of line end.
 const LOOKED_AT: usize = 64 << 10;
@@ -56,6 +57,8 @@ pub struct Found<'a> {
     pub(super) bytes: &'a [u8],
     /// Octets that were too many to keep.
     pub(super) beyond: u64,
+    /// A program says in it that its disk is full.
+    pub(super) is_disk_full: bool,
 }
 
 impl Splitter {
@@ -134,6 +137,7 @@ pub(super) fn found(line: &[u8]) -> Found<'_> {
     let kept = line.get(..=MAX_LINE).unwrap_or(line);
     Found {
         bytes: kept,
+        is_disk_full: disk_full::says_so(kept),
         beyond: u64::try_from(line.len() - kept.len()).unwrap_or(u64::MAX),
     }
 }

@@ -80,7 +80,9 @@ pub(super) fn take_line(
 /// What became of the line that `source` has counted last.
 pub(super) fn count(source: &mut LogSource, tally: &mut Tally, line: Found<'_>, parsed: Parsed) {
     let number = source.lines;
-    disk_full::note(&mut source.disk_full, number, line.bytes, parsed);
+    if line.is_disk_full {
+        disk_full::note(&mut source.disk_full, number, parsed);
+    }
     match parsed {
         Parsed::Aside(None) => {}
         Parsed::Aside(Some(stamp)) => tally.stamp(number, stamp),
