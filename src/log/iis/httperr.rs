@@ -94,7 +94,7 @@ impl Builder for HttpErr {
             return Parsed::Failed;
         };
         let stamp = request.stamp;
-        self.connections.take(line, request, out);
+        self.connections.take(line.number, request, out);
         Parsed::Event(stamp)
     }
 

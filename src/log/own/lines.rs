@@ -40,7 +40,7 @@ impl Builder for Lines {
             };
         };
         let stamp = request.stamp;
-        self.connections.take(line, request, out);
+        self.connections.take(line.number, request, out);
         Parsed::Event(stamp)
     }
 

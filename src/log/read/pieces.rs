@@ -168,6 +168,7 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::super::OwnFormat;
     use super::super::super::registry::FORMATS;
     use super::super::{Chosen, Era, How, Opening};
     use super::*;
@@ -176,8 +177,13 @@ mod tests {
     const POSTFIX: &str =
         "Dec 31 23:59:58 mail postfix/smtpd[7]: connect from unknown[192.0.2.10]\n";
     const W3C: &str = "#Fields: date time c-ip cs-username s-sitename cs-method cs-uri-query sc-status cs-version\n";
-    /// Lines of both, and what lines may be beside them.
-    const LINES: [&str; 14] = [
+    const CLF: &str = "192.0.2.10 - - [09/Oct/2006:05:00:15 +0200] \"GET /a HTTP/1.1\" 200 13 \"-\" \"x\" 40001\n";
+    /// In the format [`PATTERN`].
+    const CUSTOM: &str =
+        "f 192.0.2.10:40001 [09/Oct/2006:05:00:15 +0200] \"GET /a HTTP/1.1\" 200\n";
+    const PATTERN: &str = "f=f $remote_addr:$remote_port [$time_local] \"$request\" $status";
+    /// Lines of all of them, and what lines may be beside them.
+    const LINES: [&str; 17] = [
         POSTFIX,
         "Dec 31 23:59:59 mail postfix/smtpd[7]: 7E58B98E33D: client=unknown[192.0.2.10]\n",
         "Jan  1 00:00:00 mail postfix/cleanup[9]: 7E58B98E33D: message-id=<\u{fc}@example.com>\n",
@@ -192,16 +198,22 @@ mod tests {
         W3C,
         "\n",
         "\0\0rubbish\n",
+        "192.0.2.10 - ann [09/Oct/2006:05:00:16 +0200] \"GET /\u{fc} HTTP/1.1\" 200 13 \"-\" \"x\" 40001\n",
+        "192.0.2.11 - - [09/Oct/2006:05:00:17 +0300] \"GET /c HTTP/1.1\" 404 9 \"-\" \"x\"\n",
+        "f 192.0.2.11:40002 [09/Oct/2006:05:00:16 +0300] \"GET /\u{fc} HTTP/1.1\" 404\n",
     ];
 
     fn told(bytes: &[u8], threads: usize) -> String {
-        let name = if bytes.starts_with(b"#") {
-            "iis-smtp"
-        } else {
-            "postfix"
+        let known = |name| {
+            let entry = FORMATS.iter().find(|entry| entry.name == name);
+            entry.map(Chosen::Known)
         };
-        let entry = FORMATS.iter().find(|entry| entry.name == name);
-        let format = entry.map(Chosen::Known);
+        let format = match bytes.first() {
+            Some(b'#') => known("iis-smtp"),
+            Some(b'1') => known("clf"),
+            Some(b'f') => Some(Chosen::Own(OwnFormat::from_pattern(PATTERN).unwrap())),
+            _ => known("postfix"),
+        };
         let how = How {
             format: format.as_ref(),
             era: Era::Year(2026),
@@ -218,7 +230,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn any_number_of_threads_reads_the_same(
-            head in proptest::sample::select(vec![POSTFIX, W3C]),
+            head in proptest::sample::select(vec![POSTFIX, W3C, CLF, CUSTOM]),
             lines in proptest::collection::vec((0..LINES.len(), any::<bool>()), 1..120),
             is_cut in any::<bool>(),
         ) {

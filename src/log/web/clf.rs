@@ -11,6 +11,7 @@ use std::net::IpAddr;
 
 use crate::model::{ClockStep, LogId, LogSession, Marks, Shown, Shows, Span, Stamp, Zone, as_text};
 
+use super::super::read::{Apart, Pieces, Sink};
 use super::super::{Builder, Due, Entry, Head, Line, Parsed, Sureness, stamp};
 use super::escape::quoted;
 use super::{Connections, Request, address, asked};
@@ -81,20 +82,43 @@ impl Clf {
     }
 }
 
-impl Builder for Clf {
-    fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
-        let text = as_text(line.bytes);
-        let Some(row) = Row::read(&text) else {
-            return Parsed::Failed;
-        };
-        self.zone = Some(row.zone);
+impl Apart for Clf {
+    type Known = ();
+    /// The request, and the zone of its stamp.
+    type Row<'a> = Option<(Request, Span)>;
+
+    fn known(&self) {}
+
+    fn read<'a>((): &mut (), line: &'a [u8]) -> Self::Row<'a> {
+        let text = as_text(line);
+        let row = Row::read(&text)?;
         let request = Request {
-            peer_port: row.port().filter(|_| self.ports),
+            peer_port: row.port(),
             ..row.told()
         };
-        let stamp = row.stamp;
-        self.connections.take(line, request, out);
+        Some((request, row.zone))
+    }
+
+    fn take(&mut self, row: Self::Row<'_>, number: u64, out: &mut Vec<LogSession>) -> Parsed {
+        let Some((mut request, zone)) = row else {
+            return Parsed::Failed;
+        };
+        self.zone = Some(zone);
+        request.peer_port = request.peer_port.filter(|_| self.ports);
+        let stamp = request.stamp;
+        self.connections.take(number, request, out);
         Parsed::Event(stamp)
+    }
+}
+
+impl Builder for Clf {
+    fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
+        self.take(Self::read(&mut (), line.bytes), line.number, out)
+    }
+
+    fn pieces(&mut self, pieces: Pieces<'_>, sink: &mut dyn Sink) -> bool {
+        pieces.give(self, sink);
+        true
     }
 
     fn settle(&mut self, due: &Due<'_>, out: &mut Vec<LogSession>) {

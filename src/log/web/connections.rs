@@ -7,7 +7,7 @@ use crate::model::{
     Encryption, Event, LineRef, LogEvent, LogId, LogSession, LoggedTls, Proto, Span, Stamp,
 };
 
-use super::super::{Due, Line};
+use super::super::Due;
 use super::proto;
 
 /// A connection that was silent for so long is over: its port or number is another's.
@@ -72,11 +72,8 @@ impl Request {
     }
 
     /// A connection of which one line tells the beginning and, with its own stamp, the end.
-    pub(in crate::log) fn connection(self, log: LogId, line: Line<'_>, begin: Stamp) -> LogSession {
-        let line = LineRef {
-            log,
-            line: line.number,
-        };
+    pub(in crate::log) fn connection(self, log: LogId, line: u64, begin: Stamp) -> LogSession {
+        let line = LineRef { log, line };
         let end = self.stamp;
         let event = |stamp, what| LogEvent { line, stamp, what };
         let note = self.note.clone();
@@ -140,18 +137,16 @@ impl Connections {
     /// Adds a line to its connection, where one is named; else it is a session of its own.
     pub(in crate::log) fn take(
         &mut self,
-        line: Line<'_>,
-        request: Request,
+        line: u64,
+        mut request: Request,
         out: &mut Vec<LogSession>,
     ) {
-        let line = LineRef {
-            log: self.id,
-            line: line.number,
-        };
+        let log = self.id;
+        let line = LineRef { log, line };
         let stamp = request.stamp;
-        let what = request.what.clone();
+        let what = std::mem::replace(&mut request.what, Event::Open);
         let event = LogEvent { line, stamp, what };
-        let note = request.note.clone().map(Event::Note);
+        let note = request.note.take().map(Event::Note);
         let note = note.map(|what| LogEvent { line, stamp, what });
         let Some(key) = request.key() else {
             let mut session = request.session(event);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::model::{LogId, LogSession, Shows, Span, Stamp, Zone, as_text};
 
+use super::super::read::{Apart, Pieces, Sink};
 use super::super::{Builder, Due, Head, Line, Parsed, Sureness};
 use super::pattern::Pattern;
 use super::{Connections, Request};
@@ -11,7 +12,7 @@ use super::{Connections, Request};
 pub(in crate::log) use super::pattern::PatternError;
 
 /// A format of the user.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(in crate::log) struct Custom(Arc<Pattern>);
 
 impl Custom {
@@ -60,7 +61,7 @@ impl Custom {
 }
 
 /// What a line tells.
-struct Told {
+pub(super) struct Told {
     request: Request,
     /// Of a connection that was passed on.
     begin: Option<Stamp>,
@@ -76,9 +77,21 @@ struct Reader {
     connections: Connections,
 }
 
-impl Builder for Reader {
-    fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
-        let Some(told) = self.custom.read(&as_text(line.bytes)) else {
+impl Apart for Reader {
+    /// The format.
+    type Known = Option<Custom>;
+    type Row<'a> = Option<Told>;
+
+    fn known(&self) -> Option<Custom> {
+        Some(self.custom.clone())
+    }
+
+    fn read(custom: &mut Option<Custom>, line: &[u8]) -> Option<Told> {
+        custom.as_ref()?.read(&as_text(line))
+    }
+
+    fn take(&mut self, told: Option<Told>, number: u64, out: &mut Vec<LogSession>) -> Parsed {
+        let Some(told) = told else {
             return Parsed::Failed;
         };
         self.zone = told.zone.or(self.zone);
@@ -87,10 +100,22 @@ impl Builder for Reader {
             return Parsed::Aside(Some(stamp));
         }
         match told.begin {
-            Some(begin) => out.push(told.request.connection(self.id, line, begin)),
-            None => self.connections.take(line, told.request, out),
+            Some(begin) => out.push(told.request.connection(self.id, number, begin)),
+            None => self.connections.take(number, told.request, out),
         }
         Parsed::Event(stamp)
+    }
+}
+
+impl Builder for Reader {
+    fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
+        let told = self.custom.read(&as_text(line.bytes));
+        self.take(told, line.number, out)
+    }
+
+    fn pieces(&mut self, pieces: Pieces<'_>, sink: &mut dyn Sink) -> bool {
+        pieces.give(self, sink);
+        true
     }
 
     fn settle(&mut self, due: &Due<'_>, out: &mut Vec<LogSession>) {

@@ -175,13 +175,13 @@ impl Builder for Envoy {
         let request = row.request();
         let stamp = request.stamp;
         if row.what.is_some() {
-            self.connections.take(line, request, out);
+            self.connections.take(line.number, request, out);
         } else {
             let request = Request {
                 proto: Proto::UNKNOWN,
                 ..request
             };
-            out.push(request.connection(self.id, line, row.begin));
+            out.push(request.connection(self.id, line.number, row.begin));
         }
         Parsed::Event(stamp)
     }

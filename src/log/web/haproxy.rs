@@ -310,7 +310,7 @@ impl HaProxy {
         if request.peer.is_none() {
             return Parsed::Aside(Some(stamp));
         }
-        self.connections.take(line, request, out);
+        self.connections.take(line.number, request, out);
         Parsed::Event(stamp)
     }
 }
@@ -326,7 +326,7 @@ impl Builder for HaProxy {
             return self.told(line, request, out);
         }
         let stamp = request.stamp;
-        out.push(request.connection(self.id, line, row.begin));
+        out.push(request.connection(self.id, line.number, row.begin));
         Parsed::Event(stamp)
     }
 

@@ -116,7 +116,7 @@ impl Builder for JsonLines {
             };
         };
         let stamp = request.stamp;
-        self.connections.take(line, request, out);
+        self.connections.take(line.number, request, out);
         Parsed::Event(stamp)
     }
 

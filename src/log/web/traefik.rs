@@ -108,7 +108,7 @@ impl Builder for Common {
             command.taken = taken;
         });
         let stamp = request.stamp;
-        self.connections.take(line, request, out);
+        self.connections.take(line.number, request, out);
         Parsed::Event(stamp)
     }
 

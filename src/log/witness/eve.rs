@@ -71,7 +71,7 @@ impl Builder for Eve {
         let Some(request) = told else {
             return Parsed::Aside(Some(stamp));
         };
-        self.connections.take(line, request, out);
+        self.connections.take(line.number, request, out);
         Parsed::Event(stamp)
     }
 
@@ -132,7 +132,7 @@ fn flow(
         text("flow/pkts_toserver"),
         text("flow/pkts_toclient")
     ));
-    out.push(request.connection(id, line, begin));
+    out.push(request.connection(id, line.number, begin));
     Parsed::Event(written)
 }
 

@@ -119,7 +119,7 @@ impl Builder for Zeek {
         };
         match told {
             Some(request) => {
-                self.connections.take(line, request, out);
+                self.connections.take(line.number, request, out);
                 Parsed::Event(stamp)
             }
             None => Parsed::Failed,
@@ -168,7 +168,7 @@ fn conn(
     let state = row.text("conn_state");
     let length = row.span("duration");
     request.stamp.at = begin.at + length.unwrap_or_default();
-    let mut session = request.connection(id, line, begin);
+    let mut session = request.connection(id, line.number, begin);
     session.duration = length;
     session.ending = match state.as_deref() {
         Some("SF") => Ending::Quit,
