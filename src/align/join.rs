@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use smallvec::smallvec;
+
 use crate::model::{Extent, LogId, LogSession, LogSource, Nanos, Span, Station, WireSession};
 
 use super::background::damaged;
@@ -261,7 +263,7 @@ fn sessions(
         .filter(|(log, _)| !claimed.contains(log));
     sessions.reserve_exact(logs.len() - claimed.len());
     sessions.extend(rest.map(|(log, verdict)| Joined {
-        logs: vec![log],
+        logs: smallvec![log],
         verdict: verdict.unwrap_or_default(),
         ..Joined::default()
     }));

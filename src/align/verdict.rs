@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+use thin_vec::ThinVec;
+
 use crate::model::Exchange;
 
 use super::clock::Clock;
@@ -21,9 +24,9 @@ pub struct Joined {
     /// Index among the wire sessions.
     pub wire: Option<usize>,
     /// Indices among the log sessions that are it.
-    pub logs: Vec<usize>,
+    pub logs: SmallVec<[usize; 1]>,
     /// Indices among the log sessions that may be it, undecided.
-    pub candidates: Vec<usize>,
+    pub candidates: ThinVec<usize>,
     /// How sure that is.
     pub verdict: Arc<Match>,
     /// Commands and replies, in order, each marked with who saw it. None where only a log knows the conversation: there they are put

@@ -44,7 +44,7 @@ impl Scene {
     /// A session that only a log tells of.
     pub(super) fn add_logged(&mut self, log: LogSession) {
         self.alignment.sessions.push(Joined {
-            logs: vec![self.logs.len()],
+            logs: smallvec::smallvec![self.logs.len()],
             ..Joined::default()
         });
         self.logs.push(log);

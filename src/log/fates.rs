@@ -1,7 +1,8 @@
 //! Messages of a mail server, and what became of each after the session that brought it.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+
+use thin_vec::ThinVec;
 
 use crate::model::{Delivery, LogCommand, Verb};
 
@@ -20,7 +21,7 @@ pub(super) struct Fates {
 #[derive(Debug, Default)]
 struct Message {
     sender: Option<String>,
-    deliveries: Vec<Arc<Delivery>>,
+    deliveries: Vec<Delivery>,
 }
 
 impl Fates {
@@ -43,7 +44,7 @@ impl Fates {
             return;
         };
         if message.deliveries.len() < MAX_DELIVERIES {
-            message.deliveries.push(Arc::new(delivery));
+            message.deliveries.push(delivery);
         } else {
             self.passed_over += 1;
         }
@@ -55,7 +56,7 @@ impl Fates {
     }
 
     /// What became of these messages, in their order.
-    pub(super) fn of(&self, ids: &[String]) -> Vec<Arc<Delivery>> {
+    pub(super) fn of(&self, ids: &[String]) -> ThinVec<Delivery> {
         let messages = ids.iter().filter_map(|id| self.messages.get(id));
         messages
             .flat_map(|message| message.deliveries.iter().cloned())

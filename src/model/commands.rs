@@ -202,6 +202,11 @@ impl CommandsBuilder {
         push(&mut self.0, command);
     }
 
+    /// One that is packed already.
+    pub fn push_packed(&mut self, command: PackedRef<'_>) {
+        self.0.extend_from_slice(command.octets());
+    }
+
     /// All of them.
     pub fn finish(self) -> Commands {
         Commands(self.0.as_slice().into())

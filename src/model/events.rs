@@ -64,6 +64,14 @@ const ROOM: usize = 17;
 const SOME: usize = 96;
 
 impl Events {
+    /// None yet, with room for so many octets.
+    pub(crate) fn with_room(octets: usize) -> Self {
+        Self {
+            octets: Vec::with_capacity(octets),
+            ..Self::default()
+        }
+    }
+
     /// How many there are.
     pub const fn len(&self) -> usize {
         self.count

@@ -1,7 +1,8 @@
 //! One conversation as a server's log tells it.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+
+use thin_vec::ThinVec;
 
 use super::{
     CommandRef, Commands, DamageLog, Delivery, Encryption, Events, LineRef, LogTime, PackedCommand,
@@ -199,16 +200,16 @@ pub struct LogSession {
     /// TLS parameters, where the log tells.
     pub tls: Option<LoggedTls>,
     /// Names the client gave: HELO argument, user.
-    pub names: Vec<String>,
+    pub names: ThinVec<String>,
     /// What happened, in the order of the lines.
     pub events: Events,
     /// Commands that the log counts but does not list one by one, in the order the protocol
     /// demands; `code` is what the server always answers to an accepted command of that kind.
     pub implied: Commands,
     /// Messages that the server took in.
-    pub messages: Vec<LoggedMessage>,
+    pub messages: ThinVec<LoggedMessage>,
     /// What became of them, as far as the log goes on to tell.
-    pub deliveries: Vec<Arc<Delivery>>,
+    pub deliveries: ThinVec<Delivery>,
     /// Commands that the log counts as unknown, whether it has their words or not.
     pub unknown: u32,
     /// How it ended.
@@ -401,11 +402,11 @@ impl LogSession {
             local_port: None,
             encryption: None,
             tls: None,
-            names: Vec::new(),
+            names: ThinVec::new(),
             events: Events::default(),
             implied: Commands::default(),
-            messages: Vec::new(),
-            deliveries: Vec::new(),
+            messages: ThinVec::new(),
+            deliveries: ThinVec::new(),
             unknown: 0,
             ending: Ending::default(),
             duration: None,

@@ -185,7 +185,7 @@ fn deliveries(account: &Account, shown: &Shown<'_>, out: &mut dyn Write) -> io::
             "" => String::new(),
             text => format!("{before}{}", terminal(text)),
         };
-        let (file, line) = account.short_place(delivery.line);
+        let (file, line) = account.short_place(delivery.line());
         writeln!(
             out,
             "    mail: {}{} {}{}{}  {}:{}",

@@ -305,7 +305,7 @@ fn a_clock_that_was_set_is_followed() {
             .sessions
             .iter()
             .filter(|joined| joined.verdict.standing == Standing::Matched)
-            .filter(|joined| joined.wire.is_some_and(|wire| joined.logs != [wire]));
+            .filter(|joined| joined.wire.is_some_and(|wire| joined.logs[..] != [wire]));
         assert_eq!(wrong.count(), 0, "{by}");
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! The replies to accepted commands are fixed texts of Postfix, so their sizes are known as well.
 
-use crate::model::{CommandRef, Commands, CommandsBuilder, Verb};
+use std::sync::LazyLock;
+
+use crate::model::{CommandRef, Commands, CommandsBuilder, PackedCommand, Verb};
 
 use super::line::Tally;
 use super::messages::Message;
@@ -22,6 +24,61 @@ pub(super) struct Rejected {
     pub(super) verb: String,
     pub(super) request: String,
     pub(super) reply: String,
+}
+
+/// A command that always has the same words: a log of a gigabyte counts ten million of these, so that each is packed only once.
+type Usual = LazyLock<PackedCommand>;
+
+static AUTH: Usual =
+    LazyLock::new(|| answered("AUTH", "AUTH ***", "235 2.7.0 Authentication successful").into());
+static AUTH_REFUSED: Usual = LazyLock::new(|| refused_login().into());
+static BODY: Usual = LazyLock::new(|| accepted(Verb::BODY, "<body>").into());
+static DATA: Usual =
+    LazyLock::new(|| answered("DATA", "DATA", "354 End data with <CR><LF>.<CR><LF>").into());
+static EHLO: Usual = LazyLock::new(|| accepted("EHLO", "EHLO").into());
+static HELO: Usual = LazyLock::new(|| accepted("HELO", "HELO").into());
+static MAIL: Usual = LazyLock::new(|| answered("MAIL", "MAIL", MAIL_TAKEN).into());
+static NOOP: Usual = LazyLock::new(|| answered("NOOP", "NOOP", "250 2.0.0 Ok").into());
+static QUIT: Usual = LazyLock::new(|| answered("QUIT", "QUIT", "221 2.0.0 Bye").into());
+static RCPT: Usual = LazyLock::new(|| answered("RCPT", "RCPT", RCPT_TAKEN).into());
+static RCPT_EARLY: Usual =
+    LazyLock::new(|| answered("RCPT", "RCPT", "503 5.5.1 Error: need MAIL command").into());
+static RSET: Usual = LazyLock::new(|| answered("RSET", "RSET", "250 2.0.0 Ok").into());
+static STARTTLS: Usual =
+    LazyLock::new(|| answered("STARTTLS", "STARTTLS", "220 2.0.0 Ready to start TLS").into());
+
+const MAIL_TAKEN: &str = "250 2.1.0 Ok";
+const RCPT_TAKEN: &str = "250 2.1.5 Ok";
+
+/// A command whose reply is known to the letter.
+fn answered<'a>(verb: &'a str, request: &'a str, reply: &'a str) -> CommandRef<'a> {
+    CommandRef {
+        verb,
+        request,
+        code: reply.get(..3),
+        response: Some(reply),
+        response_bytes: u64::try_from(reply.len() + 2).ok(),
+        ..CommandRef::default()
+    }
+}
+
+/// A command of whose reply only the code is known.
+fn accepted<'a>(verb: &'a str, request: &'a str) -> CommandRef<'a> {
+    CommandRef {
+        verb,
+        request,
+        code: Some("250"),
+        ..CommandRef::default()
+    }
+}
+
+/// A login that was refused in one of several ways.
+fn refused_login<'a>() -> CommandRef<'a> {
+    CommandRef {
+        verb: "AUTH",
+        request: "AUTH ***",
+        ..CommandRef::default()
+    }
 }
 
 /// Puts the commands of a session in order.
@@ -78,30 +135,21 @@ impl Order {
     fn opening(&mut self, tls_first: bool) {
         self.hello();
         if !tls_first && self.take("STARTTLS") {
-            self.push("STARTTLS", "STARTTLS", "220 2.0.0 Ready to start TLS");
+            self.usual(&STARTTLS);
             self.hello();
         }
         while self.take_refused("AUTH") {
-            self.out.push(CommandRef {
-                verb: "AUTH",
-                request: "AUTH ***",
-                ..CommandRef::default()
-            });
+            self.usual(&AUTH_REFUSED);
         }
         if self.take("AUTH") {
-            self.push("AUTH", "AUTH ***", "235 2.7.0 Authentication successful");
+            self.usual(&AUTH);
         }
     }
 
     fn hello(&mut self) {
-        for verb in ["EHLO", "HELO"] {
+        for (verb, usual) in [("EHLO", &EHLO), ("HELO", &HELO)] {
             if self.take(verb) {
-                self.out.push(CommandRef {
-                    verb,
-                    request: verb,
-                    code: Some("250"),
-                    ..CommandRef::default()
-                });
+                self.usual(usual);
                 return;
             }
         }
@@ -109,8 +157,10 @@ impl Order {
 
     fn mail(&mut self, from: Option<&str>) {
         if !self.mail_open && self.take("MAIL") {
-            let request = from.map_or_else(|| "MAIL".into(), |from| format!("MAIL FROM:<{from}>"));
-            self.push("MAIL", &request, "250 2.1.0 Ok");
+            match from {
+                Some(from) => self.push("MAIL", &["MAIL FROM:<", from, ">"].concat(), MAIL_TAKEN),
+                None => self.usual(&MAIL),
+            }
             self.mail_open = true;
             self.mails += 1;
         }
@@ -131,12 +181,14 @@ impl Order {
             self.take("RCPT");
             // Addresses are given only where every one is known.
             let known = message.to.get(at).filter(|_| message.to.len() == mine);
-            let request = known.map_or_else(|| "RCPT".into(), |to| format!("RCPT TO:<{to}>"));
-            self.push("RCPT", &request, "250 2.1.5 Ok");
+            match known {
+                Some(to) => self.push("RCPT", &["RCPT TO:<", to, ">"].concat(), RCPT_TAKEN),
+                None => self.usual(&RCPT),
+            }
         }
         let queued = message
             .size
-            .map(|_| format!("250 2.0.0 Ok: queued as {}", message.id.as_str()));
+            .map(|_| ["250 2.0.0 Ok: queued as ", message.id.as_str()].concat());
         self.due = Some(Due { reply: queued });
     }
 
@@ -148,7 +200,7 @@ impl Order {
         if reply.is_some() || self.messages_left() > 0 {
             let data = self.take("DATA");
             if data {
-                self.push("DATA", "DATA", "354 End data with <CR><LF>.<CR><LF>");
+                self.usual(&DATA);
             }
             if data && let Some(reply) = &reply {
                 self.push(Verb::BODY, "<body>", reply);
@@ -186,7 +238,7 @@ impl Order {
         // Without a sender every recipient is refused, and no line tells of it.
         if verb == "MAIL" {
             while self.left("MAIL") == 0 && self.take_refused("RCPT") {
-                self.push("RCPT", "RCPT", "503 5.5.1 Error: need MAIL command");
+                self.usual(&RCPT_EARLY);
             }
         }
     }
@@ -203,16 +255,11 @@ impl Order {
             return;
         }
         while self.take("RCPT") {
-            self.push("RCPT", "RCPT", "250 2.1.5 Ok");
+            self.usual(&RCPT);
         }
         if self.take("DATA") {
-            self.push("DATA", "DATA", "354 End data with <CR><LF>.<CR><LF>");
-            self.out.push(CommandRef {
-                verb: Verb::BODY,
-                request: "<body>",
-                code: Some("250"),
-                ..CommandRef::default()
-            });
+            self.usual(&DATA);
+            self.usual(&BODY);
         }
     }
 
@@ -220,13 +267,9 @@ impl Order {
         self.data();
         self.mail(None);
         self.lone_message();
-        for (verb, reply) in [
-            ("NOOP", "250 2.0.0 Ok"),
-            ("RSET", "250 2.0.0 Ok"),
-            ("QUIT", "221 2.0.0 Bye"),
-        ] {
+        for (verb, usual) in [("NOOP", &NOOP), ("RSET", &RSET), ("QUIT", &QUIT)] {
             while self.take(verb) {
-                self.push(verb, verb, reply);
+                self.usual(usual);
             }
         }
     }
@@ -264,15 +307,11 @@ impl Order {
     }
 
     fn push(&mut self, verb: &str, request: &str, reply: &str) {
-        let with_end = u64::try_from(reply.len() + 2).ok();
-        self.out.push(CommandRef {
-            verb,
-            request,
-            code: reply.get(..3),
-            response: Some(reply),
-            response_bytes: with_end,
-            ..CommandRef::default()
-        });
+        self.out.push(answered(verb, request, reply));
+    }
+
+    fn usual(&mut self, usual: &Usual) {
+        self.out.push_packed(usual.borrowed());
     }
 }
 

@@ -1,9 +1,11 @@
 //! What Postfix's other daemons tell of messages: sizes, recipients, and what became of them.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::sync::LazyLock;
 
+use memchr::memmem::FinderRev;
 use smallvec::SmallVec;
+use thin_vec::ThinVec;
 
 use crate::model::{Delivery, LineRef};
 
@@ -20,6 +22,9 @@ const MAX_HOPS: usize = 4;
 /// Messages that are kept for a while after they were removed: the line that names one as the next of another may come late.
 const GONE_KEPT: usize = 4_096;
 
+/// What stands before the id under which the next host, or this one again, has queued a message.
+static QUEUED_AS: LazyLock<FinderRev<'static>> = LazyLock::new(|| FinderRev::new("queued as "));
+
 /// What is known of a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Message {
@@ -29,10 +34,10 @@ pub(super) struct Message {
     pub(super) size: Option<u64>,
     pub(super) recipients: Option<u32>,
     /// Their addresses, in the order of delivery.
-    pub(super) to: Vec<String>,
+    pub(super) to: SmallVec<[String; 1]>,
     /// Its Message-ID field.
     pub(super) header_id: Option<String>,
-    pub(super) deliveries: Vec<Arc<Delivery>>,
+    pub(super) deliveries: SmallVec<[Delivery; 1]>,
     /// How many messages were begun before it.
     pub(super) number: u64,
     pub(super) removed: bool,
@@ -147,7 +152,9 @@ impl Messages {
         let message = self.get(at);
         let deliveries = message.into_iter().flat_map(|message| &message.deliveries);
         deliveries.filter_map(move |delivery| {
-            let (_, id) = delivery.reply().rsplit_once("queued as ")?;
+            let reply = delivery.reply();
+            let before = QUEUED_AS.rfind(reply.as_bytes())?;
+            let id = reply.get(before + QUEUED_AS.needle().len()..)?;
             let next = self.latest(id)?;
             (self.get(next)?.number > message?.number).then_some(next)
         })
@@ -218,7 +225,7 @@ impl Messages {
         let mut deliver = |recipient: &str, status: &str, relay: &str, reply: &str| {
             if message.deliveries.len() < MAX_DELIVERIES {
                 let told = [id, recipient, status, relay, reply];
-                message.deliveries.push(Arc::new(Delivery::new(line, told)));
+                message.deliveries.push(Delivery::new(line, told));
             }
         };
         match *about {
@@ -247,20 +254,23 @@ impl Messages {
         SmallVec::new()
     }
 
-    /// What became of a message, also under the ids that it was queued with next.
-    pub(super) fn fate(&self, at: MessageNo) -> Vec<Arc<Delivery>> {
-        let mut fate = Vec::new();
-        let mut todo = vec![(at, 0)];
+    /// What became of a message, also under the ids that it was queued with next; goes to `fate`.
+    pub(super) fn fate(&self, at: MessageNo, fate: &mut ThinVec<Delivery>) {
+        let known = fate.len();
+        let mut todo: SmallVec<[(MessageNo, usize); 4]> = SmallVec::from_slice(&[(at, 0)]);
         while let Some((at, hops)) = todo.pop() {
             for next in self.next(at).filter(|_| hops < MAX_HOPS) {
                 if !todo.contains(&(next, hops + 1)) {
                     todo.push((next, hops + 1));
                 }
             }
-            let deliveries = self.get(at).into_iter().flat_map(|it| &it.deliveries);
-            fate.extend(deliveries.take(MAX_DELIVERIES - fate.len()).cloned());
+            let deliveries = self.get(at).map(|it| it.deliveries.as_slice());
+            let deliveries = deliveries.unwrap_or_default();
+            let room = MAX_DELIVERIES - (fate.len() - known);
+            let of_it = deliveries.len().min(room);
+            fate.reserve_exact(of_it);
+            fate.extend(deliveries.iter().take(of_it).cloned());
         }
-        fate
     }
 }
 
@@ -293,7 +303,8 @@ mod tests {
         );
         tell("BBBBBBBBBBB: from=<a@b>, status=expired, returned to sender");
         tell("AAAAAAAAAAA: to=<x@y>, relay=local, status=sent (delivered to mailbox)");
-        let fate = messages.fate(first);
+        let mut fate = ThinVec::new();
+        messages.fate(first, &mut fate);
         let told: Vec<_> = fate
             .iter()
             .map(|delivery| (delivery.status(), delivery.relay()))

@@ -1,8 +1,10 @@
 //! One session of Postfix's SMTP server, from connect to disconnect.
 
+use thin_vec::ThinVec;
+
 use crate::model::{
-    Encryption, Ending, Event, LineRef, LogCommand, LogEvent, LogId, LogSession, LoggedMessage,
-    LoggedTls, Proto, Role, Side, Span, Stamp, Verb,
+    Encryption, Ending, Event, Events, LineRef, LogCommand, LogEvent, LogId, LogSession,
+    LoggedMessage, LoggedTls, Proto, Role, Side, Span, Stamp, Verb,
 };
 
 use super::super::hidden_clock::is_prompt;
@@ -11,6 +13,9 @@ use super::implied::{self, Rejected, Told};
 use super::line::{Client, Counts, Said, Tally};
 use super::messages::{MessageNo, Messages};
 use super::queue_id;
+
+/// Octets that the events of most sessions take, while they are put together.
+const USUAL_EVENTS: usize = 256;
 
 /// A session and what its lines told.
 pub(super) struct Serving {
@@ -35,6 +40,7 @@ enum Step {
 impl Serving {
     pub(super) fn new(id: LogId, client: Client, service: &str) -> Self {
         let mut transcript = Transcript::new(id, Proto("smtp"), Role::Server, Detail::Lines);
+        transcript.session.events = Events::with_room(USUAL_EVENTS);
         transcript.session.peer = client.ip;
         transcript.session.peer_port = client.port;
         Self {
@@ -155,7 +161,7 @@ impl Serving {
                 if let Some(user) = user {
                     self.name(user);
                 }
-                Event::Note(format!("message {id}"))
+                Event::Note(["message ", id].concat())
             }
             Said::Reject {
                 verb,
@@ -200,14 +206,15 @@ impl Serving {
             .iter()
             .any(|known| known == name)
         {
+            self.transcript.session.names.reserve_exact(1);
             self.transcript.session.names.push(name.to_owned());
         }
     }
 
     fn reject(&mut self, verb: &str, reply: &str, from: Option<&str>, to: Option<&str>) -> Event {
         let request = match (verb, from, to) {
-            ("MAIL", Some(from), _) => format!("MAIL FROM:<{from}>"),
-            ("RCPT", _, Some(to)) => format!("RCPT TO:<{to}>"),
+            ("MAIL", Some(from), _) => ["MAIL FROM:<", from, ">"].concat(),
+            ("RCPT", _, Some(to)) => ["RCPT TO:<", to, ">"].concat(),
             _ => verb.to_owned(),
         };
         self.told.push(Step::Reject(Rejected {
@@ -266,16 +273,19 @@ impl Serving {
     }
 
     /// Adds what became known of the messages since, and puts the commands in order.
-    pub(super) fn into_session(mut self, messages: &Messages) -> LogSession {
+    pub(super) fn into_session(mut self: Box<Self>, messages: &Messages) -> LogSession {
         let encryption = self.encryption();
-        let mut told = Vec::new();
-        let mut deliveries = Vec::new();
         let steps = std::mem::take(&mut self.told);
+        let mut told = Vec::with_capacity(steps.len());
+        let mut brought = 0;
+        let mut deliveries = ThinVec::new();
         for step in &steps {
             match step {
                 Step::Message(at) => {
-                    told.extend(messages.get(*at).map(Told::Message));
-                    deliveries.append(&mut messages.fate(*at));
+                    let message = messages.get(*at);
+                    brought += usize::from(message.is_some_and(|it| it.size.is_some()));
+                    told.extend(message.map(Told::Message));
+                    messages.fate(*at, &mut deliveries);
                 }
                 Step::Reject(reject) => told.push(Told::Reject(reject)),
             }
@@ -286,7 +296,10 @@ impl Serving {
         let mut session = self.transcript.into_session();
         session.encryption = encryption;
         session.every_command = verbose;
-        session.messages = told.iter().filter_map(logged_message).collect();
+        session.messages.reserve_exact(brought);
+        session
+            .messages
+            .extend(told.iter().filter_map(logged_message));
         session.deliveries = deliveries;
         if !verbose {
             let tls_first = encryption == Some(Encryption::Implicit);

@@ -71,7 +71,7 @@ pub(super) fn deliveries<'a>(account: &'a Account, sessions: &[usize]) -> Vec<De
             status: delivery.status(),
             relay: delivery.relay(),
             reply: delivery.reply(),
-            log_line: log_line(account, delivery.line),
+            log_line: log_line(account, delivery.line()),
         })
         .collect()
 }

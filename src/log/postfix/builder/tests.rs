@@ -1,6 +1,6 @@
 use super::*;
 use crate::log::testing::{Told, read as told};
-use crate::model::{Encryption, Ending, LogTime};
+use crate::model::{Delivery, Encryption, Ending, LogTime};
 
 const LOG: &str = "\
 Nov 24 03:29:09 mail postfix/smtpd[1]: connect from a.example[192.0.2.10]:41088
@@ -86,7 +86,7 @@ fn the_fate_of_a_message_is_told_with_its_session() {
     let fate = &sessions[1].deliveries;
     assert_eq!(fate.len(), 1);
     assert_eq!(
-        (fate[0].recipient(), fate[0].status(), fate[0].line.line),
+        (fate[0].recipient(), fate[0].status(), fate[0].line().line),
         ("bob@example.com", "sent", 10)
     );
 }
@@ -115,7 +115,7 @@ fn long_queue_ids_show_the_zone_and_the_microsecond() {
     let fate: Vec<_> = told.sessions[0]
         .deliveries
         .iter()
-        .map(|delivery| delivery.status())
+        .map(Delivery::status)
         .collect();
     assert_eq!(fate, ["sent", "sent", "bounced", "deferred", "notified"]);
 }
