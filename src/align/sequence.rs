@@ -205,23 +205,22 @@ pub fn untold(log: &LogSession, wanted: impl Fn(Said<'_>) -> bool) -> Vec<Exchan
 
 /// What the log tells, command by command: where only a log knows a conversation these are its exchanges, borrowed.
 pub fn told(log: &LogSession) -> Vec<Told<'_>> {
-    let mut listed = log.events.iter().filter_map(|event| {
-        Some(Told {
-            command: event.command()?,
-            line: Some(event.line),
-        })
-    });
-    if log.implied.is_empty() {
-        return listed.collect();
-    }
+    let mut listed = Vec::new();
     // Counted commands take the line that counts them, unless a line of their own tells of them.
-    let counted = log
-        .events
-        .iter()
-        .filter(|event| event.what == What::Close)
-        .last()
-        .map(|event| event.line);
-    let listed: Vec<Told<'_>> = listed.by_ref().collect();
+    let mut counted = None;
+    for event in &log.events {
+        match event.what {
+            What::Command(command) => listed.push(Told {
+                command: command.get(),
+                line: Some(event.line),
+            }),
+            What::Close => counted = Some(event.line),
+            _ => {}
+        }
+    }
+    if log.implied.is_empty() {
+        return listed;
+    }
     let mut ahead = listed.as_slice();
     log.implied
         .iter()

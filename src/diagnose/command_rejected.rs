@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::align::Said;
-use crate::model::{Endpoint, Evidence, Finding, Nanos, Proto, Role, Severity};
+use crate::model::{Endpoint, Evidence, Finding, Matter, Nanos, Proto, Role, Severity};
 
 use super::View;
 use super::group::{Group, Words, counted, listed, server};
@@ -104,7 +104,8 @@ impl Texts {
 fn find(view: View<'_>) -> Vec<Finding> {
     let mut texts = Texts::default();
     // A list that grows is copied again and again.
-    let some_refused = |case: &Case<'_>| !case.log.is_some_and(|log| log.gist.all_accepted);
+    let some_refused =
+        |case: &Case<'_>| !case.log.is_some_and(|log| log.gist.has_no(Matter::Refusal));
     let mut all = Vec::with_capacity(view.cases().filter(some_refused).count());
     for case in view.cases() {
         failed(&case, &mut texts, &mut all);
@@ -119,12 +120,13 @@ fn find(view: View<'_>) -> Vec<Finding> {
     for failed in &mut all {
         failed.what = ranks.get(failed.what).copied().unwrap_or_default();
     }
-    let client = |at: &usize| all.get(*at).map(|failed| failed.client);
-    let mut order: Vec<usize> = (0..all.len()).collect();
-    order.sort_unstable_by_key(|at| (client(at), *at));
+    let mut by_client: BTreeMap<IpAddr, Vec<&Failed>> = BTreeMap::new();
+    for failed in &all {
+        by_client.entry(failed.client).or_default().push(failed);
+    }
     let mut alike: BTreeMap<_, Rejected> = BTreeMap::new();
-    for of_client in order.chunk_by(|one, other| client(one) == client(other)) {
-        let of_client = of_client.iter().filter_map(|&at| all.get(at));
+    for of_client in by_client.into_values() {
+        let of_client = of_client.into_iter();
         let of_client = of_client.filter_map(|failed| Some((view.case(failed.number)?, failed)));
         let of_client: Vec<(Case<'_>, &Failed)> = of_client.collect();
         let rejected = alike.entry(habit(&of_client)).or_default();
@@ -160,7 +162,7 @@ fn failed(case: &Case<'_>, texts: &mut Texts, all: &mut Vec<Failed>) {
             client,
             number: case.number,
             kind,
-            what: texts.place(format!("{} {code}", exchange.verb)),
+            what: texts.place([exchange.verb.as_str(), " ", code].concat()),
             count: 1,
             at: exchange.start,
             place: place(&exchange),

@@ -180,7 +180,7 @@ pub(super) fn refusals(case: &Case<'_>) -> Vec<(Option<Nanos>, Option<Evidence>)
     if !seen.is_empty() {
         return seen;
     }
-    let told = case.notes().filter(|(text, _)| {
+    let told = case.failures().filter(|(text, _)| {
         speaks_of(
             text,
             &["auth failed", "authentication failed", "login refused"],

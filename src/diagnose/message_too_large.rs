@@ -32,7 +32,7 @@ struct Refused {
 fn find(view: View<'_>) -> Vec<Finding> {
     let mut groups: BTreeMap<Option<IpAddr>, Refused> = BTreeMap::new();
     for case in view.cases() {
-        for exchange in case.refused(is_too_large) {
+        for exchange in case.refused_messages(is_too_large) {
             let refused = groups.entry(case.server().map(|one| one.ip)).or_default();
             refused.servers.extend(case.server());
             refused.group.add(&case, exchange.start, place(&exchange));
@@ -66,8 +66,8 @@ pub(super) fn is_too_large(said: Said<'_>) -> bool {
     // A log without the reply's words: to a MAIL that states a size, 552 says that it is too large (RFC 1870 §6.1).
     let wordless = reply.len() <= code.len() && verb == "MAIL" && stated(request).is_some();
     let sized = reply.contains("5.3.4") || reply.contains("5.2.3");
-    let worded = speaks_of(reply, &["size", "large", "too big"]);
-    (code == "552" && (sized || worded || wordless)) || (sized && worded)
+    let worded = || speaks_of(reply, &["size", "large", "too big"]);
+    (code == "552" && (sized || wordless || worded())) || (sized && worded())
 }
 
 /// The size that a client states with its message (RFC 1870 §5).

@@ -115,7 +115,7 @@ pub(super) struct SaidTimeout {
 
 /// Whether the server says that it closed for silence, or a log says so of its own side.
 pub(super) fn said_timeout(case: &Case<'_>) -> Option<SaidTimeout> {
-    let mut exchanges = case.refused(|said| is_timeout(said.reply));
+    let mut exchanges = case.goodbyes(|said| is_timeout(said.reply));
     if let Some(exchange) = exchanges.next() {
         return Some(SaidTimeout {
             by: Side::Server,

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use crate::align::{Alignment, Clock, Joined, Said, untold};
 use crate::model::{
-    CaptureSource, Endpoint, Evidence, Exchange, Gist, LogSession, LogSource, Nanos, Neighbour,
-    Side, Unlisted, What, WireSession,
+    CaptureSource, Endpoint, Evidence, Exchange, Gist, LogSession, LogSource, Matter, Nanos,
+    Neighbour, Side, Unlisted, What, WireSession,
 };
 
 /// All that is known when rules are asked.
@@ -64,8 +64,10 @@ impl<'a> View<'a> {
 
     /// Conversations that the capture saw.
     pub(super) fn on_wire(self) -> impl Iterator<Item = (Case<'a>, &'a WireSession)> {
-        self.cases()
-            .filter_map(|case| case.wire.map(|wire| (case, wire)))
+        // Of logs alone there may be millions that nobody captured.
+        let any = !self.wires.is_empty();
+        let cases = any.then(|| self.cases()).into_iter().flatten();
+        cases.filter_map(|case| case.wire.map(|wire| (case, wire)))
     }
 
     /// The conversations that are taken, each with its number in this view and, as its number, that in the whole run.
@@ -103,7 +105,23 @@ impl<'a> Case<'a> {
         &self,
         wanted: impl Fn(Said<'_>) -> bool,
     ) -> impl Iterator<Item = Cow<'a, Exchange>> {
-        self.unless(|gist| gist.all_accepted, wanted)
+        self.unless(|gist| gist.has_no(Matter::Refusal), wanted)
+    }
+
+    /// The same where `wanted` takes only replies by which a server closes the connection.
+    pub(super) fn goodbyes(
+        &self,
+        wanted: impl Fn(Said<'_>) -> bool,
+    ) -> impl Iterator<Item = Cow<'a, Exchange>> {
+        self.unless(|gist| gist.has_no(Matter::Goodbye), wanted)
+    }
+
+    /// The same where `wanted` takes only messages that were refused, announced or sent.
+    pub(super) fn refused_messages(
+        &self,
+        wanted: impl Fn(Said<'_>) -> bool,
+    ) -> impl Iterator<Item = Cow<'a, Exchange>> {
+        self.unless(|gist| gist.has_no(Matter::RefusedMessage), wanted)
     }
 
     /// The same where `wanted` takes only logins.
@@ -111,7 +129,7 @@ impl<'a> Case<'a> {
         &self,
         wanted: impl Fn(Said<'_>) -> bool,
     ) -> impl Iterator<Item = Cow<'a, Exchange>> {
-        self.unless(|gist| gist.no_login, wanted)
+        self.unless(|gist| gist.has_no(Matter::Login), wanted)
     }
 
     /// The same where `wanted` takes only logins that were refused.
@@ -119,13 +137,16 @@ impl<'a> Case<'a> {
         &self,
         wanted: impl Fn(Said<'_>) -> bool,
     ) -> impl Iterator<Item = Cow<'a, Exchange>> {
-        self.unless(|gist| gist.no_login || gist.all_accepted, wanted)
+        self.unless(
+            |gist| gist.has_no(Matter::Login) || gist.has_no(Matter::Refusal),
+            wanted,
+        )
     }
 
     /// Its greetings, but for those of a log that does not tell the client's name.
     pub(super) fn greetings(&self) -> impl Iterator<Item = Cow<'a, Exchange>> {
         let greets = |said: Said<'_>| ["EHLO", "HELO"].contains(&said.verb);
-        self.unless(|gist| gist.no_greeting, greets)
+        self.unless(|gist| gist.has_no(Matter::Greeting), greets)
     }
 
     /// Its commands and replies that `wanted` takes, where only a log tells of it not if `none` says that it tells of none.
@@ -167,6 +188,14 @@ impl<'a> Case<'a> {
         let logged = self.log.and_then(|log| log.names.last());
         let seen = self.wire.and_then(|wire| wire.names.last());
         logged.or(seen).map(String::as_str)
+    }
+
+    /// What the log's lines say of failures and refusals that are no commands, with where they say it.
+    pub(super) fn failures(&self) -> impl Iterator<Item = (&'a str, Evidence)> + use<'a> {
+        let any = self
+            .log
+            .is_some_and(|log| !log.gist.has_no(Matter::Failure));
+        any.then(|| self.notes()).into_iter().flatten()
     }
 
     /// What the log's lines say that are no commands, with where they say it.

@@ -6,7 +6,7 @@ use thin_vec::ThinVec;
 
 use super::{
     CommandRef, Commands, DamageLog, Delivery, Encryption, Events, LineRef, LogTime, PackedCommand,
-    Proto, Shows, Side, Span, Stamp, TlsVersion, Verb,
+    Proto, Shows, Side, Span, Stamp, TlsVersion, Verb, What,
 };
 
 /// Which input log, in the order given.
@@ -220,7 +220,7 @@ pub struct LogSession {
     pub every_command: bool,
     /// By how much its stamps may lag behind the clock of its host.
     pub lag: Span,
-    /// What its commands have in common, as far as that was looked at.
+    /// What it has nothing of, as far as that was looked at.
     pub gist: Gist,
     rare: Option<Box<Rare>>,
 }
@@ -238,15 +238,77 @@ pub struct Rare {
     pub cut: Option<LineRef>,
 }
 
-/// What all commands of a session have in common: of most sessions that is all that rules ask. Nothing is said where nobody looked.
+/// What rules look for among the commands and remarks of a session. Most have none of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Matter {
+    /// A remark that something failed or was refused.
+    Failure,
+    /// A reply by which the server closes the connection (421, 400 of NNTP, BYE).
+    Goodbye,
+    /// A greeting (EHLO, HELO) with a name.
+    Greeting,
+    /// A login.
+    Login,
+    /// A command without a code that accepts it (2xx, 3xx).
+    Refusal,
+    /// A message that was refused, when it was announced (MAIL) or when it came (a body, BDAT), or anything that IMAP answers by NO.
+    RefusedMessage,
+}
+
+/// What a session is known to have nothing of, a bit for each [`Matter`]: nothing is known where nobody looked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Gist {
-    /// Each has a code that accepts it (2xx, 3xx).
-    pub all_accepted: bool,
-    /// None is a login.
-    pub no_login: bool,
-    /// None is a greeting (EHLO, HELO) with a name.
-    pub no_greeting: bool,
+pub struct Gist(u8);
+
+impl Gist {
+    /// That of a session without a line.
+    const NOTHING: Self = Self(u8::MAX);
+
+    /// Whether it is known to have nothing of it.
+    pub const fn has_no(self, matter: Matter) -> bool {
+        self.0 & Self::bit(matter) != 0
+    }
+
+    const fn bit(matter: Matter) -> u8 {
+        1 << matter as u8
+    }
+
+    const fn has(&mut self, matter: Matter, is_there: bool) {
+        if is_there {
+            self.0 &= !Self::bit(matter);
+        }
+    }
+
+    fn hear(&mut self, command: CommandRef<'_>) {
+        let code = command.code.unwrap_or_default();
+        let verb = command.verb;
+        self.has(Matter::Login, Verb::LOGINS.contains(&verb));
+        let greets = ["EHLO", "HELO"].contains(&verb);
+        self.has(Matter::Greeting, greets && command.request.contains(' '));
+        if code.len() == 3 && code.starts_with(['2', '3']) {
+            return;
+        }
+        self.has(Matter::Refusal, true);
+        let reply = command.response.unwrap_or(code);
+        let goodbyes = ["421", "400", "*"];
+        let closes = goodbyes.iter().any(|goodbye| reply.starts_with(goodbye));
+        self.has(Matter::Goodbye, closes);
+        let is_message = ["MAIL", "BDAT", Verb::BODY].contains(&verb);
+        let is_refused = code == "NO" || is_message && code.starts_with('5');
+        self.has(Matter::RefusedMessage, is_refused);
+    }
+}
+
+fn tells_failure(text: &str) -> bool {
+    let text = text.as_bytes();
+    let mut heads = memchr::memchr2_iter(b'd', b'D', text).filter_map(|at| text.get(..=at));
+    heads.any(|head| {
+        let end = head.last_chunk::<6>();
+        end.is_some_and(|end| {
+            [b"failed", b"efused"]
+                .iter()
+                .any(|word| end.eq_ignore_ascii_case(*word))
+        })
+    })
 }
 
 /// TLS parameters in a log.
@@ -447,19 +509,18 @@ impl LogSession {
         self.deliveries.shrink_to_fit();
     }
 
-    /// Looks at what its commands have in common.
+    /// Looks at what it has nothing of.
     pub(crate) fn look_at_commands(&mut self) {
-        let is_accepted = |code: &str| code.len() == 3 && code.starts_with(['2', '3']);
-        let mut gist = Gist {
-            all_accepted: true,
-            no_login: true,
-            no_greeting: true,
-        };
-        for command in self.commands() {
-            gist.all_accepted &= command.code.is_some_and(is_accepted);
-            gist.no_login &= !Verb::LOGINS.contains(&command.verb);
-            let greets = ["EHLO", "HELO"].contains(&command.verb);
-            gist.no_greeting &= !(greets && command.request.contains(' '));
+        let mut gist = Gist::NOTHING;
+        for event in &self.events {
+            match event.what {
+                What::Command(command) => gist.hear(command.get()),
+                What::Note(text) => gist.has(Matter::Failure, tells_failure(text)),
+                _ => {}
+            }
+        }
+        for command in self.implied.iter() {
+            gist.hear(command);
         }
         self.gist = gist;
     }
@@ -469,5 +530,62 @@ impl LogSession {
         let first = self.events.iter().map(|event| event.stamp).min()?;
         let last = self.events.iter().map(|event| event.stamp).max()?;
         Some((first, last))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gist(told: Event) -> Gist {
+        let log = LogId(0);
+        let mut session = LogSession::new(log, Proto("smtp"));
+        session.events.push(LogEvent {
+            line: LineRef { log, line: 1 },
+            stamp: Stamp {
+                at: LogTime(0),
+                resolution: Span::SECOND,
+            },
+            what: told,
+        });
+        session.look_at_commands();
+        session.gist
+    }
+
+    fn command(request: &str, code: &str) -> Event {
+        let verb = request.split(' ').next().unwrap_or_default();
+        Event::command(LogCommand {
+            verb: Verb::new(verb),
+            request: request.to_owned(),
+            code: Some(code.to_owned()),
+            ..LogCommand::default()
+        })
+    }
+
+    #[test]
+    fn the_gist_says_what_there_is_none_of() {
+        use Matter::{Failure, Goodbye, Greeting, Login, Refusal, RefusedMessage};
+        let all = [Failure, Goodbye, Greeting, Login, Refusal, RefusedMessage];
+        let note = |text: &str| Event::Note(text.to_owned());
+        for (told, expected) in [
+            (command("MAIL FROM:<a@b>", "250"), vec![]),
+            (command("RCPT TO:<a@b>", "550"), vec![Refusal]),
+            (command("EHLO mx", "250"), vec![Greeting]),
+            (command("EHLO", "250"), vec![]),
+            (command("AUTH ***", "235"), vec![Login]),
+            (
+                command("MAIL FROM:<a@b>", "552"),
+                vec![Refusal, RefusedMessage],
+            ),
+            (command("QUIT", "421"), vec![Goodbye, Refusal]),
+            (note("message 7E58B98E33D"), vec![]),
+            (note("Auth FAILED, 2 attempts"), vec![Failure]),
+            (note("login refused"), vec![Failure]),
+        ] {
+            let gist = gist(told.clone());
+            let there = all.into_iter().filter(|matter| !gist.has_no(*matter));
+            assert_eq!(there.collect::<Vec<_>>(), expected, "{told:?}");
+        }
+        assert!(all.iter().all(|matter| !Gist::default().has_no(*matter)));
     }
 }

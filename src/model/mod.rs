@@ -50,7 +50,8 @@ pub use icmp::{IcmpError, IcmpReason};
 pub use keylog::{KeySource, Keylog};
 pub use log_session::{
     DiskFull, Ending, Event, Extent, Gist, LogCommand, LogEvent, LogId, LogPart, LogSession,
-    LogSource, LoggedFetch, LoggedMessage, LoggedOctets, LoggedSize, LoggedTls, Rare, Role, Zone,
+    LogSource, LoggedFetch, LoggedMessage, LoggedOctets, LoggedSize, LoggedTls, Matter, Rare, Role,
+    Zone,
 };
 pub use lookup::{LedBy, Lookup, LookupOutcome, RecordType};
 pub use mail::{MailMessage, MailRecipient};
