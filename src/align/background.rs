@@ -213,22 +213,11 @@ fn version_fits(wire: &WireSession, damaged: bool, log: &LogSession) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Conversation, LogId, LoggedTls, Seen, Transport, Verb};
+    use crate::model::{LogId, LoggedTls, Seen, Verb, testing};
 
     #[test]
     fn who_read_mail_in_the_clear_had_no_tls_also_where_the_beginning_is_missing() {
-        let conversation = Conversation {
-            client: Endpoint {
-                ip: "192.0.2.1".parse().unwrap(),
-                port: 40_000,
-            },
-            server: Endpoint {
-                ip: "198.51.100.25".parse().unwrap(),
-                port: 143,
-            },
-            transport: Transport::Tcp,
-        };
-        let mut wire = WireSession::new(conversation, Proto("imap"), Nanos(0));
+        let mut wire = testing::wire("imap", 143, Nanos(0));
         let exchange = |verb| Exchange::new(Verb::new(verb), String::new(), Seen::Wire);
         wire.exchanges = vec![exchange("CAPABILITY"), exchange("LOGIN")];
         let mut log = LogSession::new(LogId(0), Proto("imap"));

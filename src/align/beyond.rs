@@ -57,8 +57,8 @@ pub(super) fn words(beyond: Span) -> String {
 mod tests {
     use super::super::{Alignment, Standing, align};
     use crate::model::{
-        Conversation, Endpoint, Event, LineRef, LogEvent, LogId, LogSession, LogSource, LogTime,
-        Nanos, Proto, Side, Span, Stamp, Threads, Transport, WireSession,
+        Event, LineRef, LogEvent, LogId, LogSession, LogSource, LogTime, Nanos, Proto, Side, Span,
+        Stamp, Threads, testing,
     };
 
     const SESSIONS: u16 = 200;
@@ -69,24 +69,16 @@ mod tests {
         let mut logs = Vec::new();
         for number in 0..SESSIONS {
             let start = Nanos::new(1_700_000_000 + i64::from(number) * 9, 0);
-            let end = |last, port| Endpoint {
-                ip: [192, 0, 2, last].into(),
-                port,
-            };
-            let conversation = Conversation {
-                client: end(10, 20_000 + number),
-                server: end(25, 25),
-                transport: Transport::Tcp,
-            };
-            let mut wire = WireSession::new(conversation, Proto("smtp"), start);
+            let mut wire = testing::wire("smtp", 25, start);
+            wire.conversation.client.port = 20_000 + number;
             wire.end = start + Span::seconds(2);
             wire.history = "ShADadFf".into();
             for side in [Side::Client, Side::Server] {
                 wire.counts.of_mut(side).bytes = 100;
             }
             let mut log = LogSession::new(LogId(0), Proto("smtp"));
-            log.peer = Some(conversation.client.ip);
-            log.peer_port = Some(conversation.client.port);
+            log.peer = Some(wire.conversation.client.ip);
+            log.peer_port = Some(wire.conversation.client.port);
             let later = Span::millis(if number == 20 { late } else { 5 });
             for (line, what, at) in [(1, Event::Open, wire.start), (2, Event::Close, wire.end)] {
                 log.events.push(LogEvent {

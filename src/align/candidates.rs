@@ -232,28 +232,19 @@ fn answered(wire: &WireSession) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Conversation, Endpoint, LogId, Transport};
+    use crate::model::{LogId, testing};
 
     /// A whole session of one client, which lasted for a second.
-    fn wire(proto: Proto, at: i64) -> WireSession {
-        let end = |last, port| Endpoint {
-            ip: [192, 0, 2, last].into(),
-            port,
-        };
-        let conversation = Conversation {
-            client: end(1, 40_000),
-            server: end(2, 993),
-            transport: Transport::Tcp,
-        };
+    fn wire(proto: &'static str, at: i64) -> WireSession {
         let start = Nanos(0) + Span::seconds(at);
-        let mut wire = WireSession::new(conversation, proto, start);
+        let mut wire = testing::wire(proto, 993, start);
         (wire.end, wire.history) = (start + Span::SECOND, "ShFf".into());
         wire
     }
 
     #[test]
     fn sessions_in_another_protocol_are_passed_over_but_for_those_that_may_hide_it() {
-        let protos = ["http", "imap", "tls", "smtp", "unknown", "imap"].map(Proto);
+        let protos = ["http", "imap", "tls", "smtp", "unknown", "imap"];
         let wires: Vec<WireSession> = (0..)
             .zip(protos)
             .map(|(at, proto)| wire(proto, at))

@@ -101,21 +101,10 @@ impl Figure {
 mod tests {
     use super::super::rows::slots;
     use super::*;
-    use crate::model::{
-        Conversation, Endpoint, Exchange, Nanos, Proto, Seen, Transport, Verb, WireSession,
-    };
+    use crate::model::{Exchange, Nanos, Seen, Verb, WireSession, testing};
 
     fn wire(replies: &[u64]) -> WireSession {
-        let end = |port| Endpoint {
-            ip: [192, 0, 2, 1].into(),
-            port,
-        };
-        let conversation = Conversation {
-            client: end(40_000),
-            server: end(80),
-            transport: Transport::Tcp,
-        };
-        let mut wire = WireSession::new(conversation, Proto("http"), Nanos(0));
+        let mut wire = testing::wire("http", 80, Nanos(0));
         wire.exchanges = replies
             .iter()
             .map(|&octets| Exchange {

@@ -101,22 +101,11 @@ impl Counted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{
-        Burst, Conversation, Endpoint, LogId, Nanos, PacketNo, Proto, Side, Transport,
-    };
+    use crate::model::{Burst, LogId, Nanos, PacketNo, Proto, Side, testing};
 
     /// A session inside TLS with a login and these octets up and down behind it, and its packets by Zeek's letters.
     fn wire(behind: &[(u64, u64)], history: &str) -> WireSession {
-        let end = |port| Endpoint {
-            ip: std::net::IpAddr::from([192, 0, 2, 1]),
-            port,
-        };
-        let conversation = Conversation {
-            client: end(4000),
-            server: end(993),
-            transport: Transport::Tcp,
-        };
-        let mut wire = WireSession::new(conversation, Proto("imap"), Nanos(0));
+        let mut wire = testing::wire("imap", 993, Nanos(0));
         wire.history = history.into();
         for &(up, down) in [(30, 0)].iter().chain(behind) {
             for (side, plaintext) in [(Side::Client, up), (Side::Server, down)] {

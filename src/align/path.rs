@@ -277,7 +277,7 @@ fn alone(mine: &[WireSession], seen: &[usize], others: &[WireSession], apart: Sp
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Conversation, Endpoint, Proto, Transport};
+    use crate::model::testing;
 
     fn session(
         client: [u8; 4],
@@ -286,18 +286,8 @@ mod tests {
         answered: Nanos,
         packets: [u64; 2],
     ) -> WireSession {
-        let conversation = Conversation {
-            client: Endpoint {
-                ip: IpAddr::from(client),
-                port: 40_000,
-            },
-            server: Endpoint {
-                ip: IpAddr::from([198, 51, 100, 25]),
-                port: 25,
-            },
-            transport: Transport::Tcp,
-        };
-        let mut wire = WireSession::new(conversation, Proto("smtp"), syn);
+        let mut wire = testing::wire("smtp", 25, syn);
+        wire.conversation.client.ip = client.into();
         wire.end = answered + Span::SECOND;
         wire.handshake = Handshake {
             syn: Some(syn),

@@ -49,21 +49,12 @@ pub(super) fn lay(wire: &WireSession, rows: &[(usize, &LogSession)]) -> Vec<Exch
 mod tests {
     use super::*;
     use crate::model::{
-        Burst, Conversation, Endpoint, Event, LineRef, LogCommand, LogEvent, LogId, LogTime, Nanos,
-        PacketNo, Proto, Seen, Side, Span, Stamp, Transport, Verb,
+        Burst, Event, LineRef, LogCommand, LogEvent, LogId, LogTime, Nanos, PacketNo, Proto, Seen,
+        Side, Span, Stamp, Verb, testing,
     };
 
     fn wire() -> WireSession {
-        let end = |port| Endpoint {
-            ip: [192, 0, 2, 1].into(),
-            port,
-        };
-        let conversation = Conversation {
-            client: end(40_000),
-            server: end(443),
-            transport: Transport::Tcp,
-        };
-        WireSession::new(conversation, Proto("http"), Nanos(0))
+        testing::wire("http", 443, Nanos(0))
     }
 
     fn row(line: u64, request: &str) -> LogSession {

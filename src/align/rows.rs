@@ -195,7 +195,7 @@ fn is_same(seen: &str, told: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Conversation, Endpoint, LogCommand, LogId, Nanos, Proto, Seen, Transport};
+    use crate::model::{LogCommand, LogId, Nanos, Proto, Seen, testing};
 
     fn hidden(wire: &WireSession, asked: u64, answered: u64) -> Slot<'_> {
         Slot {
@@ -235,16 +235,7 @@ mod tests {
     }
 
     fn encrypted() -> WireSession {
-        let end = |n, port| Endpoint {
-            ip: [192, 0, 2, n].into(),
-            port,
-        };
-        let conversation = Conversation {
-            client: end(1, 40_000),
-            server: end(2, 443),
-            transport: Transport::Tcp,
-        };
-        WireSession::new(conversation, Proto("http"), Nanos(0))
+        testing::wire("http", 443, Nanos(0))
     }
 
     #[test]

@@ -27,6 +27,8 @@ mod process;
 mod proto;
 mod secret;
 mod shows;
+#[cfg(test)]
+pub(crate) mod testing;
 mod text;
 mod threads;
 mod time;

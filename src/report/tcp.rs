@@ -219,22 +219,11 @@ pub(super) fn tcp_words(wire: &WireSession) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{
-        Conversation, Endpoint, Exchange, Nanos, PacketNo, Proto, Seen, Transport, Verb, Versions,
-    };
+    use crate::model::{Exchange, Nanos, PacketNo, Seen, Verb, Versions, testing};
 
     #[test]
     fn both_versions_are_shown_but_not_where_a_secret_may_be() {
-        let end = |port| Endpoint {
-            ip: [192, 0, 2, 1].into(),
-            port,
-        };
-        let conversation = Conversation {
-            client: end(40_000),
-            server: end(25),
-            transport: Transport::Tcp,
-        };
-        let mut wire = WireSession::new(conversation, Proto("smtp"), Nanos(0));
+        let mut wire = testing::wire("smtp", 25, Nanos(0));
         let overlap = |side| Overlap {
             side,
             kept: PacketNo(5),

@@ -143,6 +143,15 @@ pub(crate) fn made(
     (wires, logs)
 }
 
+/// The wire sessions that are joined, each with its sessions of the log.
+fn claimed(alignment: &Alignment) -> Vec<(usize, &[usize])> {
+    let matched = alignment.sessions.iter();
+    let matched = matched.filter(|joined| joined.verdict.standing == Standing::Matched);
+    matched
+        .filter_map(|joined| Some((joined.wire?, joined.logs.as_slice())))
+        .collect()
+}
+
 /// The two sides put together, the log's clock unknown.
 fn joined(wires: &[WireSession], logs: &[LogSession]) -> Alignment {
     let mut logs = logs.to_vec();
@@ -301,11 +310,8 @@ fn a_clock_that_was_set_is_followed() {
             error <= step.bound && step.bound < Span::millis(200),
             "{by}: {clock:?}"
         );
-        let wrong = alignment
-            .sessions
-            .iter()
-            .filter(|joined| joined.verdict.standing == Standing::Matched)
-            .filter(|joined| joined.wire.is_some_and(|wire| joined.logs[..] != [wire]));
+        let pairs = claimed(&alignment).into_iter();
+        let wrong = pairs.filter(|&(wire, log)| *log != [wire]);
         assert_eq!(wrong.count(), 0, "{by}");
     }
 }
@@ -336,13 +342,7 @@ fn a_clock_that_was_set_more_than_once_is_followed() {
                 "seed {seed}: {clock:?}"
             );
         }
-        let matched = alignment
-            .sessions
-            .iter()
-            .filter(|joined| joined.verdict.standing == Standing::Matched);
-        let pairs: Vec<(usize, &[usize])> = matched
-            .filter_map(|joined| Some((joined.wire?, joined.logs.as_slice())))
-            .collect();
+        let pairs = claimed(&alignment);
         assert!(pairs.len() >= 36, "seed {seed}: {}", pairs.len());
         let wrong = pairs.iter().filter(|&&(wire, log)| *log != [wire + 15]);
         assert_eq!(wrong.count(), 0, "seed {seed}");
@@ -642,13 +642,7 @@ fn steps_of_a_long_log_that_drifts_are_told_with_bounds_that_hold() {
             assert!(error <= bound, "{error} at {at}, {set}");
             assert!(bound < Span::millis(200), "{bound} at {at}, {set}");
         }
-        let matched = alignment
-            .sessions
-            .iter()
-            .filter(|joined| joined.verdict.standing == Standing::Matched);
-        let pairs: Vec<(usize, &[usize])> = matched
-            .filter_map(|joined| Some((joined.wire?, joined.logs.as_slice())))
-            .collect();
+        let pairs = claimed(&alignment);
         let wrong = pairs.iter().filter(|&&(wire, log)| *log != [wire]);
         assert_eq!(wrong.count(), 0, "{set}");
         assert!(pairs.len() * 10 >= wires.len() * 9, "{} {set}", pairs.len());

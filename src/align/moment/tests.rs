@@ -1,20 +1,9 @@
 use super::*;
-use crate::model::{
-    Conversation, Endpoint, Event, LineRef, LogEvent, LogId, LogTime, Proto, Stamp, Transport,
-};
+use crate::model::{Event, LineRef, LogEvent, LogId, LogTime, Proto, Stamp, testing};
 
 #[test]
 fn of_lines_that_tell_of_one_moment_the_last_written_and_the_finest_count() {
-    let end = |port| Endpoint {
-        ip: [192, 0, 2, 1].into(),
-        port,
-    };
-    let conversation = Conversation {
-        client: end(40_000),
-        server: end(25),
-        transport: Transport::Tcp,
-    };
-    let mut wire = WireSession::new(conversation, Proto("smtp"), Nanos(0));
+    let mut wire = testing::wire("smtp", 25, Nanos(0));
     (wire.end, wire.history) = (Nanos(0) + Span::seconds(4), "ShFf".into());
     let moments = Moments::of(&wire);
     let mut log = LogSession::new(LogId(0), Proto("smtp"));
