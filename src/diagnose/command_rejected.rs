@@ -153,7 +153,7 @@ fn failed(case: &Case<'_>, texts: &mut Texts, all: &mut Vec<Failed>) {
         let kind = kind(proto?, said)?;
         (said.verb != "EHLO" || !*falls_back).then_some(kind)
     };
-    for exchange in case.refused(|said| kind(said).is_some()) {
+    for exchange in case.about(&[Matter::Refusal], |said| kind(said).is_some()) {
         let Some(kind) = kind(Said::by(&exchange)) else {
             continue;
         };
@@ -198,7 +198,7 @@ fn counted_only(case: &Case<'_>, proto: Option<Proto>) -> (u64, Option<Evidence>
         return (0, None);
     }
     let unknown = |said: Said<'_>| proto.and_then(|proto| kind(proto, said)) == Some(Kind::Unknown);
-    let seen = case.refused(unknown).count();
+    let seen = case.about(&[Matter::Refusal], unknown).count();
     let line = log.events.last().map(|event| Evidence::Line(event.line));
     let seen = u64::try_from(seen).unwrap_or(u64::MAX);
     (told.saturating_sub(seen), line)

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::align::Said;
-use crate::model::{Evidence, Finding, Nanos, Proto, Severity, Span, Verb, What};
+use crate::model::{Evidence, Finding, Matter, Nanos, Proto, Severity, Span, Verb, What};
 
 use super::View;
 use super::group::{Group, Words, counted, listed};
@@ -52,7 +52,7 @@ fn welcome(view: View<'_>) -> BTreeMap<IpAddr, Welcome<'_>> {
         let (Some(client), Some(name)) = (case.client(), case.name()) else {
             continue;
         };
-        let seen = case.logins(is_accepted).next().is_some();
+        let seen = case.about(&[Matter::Login], is_accepted).next().is_some();
         let mut events = case.log.into_iter().flat_map(|log| &log.events);
         let told = events.any(|event| matches!(event.what, What::Login(_)));
         if (seen || told) && refusals(&case).is_empty() {
@@ -82,7 +82,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
                 .extend(proto.or(case.log.map(|log| log.proto)));
         }
         if let Some(refused) = by_client.get_mut(&client) {
-            let refusals = case.refused_logins(is_refused);
+            let refusals = case.about(&REFUSED, is_refused);
             refused
                 .delays
                 .extend(refusals.filter_map(|exchange| exchange.response_time()));
@@ -171,10 +171,13 @@ fn tell(client: IpAddr, mut refused: Refused, welcome: Option<&Welcome<'_>>) -> 
     })
 }
 
+/// What a refused login is.
+const REFUSED: [Matter; 2] = [Matter::Login, Matter::Refusal];
+
 /// Each refused login of a session.
 pub(super) fn refusals(case: &Case<'_>) -> Vec<(Option<Nanos>, Option<Evidence>)> {
     let seen: Vec<_> = case
-        .refused_logins(is_refused)
+        .about(&REFUSED, is_refused)
         .map(|exchange| (exchange.start, place(&exchange)))
         .collect();
     if !seen.is_empty() {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::align::Said;
-use crate::model::{Endpoint, Finding, Severity, Verb};
+use crate::model::{Endpoint, Finding, Matter, Severity, Verb};
 
 use super::View;
 use super::group::{Group, Words, counted, listed, server};
@@ -32,7 +32,7 @@ struct Refused {
 fn find(view: View<'_>) -> Vec<Finding> {
     let mut groups: BTreeMap<Option<IpAddr>, Refused> = BTreeMap::new();
     for case in view.cases() {
-        for exchange in case.refused_messages(is_too_large) {
+        for exchange in case.about(&[Matter::RefusedMessage], is_too_large) {
             let refused = groups.entry(case.server().map(|one| one.ip)).or_default();
             refused.servers.extend(case.server());
             refused.group.add(&case, exchange.start, place(&exchange));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::align::Said;
-use crate::model::{Endpoint, Finding, Proto, Severity};
+use crate::model::{Endpoint, Finding, Matter, Proto, Severity};
 
 use super::View;
 use super::group::{Group, Words, counted, listed, server};
@@ -30,7 +30,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
             continue;
         }
         let failed = |said: Said<'_>| said.code.len() == 3 && said.code.starts_with('5');
-        for exchange in case.refused(failed) {
+        for exchange in case.about(&[Matter::Refusal], failed) {
             let code = exchange.code.clone().unwrap_or_default();
             let (group, what) = groups.entry((case.server(), code)).or_default();
             group.add(&case, exchange.start, place(&exchange));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Endpoint, Exchange, Finding, Nanos, Severity, Span};
+use crate::model::{Endpoint, Exchange, Finding, Matter, Nanos, Severity, Span};
 
 use super::View;
 use super::group::{Group, Words, counted, server};
@@ -47,7 +47,7 @@ fn find(view: View<'_>) -> Vec<Finding> {
     let mut servers: BTreeMap<Endpoint, Logins> = BTreeMap::new();
     for (case, wire) in view.on_wire().filter(|(_, wire)| is_smooth(wire)) {
         let trip = round_trip(wire).unwrap_or(Span::ZERO);
-        for exchange in case.logins(is_accepted) {
+        for exchange in case.about(&[Matter::Login], is_accepted) {
             let (Some(taken), Some(start)) = (response(&exchange), exchange.start) else {
                 continue;
             };

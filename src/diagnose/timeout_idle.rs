@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Ending, Endpoint, Evidence, Finding, Nanos, Role, Seen, Severity, Side, Span, WireSession,
+    Ending, Endpoint, Evidence, Finding, Matter, Nanos, Role, Seen, Severity, Side, Span,
+    WireSession,
 };
 
 use super::View;
@@ -115,7 +116,7 @@ pub(super) struct SaidTimeout {
 
 /// Whether the server says that it closed for silence, or a log says so of its own side.
 pub(super) fn said_timeout(case: &Case<'_>) -> Option<SaidTimeout> {
-    let mut exchanges = case.goodbyes(|said| is_timeout(said.reply));
+    let mut exchanges = case.about(&[Matter::Goodbye], |said| is_timeout(said.reply));
     if let Some(exchange) = exchanges.next() {
         return Some(SaidTimeout {
             by: Side::Server,

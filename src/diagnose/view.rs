@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use crate::align::{Alignment, Clock, Joined, Said, untold};
 use crate::model::{
-    CaptureSource, Endpoint, Evidence, Exchange, Gist, LogSession, LogSource, Matter, Nanos,
-    Neighbour, Side, Unlisted, What, WireSession,
+    CaptureSource, Endpoint, Evidence, Exchange, LogSession, LogSource, Matter, Nanos, Neighbour,
+    Side, Unlisted, What, WireSession,
 };
 
 /// All that is known when rules are asked.
@@ -100,64 +100,22 @@ impl<'a> Case<'a> {
             .chain(told.into_iter().map(Cow::Owned))
     }
 
-    /// The same where `wanted` takes only what was refused, or a server's last word: of most sessions a log tells none.
-    pub(super) fn refused(
+    /// The same where all that `wanted` takes is of each of these matters: of most sessions a log is known to tell nothing of one.
+    pub(super) fn about(
         &self,
+        matters: &[Matter],
         wanted: impl Fn(Said<'_>) -> bool,
     ) -> impl Iterator<Item = Cow<'a, Exchange>> {
-        self.unless(|gist| gist.has_no(Matter::Refusal), wanted)
-    }
-
-    /// The same where `wanted` takes only replies by which a server closes the connection.
-    pub(super) fn goodbyes(
-        &self,
-        wanted: impl Fn(Said<'_>) -> bool,
-    ) -> impl Iterator<Item = Cow<'a, Exchange>> {
-        self.unless(|gist| gist.has_no(Matter::Goodbye), wanted)
-    }
-
-    /// The same where `wanted` takes only messages that were refused, announced or sent.
-    pub(super) fn refused_messages(
-        &self,
-        wanted: impl Fn(Said<'_>) -> bool,
-    ) -> impl Iterator<Item = Cow<'a, Exchange>> {
-        self.unless(|gist| gist.has_no(Matter::RefusedMessage), wanted)
-    }
-
-    /// The same where `wanted` takes only logins.
-    pub(super) fn logins(
-        &self,
-        wanted: impl Fn(Said<'_>) -> bool,
-    ) -> impl Iterator<Item = Cow<'a, Exchange>> {
-        self.unless(|gist| gist.has_no(Matter::Login), wanted)
-    }
-
-    /// The same where `wanted` takes only logins that were refused.
-    pub(super) fn refused_logins(
-        &self,
-        wanted: impl Fn(Said<'_>) -> bool,
-    ) -> impl Iterator<Item = Cow<'a, Exchange>> {
-        self.unless(
-            |gist| gist.has_no(Matter::Login) || gist.has_no(Matter::Refusal),
-            wanted,
-        )
+        let has_none = |log: &LogSession| matters.iter().any(|&matter| log.gist.has_no(matter));
+        let none = self.wire.is_none() && self.log.is_some_and(has_none);
+        let all = (!none).then(|| self.exchanges(wanted));
+        all.into_iter().flatten()
     }
 
     /// Its greetings, but for those of a log that does not tell the client's name.
     pub(super) fn greetings(&self) -> impl Iterator<Item = Cow<'a, Exchange>> {
         let greets = |said: Said<'_>| ["EHLO", "HELO"].contains(&said.verb);
-        self.unless(|gist| gist.has_no(Matter::Greeting), greets)
-    }
-
-    /// Its commands and replies that `wanted` takes, where only a log tells of it not if `none` says that it tells of none.
-    fn unless(
-        &self,
-        none: impl Fn(Gist) -> bool,
-        wanted: impl Fn(Said<'_>) -> bool,
-    ) -> impl Iterator<Item = Cow<'a, Exchange>> {
-        let none = self.wire.is_none() && self.log.is_some_and(|log| none(log.gist));
-        let all = (!none).then(|| self.exchanges(wanted));
-        all.into_iter().flatten()
+        self.about(&[Matter::Greeting], greets)
     }
 
     pub(super) fn client(&self) -> Option<IpAddr> {
