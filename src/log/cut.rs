@@ -1,6 +1,6 @@
 //! Texts in two, by what stands between.
 //!
-//! `str::split_once` does the same. Lines are short and there are millions of them: there half of the time of reading went into making its searchers ready.
+//! `str::split_once` does the same. Lines are short and there are millions of them: there a third of what reading took went into its searchers.
 
 /// What is before the first `between` in `text`, and what is behind it.
 #[inline]
