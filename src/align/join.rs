@@ -64,9 +64,10 @@ pub fn align_on(
 ) -> Onward {
     if wires.is_empty() && sources.iter().all(|source| source.offset.is_none()) {
         let places = last_lines::put(logs, &[]);
-        let alone = (0..logs.len()).map(|log| (log, NO_CAPTURE)).collect();
+        let alone = Arc::new(Match::alone(NO_CAPTURE));
+        let logs = (0..logs.len()).map(|log| joined_log(log, alone.clone()));
         let alignment = Alignment {
-            sessions: sessions(wires, logs, &BTreeMap::new(), alone, threads),
+            sessions: logs.collect(),
             clocks: Vec::new(),
         };
         return Onward { alignment, places };
@@ -262,12 +263,17 @@ fn sessions(
         .enumerate()
         .filter(|(log, _)| !claimed.contains(log));
     sessions.reserve_exact(logs.len() - claimed.len());
-    sessions.extend(rest.map(|(log, verdict)| Joined {
-        logs: smallvec![log],
-        verdict: verdict.unwrap_or_default(),
-        ..Joined::default()
-    }));
+    sessions.extend(rest.map(|(log, verdict)| joined_log(log, verdict.unwrap_or_default())));
     sessions
+}
+
+/// One that the log alone knows.
+fn joined_log(log: usize, verdict: Arc<Match>) -> Joined {
+    Joined {
+        logs: smallvec![log],
+        verdict,
+        ..Joined::default()
+    }
 }
 
 /// Each log with what was found of it.

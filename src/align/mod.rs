@@ -65,6 +65,6 @@ pub use clock::{Clock, Step, Stretch, Unproven};
 pub use deal::share_lines;
 pub use join::{Onward, align, align_on};
 pub use path::{Nearer, Passage, Path, PathClock, compare};
-pub use sequence::{Said, Told, told, untold};
+pub use sequence::{Said, Told, telling, told, untold};
 pub use verdict::{Alignment, Joined, Match, Standing};
 pub use why::{Asked, Candidate, why};

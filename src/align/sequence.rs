@@ -1,6 +1,8 @@
 //! Inside a pair: the log's commands laid beside the wire's exchanges, and beside the encrypted runs
 //! where TLS hides them. Both sides keep their order (a monotone alignment by dynamic programme).
 
+use smallvec::SmallVec;
+
 use crate::model::{
     CommandRef, Encryption, Exchange, LineRef, LogSession, Seen, Verb, What, WireSession,
 };
@@ -171,41 +173,25 @@ impl<'a> Said<'a> {
             reply: exchange.response.as_deref().unwrap_or_default(),
         }
     }
-
-    const fn told(command: CommandRef<'a>) -> Self {
-        let code = match command.code {
-            Some(code) => code,
-            None => "",
-        };
-        Self {
-            verb: command.verb,
-            request: command.request,
-            code,
-            reply: match command.response {
-                Some(reply) => reply,
-                None => code,
-            },
-        }
-    }
 }
 
 /// The exchanges of a conversation that only `log` knows, those that `wanted` takes, in order.
 ///
 /// Only these take memory: a log has millions of sessions, and hardly one of them is looked at.
 pub fn untold(log: &LogSession, wanted: impl Fn(Said<'_>) -> bool) -> Vec<Exchange> {
-    if !log.commands().map(Said::told).any(&wanted) {
-        return Vec::new();
-    }
-    told(log)
-        .into_iter()
-        .filter(|told| wanted(Said::told(told.command)))
-        .map(from_log)
-        .collect()
+    let wanted = telling(log).filter(|told| wanted(told.said()));
+    wanted.map(from_log).collect()
 }
 
 /// What the log tells, command by command: where only a log knows a conversation these are its exchanges, borrowed.
 pub fn told(log: &LogSession) -> Vec<Told<'_>> {
-    let mut listed = Vec::new();
+    telling(log).collect()
+}
+
+/// The same, one after the other.
+pub fn telling(log: &LogSession) -> impl Iterator<Item = Told<'_>> {
+    // A log that counts commands lists few of a session beside.
+    let mut listed: SmallVec<[Told<'_>; 2]> = SmallVec::new();
     // Counted commands take the line that counts them, unless a line of their own tells of them.
     let mut counted = None;
     for event in &log.events {
@@ -218,33 +204,30 @@ pub fn told(log: &LogSession) -> Vec<Told<'_>> {
             _ => {}
         }
     }
-    if log.implied.is_empty() {
-        return listed;
-    }
-    let mut ahead = listed.as_slice();
-    log.implied
-        .iter()
-        .map(|command| {
-            let own = ahead.iter().position(|told| {
-                told.command.verb == command.verb
-                    && told.command.response.is_some()
-                    && told.command.response == command.response
-            });
-            match own.and_then(|at| Some((ahead.get(at)?, ahead.get(at + 1..)?))) {
-                Some((told, after)) => {
-                    ahead = after;
-                    Told {
-                        command,
-                        line: told.line,
-                    }
-                }
-                None => Told {
-                    command,
-                    line: counted,
-                },
+    let mut implied = (!log.implied.is_empty()).then(|| log.implied.iter());
+    let mut passed = 0;
+    std::iter::from_fn(move || {
+        let ahead = listed.get(passed..).unwrap_or_default();
+        let Some(implied) = &mut implied else {
+            passed += 1;
+            return ahead.first().copied();
+        };
+        let command = implied.next()?;
+        let is_own = |told: &Told<'_>| {
+            told.command.verb == command.verb
+                && told.command.response.is_some()
+                && told.command.response == command.response
+        };
+        let own = ahead.iter().zip(1..).find(|(told, _)| is_own(told));
+        let line = match own {
+            Some((told, count)) => {
+                passed += count;
+                told.line
             }
-        })
-        .collect()
+            None => counted,
+        };
+        Some(Told { command, line })
+    })
 }
 
 /// How like a clear exchange and a logged command are; 0: not the same.
@@ -344,6 +327,16 @@ impl<'a> Told<'a> {
     /// The reply's words, at least its code.
     pub fn response(self) -> Option<&'a str> {
         self.command.response.or(self.command.code)
+    }
+
+    /// What tells it from others.
+    pub fn said(self) -> Said<'a> {
+        Said {
+            verb: self.command.verb,
+            request: self.command.request,
+            code: self.command.code.unwrap_or_default(),
+            reply: self.response().unwrap_or_default(),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use super::group::{Group, Words, counted, listed, server};
 use super::login_refused::is_refused;
 use super::message_too_large::is_too_large;
 use super::registry::Rule;
-use super::view::{Case, place, speaks_of};
+use super::view::{Case, speaks_of};
 
 pub(super) const RULE: Rule = Rule {
     code: "command-rejected",
@@ -44,22 +44,40 @@ impl Kind {
     }
 }
 
-/// What was not accepted, by kind: how often, and which commands by which reply.
-type Kinds = BTreeMap<Kind, (u64, BTreeSet<What>)>;
-
 /// A command and its reply, by their place among all that differ.
 type What = usize;
 
-/// Commands that were not accepted for one reason: of a large log there are hundreds of thousands.
-struct Failed {
-    client: IpAddr,
-    /// Number of the case.
-    number: usize,
-    kind: Kind,
-    what: What,
-    count: u64,
-    at: Option<Nanos>,
-    place: Option<Evidence>,
+/// What was not accepted, by kind: how often, and which commands by which reply.
+type Kinds = BTreeMap<Kind, (u64, BTreeSet<What>)>;
+
+/// Where a client failed and at what: who has it in common with others is told with them.
+type Habit = (BTreeSet<Endpoint>, BTreeSet<(Kind, What)>);
+
+/// What was not accepted of a client: of a large log there are tens of thousands, each with hardly more than one kind.
+#[derive(Default)]
+struct OfClient {
+    group: Group,
+    servers: BTreeSet<Endpoint>,
+    what: BTreeMap<(Kind, What), u64>,
+}
+
+impl OfClient {
+    fn add(
+        &mut self,
+        case: &Case<'_>,
+        failed: (Kind, What, u64),
+        heard: (Option<Nanos>, Option<Evidence>),
+    ) {
+        let (kind, what, count) = failed;
+        let (at, place) = heard;
+        self.group.add_many(case, count, at, place);
+        self.servers.extend(case.server());
+        *self.what.entry((kind, what)).or_default() += count;
+    }
+
+    fn habit(&self) -> Habit {
+        (self.servers.clone(), self.what.keys().copied().collect())
+    }
 }
 
 #[derive(Default)]
@@ -70,138 +88,109 @@ struct Rejected {
 }
 
 impl Rejected {
-    fn add(&mut self, case: &Case<'_>, failed: &Failed) {
-        for _ in 0..failed.count {
-            self.group.add(case, failed.at, failed.place);
+    fn absorb(&mut self, of_client: OfClient) {
+        self.group.absorb(of_client.group);
+        self.servers.extend(of_client.servers);
+        for ((kind, what), count) in of_client.what {
+            let (all, commands) = self.kinds.entry(kind).or_default();
+            *all += count;
+            commands.insert(what);
         }
-        self.servers.extend(case.server());
-        let (all, commands) = self.kinds.entry(failed.kind).or_default();
-        *all += failed.count;
-        commands.insert(failed.what);
     }
-}
-
-/// At which servers and at what a client failed: who has it in common with others is told with them.
-fn habit(of_client: &[(Case<'_>, &Failed)]) -> (BTreeSet<Endpoint>, BTreeSet<(Kind, What)>) {
-    let servers = of_client.iter().filter_map(|(case, _)| case.server());
-    let kinds = of_client
-        .iter()
-        .map(|(_, failed)| (failed.kind, failed.what));
-    (servers.collect(), kinds.collect())
 }
 
 /// Texts, each once.
 #[derive(Default)]
-struct Texts(BTreeMap<String, What>);
+struct Texts {
+    places: BTreeMap<String, What>,
+    /// What was asked for last, that not each takes memory anew.
+    text: String,
+}
 
 impl Texts {
-    fn place(&mut self, text: String) -> What {
-        let next = self.0.len();
-        *self.0.entry(text).or_insert(next)
+    fn place(&mut self, parts: &[&str]) -> What {
+        self.text.clear();
+        self.text.extend(parts.iter().copied());
+        if let Some(&known) = self.places.get(&self.text) {
+            return known;
+        }
+        let next = self.places.len();
+        self.places.insert(self.text.clone(), next);
+        next
+    }
+
+    /// The place of each in the order of the words.
+    fn ranks(&self) -> Vec<usize> {
+        let mut ranks = vec![0; self.places.len()];
+        for (rank, &what) in self.places.values().enumerate() {
+            if let Some(place) = ranks.get_mut(what) {
+                *place = rank;
+            }
+        }
+        ranks
     }
 }
 
 fn find(view: View<'_>) -> Vec<Finding> {
     let mut texts = Texts::default();
-    // A list that grows is copied again and again.
-    let some_refused =
-        |case: &Case<'_>| !case.log.is_some_and(|log| log.gist.has_no(Matter::Refusal));
-    let mut all = Vec::with_capacity(view.cases().filter(some_refused).count());
+    let mut by_client: BTreeMap<IpAddr, OfClient> = BTreeMap::new();
     for case in view.cases() {
-        failed(&case, &mut texts, &mut all);
+        failed(&case, &mut texts, &mut by_client);
     }
-    // In the order of their words.
-    let mut ranks = vec![0; texts.0.len()];
-    for (rank, &what) in texts.0.values().enumerate() {
-        if let Some(place) = ranks.get_mut(what) {
-            *place = rank;
-        }
+    let ranks = texts.ranks();
+    let mut alike: BTreeMap<Habit, Rejected> = BTreeMap::new();
+    for mut of_client in by_client.into_values() {
+        let ranked = of_client.what.into_iter().map(|((kind, what), count)| {
+            let rank = ranks.get(what).copied().unwrap_or_default();
+            ((kind, rank), count)
+        });
+        of_client.what = ranked.collect();
+        let rejected = alike.entry(of_client.habit()).or_default();
+        rejected.absorb(of_client);
     }
-    for failed in &mut all {
-        failed.what = ranks.get(failed.what).copied().unwrap_or_default();
-    }
-    let mut by_client: BTreeMap<IpAddr, Vec<&Failed>> = BTreeMap::new();
-    for failed in &all {
-        by_client.entry(failed.client).or_default().push(failed);
-    }
-    let mut alike: BTreeMap<_, Rejected> = BTreeMap::new();
-    for of_client in by_client.into_values() {
-        let of_client = of_client.into_iter();
-        let of_client = of_client.filter_map(|failed| Some((view.case(failed.number)?, failed)));
-        let of_client: Vec<(Case<'_>, &Failed)> = of_client.collect();
-        let rejected = alike.entry(habit(&of_client)).or_default();
-        for (case, failed) in &of_client {
-            rejected.add(case, failed);
-        }
-    }
-    let words: Vec<String> = texts.0.into_keys().collect();
+    let words: Vec<String> = texts.places.into_keys().collect();
     let rejected = alike.into_values();
     rejected.map(|rejected| tell(rejected, &words)).collect()
 }
 
 /// Adds what was not accepted in a session.
-fn failed(case: &Case<'_>, texts: &mut Texts, all: &mut Vec<Failed>) {
+fn failed(case: &Case<'_>, texts: &mut Texts, by_client: &mut BTreeMap<IpAddr, OfClient>) {
     let Some(client) = case.client() else {
         return;
     };
-    let proto = case
-        .wire
-        .map(|wire| wire.proto)
-        .or(case.log.map(|log| log.proto));
-    let falls_back = LazyCell::new(|| falls_back(case));
-    let kind = |said: Said<'_>| {
-        let kind = kind(proto?, said)?;
-        (said.verb != "EHLO" || !*falls_back).then_some(kind)
+    let wire = case.wire.map(|wire| wire.proto);
+    let Some(proto) = wire.or(case.log.map(|log| log.proto)) else {
+        return;
     };
-    for exchange in case.about(&[Matter::Refusal], |said| kind(said).is_some()) {
-        let Some(kind) = kind(Said::by(&exchange)) else {
+    let falls_back = LazyCell::new(|| falls_back(case));
+    let mut unknown = 0;
+    for heard in case.heard(&[Matter::Refusal], |said| kind(proto, said).is_some()) {
+        let Some(kind) = kind(proto, heard.said) else {
             continue;
         };
-        let code = exchange.code.as_deref().unwrap_or_default();
-        all.push(Failed {
-            client,
-            number: case.number,
-            kind,
-            what: texts.place([exchange.verb.as_str(), " ", code].concat()),
-            count: 1,
-            at: exchange.start,
-            place: place(&exchange),
-        });
+        unknown += u64::from(kind == Kind::Unknown);
+        if heard.said.verb == "EHLO" && *falls_back {
+            continue;
+        }
+        let what = texts.place(&[heard.said.verb, " ", heard.said.code]);
+        let of_client = by_client.entry(client).or_default();
+        of_client.add(case, (kind, what, 1), (heard.start, heard.place));
     }
-    let (hidden, line) = counted_only(case, proto);
-    if hidden > 0 {
-        all.push(Failed {
-            client,
-            number: case.number,
-            kind: Kind::Unknown,
-            what: texts.place("by the log's count".to_owned()),
-            count: hidden,
-            at: None,
-            place: line,
-        });
+    // Unknown commands that the log only counts, beyond those that are seen.
+    let counting = case.log.filter(|log| log.role == Role::Server);
+    if let Some(log) = counting.filter(|log| u64::from(log.unknown) > unknown) {
+        let hidden = u64::from(log.unknown) - unknown;
+        let what = texts.place(&["by the log's count"]);
+        let line = log.events.last().map(|event| Evidence::Line(event.line));
+        let of_client = by_client.entry(client).or_default();
+        of_client.add(case, (Kind::Unknown, what, hidden), (None, line));
     }
 }
 
 /// Whether the client greets anew by HELO and is welcome, as it is to where a server knows no EHLO (RFC 5321 §3.2).
 fn falls_back(case: &Case<'_>) -> bool {
     let welcome = |said: Said<'_>| said.verb == "HELO" && said.code == "250";
-    case.exchanges(welcome).next().is_some()
-}
-
-/// Unknown commands that the log only counts, beyond those that are seen, and where it does so.
-fn counted_only(case: &Case<'_>, proto: Option<Proto>) -> (u64, Option<Evidence>) {
-    let Some(log) = case.log.filter(|log| log.role == Role::Server) else {
-        return (0, None);
-    };
-    let told = u64::from(log.unknown);
-    if told == 0 {
-        return (0, None);
-    }
-    let unknown = |said: Said<'_>| proto.and_then(|proto| kind(proto, said)) == Some(Kind::Unknown);
-    let seen = case.about(&[Matter::Refusal], unknown).count();
-    let line = log.events.last().map(|event| Evidence::Line(event.line));
-    let seen = u64::try_from(seen).unwrap_or(u64::MAX);
-    (told.saturating_sub(seen), line)
+    case.heard(&[], welcome).next().is_some()
 }
 
 fn tell(rejected: Rejected, texts: &[String]) -> Finding {

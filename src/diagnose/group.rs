@@ -1,7 +1,7 @@
 //! The same thing in many sessions is one finding.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::model::{Affected, Endpoint, Evidence, Finding, Nanos, Severity, Side};
@@ -16,7 +16,8 @@ const LISTED: usize = 4;
 /// What belongs together.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Group {
-    sessions: BTreeSet<usize>,
+    /// As they came; one may be there again.
+    sessions: Vec<usize>,
     clients: BTreeMap<IpAddr, u64>,
     pub(super) count: u64,
     first: Option<Nanos>,
@@ -45,30 +46,59 @@ impl Group {
 
     /// One more occurrence.
     pub(super) fn add(&mut self, case: &Case<'_>, at: Option<Nanos>, place: Option<Evidence>) {
-        self.note(
-            (case.number, case.client()),
-            at.or_else(|| case.start()),
-            place,
-        );
+        self.add_many(case, 1, at, place);
+    }
+
+    /// So many more occurrences in one place.
+    pub(super) fn add_many(
+        &mut self,
+        case: &Case<'_>,
+        count: u64,
+        at: Option<Nanos>,
+        place: Option<Evidence>,
+    ) {
+        let at = at.or_else(|| case.start());
+        self.put((case.number, case.client()), count, at, place);
     }
 
     /// One more occurrence, in the session of a number and a client.
     pub(super) fn note(
         &mut self,
-        (session, client): (usize, Option<IpAddr>),
+        of: (usize, Option<IpAddr>),
         at: Option<Nanos>,
         place: Option<Evidence>,
     ) {
-        self.sessions.insert(session);
+        self.put(of, 1, at, place);
+    }
+
+    fn put(
+        &mut self,
+        (session, client): (usize, Option<IpAddr>),
+        count: u64,
+        at: Option<Nanos>,
+        place: Option<Evidence>,
+    ) {
+        self.list(session);
         if let Some(client) = client {
-            *self.clients.entry(client).or_default() += 1;
+            *self.clients.entry(client).or_default() += count;
         }
-        self.count(at, place);
+        self.count += count;
+        self.took_place(at, place);
     }
 
     /// One more occurrence of which neither session nor client is named.
     pub(super) fn count(&mut self, at: Option<Nanos>, place: Option<Evidence>) {
         self.count += 1;
+        self.took_place(at, place);
+    }
+
+    fn list(&mut self, session: usize) {
+        if self.sessions.last() != Some(&session) {
+            self.sessions.push(session);
+        }
+    }
+
+    fn took_place(&mut self, at: Option<Nanos>, place: Option<Evidence>) {
         self.lasted(at);
         if let Some(place) = place {
             self.show(place);
@@ -90,7 +120,7 @@ impl Group {
 
     /// A session that is part of it and no occurrence of its own.
     pub(super) fn include(&mut self, case: &Case<'_>) {
-        self.sessions.insert(case.number);
+        self.list(case.number);
     }
 
     /// One more place to look at.
@@ -150,7 +180,7 @@ impl Group {
 
     /// Sessions in it.
     pub(super) fn sessions(&self) -> usize {
-        self.sessions.len()
+        distinct(self.sessions.clone()).len()
     }
 
     pub(super) fn finding(self, words: Words) -> Finding {
@@ -167,7 +197,7 @@ impl Group {
             code,
             severity,
             clients,
-            sessions: self.sessions.into_iter().collect(),
+            sessions: distinct(self.sessions),
             endpoint,
             count: self.count,
             first: self.first,
@@ -178,6 +208,13 @@ impl Group {
             next,
         }
     }
+}
+
+/// In order, each once.
+fn distinct(mut sessions: Vec<usize>) -> Vec<usize> {
+    sessions.sort_unstable();
+    sessions.dedup();
+    sessions
 }
 
 /// The first few of a list, and how many more there are.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use crate::align::{Alignment, Clock, Joined, Said, untold};
+use crate::align::{Alignment, Clock, Joined, Said, telling, untold};
 use crate::model::{
     CaptureSource, Endpoint, Evidence, Exchange, LogSession, LogSource, Matter, Nanos, Neighbour,
     Side, Unlisted, What, WireSession,
@@ -41,6 +41,14 @@ pub(super) struct Case<'a> {
     /// The first of the log sessions that are it.
     pub(super) log: Option<&'a LogSession>,
     clocks: &'a [Clock],
+}
+
+/// A command and its reply, when it was sent where the wire tells, and where it is to be seen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heard<'a> {
+    pub(super) said: Said<'a>,
+    pub(super) start: Option<Nanos>,
+    pub(super) place: Option<Evidence>,
 }
 
 impl<'a> View<'a> {
@@ -106,10 +114,35 @@ impl<'a> Case<'a> {
         matters: &[Matter],
         wanted: impl Fn(Said<'_>) -> bool,
     ) -> impl Iterator<Item = Cow<'a, Exchange>> {
-        let has_none = |log: &LogSession| matters.iter().any(|&matter| log.gist.has_no(matter));
-        let none = self.wire.is_none() && self.log.is_some_and(has_none);
-        let all = (!none).then(|| self.exchanges(wanted));
+        let all = (!self.has_none(matters)).then(|| self.exchanges(wanted));
         all.into_iter().flatten()
+    }
+
+    /// The same without the exchanges themselves, which take memory: large logs refuse hundreds of thousands of commands.
+    pub(super) fn heard(
+        &self,
+        matters: &[Matter],
+        wanted: impl Fn(Said<'_>) -> bool,
+    ) -> impl Iterator<Item = Heard<'a>> {
+        let may = !self.has_none(matters);
+        let told = self.log.filter(|_| may && self.wire.is_none());
+        let told = told.into_iter().flat_map(telling).map(|told| Heard {
+            said: told.said(),
+            start: None,
+            place: told.line.map(Evidence::Line),
+        });
+        let seen = self.joined.exchanges.iter().map(|exchange| Heard {
+            said: Said::by(exchange),
+            start: exchange.start,
+            place: place(exchange),
+        });
+        seen.chain(told).filter(move |heard| wanted(heard.said))
+    }
+
+    /// Whether a log alone tells of it, and is known to tell nothing of one of these matters.
+    fn has_none(&self, matters: &[Matter]) -> bool {
+        let has_none = |log: &LogSession| matters.iter().any(|&matter| log.gist.has_no(matter));
+        self.wire.is_none() && self.log.is_some_and(has_none)
     }
 
     /// Its greetings, but for those of a log that does not tell the client's name.
