@@ -50,6 +50,11 @@ impl<'a> PackedRef<'a> {
         Rest(self.0).command().unwrap_or_default()
     }
 
+    /// Its texts, none of them read.
+    pub(super) fn skim(self) -> Skimmed<'a> {
+        Rest(self.0).skim().unwrap_or_default()
+    }
+
     /// The same, in memory of its own.
     pub fn owned(self) -> PackedCommand {
         PackedCommand(self.0.into())
@@ -103,6 +108,39 @@ pub struct CommandRef<'a> {
     pub reply_octets: Option<u64>,
     /// Time the server spent on it.
     pub taken: Option<Span>,
+}
+
+/// The texts of a command where they lie: most that look at a command need to read but one or two.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Skimmed<'a> {
+    pub(super) verb: RawText<'a>,
+    pub(super) request: RawText<'a>,
+    pub(super) code: Option<RawText<'a>>,
+    pub(super) response: Option<RawText<'a>>,
+}
+
+/// A text that was not read.
+#[derive(Clone, Copy)]
+pub(super) enum RawText<'a> {
+    Usual(&'static str),
+    Octets(&'a [u8]),
+}
+
+impl Default for RawText<'_> {
+    fn default() -> Self {
+        Self::Usual("")
+    }
+}
+
+impl<'a> RawText<'a> {
+    /// The text.
+    pub(super) fn get(self) -> &'a str {
+        match self {
+            Self::Usual(text) => text,
+            // Nothing but text was packed.
+            Self::Octets(octets) => std::str::from_utf8(octets).unwrap_or_default(),
+        }
+    }
 }
 
 /// Texts that many commands have. Their order is no part of any file.
@@ -175,6 +213,7 @@ const RESPONSE_BYTES: u8 = 1 << 3;
 const BODY_OCTETS: u8 = 1 << 4;
 const TAKEN: u8 = 1 << 5;
 const REPLY_OCTETS: u8 = 1 << 6;
+const NUMBERS: u8 = REQUEST_BYTES | RESPONSE_BYTES | BODY_OCTETS | TAKEN | REPLY_OCTETS;
 
 impl Commands {
     /// Whether there are none.
@@ -186,6 +225,12 @@ impl Commands {
     pub fn iter(&self) -> impl Iterator<Item = CommandRef<'_>> {
         let mut rest = Rest(&self.0);
         std::iter::from_fn(move || rest.command())
+    }
+
+    /// Their texts, none of them read.
+    pub(super) fn skim(&self) -> impl Iterator<Item = Skimmed<'_>> {
+        let mut rest = Rest(&self.0);
+        std::iter::from_fn(move || rest.skim())
     }
 }
 
@@ -335,36 +380,47 @@ pub(super) struct Rest<'a>(pub(super) &'a [u8]);
 
 impl<'a> Rest<'a> {
     fn command(&mut self) -> Option<CommandRef<'a>> {
-        let there = self.octet()?;
-        let has = |bit: u8| there & bit != 0;
-        let (verb, request) = (self.text()?, self.text()?);
-        let mut command = CommandRef {
-            verb,
-            request,
-            ..CommandRef::default()
+        let (there, texts) = self.texts()?;
+        let mut number = |bit: u8| match there & bit {
+            0 => Some(None),
+            _ => Some(Some(self.number()?)),
         };
-        if has(CODE) {
-            command.code = Some(self.text()?);
+        Some(CommandRef {
+            verb: texts.verb.get(),
+            request: texts.request.get(),
+            code: texts.code.map(RawText::get),
+            response: texts.response.map(RawText::get),
+            request_bytes: number(REQUEST_BYTES)?,
+            response_bytes: number(RESPONSE_BYTES)?,
+            body_octets: number(BODY_OCTETS)?,
+            reply_octets: number(REPLY_OCTETS)?,
+            taken: number(TAKEN)?.map(|taken| Span(taken.cast_signed())),
+        })
+    }
+
+    fn skim(&mut self) -> Option<Skimmed<'a>> {
+        let (there, texts) = self.texts()?;
+        for _ in 0..(there & NUMBERS).count_ones() {
+            self.number()?;
         }
-        if has(RESPONSE) {
-            command.response = Some(self.text()?);
+        Some(texts)
+    }
+
+    /// What there is of a command, and its texts; the numbers are behind them.
+    fn texts(&mut self) -> Option<(u8, Skimmed<'a>)> {
+        let there = self.octet()?;
+        let mut texts = Skimmed {
+            verb: self.text()?,
+            request: self.text()?,
+            ..Skimmed::default()
+        };
+        if there & CODE != 0 {
+            texts.code = Some(self.text()?);
         }
-        if has(REQUEST_BYTES) {
-            command.request_bytes = Some(self.number()?);
+        if there & RESPONSE != 0 {
+            texts.response = Some(self.text()?);
         }
-        if has(RESPONSE_BYTES) {
-            command.response_bytes = Some(self.number()?);
-        }
-        if has(BODY_OCTETS) {
-            command.body_octets = Some(self.number()?);
-        }
-        if has(REPLY_OCTETS) {
-            command.reply_octets = Some(self.number()?);
-        }
-        if has(TAKEN) {
-            command.taken = Some(Span(self.number()?.cast_signed()));
-        }
-        Some(command)
+        Some((there, texts))
     }
 
     #[inline]
@@ -401,12 +457,12 @@ impl<'a> Rest<'a> {
         None
     }
 
-    fn text(&mut self) -> Option<&'a str> {
+    fn text(&mut self) -> Option<RawText<'a>> {
         let number = usize::try_from(self.number()?).ok()?;
         if number.is_multiple_of(2) {
-            return USUAL.get(number / 2).copied();
+            return USUAL.get(number / 2).copied().map(RawText::Usual);
         }
-        std::str::from_utf8(self.take(number / 2)?).ok()
+        self.take(number / 2).map(RawText::Octets)
     }
 }
 

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use thin_vec::ThinVec;
 
+use super::commands::{RawText, Skimmed};
 use super::{
     CommandRef, Commands, DamageLog, Delivery, Encryption, Events, LineRef, LogTime, PackedCommand,
     Proto, Shows, Side, Span, Stamp, TlsVersion, Verb, What,
@@ -278,17 +279,20 @@ impl Gist {
         }
     }
 
-    fn hear(&mut self, command: CommandRef<'_>) {
-        let code = command.code.unwrap_or_default();
-        let verb = command.verb;
+    fn hear(&mut self, command: Skimmed<'_>) {
+        let code = command.code.map(RawText::get).unwrap_or_default();
+        let verb = command.verb.get();
         self.has(Matter::Login, Verb::LOGINS.contains(&verb));
         let greets = ["EHLO", "HELO"].contains(&verb);
-        self.has(Matter::Greeting, greets && command.request.contains(' '));
+        self.has(
+            Matter::Greeting,
+            greets && command.request.get().contains(' '),
+        );
         if code.len() == 3 && code.starts_with(['2', '3']) {
             return;
         }
         self.has(Matter::Refusal, true);
-        let reply = command.response.unwrap_or(code);
+        let reply = command.response.map_or(code, RawText::get);
         let goodbyes = ["421", "400", "*"];
         let closes = goodbyes.iter().any(|goodbye| reply.starts_with(goodbye));
         self.has(Matter::Goodbye, closes);
@@ -514,12 +518,12 @@ impl LogSession {
         let mut gist = Gist::NOTHING;
         for event in &self.events {
             match event.what {
-                What::Command(command) => gist.hear(command.get()),
+                What::Command(command) => gist.hear(command.skim()),
                 What::Note(text) => gist.has(Matter::Failure, tells_failure(text)),
                 _ => {}
             }
         }
-        for command in self.implied.iter() {
+        for command in self.implied.skim() {
             gist.hear(command);
         }
         self.gist = gist;
@@ -527,9 +531,11 @@ impl LogSession {
 
     /// First and last stamp; `None` without events.
     pub fn stamps(&self) -> Option<(Stamp, Stamp)> {
-        let first = self.events.iter().map(|event| event.stamp).min()?;
-        let last = self.events.iter().map(|event| event.stamp).max()?;
-        Some((first, last))
+        let mut stamps = self.events.iter().map(|event| event.stamp);
+        let one = stamps.next()?;
+        Some(stamps.fold((one, one), |(first, last), stamp| {
+            (first.min(stamp), last.max(stamp))
+        }))
     }
 }
 
