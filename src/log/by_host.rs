@@ -5,7 +5,7 @@
 
 use crate::model::{LogId, LogSession, Zone, as_text};
 
-use super::read::{Apart, Pieces, Sink};
+use super::read::{Apart, Pieces, RawLine, Sink};
 use super::syslog::Syslog;
 use super::{Builder, Due, Follows, Head, Line, Parsed};
 
@@ -137,8 +137,8 @@ impl<B: Apart> Apart for ByHost<B> {
         first.map_or_else(B::Known::default, |host| host.builder.known())
     }
 
-    fn read<'a>(known: &mut B::Known, line: &'a [u8]) -> Self::Row<'a> {
-        (line, B::read(known, line))
+    fn read<'a>(known: &mut B::Known, line: RawLine<'a>) -> Self::Row<'a> {
+        (line.bytes(), B::read(known, line))
     }
 
     fn take(&mut self, row: Self::Row<'_>, number: u64, out: &mut Vec<LogSession>) -> Parsed {

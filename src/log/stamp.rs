@@ -52,6 +52,27 @@ pub(super) struct Yearless {
 impl Yearless {
     /// `Nov 24 03:29:06`, or with a fraction, at the start of a text, and what follows it. The month may be in another language.
     pub(super) fn read(text: &str) -> Option<(Self, &str)> {
+        Self::usual(text).or_else(|| Self::spelt(text))
+    }
+
+    /// As nearly all logs have it: `Nov 24 03:29:06 `, `Nov  4 03:29:06 `.
+    fn usual(text: &str) -> Option<(Self, &str)> {
+        let &[m, o, n, b' ', d10, d1, b' ', .., b' '] = text.as_bytes().first_chunk::<16>()? else {
+            return None;
+        };
+        let month = MONTHS.iter().position(|month| *month == [m, o, n])?;
+        let (hour, minute, second, rest) = whole_clock(text.get(7..)?)?;
+        let stamp = Self {
+            month: u32::try_from(month + 1).ok()?,
+            day: two_digits(if d10 == b' ' { b'0' } else { d10 }, d1)?,
+            clock: since_midnight(hour, minute, second)?,
+            resolution: Span::SECOND,
+        };
+        Some((stamp, rest))
+    }
+
+    /// In any other way.
+    fn spelt(text: &str) -> Option<(Self, &str)> {
         let english = text.split_at_checked(3).and_then(|(name, rest)| {
             let month = month(name)?;
             Some((month, rest.strip_prefix(' ')?))
@@ -217,11 +238,7 @@ pub(super) fn date(year: i32, month: u32, day: u32) -> Option<LogTime> {
 /// `03:29:06` and a fraction, if there is one: time since midnight and its smallest step.
 pub(super) fn clock(text: &str) -> Option<(Span, Span, &str)> {
     let (hour, minute, second, rest) = whole_clock(text).or_else(|| spelt_clock(text))?;
-    // A leap second shows as 60.
-    if hour > 23 || minute > 59 || second > 60 {
-        return None;
-    }
-    let whole = Span::seconds(i64::from(hour * 3600 + minute * 60 + second));
+    let whole = since_midnight(hour, minute, second)?;
     let Some((fraction, resolution, rest)) = rest.strip_prefix(['.', ',']).and_then(fraction)
     else {
         return Some((whole, Span::SECOND, rest));
@@ -229,16 +246,24 @@ pub(super) fn clock(text: &str) -> Option<(Span, Span, &str)> {
     Some((whole + fraction, resolution, rest))
 }
 
+fn since_midnight(hour: u32, minute: u32, second: u32) -> Option<Span> {
+    // A leap second shows as 60.
+    let is_a_time = hour <= 23 && minute <= 59 && second <= 60;
+    is_a_time.then(|| Span::seconds(i64::from(hour * 3600 + minute * 60 + second)))
+}
+
 /// `03:29:06`, as nearly all logs have it.
 fn whole_clock(text: &str) -> Option<(u32, u32, u32, &str)> {
     let &[h10, h1, b':', m10, m1, b':', s10, s1] = text.as_bytes().first_chunk()? else {
         return None;
     };
-    let two = |tens: u8, ones: u8| {
-        let digits = tens.is_ascii_digit() && ones.is_ascii_digit();
-        digits.then(|| u32::from(tens - b'0') * 10 + u32::from(ones - b'0'))
-    };
-    Some((two(h10, h1)?, two(m10, m1)?, two(s10, s1)?, text.get(8..)?))
+    let (hour, minute) = (two_digits(h10, h1)?, two_digits(m10, m1)?);
+    Some((hour, minute, two_digits(s10, s1)?, text.get(8..)?))
+}
+
+fn two_digits(tens: u8, ones: u8) -> Option<u32> {
+    let digits = tens.is_ascii_digit() && ones.is_ascii_digit();
+    digits.then(|| u32::from(tens - b'0') * 10 + u32::from(ones - b'0'))
 }
 
 /// The same with an hour of one digit.

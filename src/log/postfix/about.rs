@@ -33,8 +33,8 @@ pub(super) struct Delivered<'a> {
     pub(super) relay: &'a str,
     /// Of its connection, from 2 on where it was used before.
     pub(super) use_of_connection: Option<u32>,
-    /// Seconds before the queue manager, in it, for the connection, and for the transmission.
-    pub(super) delays: Option<[f64; 4]>,
+    /// Seconds before the queue manager, in it, for the connection, and for the transmission: `0.01/0/0.1/0.2`.
+    pub(super) delays: &'a str,
     pub(super) status: &'a str,
     pub(super) reply: &'a str,
 }
@@ -45,16 +45,16 @@ pub(super) fn about(text: &str) -> Option<(&str, About<'_>)> {
     if !is_queue_id(id) {
         return None;
     }
-    let about = if let Some(rest) = rest.strip_prefix("message-id=") {
+    let about = if rest == "removed" {
+        About::Removed
+    } else if let Some(rest) = rest.strip_prefix("message-id=") {
         About::MessageId(rest.trim_start_matches('<').trim_end_matches('>'))
     } else if let Some(rest) = rest.strip_prefix("from=<") {
         from(rest)?
     } else if let Some(rest) = rest.strip_prefix("to=<") {
         About::Delivered(delivered(rest)?)
-    } else if rest.ends_with(" notification: ") || rest.contains(" notification: ") {
+    } else if cut(rest, " notification: ").is_some() {
         About::Notified(rest)
-    } else if rest == "removed" {
-        About::Removed
     } else {
         return None;
     };
@@ -103,7 +103,7 @@ fn delivered(rest: &str) -> Option<Delivered<'_>> {
         match key {
             "relay" => told.relay = value,
             "conn_use" => told.use_of_connection = value.parse().ok(),
-            "delays" => told.delays = delays(value),
+            "delays" => told.delays = value,
             _ => {}
         }
         rest = behind;
@@ -111,19 +111,21 @@ fn delivered(rest: &str) -> Option<Delivered<'_>> {
     Some(told)
 }
 
-/// `0.01/0/0.1/0.2`
-fn delays(text: &str) -> Option<[f64; 4]> {
-    let mut parts = text.split('/').map(|part| {
-        let seconds: f64 = part.parse().ok()?;
-        (seconds >= 0.0 && seconds.is_finite()).then_some(seconds)
-    });
-    let all = [
-        parts.next()??,
-        parts.next()??,
-        parts.next()??,
-        parts.next()??,
-    ];
-    parts.next().is_none().then_some(all)
+impl Delivered<'_> {
+    /// The seconds of its `delays`, where they are four.
+    pub(super) fn delays(&self) -> Option<[f64; 4]> {
+        let mut parts = self.delays.split('/').map(|part| {
+            let seconds: f64 = part.parse().ok()?;
+            (seconds >= 0.0 && seconds.is_finite()).then_some(seconds)
+        });
+        let all = [
+            parts.next()??,
+            parts.next()??,
+            parts.next()??,
+            parts.next()??,
+        ];
+        parts.next().is_none().then_some(all)
+    }
 }
 
 #[cfg(test)]
@@ -142,7 +144,7 @@ mod tests {
             ("eve@other.example", Some("root"))
         );
         assert_eq!(told.use_of_connection, Some(2));
-        assert_eq!(told.delays, Some([0.05, 0.01, 0.1, 0.2]));
+        assert_eq!(told.delays(), Some([0.05, 0.01, 0.1, 0.2]));
         assert_eq!(told.status, "bounced");
         assert!(told.reply.ends_with("(in reply to RCPT TO command)"));
         assert_eq!(about("daemon started -- version 3.7.11"), None);

@@ -12,7 +12,7 @@ use crate::model::{
 use super::super::by_host;
 use super::super::cut::{cut, cut_last};
 use super::super::hidden_clock;
-use super::super::read::Apart;
+use super::super::read::{Apart, RawLine};
 use super::super::syslog::{self, Envelope, Syslog, Undated};
 use super::super::{Builder, Due, Entry, Head, Line, Parsed, Sureness};
 use super::about::{About, about};
@@ -293,8 +293,8 @@ impl Apart for Postfix {
 
     fn known(&self) {}
 
-    fn read<'a>((): &mut (), line: &'a [u8]) -> Row<'a> {
-        std::str::from_utf8(line).map_or(Row::Foreign(line), Row::read)
+    fn read<'a>((): &mut (), line: RawLine<'a>) -> Row<'a> {
+        line.utf8().map_or(Row::Foreign(line.bytes()), Row::read)
     }
 
     fn take(&mut self, row: Row<'_>, number: u64, out: &mut Vec<LogSession>) -> Parsed {
@@ -341,7 +341,8 @@ impl Apart for Postfix {
 
 impl Builder for Postfix {
     fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
-        self.take(Self::read(&mut (), line.bytes), line.number, out)
+        let read = Self::read(&mut (), RawLine::new(line.bytes));
+        self.take(read, line.number, out)
     }
 
     fn settle(&mut self, due: &Due<'_>, out: &mut Vec<LogSession>) {

@@ -220,7 +220,7 @@ impl Sending {
         id.clone_into(&mut self.message);
         if first
             && told.use_of_connection.is_none()
-            && let Some(stamp) = told.delays.and_then(|delays| began(stamp, delays))
+            && let Some(stamp) = told.delays().and_then(|delays| began(stamp, delays))
         {
             self.transcript
                 .note(line, stamp, "connection begun, by delays=");

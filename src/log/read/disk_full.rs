@@ -33,9 +33,14 @@ pub(super) fn note(known: &mut Option<DiskFull>, number: u64, parsed: Parsed) {
     known.last = place;
 }
 
+/// Whether a line of `text` may say so.
+pub(super) fn may_say_so(text: &[u8]) -> bool {
+    RARE.find(text).is_some()
+}
+
 /// Whether the program itself says it: a client's words stand in quotes or brackets, which close behind them.
 pub(super) fn says_so(line: &[u8]) -> bool {
-    if RARE.find(line).is_none() {
+    if !may_say_so(line) {
         return false;
     }
     let of_syslog = || {

@@ -87,7 +87,7 @@ impl Splitter {
             rest = behind;
         }
         while let Some((line, behind)) = self.cut(rest) {
-            each(found(line));
+            each(found(line, true));
             rest = behind;
         }
         self.keep(rest);
@@ -98,7 +98,7 @@ impl Splitter {
         if !self.is_begun() {
             return;
         }
-        let line = found(&self.begun);
+        let line = found(&self.begun, true);
         each(Found {
             beyond: line.beyond.saturating_add(self.beyond),
             ..line
@@ -131,13 +131,13 @@ impl Splitter {
     }
 }
 
-/// A line that is whole.
-pub(super) fn found(line: &[u8]) -> Found<'_> {
+/// A line that is whole, and which `may` say that a disk is full.
+pub(super) fn found(line: &[u8], may_be_full: bool) -> Found<'_> {
     let line = line.strip_suffix(b"\r").unwrap_or(line).without_nul();
     let kept = line.get(..=MAX_LINE).unwrap_or(line);
     Found {
         bytes: kept,
-        is_disk_full: disk_full::says_so(kept),
+        is_disk_full: may_be_full && disk_full::says_so(kept),
         beyond: u64::try_from(line.len() - kept.len()).unwrap_or(u64::MAX),
     }
 }

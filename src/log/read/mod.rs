@@ -8,6 +8,7 @@ mod lines;
 mod opening;
 mod order;
 mod pieces;
+mod sessions;
 mod tally;
 mod text;
 mod years;
@@ -21,7 +22,7 @@ use super::envelope::{Stack, as_lines};
 use super::{Builder, Due, Entry, Follows, Head, MAX_LINE, Parsed};
 
 pub use opening::{Chosen, How, Opening};
-pub(super) use pieces::Apart;
+pub(super) use pieces::{Apart, RawLine};
 pub use pieces::{Pieces, Sink};
 pub use years::Era;
 pub use zone::GivenZone;
@@ -29,6 +30,7 @@ pub use zone::GivenZone;
 pub use lines::Found;
 use lines::{LineEnd, Splitter};
 use order::order;
+use sessions::Sessions;
 use tally::{Extent, Tally, count, take_line};
 use text::Text;
 use zone::Offsets;
@@ -91,7 +93,7 @@ pub struct Reader {
     year: i32,
     splitter: Splitter,
     tally: Tally,
-    sessions: Vec<LogSession>,
+    sessions: Sessions,
 }
 
 impl Reader {
@@ -115,7 +117,7 @@ impl Reader {
                 written: Extent::default(),
                 given: Extent::default(),
             },
-            sessions: Vec::new(),
+            sessions: Sessions::default(),
         };
         reader.look_at(bytes);
         reader
@@ -169,7 +171,7 @@ impl Reader {
             lines: &lines,
             year: self.year,
         };
-        if self.builder.next_file(&head, &mut self.sessions) == Follows::Meanwhile {
+        if self.builder.next_file(&head, &mut self.sessions.all) == Follows::Meanwhile {
             self.tally.written.newest = None;
             self.tally.given.newest = None;
         }
@@ -187,12 +189,11 @@ impl Reader {
 
     fn in_order(&mut self, bytes: &[u8], progress: &mut dyn FnMut(u64)) {
         let mut at = 0;
-        let mut shrunk = self.sessions.len();
         for piece in bytes.chunks(STRIDE) {
             self.take(piece);
             at += piece.len();
-            shrink(&mut self.sessions, &mut shrunk);
-            make_room(&mut self.sessions, at, bytes.len());
+            self.sessions.settle();
+            self.sessions.make_room(at, bytes.len());
             progress(u64::try_from(at).unwrap_or(u64::MAX));
         }
     }
@@ -206,7 +207,6 @@ impl Reader {
         };
         let pieces = Pieces::new(plain, self.splitter.end(), threads);
         let mut taking = Taking {
-            shrunk: self.sessions.len(),
             source: &mut self.source,
             tally: &mut self.tally,
             sessions: &mut self.sessions,
@@ -230,7 +230,14 @@ impl Reader {
         } = self;
         text.take(bytes, &mut |bytes| {
             splitter.take(bytes, &mut |line| {
-                take_line(source, tally, stack, &mut **builder, sessions, line);
+                take_line(
+                    source,
+                    tally,
+                    stack,
+                    &mut **builder,
+                    &mut sessions.all,
+                    line,
+                );
             });
         });
     }
@@ -247,24 +254,25 @@ impl Reader {
             ..
         } = self;
         splitter.flush(&mut |line| {
-            take_line(source, tally, stack, &mut **builder, sessions, line);
+            take_line(
+                source,
+                tally,
+                stack,
+                &mut **builder,
+                &mut sessions.all,
+                line,
+            );
         });
     }
 
     /// How many sessions are complete and not taken.
     pub const fn complete(&self) -> usize {
-        self.sessions.len()
+        self.sessions.all.len()
     }
 
     /// The sessions that are complete so far.
     pub fn sessions(&mut self) -> Vec<LogSession> {
-        let mut sessions = std::mem::take(&mut self.sessions);
-        for session in &mut sessions {
-            // A socket for both families writes `::ffff:192.0.2.1`, where the packets have 192.0.2.1.
-            session.peer = session.peer.map(|ip| ip.to_canonical());
-            session.local = session.local.map(|ip| ip.to_canonical());
-            session.shrink();
-        }
+        let mut sessions = self.sessions.take();
         if let Some(offsets) = self.offsets() {
             for session in &mut sessions {
                 session.events.restamp(|event| Stamp {
@@ -285,7 +293,7 @@ impl Reader {
             (Some(after), Some(present)) => present - after,
         };
         let due = Due { before, goes_on };
-        self.builder.settle(&due, &mut self.sessions);
+        self.builder.settle(&due, &mut self.sessions.all);
     }
 
     /// The stamp of the last line, which need not be the latest.
@@ -305,10 +313,10 @@ impl Reader {
     /// The log is over: what is to be said of it, and the sessions not yet given, in the order of their first lines.
     pub fn finish(mut self) -> (LogSource, Vec<LogSession>) {
         self.end_of_file();
-        self.builder.finish(&mut self.sessions);
+        self.builder.finish(&mut self.sessions.all);
         let mut sessions = self.sessions();
         order(&mut sessions, |session| {
-            session.events.first().map(|event| event.line)
+            session.events.first().map_or(0, |event| event.line.line)
         });
         (self.source(), sessions)
     }
@@ -335,9 +343,7 @@ impl Reader {
 struct Taking<'a> {
     source: &'a mut LogSource,
     tally: &'a mut Tally,
-    sessions: &'a mut Vec<LogSession>,
-    /// Sessions that hold no more memory than they need.
-    shrunk: usize,
+    sessions: &'a mut Sessions,
     /// Octets in all.
     of: usize,
     progress: &'a mut dyn FnMut(u64),
@@ -355,7 +361,7 @@ impl Sink for Taking<'_> {
     }
 
     fn sessions(&mut self) -> &mut Vec<LogSession> {
-        self.sessions
+        &mut self.sessions.all
     }
 
     fn parsed(&mut self, line: Found<'_>, parsed: Parsed) {
@@ -363,27 +369,9 @@ impl Sink for Taking<'_> {
     }
 
     fn progress(&mut self, at: usize) {
-        shrink(self.sessions, &mut self.shrunk);
-        make_room(self.sessions, at, self.of);
+        self.sessions.settle();
+        self.sessions.make_room(at, self.of);
         (self.progress)(u64::try_from(at).unwrap_or(u64::MAX));
-    }
-}
-
-/// Has sessions behind those that are `shrunk` give back what they held for more to come: what comes next takes it.
-fn shrink(sessions: &mut [LogSession], shrunk: &mut usize) {
-    let new = sessions.get_mut(*shrunk..).unwrap_or_default();
-    new.iter_mut().for_each(LogSession::shrink);
-    *shrunk = sessions.len();
-}
-
-/// As many sessions will come of the octets that are left as came of those `at` octets: a list that grows is copied again and again.
-fn make_room(sessions: &mut Vec<LogSession>, at: usize, of: usize) {
-    let known = sessions.len();
-    let all = known as u128 * of as u128 / at.max(1) as u128;
-    let all = usize::try_from(all).unwrap_or(0);
-    if at >= STRIDE.min(of / 16) && all > sessions.capacity() {
-        // Where there is no room for so many, the list grows as they come.
-        sessions.try_reserve_exact(all - known + all / 8).ok();
     }
 }
 

@@ -2,10 +2,10 @@
 
 /// Orders `things` by `key`; equal ones stay as they were. Beside them it takes a key and a number for each.
 pub(super) fn order<T, K: Ord>(things: &mut [T], key: impl Fn(&T) -> K) {
-    if things.is_sorted_by_key(&key) {
+    let mut sources: Vec<(K, usize)> = things.iter().map(key).zip(0..).collect();
+    if sources.is_sorted() {
         return;
     }
-    let mut sources: Vec<(K, usize)> = things.iter().map(key).zip(0..).collect();
     sources.sort_unstable();
     let mut sources: Vec<usize> = sources.into_iter().map(|(_, at)| at).collect();
     // Each ring of places that give one another their things is gone round once.

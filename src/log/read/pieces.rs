@@ -1,12 +1,14 @@
 //! A log in pieces, whose lines other threads read ahead of the one that puts them together.
 
+use std::borrow::Cow;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use crate::model::{LogSession, Threads};
+use crate::model::{LogSession, Threads, from_wire};
 
 use super::super::{Builder, MAX_LINE, Parsed};
+use super::disk_full;
 use super::lines::{Found, LineEnd, found};
 
 /// Octets of a piece, but for the line that it ends in.
@@ -25,10 +27,42 @@ pub(in crate::log) trait Apart: Builder {
     fn known(&self) -> Self::Known;
 
     /// Reads a line. Where it changes what is known, so do those behind it see it.
-    fn read<'a>(known: &mut Self::Known, line: &'a [u8]) -> Self::Row<'a>;
+    fn read<'a>(known: &mut Self::Known, line: RawLine<'a>) -> Self::Row<'a>;
 
     /// Takes the line that is next in order. Sessions that it completes go to `out`.
     fn take(&mut self, row: Self::Row<'_>, number: u64, out: &mut Vec<LogSession>) -> Parsed;
+}
+
+/// A line that nobody has read.
+#[derive(Clone, Copy)]
+pub(in crate::log) struct RawLine<'a> {
+    bytes: &'a [u8],
+    /// The same where it is UTF-8.
+    text: Option<&'a str>,
+}
+
+impl<'a> RawLine<'a> {
+    /// The line in `bytes`.
+    pub(in crate::log) fn new(bytes: &'a [u8]) -> Self {
+        let text = std::str::from_utf8(bytes).ok();
+        Self { bytes, text }
+    }
+
+    /// Its octets.
+    pub(in crate::log) const fn bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// As text; `None` where it is not UTF-8.
+    pub(in crate::log) const fn utf8(self) -> Option<&'a str> {
+        self.text
+    }
+
+    /// As text, whatever it is in.
+    pub(in crate::log) fn text(self) -> Cow<'a, str> {
+        self.text
+            .map_or_else(|| from_wire(self.bytes).into(), Cow::Borrowed)
+    }
 }
 
 /// All of a log whose lines have no envelope and are in UTF-8.
@@ -149,17 +183,32 @@ fn read<'a, A: Apart>(
     mut rows: Rows<'a, A>,
 ) -> Lines<'a, A> {
     let mut known = under.clone();
+    // What can be asked of the whole piece need not be asked of each line.
+    let text = std::str::from_utf8(piece).ok();
+    let may_be_full = disk_full::may_say_so(piece);
     let mut rest = piece;
     while !rest.is_empty() {
         let end = end.find(rest).unwrap_or(rest.len());
         let (line, behind) = rest.split_at_checked(end).unwrap_or((rest, &[]));
         rest = behind.get(1..).unwrap_or_default();
-        let line = found(line);
+        let line = found(line, may_be_full);
         let is_read = !line.bytes.is_empty() && line.bytes.len() <= MAX_LINE;
-        let row = is_read.then(|| A::read(&mut known, line.bytes));
+        let row = is_read.then(|| A::read(&mut known, raw(line.bytes, piece, text)));
         rows.push((line, row));
     }
     Lines { under, rows }
+}
+
+/// A line of `piece`, which is `text` where that is UTF-8.
+fn raw<'a>(line: &'a [u8], piece: &[u8], text: Option<&'a str>) -> RawLine<'a> {
+    let at = line.as_ptr().addr().wrapping_sub(piece.as_ptr().addr());
+    match text.and_then(|text| text.get(at..)?.get(..line.len())) {
+        Some(text) => RawLine {
+            bytes: line,
+            text: Some(text),
+        },
+        None => RawLine::new(line),
+    }
 }
 
 #[cfg(test)]

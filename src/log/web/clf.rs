@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 use crate::model::{ClockStep, LogId, LogSession, Marks, Shown, Shows, Span, Stamp, Zone, as_text};
 
-use super::super::read::{Apart, Pieces, Sink};
+use super::super::read::{Apart, Pieces, RawLine, Sink};
 use super::super::{Builder, Due, Entry, Head, Line, Parsed, Sureness, stamp};
 use super::escape::quoted;
 use super::{Connections, Request, address, asked};
@@ -89,8 +89,8 @@ impl Apart for Clf {
 
     fn known(&self) {}
 
-    fn read<'a>((): &mut (), line: &'a [u8]) -> Self::Row<'a> {
-        let text = as_text(line);
+    fn read<'a>((): &mut (), line: RawLine<'a>) -> Self::Row<'a> {
+        let text = line.text();
         let row = Row::read(&text)?;
         let request = Request {
             peer_port: row.port(),
@@ -113,7 +113,8 @@ impl Apart for Clf {
 
 impl Builder for Clf {
     fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
-        self.take(Self::read(&mut (), line.bytes), line.number, out)
+        let read = Self::read(&mut (), RawLine::new(line.bytes));
+        self.take(read, line.number, out)
     }
 
     fn pieces(&mut self, pieces: Pieces<'_>, sink: &mut dyn Sink) -> bool {

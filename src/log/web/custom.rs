@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::model::{LogId, LogSession, Shows, Span, Stamp, Zone, as_text};
 
-use super::super::read::{Apart, Pieces, Sink};
+use super::super::read::{Apart, Pieces, RawLine, Sink};
 use super::super::{Builder, Due, Head, Line, Parsed, Sureness};
 use super::pattern::Pattern;
 use super::{Connections, Request};
@@ -86,8 +86,8 @@ impl Apart for Reader {
         Some(self.custom.clone())
     }
 
-    fn read(custom: &mut Option<Custom>, line: &[u8]) -> Option<Told> {
-        custom.as_ref()?.read(&as_text(line))
+    fn read(custom: &mut Option<Custom>, line: RawLine<'_>) -> Option<Told> {
+        custom.as_ref()?.read(&line.text())
     }
 
     fn take(&mut self, told: Option<Told>, number: u64, out: &mut Vec<LogSession>) -> Parsed {

@@ -13,7 +13,7 @@ use crate::model::{
     ClockStep, LineRef, LogId, LogSession, LogTime, Marks, Proto, Shown, Shows, Span, Zone, as_text,
 };
 
-use super::super::read::{Apart, Pieces, Sink};
+use super::super::read::{Apart, Pieces, RawLine, Sink};
 use super::super::w3c::{self, Row, W3c};
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
 use serving::{Serving, Step, find};
@@ -94,10 +94,10 @@ impl Apart for IisSmtp {
         self.w3c.clone()
     }
 
-    fn read<'a>(w3c: &mut W3c, line: &'a [u8]) -> Said<'a> {
-        match std::str::from_utf8(line) {
-            Ok(text) if w3c.has("date") || text.starts_with('#') => Said::read(w3c, text),
-            _ => Said::Late(line),
+    fn read<'a>(w3c: &mut W3c, line: RawLine<'a>) -> Said<'a> {
+        match line.utf8() {
+            Some(text) if w3c.has("date") || text.starts_with('#') => Said::read(w3c, text),
+            _ => Said::Late(line.bytes()),
         }
     }
 
