@@ -43,6 +43,11 @@ pub(in super::super) const ENTRY: Entry = Entry {
     open: |id, head| by_host::apart(id, head, Postfix::new),
 };
 
+/// Commands of one session that are put in order; of more only the tally is known.
+const MAX_LISTED: u64 = 10_000;
+/// Those of a session that nothing is made of, and how many all sessions of a log together may have beyond them.
+const USUAL_LISTED: u64 = 100;
+const MAX_LISTED_BEYOND: u64 = 10_000_000;
 /// Processes that may be serving at once; more are not believed.
 const MAX_OPEN: usize = 100_000;
 
@@ -120,6 +125,40 @@ struct Postfix {
     messages: Messages,
     outgoing: Outgoing,
     screen: Screen,
+    listed: Listed,
+}
+
+/// Commands that tallies count: a line of a hundred octets can count thousands of millions.
+#[derive(Default)]
+struct Listed {
+    /// Of sessions that have many.
+    beyond: u64,
+    /// Sessions whose commands are too many.
+    left_out: u64,
+}
+
+impl Listed {
+    /// Whether so many more of one session are put in order.
+    fn take(&mut self, commands: u64) -> bool {
+        let beyond = commands.saturating_sub(USUAL_LISTED);
+        let is_room = commands <= MAX_LISTED && self.beyond + beyond <= MAX_LISTED_BEYOND;
+        if is_room {
+            self.beyond += beyond;
+        } else {
+            self.left_out += 1;
+        }
+        is_room
+    }
+
+    /// What a person should know of the bounds.
+    fn remarks(&self) -> Option<String> {
+        (self.left_out > 0).then(|| {
+            format!(
+                "the commands of {} sessions are counted but not listed, as they are more than {MAX_LISTED} in one or {MAX_LISTED_BEYOND} in all",
+                self.left_out
+            )
+        })
+    }
 }
 
 impl Postfix {
@@ -135,6 +174,7 @@ impl Postfix {
             messages: Messages::default(),
             outgoing: Outgoing::new(id),
             screen: Screen::new(id),
+            listed: Listed::default(),
         };
         let mut syslog = Syslog::new(head.year);
         for line in head.lines {
@@ -181,7 +221,10 @@ impl Postfix {
         };
         let over = matches!(said, Said::Disconnect(_));
         serving.line(line, stamp, said, &mut self.messages);
-        if over && let Some(serving) = self.open.remove(envelope.pid.as_bytes()) {
+        if over && let Some(mut serving) = self.open.remove(envelope.pid.as_bytes()) {
+            if !self.listed.take(serving.counts()) {
+                serving.leave_unlisted();
+            }
             self.waiting.over(serving, &mut self.messages, out);
         }
         Parsed::Event(stamp)
@@ -367,7 +410,8 @@ impl Builder for Postfix {
     }
 
     fn remarks(&self) -> Vec<String> {
-        self.messages.remarks().into_iter().collect()
+        let remarks = [self.messages.remarks(), self.listed.remarks()];
+        remarks.into_iter().flatten().collect()
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 
 use crate::model::{CommandRef, Commands, CommandsBuilder, PackedCommand, Verb};
 
-use super::line::Tally;
 use super::messages::Message;
+use super::tally::{Tallies, Word};
 
 /// What the log tells of a session beside the tally, in the order of its lines.
 #[derive(Clone, Copy, Debug)]
@@ -82,9 +82,9 @@ fn refused_login<'a>() -> CommandRef<'a> {
 }
 
 /// Puts the commands of a session in order.
-pub(super) fn commands(tally: Vec<(Verb, Tally)>, told: &[Told<'_>], tls_first: bool) -> Commands {
+pub(super) fn commands(tally: &Tallies, told: &[Told<'_>], tls_first: bool) -> Commands {
     let mut order = Order {
-        tally,
+        tally: tally.clone(),
         out: CommandsBuilder::default(),
         mail_open: false,
         mails: 0,
@@ -120,7 +120,7 @@ struct Due {
 
 struct Order {
     /// What is still to be placed.
-    tally: Vec<(Verb, Tally)>,
+    tally: Tallies,
     out: CommandsBuilder,
     /// A MAIL was accepted and its message is not over.
     mail_open: bool,
@@ -134,21 +134,21 @@ struct Order {
 impl Order {
     fn opening(&mut self, tls_first: bool) {
         self.hello();
-        if !tls_first && self.take("STARTTLS") {
+        if !tls_first && self.take(Word::StartTls) {
             self.usual(&STARTTLS);
             self.hello();
         }
-        while self.take_refused("AUTH") {
+        while self.take_refused(Word::Auth) {
             self.usual(&AUTH_REFUSED);
         }
-        if self.take("AUTH") {
+        if self.take(Word::Auth) {
             self.usual(&AUTH);
         }
     }
 
     fn hello(&mut self) {
-        for (verb, usual) in [("EHLO", &EHLO), ("HELO", &HELO)] {
-            if self.take(verb) {
+        for (word, usual) in [(Word::Ehlo, &EHLO), (Word::Helo, &HELO)] {
+            if self.take(word) {
                 self.usual(usual);
                 return;
             }
@@ -156,7 +156,7 @@ impl Order {
     }
 
     fn mail(&mut self, from: Option<&str>) {
-        if !self.mail_open && self.take("MAIL") {
+        if !self.mail_open && self.take(Word::Mail) {
             match from {
                 Some(from) => self.push("MAIL", &["MAIL FROM:<", from, ">"].concat(), MAIL_TAKEN),
                 None => self.usual(&MAIL),
@@ -170,7 +170,7 @@ impl Order {
     fn message(&mut self, message: &Message, later: u32) {
         self.data();
         self.mail(message.from.as_deref());
-        let left = self.left("RCPT");
+        let left = self.left(Word::Rcpt);
         let mine = match message.recipients {
             _ if later == 0 => left,
             Some(recipients) => recipients.min(left),
@@ -178,7 +178,7 @@ impl Order {
         };
         let mine = usize::try_from(mine).unwrap_or(0);
         for at in 0..mine {
-            self.take("RCPT");
+            self.take(Word::Rcpt);
             // Addresses are given only where every one is known.
             let known = message.to.get(at).filter(|_| message.to.len() == mine);
             match known {
@@ -198,7 +198,7 @@ impl Order {
             return;
         };
         if reply.is_some() || self.messages_left() > 0 {
-            let data = self.take("DATA");
+            let data = self.take(Word::Data);
             if data {
                 self.usual(&DATA);
             }
@@ -207,7 +207,7 @@ impl Order {
             }
             if !data
                 && let Some(reply) = &reply
-                && self.take("BDAT")
+                && self.take(Word::Bdat)
             {
                 self.push("BDAT", "BDAT", reply);
             }
@@ -216,7 +216,7 @@ impl Order {
     }
 
     fn messages_left(&self) -> u32 {
-        self.left("DATA") + self.left("BDAT")
+        self.left(Word::Data) + self.left(Word::Bdat)
     }
 
     fn reject(&mut self, rejected: &Rejected) {
@@ -231,13 +231,13 @@ impl Order {
             self.mail(None);
         }
         self.recipient_refused |= verb == "RCPT";
-        if !self.take_refused(verb) {
+        if !Word::named(verb.as_bytes()).is_some_and(|word| self.take_refused(word)) {
             return;
         }
         self.push(verb, request, reply);
         // Without a sender every recipient is refused, and no line tells of it.
         if verb == "MAIL" {
-            while self.left("MAIL") == 0 && self.take_refused("RCPT") {
+            while self.left(Word::Mail) == 0 && self.take_refused(Word::Rcpt) {
                 self.usual(&RCPT_EARLY);
             }
         }
@@ -249,15 +249,17 @@ impl Order {
         if !self.mail_open
             || self.mails != 1
             || self.recipient_refused
-            || ["MAIL", "RCPT"].iter().any(|verb| self.refused(verb) > 0)
-            || self.left("MAIL") > 0
+            || [Word::Mail, Word::Rcpt]
+                .iter()
+                .any(|&word| self.tally.get(word).refused() > 0)
+            || self.left(Word::Mail) > 0
         {
             return;
         }
-        while self.take("RCPT") {
+        while self.take(Word::Rcpt) {
             self.usual(&RCPT);
         }
-        if self.take("DATA") {
+        if self.take(Word::Data) {
             self.usual(&DATA);
             self.usual(&BODY);
         }
@@ -267,43 +269,27 @@ impl Order {
         self.data();
         self.mail(None);
         self.lone_message();
-        for (verb, usual) in [("NOOP", &NOOP), ("RSET", &RSET), ("QUIT", &QUIT)] {
-            while self.take(verb) {
+        for (word, usual) in [
+            (Word::Noop, &NOOP),
+            (Word::Rset, &RSET),
+            (Word::Quit, &QUIT),
+        ] {
+            while self.take(word) {
                 self.usual(usual);
             }
         }
     }
 
-    fn left(&self, verb: &str) -> u32 {
-        self.tally
-            .iter()
-            .find(|(of, _)| of.as_str() == verb)
-            .map_or(0, |(_, tally)| tally.accepted)
+    fn left(&self, word: Word) -> u32 {
+        self.tally.get(word).accepted
     }
 
-    /// Takes one accepted command off the tally, if there is one.
-    fn take(&mut self, verb: &str) -> bool {
-        let found = self.tally.iter_mut().find(|(of, _)| of.as_str() == verb);
-        let Some((_, tally)) = found.filter(|(_, tally)| tally.accepted > 0) else {
-            return false;
-        };
-        tally.accepted -= 1;
-        tally.total = tally.total.saturating_sub(1);
-        true
+    fn take(&mut self, word: Word) -> bool {
+        self.tally.take(word)
     }
 
-    fn refused(&self, verb: &str) -> u32 {
-        let found = self.tally.iter().find(|(of, _)| of.as_str() == verb);
-        found.map_or(0, |(_, tally)| tally.total.saturating_sub(tally.accepted))
-    }
-
-    fn take_refused(&mut self, verb: &str) -> bool {
-        let found = self.tally.iter_mut().find(|(of, _)| of.as_str() == verb);
-        let Some((_, tally)) = found.filter(|(_, tally)| tally.total > tally.accepted) else {
-            return false;
-        };
-        tally.total -= 1;
-        true
+    fn take_refused(&mut self, word: Word) -> bool {
+        self.tally.take_refused(word)
     }
 
     fn push(&mut self, verb: &str, request: &str, reply: &str) {
@@ -319,20 +305,6 @@ impl Order {
 mod tests {
     use super::super::queue_id::QueueId;
     use super::*;
-
-    fn tally(text: &str) -> Vec<(Verb, Tally)> {
-        text.split(' ')
-            .map(|part| {
-                let (verb, counts) = part.split_once('=').unwrap();
-                let (accepted, total) = counts.split_once('/').unwrap_or((counts, counts));
-                let tally = Tally {
-                    accepted: accepted.parse().unwrap(),
-                    total: total.parse().unwrap(),
-                };
-                (Verb::new(verb), tally)
-            })
-            .collect()
-    }
 
     fn message(recipients: u32, taken: bool) -> Message {
         Message {
@@ -352,7 +324,7 @@ mod tests {
     }
 
     fn told(counts: &str, steps: &[Told<'_>]) -> String {
-        commands(tally(counts), steps, false)
+        commands(&Tallies::read(counts), steps, false)
             .iter()
             .map(|command| format!("{}{}", command.verb, command.code.unwrap_or("")))
             .collect::<Vec<_>>()

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::model::{TlsVersion, Verb};
+use crate::model::TlsVersion;
 
 use super::super::cut::{cut, cut_last, head};
 
@@ -37,40 +37,12 @@ pub(super) enum Said<'a> {
     Lost(&'a str),
     /// `timeout after DATA from …`.
     Timeout(&'a str),
-    /// `disconnect from … ehlo=1 mail=1 …`.
-    Disconnect(Counts),
+    /// `disconnect from … ehlo=1 mail=1 …`: how often each command was used, for [`Tallies`](super::tally::Tallies).
+    Disconnect(&'a str),
     /// `warning: host[ip]: SASL LOGIN authentication failed: …, sasl_username=…`
     LoginFailed { user: Option<&'a str> },
     /// Anything else that it says while it serves.
     Other,
-}
-
-/// ` ehlo=1 rcpt=1/2 …`: how often each command was used; `?` are commands whose words are not logged.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts(pub(super) Vec<(Verb, Tally)>);
-
-/// How often a command was used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
-    /// With a reply that accepts it.
-    pub(super) accepted: u32,
-    /// In all.
-    pub(super) total: u32,
-}
-
-impl Counts {
-    fn read(text: &str) -> Self {
-        /// More kinds of commands are rare.
-        const USUAL: usize = 8;
-        let mut counts = Vec::with_capacity(if text.is_empty() { 0 } else { USUAL });
-        let mut rest = text;
-        while let Some((one, behind)) = cut(rest, " ") {
-            counts.extend(count(one));
-            rest = behind;
-        }
-        counts.extend(count(rest));
-        Self(counts)
-    }
 }
 
 /// Who is connected.
@@ -98,7 +70,7 @@ pub(super) fn said(text: &str) -> Said<'_> {
             .map(|rest| Said::Connect(client(rest))),
         "disconnect" => rest.strip_prefix("from ").map(|rest| {
             let (_, counts) = cut(rest, " ").unwrap_or((rest, ""));
-            Said::Disconnect(Counts::read(counts))
+            Said::Disconnect(counts)
         }),
         "lost" => rest
             .strip_prefix("connection after ")
@@ -193,22 +165,6 @@ pub(super) fn client(text: &str) -> Client {
     }
 }
 
-/// `rcpt=1/2`: accepted and in all. `commands` is the sum of the others.
-fn count(text: &str) -> Option<(Verb, Tally)> {
-    let (word, numbers) = cut(text, "=")?;
-    let verb = match word {
-        "commands" => return None,
-        "unknown" => Verb::new("?"),
-        word => Verb::new(word),
-    };
-    let (accepted, total) = cut(numbers, "/").unwrap_or((numbers, numbers));
-    let tally = Tally {
-        accepted: accepted.parse().ok()?,
-        total: total.parse().ok()?,
-    };
-    Some((verb, tally))
-}
-
 /// Behind the client: `: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits) …`.
 pub(super) fn tls(rest: &str) -> Option<Said<'_>> {
     let (_, rest) = cut(rest, ": ")?;
@@ -238,15 +194,16 @@ fn reject<'a>(id: Option<&'a str>, rest: &'a str) -> Option<Said<'a>> {
 
 /// What stands behind `key` up to the `>` that ends the value.
 fn bracketed<'a>(text: &'a str, key: &str) -> Option<&'a str> {
-    let at = text
-        .match_indices(key)
-        .map(|(at, _)| at)
-        .find(|&at| at == 0 || text.get(..at).is_some_and(|before| before.ends_with(' ')))?;
-    let rest = text.get(at + key.len()..)?;
-    let end = rest
-        .find("> ")
-        .or_else(|| rest.strip_suffix('>').map(str::len))?;
-    rest.get(..end)
+    let mut ahead = text;
+    let mut is_begun = true;
+    loop {
+        let (before, rest) = cut(ahead, key)?;
+        if before.ends_with(' ') || is_begun && before.is_empty() {
+            let inner = cut(rest, "> ").map(|(inner, _)| inner);
+            return inner.or_else(|| rest.strip_suffix('>'));
+        }
+        (ahead, is_begun) = (rest, false);
+    }
 }
 
 /// What stands behind `key` up to a comma or the end.

@@ -13,6 +13,7 @@ mod outgoing;
 mod queue_id;
 mod screen;
 mod serving;
+mod tally;
 mod waiting;
 
 pub(super) use builder::ENTRY;

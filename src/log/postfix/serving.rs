@@ -10,9 +10,10 @@ use crate::model::{
 use super::super::hidden_clock::is_prompt;
 use super::super::transcript::{Detail, Transcript};
 use super::implied::{self, Rejected, Told};
-use super::line::{Client, Counts, Said, Tally};
+use super::line::{Client, Said};
 use super::messages::{MessageNo, Messages};
 use super::queue_id;
+use super::tally::{Tallies, Word};
 
 /// Octets that the events of most sessions take, while they are put together.
 const USUAL_EVENTS: usize = 256;
@@ -24,7 +25,9 @@ pub(super) struct Serving {
     verbose: bool,
     told: Vec<Step>,
     /// How often each command was used.
-    tally: Vec<(Verb, Tally)>,
+    tally: Tallies,
+    /// Whether the commands that it counts are too many to be put in order.
+    unlisted: bool,
     tls_port: bool,
     /// Whether the line that opens it is missing.
     late: bool,
@@ -47,7 +50,8 @@ impl Serving {
             transcript,
             verbose: false,
             told: Vec::new(),
-            tally: Vec::new(),
+            tally: Tallies::default(),
+            unlisted: false,
             tls_port: ["smtps", "submissions", "465"].contains(&service),
             late: false,
         }
@@ -243,25 +247,32 @@ impl Serving {
         })
     }
 
-    fn count(&mut self, counts: Counts) {
-        let Counts(tally) = counts;
-        let unknown = tally.iter().find(|(verb, _)| verb.as_str() == "?");
-        self.transcript.session.unknown = unknown.map_or(0, |(_, tally)| tally.total);
-        self.tally = tally;
-        if self.counted("QUIT") && self.transcript.session.ending == Ending::Unknown {
+    fn count(&mut self, counts: &str) {
+        self.tally = Tallies::read(counts);
+        self.transcript.session.unknown = self.tally.get(Word::Unknown).total;
+        if self.counted(Word::Quit) && self.transcript.session.ending == Ending::Unknown {
             self.transcript.session.ending = Ending::Quit;
         }
     }
 
-    fn counted(&self, verb: &str) -> bool {
-        self.tally
-            .iter()
-            .any(|(of, tally)| of.as_str() == verb && tally.accepted > 0)
+    /// Whether the server accepted one.
+    fn counted(&self, word: Word) -> bool {
+        self.tally.get(word).accepted > 0
+    }
+
+    /// How many commands it counts.
+    pub(super) fn counts(&self) -> u64 {
+        self.tally.sum()
+    }
+
+    /// Leaves the commands that it counts without an order: they are too many.
+    pub(super) fn leave_unlisted(&mut self) {
+        self.unlisted = true;
     }
 
     /// Whether no message came, as its tally says: of queue ids that were given to it nothing more will be told.
     pub(super) fn took_in_nothing(&self) -> bool {
-        !self.tally.is_empty() && !self.counted("DATA") && !self.counted("BDAT")
+        !self.tally.is_empty() && !self.counted(Word::Data) && !self.counted(Word::Bdat)
     }
 
     /// The messages that it brought.
@@ -301,16 +312,16 @@ impl Serving {
             .messages
             .extend(told.iter().filter_map(logged_message));
         session.deliveries = deliveries;
-        if !verbose {
+        if !verbose && !self.unlisted {
             let tls_first = encryption == Some(Encryption::Implicit);
-            session.implied = implied::commands(self.tally, &told, tls_first);
+            session.implied = implied::commands(&self.tally, &told, tls_first);
         }
         session
     }
 
     fn encryption(&self) -> Option<Encryption> {
         let ended = !self.tally.is_empty();
-        if self.counted("STARTTLS") {
+        if self.counted(Word::StartTls) {
             Some(Encryption::StartTls)
         } else if self.tls_port || (ended && self.transcript.session.tls.is_some()) {
             Some(Encryption::Implicit)

@@ -422,3 +422,32 @@ Nov 24 03:29:08 mail postfix/postscreen[105]: DISCONNECT [2001:db8::90]:50115
     let tls = met.tls.as_ref().unwrap();
     assert_eq!(tls.cipher.as_deref(), Some("ECDHE-RSA-AES256-GCM-SHA384"));
 }
+
+#[test]
+fn counts_beyond_belief_are_told_and_not_listed() {
+    let session = |counts: &str| {
+        format!(
+            "Nov 24 03:29:08 mail postfix/smtpd[7]: connect from a.example[192.0.2.10]\n\
+             Nov 24 03:29:08 mail postfix/smtpd[7]: disconnect from a.example[192.0.2.10] {counts}\n"
+        )
+    };
+    let log = [
+        session("ehlo=1 noop=4294967295 quit=1"),
+        session("ehlo=1 auth=0/4294967295 rcpt=4294967295"),
+        session("ehlo=1 noop=9998 quit=1"),
+    ]
+    .concat();
+    let told = told(&ENTRY, &log, 2026);
+    let listed: Vec<usize> = told
+        .sessions
+        .iter()
+        .map(|session| session.implied.iter().count())
+        .collect();
+    assert_eq!(listed, [0, 0, 10_000]);
+    assert_eq!(told.sessions[0].ending, Ending::Quit);
+    let remarks = told.remarks.join("\n");
+    assert!(
+        remarks.starts_with("the commands of 2 sessions are counted but not listed"),
+        "{remarks}"
+    );
+}
