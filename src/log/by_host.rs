@@ -131,6 +131,7 @@ impl<B> ByHost<B> {
 impl<B: Apart> Apart for ByHost<B> {
     type Known = B::Known;
     type Row<'a> = (&'a [u8], B::Row<'a>);
+    type Over = B::Over;
 
     fn known(&self) -> B::Known {
         let first = self.hosts.first();
@@ -141,7 +142,7 @@ impl<B: Apart> Apart for ByHost<B> {
         (line.bytes(), B::read(known, line))
     }
 
-    fn take(&mut self, row: Self::Row<'_>, number: u64, out: &mut Vec<LogSession>) -> Parsed {
+    fn take(&mut self, row: Self::Row<'_>, number: u64, out: &mut Vec<B::Over>) -> Parsed {
         let (line, row) = row;
         let at = self.whose(line);
         match self.hosts.get_mut(at) {

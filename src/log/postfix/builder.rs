@@ -333,6 +333,7 @@ impl Postfix {
 impl Apart for Postfix {
     type Known = ();
     type Row<'a> = Row<'a>;
+    type Over = LogSession;
 
     fn known(&self) {}
 

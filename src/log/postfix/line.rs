@@ -7,7 +7,7 @@ use crate::model::TlsVersion;
 use super::super::cut::{cut, cut_last, head};
 
 /// A line of `smtpd`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Said<'a> {
     /// `connect from name[address]:port`.
     Connect(Client),

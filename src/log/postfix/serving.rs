@@ -20,17 +20,26 @@ const USUAL_EVENTS: usize = 256;
 
 /// A session and what its lines told.
 pub(super) struct Serving {
-    /// By `smtpd -v`; else only its session is used.
+    /// Of `smtpd -v`; else only its session is used.
     transcript: Transcript,
-    verbose: bool,
+    commands: Commands,
     told: Vec<Step>,
     /// How often each command was used.
     tally: Tallies,
-    /// Whether the commands that it counts are too many to be put in order.
-    unlisted: bool,
     tls_port: bool,
     /// Whether the line that opens it is missing.
     late: bool,
+}
+
+/// What its commands are known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Commands {
+    /// By the tally, which is put in order.
+    Counted,
+    /// By the tally alone: they are too many.
+    Many,
+    /// By a transcript.
+    Told,
 }
 
 /// What the log tells beside the tally, in the order of its lines.
@@ -48,10 +57,9 @@ impl Serving {
         transcript.session.peer_port = client.port;
         Self {
             transcript,
-            verbose: false,
+            commands: Commands::Counted,
             told: Vec::new(),
             tally: Tallies::default(),
-            unlisted: false,
             tls_port: ["smtps", "submissions", "465"].contains(&service),
             late: false,
         }
@@ -111,11 +119,11 @@ impl Serving {
         };
         match &said {
             Said::Sent(text) | Said::Received(text) => {
-                self.verbose = true;
+                self.commands = Commands::Told;
                 return self.transcript.line(line, stamp, side, text);
             }
             // Of a process that tells all, much is of no session.
-            Said::Other if self.verbose => return,
+            Said::Other if self.commands == Commands::Told => return,
             Said::Queued { id, .. } => self.queued(line, stamp, id, messages),
             // Only inside a message is it counted how far it came.
             Said::Lost(state) | Said::Timeout(state)
@@ -126,7 +134,7 @@ impl Serving {
             _ => {}
         }
         let what = match self.take(said) {
-            Event::Command(command) if self.verbose => {
+            Event::Command(command) if self.commands == Commands::Told => {
                 Event::Note(command.get().response.unwrap_or_default().to_owned())
             }
             what => what,
@@ -267,7 +275,9 @@ impl Serving {
 
     /// Leaves the commands that it counts without an order: they are too many.
     pub(super) fn leave_unlisted(&mut self) {
-        self.unlisted = true;
+        if self.commands == Commands::Counted {
+            self.commands = Commands::Many;
+        }
     }
 
     /// Whether no message came, as its tally says: of queue ids that were given to it nothing more will be told.
@@ -301,18 +311,17 @@ impl Serving {
                 Step::Reject(reject) => told.push(Told::Reject(reject)),
             }
         }
-        let verbose = self.verbose;
         // What a transcript tells of messages lacks their sizes.
         self.transcript.session.messages.clear();
         let mut session = self.transcript.into_session();
         session.encryption = encryption;
-        session.every_command = verbose;
+        session.every_command = self.commands == Commands::Told;
         session.messages.reserve_exact(brought);
         session
             .messages
             .extend(told.iter().filter_map(logged_message));
         session.deliveries = deliveries;
-        if !verbose && !self.unlisted {
+        if self.commands == Commands::Counted {
             let tls_first = encryption == Some(Encryption::Implicit);
             session.implied = implied::commands(&self.tally, &told, tls_first);
         }

@@ -15,6 +15,7 @@ mod years;
 mod zone;
 
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 
 use crate::model::{LogId, LogPart, LogSession, LogSource, LogTime, Span, Stamp, Threads, Zone};
 
@@ -205,15 +206,18 @@ impl Reader {
         }) else {
             return false;
         };
-        let pieces = Pieces::new(plain, self.splitter.end(), threads);
+        let sessions = Mutex::new(std::mem::take(&mut self.sessions));
+        let pieces = Pieces::new(plain, self.splitter.end(), threads, &sessions);
         let mut taking = Taking {
             source: &mut self.source,
             tally: &mut self.tally,
-            sessions: &mut self.sessions,
-            of: plain.len(),
             progress,
         };
-        self.builder.pieces(pieces, &mut taking)
+        let is_done = self.builder.pieces(pieces, &mut taking);
+        self.sessions = sessions
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        is_done
     }
 
     /// The next bytes, cut anywhere.
@@ -343,9 +347,6 @@ impl Reader {
 struct Taking<'a> {
     source: &'a mut LogSource,
     tally: &'a mut Tally,
-    sessions: &'a mut Sessions,
-    /// Octets in all.
-    of: usize,
     progress: &'a mut dyn FnMut(u64),
 }
 
@@ -360,17 +361,11 @@ impl Sink for Taking<'_> {
         Some(self.source.lines)
     }
 
-    fn sessions(&mut self) -> &mut Vec<LogSession> {
-        &mut self.sessions.all
-    }
-
     fn parsed(&mut self, line: Found<'_>, parsed: Parsed) {
         count(self.source, self.tally, line, parsed);
     }
 
     fn progress(&mut self, at: usize) {
-        self.sessions.settle();
-        self.sessions.make_room(at, self.of);
         (self.progress)(u64::try_from(at).unwrap_or(u64::MAX));
     }
 }

@@ -1,7 +1,7 @@
 //! A log in pieces, whose lines other threads read ahead of the one that puts them together.
 
 use std::borrow::Cow;
-use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, SendError, Sender, channel, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -10,6 +10,7 @@ use crate::model::{LogSession, Threads, from_wire};
 use super::super::{Builder, MAX_LINE, Parsed};
 use super::disk_full;
 use super::lines::{Found, LineEnd, found};
+use super::sessions::Sessions;
 
 /// Octets of a piece, but for the line that it ends in.
 const PIECE: usize = if cfg!(test) { 1 << 8 } else { 1 << 18 };
@@ -22,6 +23,8 @@ pub(in crate::log) trait Apart: Builder {
     type Known: Clone + Default + PartialEq + Send;
     /// A line that was read.
     type Row<'a>: Send;
+    /// A session that is complete. Another thread makes of it what is kept.
+    type Over: Into<LogSession> + Send;
 
     /// What is known now.
     fn known(&self) -> Self::Known;
@@ -30,7 +33,7 @@ pub(in crate::log) trait Apart: Builder {
     fn read<'a>(known: &mut Self::Known, line: RawLine<'a>) -> Self::Row<'a>;
 
     /// Takes the line that is next in order. Sessions that it completes go to `out`.
-    fn take(&mut self, row: Self::Row<'_>, number: u64, out: &mut Vec<LogSession>) -> Parsed;
+    fn take(&mut self, row: Self::Row<'_>, number: u64, out: &mut Vec<Self::Over>) -> Parsed;
 }
 
 /// A line that nobody has read.
@@ -71,14 +74,14 @@ pub struct Pieces<'a> {
     bytes: &'a [u8],
     end: LineEnd,
     threads: Threads,
+    /// Where its sessions go.
+    sessions: &'a Mutex<Sessions>,
 }
 
-/// What the reader does with what the builder gives.
+/// What the reader does with what the builder gives, but for the sessions.
 pub trait Sink {
     /// The number of the line that is next; nothing more is done with one that is empty or too long.
     fn number(&mut self, line: Found<'_>) -> Option<u64>;
-    /// Where sessions go.
-    fn sessions(&mut self) -> &mut Vec<LogSession>;
     /// What became of the line.
     fn parsed(&mut self, line: Found<'_>, parsed: Parsed);
     /// So many octets are read.
@@ -94,15 +97,21 @@ struct Lines<'a, A: Apart> {
 type Rows<'a, A> = Vec<(Found<'a>, Option<<A as Apart>::Row<'a>>)>;
 
 impl<'a> Pieces<'a> {
-    pub(super) const fn new(bytes: &'a [u8], end: LineEnd, threads: Threads) -> Self {
+    pub(super) const fn new(
+        bytes: &'a [u8],
+        end: LineEnd,
+        threads: Threads,
+        sessions: &'a Mutex<Sessions>,
+    ) -> Self {
         Self {
             bytes,
             end,
             threads,
+            sessions,
         }
     }
 
-    /// Has `builder` take all lines, read by other threads meanwhile.
+    /// Has `builder` take all lines, read by other threads meanwhile; one more puts away the sessions that are complete.
     pub(in crate::log) fn give<A: Apart>(self, builder: &mut A, sink: &mut dyn Sink) {
         let pieces = self.cut();
         let workers = self.threads.others().clamp(1, pieces.len().max(1));
@@ -133,6 +142,19 @@ impl<'a> Pieces<'a> {
                 spawned.ok().map(|_| (take, give_back))
             };
             let workers: Vec<Option<(Receiver<_>, Sender<_>)>> = (0..workers).map(work).collect();
+            let (put_away, complete) = sync_channel::<(Vec<A::Over>, usize)>(AHEAD);
+            let (give_back, empty) = channel();
+            let put_all_away = move || {
+                for (mut over, at) in complete {
+                    self.put_away(&mut over, at);
+                    give_back.send(over).ok();
+                }
+            };
+            // A thread that cannot be had is done without.
+            thread::Builder::new()
+                .spawn_scoped(scope, put_all_away)
+                .ok();
+            let mut over = Vec::new();
             let mut at = 0;
             for (piece, worker) in pieces.iter().zip(workers.iter().cycle()) {
                 let known = builder.known();
@@ -145,7 +167,7 @@ impl<'a> Pieces<'a> {
                     let Some((number, row)) = sink.number(line).zip(row) else {
                         continue;
                     };
-                    let parsed = builder.take(row, number, sink.sessions());
+                    let parsed = builder.take(row, number, &mut over);
                     sink.parsed(line, parsed);
                 }
                 if let Some((_, give_back)) = worker {
@@ -156,9 +178,22 @@ impl<'a> Pieces<'a> {
                     *last.lock().unwrap_or_else(PoisonError::into_inner) = builder.known();
                 }
                 at += piece.len();
+                let next = empty.try_recv().unwrap_or_default();
+                let complete = std::mem::replace(&mut over, next);
+                if let Err(SendError((mut over, at))) = put_away.send((complete, at)) {
+                    self.put_away(&mut over, at);
+                }
                 sink.progress(at);
             }
         });
+    }
+
+    /// Puts away sessions that are complete after so many octets.
+    fn put_away<T: Into<LogSession>>(self, over: &mut Vec<T>, at: usize) {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.all.extend(over.drain(..).map(Into::into));
+        sessions.settle();
+        sessions.make_room(at, self.bytes.len());
     }
 
     /// Cuts the log where lines end.
@@ -314,7 +349,8 @@ mod tests {
             POSTFIX.as_bytes(),
         ]
         .concat();
-        let pieces = Pieces::new(&long, LineEnd::Feed, Threads::default()).cut();
+        let sessions = Mutex::default();
+        let pieces = Pieces::new(&long, LineEnd::Feed, Threads::default(), &sessions).cut();
         assert_eq!(pieces.len(), 2);
         assert!(pieces.iter().all(|piece| piece.ends_with(b"\n")));
         assert_eq!(pieces.concat(), long);

@@ -86,6 +86,7 @@ impl Apart for Clf {
     type Known = ();
     /// The request, and the zone of its stamp.
     type Row<'a> = Option<(Request, Span)>;
+    type Over = LogSession;
 
     fn known(&self) {}
 

@@ -81,6 +81,7 @@ impl Apart for Reader {
     /// The format.
     type Known = Option<Custom>;
     type Row<'a> = Option<Told>;
+    type Over = LogSession;
 
     fn known(&self) -> Option<Custom> {
         Some(self.custom.clone())

@@ -89,6 +89,7 @@ impl IisSmtp {
 impl Apart for IisSmtp {
     type Known = W3c;
     type Row<'a> = Said<'a>;
+    type Over = LogSession;
 
     fn known(&self) -> W3c {
         self.w3c.clone()
