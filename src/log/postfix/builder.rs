@@ -21,7 +21,7 @@ use super::messages::Messages;
 use super::outgoing::Outgoing;
 use super::queue_id;
 use super::screen::Screen;
-use super::serving::Serving;
+use super::serving::{Over, Serving};
 use super::waiting::Waiting;
 
 /// Row of the registry.
@@ -126,6 +126,8 @@ struct Postfix {
     outgoing: Outgoing,
     screen: Screen,
     listed: Listed,
+    /// Sessions without messages that the last line completed.
+    whole: Vec<LogSession>,
 }
 
 /// Commands that tallies count: a line of a hundred octets can count thousands of millions.
@@ -175,6 +177,7 @@ impl Postfix {
             outgoing: Outgoing::new(id),
             screen: Screen::new(id),
             listed: Listed::default(),
+            whole: Vec::new(),
         };
         let mut syslog = Syslog::new(head.year);
         for line in head.lines {
@@ -208,7 +211,7 @@ impl Postfix {
         service: &str,
         said: Said<'_>,
         envelope: &Envelope<'_>,
-        out: &mut Vec<LogSession>,
+        out: &mut Vec<Over>,
     ) -> Parsed {
         match &said {
             &Said::Connect(client) => self.connect(stamp, service, envelope.pid, client, out),
@@ -236,7 +239,7 @@ impl Postfix {
         service: &str,
         pid: &str,
         client: Client,
-        out: &mut Vec<LogSession>,
+        out: &mut Vec<Over>,
     ) {
         if let Ok(pid) = pid.parse()
             && self.met.len() < MAX_OPEN
@@ -263,7 +266,7 @@ impl Postfix {
         stamp: Stamp,
         service: &str,
         envelope: &Envelope<'_>,
-        out: &mut Vec<LogSession>,
+        out: &mut Vec<Over>,
     ) {
         let known = self.open.get(envelope.pid.as_bytes());
         if known.is_some_and(|serving| !serving.is_late()) {
@@ -294,9 +297,11 @@ impl Postfix {
         daemon: &str,
         told: Option<&(&str, About<'_>)>,
         envelope: &Envelope<'_>,
-        out: &mut Vec<LogSession>,
+        out: &mut Vec<Over>,
     ) -> Parsed {
-        if matches!(daemon, "postscreen" | "") && self.screen.line(line, stamp, envelope.text, out)
+        let whole = &mut self.whole;
+        if matches!(daemon, "postscreen" | "")
+            && self.screen.line(line, stamp, envelope.text, whole)
         {
             return Parsed::Event(stamp);
         }
@@ -315,12 +320,12 @@ impl Postfix {
             Some((id, About::Delivered(delivered))) => {
                 let from = self.messages.sender(id);
                 self.outgoing
-                    .delivered(line, stamp, envelope.pid, (id, from), delivered, out)
+                    .delivered(line, stamp, envelope.pid, (id, from), delivered, whole)
             }
             Some(_) => false,
             None => self
                 .outgoing
-                .said(line, stamp, envelope.pid, envelope.text, out),
+                .said(line, stamp, envelope.pid, envelope.text, whole),
         };
         if part {
             Parsed::Event(stamp)
@@ -333,7 +338,7 @@ impl Postfix {
 impl Apart for Postfix {
     type Known = ();
     type Row<'a> = Row<'a>;
-    type Over = LogSession;
+    type Over = Over;
 
     fn known(&self) {}
 
@@ -341,10 +346,18 @@ impl Apart for Postfix {
         line.utf8().map_or(Row::Foreign(line.bytes()), Row::read)
     }
 
-    fn take(&mut self, row: Row<'_>, number: u64, out: &mut Vec<LogSession>) -> Parsed {
+    fn take(&mut self, row: Row<'_>, number: u64, out: &mut Vec<Over>) -> Parsed {
+        let parsed = self.told(row, number, out);
+        out.extend(self.whole.drain(..).map(Over::from));
+        parsed
+    }
+}
+
+impl Postfix {
+    fn told(&mut self, row: Row<'_>, number: u64, out: &mut Vec<Over>) -> Parsed {
         let (line, told) = match row {
             Row::Bare => return Parsed::Failed,
-            Row::Foreign(line) => return self.take(Row::read(&from_wire(line)), number, out),
+            Row::Foreign(line) => return self.told(Row::read(&from_wire(line)), number, out),
             Row::Told(line, told) => (line, told),
         };
         let Some(envelope) = self.syslog.date(line) else {
@@ -386,19 +399,24 @@ impl Apart for Postfix {
 impl Builder for Postfix {
     fn line(&mut self, line: Line<'_>, out: &mut Vec<LogSession>) -> Parsed {
         let read = Self::read(&mut (), RawLine::new(line.bytes));
-        self.take(read, line.number, out)
+        let mut over = Vec::new();
+        let parsed = self.take(read, line.number, &mut over);
+        out.extend(over.into_iter().map(LogSession::from));
+        parsed
     }
 
     fn settle(&mut self, due: &Due<'_>, out: &mut Vec<LogSession>) {
+        let mut over = Vec::new();
         self.waiting
-            .settle_before(due.before, &mut self.messages, out);
+            .settle_before(due.before, &mut self.messages, &mut over);
+        out.extend(over.into_iter().map(LogSession::from));
     }
 
     fn finish(&mut self, out: &mut Vec<LogSession>) {
         let mut all: Vec<Box<Serving>> = self.waiting.drain().collect();
         all.extend(self.open.drain().map(|(_, serving)| serving));
         out.extend(super::super::parallel::map(all, |serving| {
-            serving.into_session(&self.messages)
+            serving.over(&self.messages).into()
         }));
         self.outgoing.finish(out);
         self.screen.finish(out);

@@ -1,7 +1,7 @@
 //! What Postfix's other daemons tell of messages: sizes, recipients, and what became of them.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use memchr::memmem::FinderRev;
 use smallvec::SmallVec;
@@ -38,19 +38,28 @@ pub(super) struct Message {
     /// Its Message-ID field.
     pub(super) header_id: Option<String>,
     pub(super) deliveries: SmallVec<[Delivery; 1]>,
+}
+
+/// A message and those that it was queued as next, in the order in which they are to be told; none where nothing is known of it.
+pub(super) type Chain = SmallVec<[Arc<Message>; 1]>;
+
+/// A message while it may be asked for.
+struct Kept {
+    /// Shared with the sessions that have asked.
+    message: Arc<Message>,
     /// How many messages were begun before it.
-    pub(super) number: u64,
-    pub(super) removed: bool,
+    number: u64,
+    removed: bool,
     /// Sessions that will ask what became of it.
-    pub(super) readers: usize,
+    readers: usize,
     /// Of those, sessions that are over and wait for its end.
-    pub(super) waiting: SmallVec<[WaitNo; 1]>,
+    waiting: SmallVec<[WaitNo; 1]>,
 }
 
 /// The messages of a log that may still be asked for. A queue id may be used again once its message is removed.
 #[derive(Default)]
 pub(super) struct Messages {
-    all: Slots<Message>,
+    all: Slots<Kept>,
     begun: u64,
     /// The last message of each id.
     latest: HashMap<QueueId, MessageNo, foldhash::fast::RandomState>,
@@ -79,17 +88,23 @@ impl Messages {
             self.passed_over += 1;
             return None;
         }
-        let at = MessageNo(self.all.insert(Message {
+        let message = Message {
             id,
-            number: self.begun,
             ..Message::default()
+        };
+        let at = MessageNo(self.all.insert(Kept {
+            message: Arc::new(message),
+            number: self.begun,
+            removed: false,
+            readers: 0,
+            waiting: SmallVec::new(),
         }));
         self.begun += 1;
         self.latest.insert(id, at);
         Some(at)
     }
 
-    pub(super) fn get(&self, at: MessageNo) -> Option<&Message> {
+    fn get(&self, at: MessageNo) -> Option<&Kept> {
         self.all.get(at.0)
     }
 
@@ -100,7 +115,7 @@ impl Messages {
 
     /// The sender of the message that has an id now.
     pub(super) fn sender(&self, id: &str) -> Option<&str> {
-        self.get(self.latest(id)?)?.from.as_deref()
+        self.get(self.latest(id)?)?.message.from.as_deref()
     }
 
     /// Somebody will ask for it.
@@ -149,14 +164,14 @@ impl Messages {
 
     /// The ids that a message was queued with next, as its deliveries name them.
     pub(super) fn next(&self, at: MessageNo) -> impl Iterator<Item = MessageNo> {
-        let message = self.get(at);
-        let deliveries = message.into_iter().flat_map(|message| &message.deliveries);
+        let kept = self.get(at);
+        let deliveries = kept.into_iter().flat_map(|kept| &kept.message.deliveries);
         deliveries.filter_map(move |delivery| {
             let reply = delivery.reply();
             let before = QUEUED_AS.rfind(reply.as_bytes())?;
             let id = reply.get(before + QUEUED_AS.needle().len()..)?;
             let next = self.latest(id)?;
-            (self.get(next)?.number > message?.number).then_some(next)
+            (self.get(next)?.number > kept?.number).then_some(next)
         })
     }
 
@@ -184,9 +199,9 @@ impl Messages {
                 return;
             };
             // Its place may have been given to another, and somebody may have asked for it again.
-            let is_it = |message: &Message| message.number == number && message.readers == 0;
+            let is_it = |kept: &Kept| kept.number == number && kept.readers == 0;
             if self.get(oldest).is_some_and(is_it)
-                && let Some(message) = self.all.remove(oldest.0)
+                && let Some(Kept { message, .. }) = self.all.remove(oldest.0)
                 && self.latest.get(&message.id) == Some(&oldest)
             {
                 self.latest.remove(&message.id);
@@ -219,9 +234,10 @@ impl Messages {
         if *about == About::Removed {
             return self.removed(at);
         }
-        let Some(message) = self.all.get_mut(at.0) else {
+        let Some(kept) = self.all.get_mut(at.0) else {
             return SmallVec::new();
         };
+        let message = Arc::make_mut(&mut kept.message);
         let mut deliver = |recipient: &str, status: &str, relay: &str, reply: &str| {
             if message.deliveries.len() < MAX_DELIVERIES {
                 let told = [id, recipient, status, relay, reply];
@@ -254,9 +270,9 @@ impl Messages {
         SmallVec::new()
     }
 
-    /// What became of a message, also under the ids that it was queued with next; goes to `fate`.
-    pub(super) fn fate(&self, at: MessageNo, fate: &mut ThinVec<Delivery>) {
-        let known = fate.len();
+    /// A message, and what it was queued as next.
+    pub(super) fn chain(&self, at: MessageNo) -> Chain {
+        let mut chain = Chain::new();
         let mut todo: SmallVec<[(MessageNo, usize); 4]> = SmallVec::from_slice(&[(at, 0)]);
         while let Some((at, hops)) = todo.pop() {
             for next in self.next(at).filter(|_| hops < MAX_HOPS) {
@@ -264,13 +280,24 @@ impl Messages {
                     todo.push((next, hops + 1));
                 }
             }
-            let deliveries = self.get(at).map(|it| it.deliveries.as_slice());
-            let deliveries = deliveries.unwrap_or_default();
-            let room = MAX_DELIVERIES - (fate.len() - known);
-            let of_it = deliveries.len().min(room);
-            fate.reserve_exact(of_it);
-            fate.extend(deliveries.iter().take(of_it).cloned());
+            chain.extend(self.get(at).map(|kept| kept.message.clone()));
+            // A message that goes on to itself by many ways.
+            if chain.len() >= MAX_DELIVERIES {
+                break;
+            }
         }
+        chain
+    }
+}
+
+/// What became of a message, by all that it was queued as; goes to `fate`.
+pub(super) fn fate(chain: &[Arc<Message>], fate: &mut ThinVec<Delivery>) {
+    let known = fate.len();
+    for message in chain {
+        let room = MAX_DELIVERIES - (fate.len() - known);
+        let of_it = message.deliveries.len().min(room);
+        fate.reserve_exact(of_it);
+        fate.extend(message.deliveries.iter().take(of_it).cloned());
     }
 }
 
@@ -303,9 +330,9 @@ mod tests {
         );
         tell("BBBBBBBBBBB: from=<a@b>, status=expired, returned to sender");
         tell("AAAAAAAAAAA: to=<x@y>, relay=local, status=sent (delivered to mailbox)");
-        let mut fate = ThinVec::new();
-        messages.fate(first, &mut fate);
-        let told: Vec<_> = fate
+        let mut known = ThinVec::new();
+        fate(&messages.chain(first), &mut known);
+        let told: Vec<_> = known
             .iter()
             .map(|delivery| (delivery.status(), delivery.relay()))
             .collect();

@@ -1,9 +1,10 @@
 //! One session of Postfix's SMTP server, from connect to disconnect.
 
+use smallvec::SmallVec;
 use thin_vec::ThinVec;
 
 use crate::model::{
-    Encryption, Ending, Event, Events, LineRef, LogCommand, LogEvent, LogId, LogSession,
+    Delivery, Encryption, Ending, Event, Events, LineRef, LogCommand, LogEvent, LogId, LogSession,
     LoggedMessage, LoggedTls, Proto, Role, Side, Span, Stamp, Verb,
 };
 
@@ -11,7 +12,7 @@ use super::super::hidden_clock::is_prompt;
 use super::super::transcript::{Detail, Transcript};
 use super::implied::{self, Rejected, Told};
 use super::line::{Client, Said};
-use super::messages::{MessageNo, Messages};
+use super::messages::{self, Chain, MessageNo, Messages};
 use super::queue_id;
 use super::tally::{Tallies, Word};
 
@@ -293,24 +294,19 @@ impl Serving {
         })
     }
 
-    /// Adds what became known of the messages since, and puts the commands in order.
-    pub(super) fn into_session(mut self: Box<Self>, messages: &Messages) -> LogSession {
+    /// The session is over, and this is what became of its messages.
+    pub(super) fn over(self: Box<Self>, messages: &Messages) -> Over {
+        let chains = self.messages().map(|at| messages.chain(at)).collect();
+        Over::Served(self, chains)
+    }
+
+    fn into_session(
+        mut self: Box<Self>,
+        told: &[Told<'_>],
+        brought: usize,
+        deliveries: ThinVec<Delivery>,
+    ) -> LogSession {
         let encryption = self.encryption();
-        let steps = std::mem::take(&mut self.told);
-        let mut told = Vec::with_capacity(steps.len());
-        let mut brought = 0;
-        let mut deliveries = ThinVec::new();
-        for step in &steps {
-            match step {
-                Step::Message(at) => {
-                    let message = messages.get(*at);
-                    brought += usize::from(message.is_some_and(|it| it.size.is_some()));
-                    told.extend(message.map(Told::Message));
-                    messages.fate(*at, &mut deliveries);
-                }
-                Step::Reject(reject) => told.push(Told::Reject(reject)),
-            }
-        }
         // What a transcript tells of messages lacks their sizes.
         self.transcript.session.messages.clear();
         let mut session = self.transcript.into_session();
@@ -323,7 +319,7 @@ impl Serving {
         session.deliveries = deliveries;
         if self.commands == Commands::Counted {
             let tls_first = encryption == Some(Encryption::Implicit);
-            session.implied = implied::commands(&self.tally, &told, tls_first);
+            session.implied = implied::commands(&self.tally, told, tls_first);
         }
         session
     }
@@ -339,6 +335,47 @@ impl Serving {
             // stand before the log begins.
             (ended && !self.late).then_some(Encryption::None)
         }
+    }
+}
+
+/// A session of which nothing more is awaited.
+pub(super) enum Over {
+    /// And what became of each message that it brought.
+    Served(Box<Serving>, SmallVec<[Chain; 1]>),
+    Whole(Box<LogSession>),
+}
+
+impl From<LogSession> for Over {
+    fn from(session: LogSession) -> Self {
+        Self::Whole(Box::new(session))
+    }
+}
+
+impl From<Over> for LogSession {
+    /// Adds what is known of the messages, and puts the commands in order.
+    fn from(over: Over) -> Self {
+        let (mut serving, chains) = match over {
+            Over::Served(serving, chains) => (serving, chains),
+            Over::Whole(session) => return *session,
+        };
+        let steps = std::mem::take(&mut serving.told);
+        let mut told = Vec::with_capacity(steps.len());
+        let mut brought = 0;
+        let mut deliveries = ThinVec::new();
+        let mut ahead = chains.iter();
+        for step in &steps {
+            match step {
+                Step::Message(_) => {
+                    let chain = ahead.next().map(SmallVec::as_slice).unwrap_or_default();
+                    let message = chain.first();
+                    brought += usize::from(message.is_some_and(|it| it.size.is_some()));
+                    told.extend(message.map(|message| Told::Message(message)));
+                    messages::fate(chain, &mut deliveries);
+                }
+                Step::Reject(reject) => told.push(Told::Reject(reject)),
+            }
+        }
+        serving.into_session(&told, brought, deliveries)
     }
 }
 

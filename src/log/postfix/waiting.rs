@@ -1,10 +1,10 @@
 //! Sessions that are over, and wait for what becomes of the messages that they brought.
 
-use crate::model::{LogSession, LogTime};
+use crate::model::LogTime;
 
 use super::super::slots::Slots;
 use super::messages::{MessageNo, Messages};
-use super::serving::Serving;
+use super::serving::{Over, Serving};
 
 /// Messages of one session that are waited for, those they were queued as next among them.
 const MAX_HELD: usize = 1_000;
@@ -30,11 +30,11 @@ impl Waiting {
         &mut self,
         serving: Box<Serving>,
         messages: &mut Messages,
-        out: &mut Vec<LogSession>,
+        out: &mut Vec<Over>,
     ) {
         let held: Vec<MessageNo> = serving.messages().collect();
         if held.is_empty() || serving.took_in_nothing() {
-            out.push(serving.into_session(messages));
+            out.push(serving.over(messages));
             for never_sent in held {
                 messages.abandon(never_sent);
             }
@@ -54,12 +54,7 @@ impl Waiting {
     }
 
     /// A message that a session waited for is removed.
-    pub(super) fn removed(
-        &mut self,
-        at: WaitNo,
-        messages: &mut Messages,
-        out: &mut Vec<LogSession>,
-    ) {
+    pub(super) fn removed(&mut self, at: WaitNo, messages: &mut Messages, out: &mut Vec<Over>) {
         if let Some(wait) = self.0.get_mut(at.0) {
             wait.left = wait.left.saturating_sub(1);
         }
@@ -67,7 +62,7 @@ impl Waiting {
     }
 
     /// Gives the session where all of its messages are removed, and all that they were queued as next.
-    fn settle(&mut self, at: WaitNo, messages: &mut Messages, out: &mut Vec<LogSession>) {
+    fn settle(&mut self, at: WaitNo, messages: &mut Messages, out: &mut Vec<Over>) {
         let Some(wait) = self.0.get_mut(at.0).filter(|wait| wait.left == 0) else {
             return;
         };
@@ -88,7 +83,7 @@ impl Waiting {
         if wait.left == 0
             && let Some(wait) = self.0.remove(at.0)
         {
-            out.push(wait.serving.into_session(messages));
+            out.push(wait.serving.over(messages));
             for held in wait.held {
                 messages.release(held);
             }
@@ -100,11 +95,11 @@ impl Waiting {
         &mut self,
         before: LogTime,
         messages: &mut Messages,
-        out: &mut Vec<LogSession>,
+        out: &mut Vec<Over>,
     ) {
         let over = |wait: &Wait| wait.serving.last().is_none_or(|last| last.at < before);
         for (at, wait) in self.0.take_if(over) {
-            out.push(wait.serving.into_session(messages));
+            out.push(wait.serving.over(messages));
             for held in wait.held {
                 messages.leave(held, WaitNo(at));
                 messages.release(held);
