@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use smallvec::SmallVec;
 
-use crate::model::{EventRef, Exchange, LogSession, Nanos, Role, Side, Span, What, WireSession};
+use crate::model::{
+    Encryption, Ending, EventRef, Exchange, LogSession, Nanos, Role, Side, Span, What, WireSession,
+};
 
 use super::fit::Constraint;
 use super::sequence;
@@ -138,6 +140,30 @@ pub(super) fn closing(wire: &WireSession) -> Window {
     over(wire, lo)
 }
 
+/// When the server noticed that the client had gone without a word: after the client's FIN or reset, where those ended it.
+fn gone(wire: &WireSession) -> Window {
+    let closing = closing(wire);
+    let first = wire.history.bytes().find(|kind| b"FfRr".contains(kind));
+    if !matches!(first, Some(b'F' | b'R')) {
+        return closing;
+    }
+    let client = wire.passage.of(Side::Client);
+    let closed = client.closed.map(|closed| closed.at);
+    let reset = client.reset.map(|reset| reset.at);
+    let Some(left) = [closed, reset].into_iter().flatten().min() else {
+        return closing;
+    };
+    // Inside TLS the client may have said before that it closes (RFC 8446 §6.1).
+    let left = match wire.encryption {
+        Encryption::None => left,
+        _ => left - LATE,
+    };
+    Window {
+        lo: closing.lo.max(left),
+        ..closing
+    }
+}
+
 /// When the server had dealt with a command.
 pub(super) fn answering(exchange: &Exchange) -> Option<Window> {
     let lo = exchange.asked.or(exchange.start)?;
@@ -201,6 +227,7 @@ pub(super) struct Moments {
     login: Window,
     tls_done: Option<Window>,
     closing: Window,
+    gone: Window,
     whole: Window,
     length: Span,
 }
@@ -212,14 +239,15 @@ impl Moments {
             login: login(wire),
             tls_done: tls_done(wire),
             closing: closing(wire),
+            gone: gone(wire),
             whole: whole(wire),
             length: wire.end.since(wire.start),
         }
     }
 
-    /// The window of an event in the log of one side.
-    fn window(&self, role: Role, event: What<'_>) -> Option<Window> {
-        self.at(Moment::of(role, event))
+    /// The window of an event of `log`.
+    fn window(&self, log: &LogSession, event: What<'_>) -> Option<Window> {
+        self.at(Moment::of(log, event))
     }
 
     /// The window of a moment.
@@ -229,6 +257,7 @@ impl Moments {
             Moment::Login => Some(self.login),
             Moment::TlsDone => self.tls_done,
             Moment::Closing => Some(self.closing),
+            Moment::Gone => Some(self.gone),
             Moment::Any => Some(self.whole),
         }
     }
@@ -241,15 +270,18 @@ enum Moment {
     Login,
     TlsDone,
     Closing,
+    /// The client went away without a word.
+    Gone,
     /// Any time from the first packet to the last.
     Any,
 }
 
 impl Moment {
-    /// That of an event in the log of one side.
-    const fn of(role: Role, event: What<'_>) -> Self {
-        match (event, role) {
+    /// That of an event of `log`.
+    fn of(log: &LogSession, event: What<'_>) -> Self {
+        match (event, log.role) {
             (What::Open, Role::Server) => Self::Opening,
+            (What::Close, Role::Server) if log.ending == Ending::Lost => Self::Gone,
             (What::Close, _) => Self::Closing,
             (What::Login(_), Role::Server) => Self::Login,
             (What::TlsDone, Role::Server) => Self::TlsDone,
@@ -272,7 +304,7 @@ impl Stamps {
             duration: log.duration,
         };
         for event in &log.events {
-            let moment = Moment::of(log.role, event.what);
+            let moment = Moment::of(log, event.what);
             let from = Nanos(event.stamp.at.0);
             let to = from + event.stamp.resolution + tick(event, log.lag);
             match stamps.of.iter_mut().find(|(known, ..)| *known == moment) {
@@ -319,7 +351,7 @@ pub(super) fn constraints<'a>(
     origin: Nanos,
 ) -> impl Iterator<Item = Constraint> + 'a {
     log.events.iter().filter_map(move |event| {
-        let window = moments.window(log.role, event.what)?;
+        let window = moments.window(log, event.what)?;
         Some(window.constraint(event, log.lag, coarse, origin))
     })
 }
@@ -338,7 +370,7 @@ pub(super) fn telling(log: &LogSession) -> impl Iterator<Item = EventRef<'_>> {
 /// The lines of `log` that tell of a moment, and when that was.
 pub(super) fn places(moments: &Moments, log: &LogSession) -> Vec<(u64, Window)> {
     telling(log)
-        .filter_map(|event| Some((event.line.line, moments.window(log.role, event.what)?)))
+        .filter_map(|event| Some((event.line.line, moments.window(log, event.what)?)))
         .collect()
 }
 
