@@ -24,6 +24,14 @@ pub(super) fn unexplained(settled: &Settled) -> usize {
     all.len() - fit::prompt(&all, 0.0).map_or(0, |line| line.satisfied)
 }
 
+/// So many of all that they are soon looked at: which of many constraints say it does not matter.
+pub(super) fn thinned(
+    constraints: &[(u64, Constraint)],
+) -> impl Iterator<Item = (u64, Constraint)> {
+    let step = constraints.len().div_ceil(DIVIDED).max(1);
+    constraints.iter().step_by(step).copied()
+}
+
 /// The two parts of a log whose clock was set by so little that its sessions are found by either clock, where at least `least` pairs are not
 /// explained by one.
 pub(super) fn divide(
@@ -34,13 +42,11 @@ pub(super) fn divide(
 ) -> Vec<Stretch> {
     let mut constraints = whole.constraints.clone();
     constraints.sort_by(|(_, one), (_, other)| one.at.total_cmp(&other.at));
+    let constraints: Vec<_> = thinned(&constraints).collect();
     let fits = |part: &[(u64, Constraint)]| {
         let part: Vec<Constraint> = part.iter().map(|&(_, constraint)| constraint).collect();
         fit::prompt(&part, 0.0)
     };
-    // Which of many constraints say it does not matter.
-    let step = constraints.len().div_ceil(DIVIDED).max(1);
-    let constraints: Vec<_> = constraints.into_iter().step_by(step).collect();
     let satisfied = fits(&constraints).map_or(0, |line| line.satisfied);
     let wrong = constraints.len() - satisfied;
     if wrong < least || wrong * 12 < constraints.len() * least / SIDE {

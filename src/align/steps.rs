@@ -11,8 +11,8 @@ use crate::model::{Endpoint, Nanos, Span, WireSession};
 
 use super::border::{is_one_clock, leave_out_unsure, shift_border};
 use super::clock::{Clock, Step};
-use super::divide::{SIDE, divide, unexplained};
-use super::fit::Constraint;
+use super::divide::{SIDE, divide, thinned, unexplained};
+use super::fit::{self, Constraint};
 use super::groups::Column;
 use super::piece::{Piece, apart, first_line, in_order};
 use super::settled::{Settled, Verdict};
@@ -163,15 +163,17 @@ fn leaves_no_stretch(view: &View<'_>, whole: &Settled, rows: &[usize]) -> bool {
     rows.chunks(half_of_smallest(rows.len())).all(explained)
 }
 
-/// Whether the times of pairs that follow one another mostly lie where the clock puts them: two clocks that differ by a second or two join
-/// as much, if one may have written late or the other lag.
+/// Whether the times of pairs that follow one another mostly lie on the line that explains most of all: two clocks that differ by a second or
+/// two join as much, if one may have written late or the other lag. Where all lines are late or stamps lag, some miss it everywhere.
 fn keeps_its_times(whole: &Settled, rows: usize) -> bool {
-    let offset = (whole.clock.offset - whole.coarse).as_seconds_f64();
-    let drift = whole.clock.drift_ppm * 1e-6;
     let mut constraints = whole.constraints.clone();
     constraints.sort_by_key(|&(line, _)| line);
+    let some: Vec<Constraint> = thinned(&constraints).map(|(_, pair)| pair).collect();
+    let Some(line) = fit::prompt(&some, 0.0) else {
+        return true;
+    };
     let misses = |(_, pair): &&(u64, Constraint)| {
-        let at = offset + drift * pair.at;
+        let at = line.offset + line.drift * pair.at;
         at < pair.lo || at > pair.hi
     };
     let mut parts = constraints.chunks(half_of_smallest(rows));
