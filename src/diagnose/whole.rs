@@ -18,8 +18,39 @@ pub struct Whole {
     missing: not_captured::Told,
     silent: log_incomplete::Heard,
     witness: one_witness::Heard,
-    /// Sessions in which causes were found of what these rules find.
-    caused: BTreeSet<usize>,
+    causes: Causes,
+}
+
+/// Sessions in which causes were found of what these rules find.
+struct Causes {
+    sessions: BTreeSet<usize>,
+    /// Sessions that are remembered at most.
+    most: usize,
+    forgotten: u64,
+}
+
+impl Causes {
+    const fn new(most: usize) -> Self {
+        Self {
+            sessions: BTreeSet::new(),
+            most,
+            forgotten: 0,
+        }
+    }
+
+    fn take(&mut self, session: usize) {
+        if self.sessions.len() < self.most {
+            self.sessions.insert(session);
+        } else if !self.sessions.contains(&session) {
+            self.forgotten += 1;
+        }
+    }
+
+    /// Whether all that a finding is of is told by its cause.
+    fn tell(&self, finding: &Finding) -> bool {
+        let sessions = &finding.sessions;
+        !sessions.is_empty() && sessions.iter().all(|at| self.sessions.contains(at))
+    }
 }
 
 impl Default for Whole {
@@ -29,7 +60,7 @@ impl Default for Whole {
             missing: not_captured::Told::new(MOST),
             silent: log_incomplete::Heard::new(MOST),
             witness: one_witness::Heard::default(),
-            caused: BTreeSet::new(),
+            causes: Causes::new(MOST),
         }
     }
 }
@@ -53,10 +84,9 @@ impl Whole {
         let causes = found
             .iter()
             .filter(|finding| parts_of(finding.code).contains(&host_dead::RULE.code));
-        for session in causes.flat_map(|finding| &finding.sessions) {
-            if self.caused.len() < MOST {
-                self.caused.extend(place(*session));
-            }
+        let sessions = causes.flat_map(|finding| &finding.sessions);
+        for session in sessions.filter_map(|&session| place(session)) {
+            self.causes.take(session);
         }
     }
 
@@ -75,6 +105,10 @@ impl Whole {
                 self.silent.forgotten(),
                 "sessions without a line, and short silences of logs, that were not remembered, as there were too many",
             ),
+            (
+                self.causes.forgotten,
+                "sessions whose cause was found and not remembered, as there were too many: a host may be called dead beside it",
+            ),
         ]
         .iter()
         .filter(|(count, _)| *count > 0)
@@ -84,16 +118,25 @@ impl Whole {
 
     /// What is found; `view` has what is known of captures and logs at the end. Its sessions have the indices that they would have if all were in it.
     pub(super) fn findings(self, view: View<'_>) -> Vec<Finding> {
-        let caused = self.caused;
-        let is_caused = |finding: &Finding| {
-            let sessions = &finding.sessions;
-            !sessions.is_empty() && sessions.iter().all(|at| caused.contains(at))
-        };
         let mut found = self.dead.findings(view);
-        found.retain(|finding| !is_caused(finding));
+        found.retain(|finding| !self.causes.tell(finding));
         found.extend(self.missing.findings(view));
         found.extend(self.silent.findings(view));
         found.extend(self.witness.findings(view));
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_that_are_too_many_are_counted_once_they_are_new() {
+        let mut causes = Causes::new(2);
+        for session in [7, 9, 9, 11, 7, 12] {
+            causes.take(session);
+        }
+        assert_eq!((causes.sessions.len(), causes.forgotten), (2, 2));
     }
 }
