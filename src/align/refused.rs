@@ -30,8 +30,9 @@ pub(super) fn counted(log: &LogSession) -> Option<(usize, LineRef)> {
         };
         let behind = words.split_once("auth failed, ")?.1;
         let (count, _) = behind.split_once(" attempts")?;
-        let count: usize = count.parse().ok()?;
-        (count > 0).then_some((count, event.line))
+        // No session has more; twice as many must still be a number.
+        let count: u16 = count.parse().ok()?;
+        (count > 0).then_some((count.into(), event.line))
     })
 }
 
@@ -94,6 +95,7 @@ fn imap(asked: &[Sizes], count: usize, user: u64) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Event, LogEvent, LogId, LogTime, Span, Stamp};
 
     /// `CAPA`, then `USER user5` and `PASS …` twice, then `QUIT`.
     const POP3: [Sizes; 6] = [(6, 90), (12, 5), (14, 38), (12, 5), (15, 38), (6, 18)];
@@ -127,5 +129,30 @@ mod tests {
         assert_eq!(found(&asked[..3], 2), Some(1));
         let long = [(15, 90), (60, 53), (60, 53), (11, 70)];
         assert_eq!(found(&long, 2), None, "as long as AUTHENTICATE is");
+    }
+
+    #[test]
+    fn counts_beyond_belief_are_none() {
+        let counted = |count: &str| {
+            let mut log = LogSession::new(LogId(0), Proto("pop3"));
+            log.events.push(LogEvent {
+                line: LineRef {
+                    log: LogId(0),
+                    line: 1,
+                },
+                stamp: Stamp {
+                    at: LogTime(0),
+                    resolution: Span::SECOND,
+                },
+                what: Event::Note(format!(
+                    "Aborted login (auth failed, {count} attempts in 4 secs)"
+                )),
+            });
+            super::counted(&log).map(|(count, _)| count)
+        };
+        assert_eq!(counted("2"), Some(2));
+        for count in ["0", "65536", "9223372036854775809", "-1"] {
+            assert_eq!(counted(count), None, "{count}");
+        }
     }
 }
