@@ -339,3 +339,53 @@ fn formats_show_what_they_are_said_to() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// Numbers at which arithmetic ends.
+const EXTREMES: [&str; 6] = [
+    "0",
+    "-1",
+    "4294967295",
+    "9223372036854775807",
+    "9223372036854775808",
+    "18446744073709551615",
+];
+
+/// Where the numbers of a text are.
+fn numbers(bytes: &[u8]) -> Vec<std::ops::Range<usize>> {
+    let mut numbers: Vec<std::ops::Range<usize>> = Vec::new();
+    for (at, _) in bytes
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| byte.is_ascii_digit())
+    {
+        match numbers.last_mut() {
+            Some(last) if last.end == at => last.end += 1,
+            _ => numbers.push(at..at + 1),
+        }
+    }
+    numbers
+}
+
+#[test]
+fn numbers_beyond_belief_are_borne() {
+    let mut tried = 0;
+    for entry in FORMATS {
+        for Sample { name, bytes, .. } in samples(entry) {
+            let numbers = numbers(&bytes);
+            // Each number of the first lines once, by turns with each of the others, and those at the end.
+            let some = numbers
+                .iter()
+                .take(120)
+                .chain(numbers.iter().rev().take(30));
+            for (turn, number) in some.enumerate() {
+                let extreme = EXTREMES[turn % EXTREMES.len()].as_bytes();
+                let changed = [&bytes[..number.start], extreme, &bytes[number.end..]].concat();
+                let read = read(LogId(0), &name, &changed, Some(entry), 2026, &mut |_| {});
+                let commands = read.map(|(_, sessions)| sessions.iter().flat_map(commands).count());
+                assert!(commands.unwrap_or(0) < 100_000, "{name}: {number:?}");
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 3000, "{tried}");
+}

@@ -111,7 +111,10 @@ impl Serving {
         }
         if let Some(octets) = told.message.filter(|_| accepted) {
             self.session.messages.push(LoggedMessage {
-                wire_bytes: Some((octets.saturating_sub(DATA_SLACK), octets + DATA_SLACK)),
+                wire_bytes: Some((
+                    octets.saturating_sub(DATA_SLACK),
+                    octets.saturating_add(DATA_SLACK),
+                )),
                 recipients: None,
                 message_id: told
                     .message_id

@@ -66,7 +66,9 @@ impl<'a> Told<'a> {
         let mut request = request(method, argument.as_deref());
         let mut command = CommandRef {
             code: row.get("sc-status"),
-            request_bytes: row.number("cs-bytes").map(|octets| octets + 2),
+            request_bytes: row
+                .number("cs-bytes")
+                .map(|octets| octets.saturating_add(2)),
             response_bytes: row.number("sc-bytes"),
             taken: row
                 .number("time-taken")
