@@ -69,10 +69,8 @@ impl Tally {
             Some(at) => (text.get(..at)?, text.get(at + 1..)?),
             None => (text, text),
         };
-        Some(Self {
-            accepted: number(accepted)?,
-            total: number(total)?,
-        })
+        let (accepted, total) = (number(accepted)?, number(total)?);
+        (accepted <= total).then_some(Self { accepted, total })
     }
 
     pub(super) const fn refused(self) -> u32 {
@@ -181,7 +179,7 @@ mod tests {
         );
         assert_eq!(tallies.sum(), 4);
         assert!(Tallies::read("").is_empty());
-        assert!(Tallies::read("rcpt=4294967296 data=-1").is_empty());
+        assert!(Tallies::read("rcpt=4294967296 data=-1 mail=4294967295/1").is_empty());
     }
 
     #[test]
