@@ -92,19 +92,15 @@ pub(super) fn commands(tally: &Tallies, told: &[Told<'_>], tls_first: bool) -> C
         due: None,
     };
     order.opening(tls_first);
-    for (at, step) in told.iter().enumerate() {
+    let recipients = |step: &Told<'_>| match step {
+        Told::Message(message) => u64::from(message.recipients.unwrap_or(1)),
+        Told::Reject(_) => 0,
+    };
+    let mut later: u64 = told.iter().map(recipients).sum();
+    for step in told {
+        later -= recipients(step);
         match step {
-            Told::Message(message) => {
-                let later = told
-                    .iter()
-                    .skip(at + 1)
-                    .filter_map(|step| match step {
-                        Told::Message(message) => Some(message.recipients.unwrap_or(1)),
-                        Told::Reject(_) => None,
-                    })
-                    .sum();
-                order.message(message, later);
-            }
+            Told::Message(message) => order.message(message, later),
             Told::Reject(reject) => order.reject(reject),
         }
     }
@@ -167,7 +163,7 @@ impl Order {
     }
 
     /// `later`: recipients of the messages that follow.
-    fn message(&mut self, message: &Message, later: u32) {
+    fn message(&mut self, message: &Message, later: u64) {
         self.data();
         self.mail(message.from.as_deref());
         let left = self.left(Word::Rcpt);
@@ -342,6 +338,16 @@ mod tests {
                 ]
             ),
             "EHLO250 STARTTLS220 EHLO250 MAIL250 RCPT250 DATA354 <BODY>250 MAIL250 RCPT250 RCPT250 DATA354 <BODY>250 QUIT221"
+        );
+    }
+
+    #[test]
+    fn messages_may_say_that_they_have_any_number_of_recipients() {
+        let crowds = [message(u32::MAX, true), message(u32::MAX, true)];
+        let steps = crowds.each_ref().map(Told::Message);
+        assert_eq!(
+            told("ehlo=1 mail=2 rcpt=2 data=2 quit=1", &steps),
+            "EHLO250 MAIL250 RCPT250 RCPT250 DATA354 <BODY>250 MAIL250 DATA354 <BODY>250 QUIT221"
         );
     }
 
