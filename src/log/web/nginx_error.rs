@@ -187,6 +187,19 @@ impl NginxError {
     }
 }
 
+/// Errors of the system that mean that the other side is gone.
+const GONE: [&str; 2] = ["(104: Connection reset by peer)", "(32: Broken pipe)"];
+
+/// Whether the client of a stream is found gone; that the connection is over a line of its own says.
+fn is_gone(text: &str) -> bool {
+    const WITH_CLIENT: [&str; 2] = [
+        " while proxying and reading from client",
+        " while proxying and writing to client",
+    ];
+    let has = |words: &[&str]| words.iter().any(|words| text.contains(words));
+    has(&WITH_CLIENT) && has(&GONE)
+}
+
 /// Whether the connection is over with this line, and how. What becomes of a server behind nginx is another connection's.
 fn ending(text: &str) -> Option<Ending> {
     /// Where nginx is when it reads from the client or writes to it.
@@ -197,8 +210,6 @@ fn ending(text: &str) -> Option<Ending> {
         " while waiting for request",
         " while SSL handshaking",
     ];
-    /// Errors of the system that mean that the other side is gone.
-    const GONE: [&str; 2] = ["(104: Connection reset by peer)", "(32: Broken pipe)"];
     let has = |words: &[&str]| words.iter().any(|words| text.contains(words));
     let begins = |words: &[&str]| words.iter().any(|words| text.starts_with(words));
     if begins(&["client timed out", "connection timed out"]) {
@@ -280,8 +291,13 @@ impl Builder for NginxError {
         };
         if let Some(session) = self.open.get_mut(&key) {
             add(session, line, row.stamp, what, fields);
+            if is_gone(what) {
+                session.ending = Ending::Lost;
+            }
             if let Some(ending) = ending(what) {
-                session.ending = ending;
+                if ending != Ending::Unknown {
+                    session.ending = ending;
+                }
                 session.events.push(LogEvent {
                     line,
                     stamp: row.stamp,

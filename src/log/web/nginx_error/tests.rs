@@ -164,3 +164,29 @@ fn an_address_in_a_request_is_not_the_clients() {
     let told = read(&ENTRY, log, 2026);
     assert_eq!(told.sessions[0].peer, None);
 }
+
+#[test]
+fn a_stream_whose_client_is_gone_is_over_with_the_line_that_says_so() {
+    // As nginx 1.22 of Debian wrote them.
+    let log = r#"2026/11/27 16:21:11 [info] 11071#11071: *1 client 127.0.0.1:46330 connected to 127.0.0.1:3100
+2026/11/27 16:21:11 [error] 11071#11071: *1 connect() failed (111: Connection refused) while connecting to upstream, client: 127.0.0.1, server: 127.0.0.1:3100, upstream: "127.0.0.1:3199", bytes from/to client:0/0, bytes from/to upstream:0/0
+2026/11/27 16:21:11 [warn] 11071#11071: *1 upstream server temporarily disabled while connecting to upstream, client: 127.0.0.1, server: 127.0.0.1:3100, upstream: "127.0.0.1:3199", bytes from/to client:0/0, bytes from/to upstream:0/0
+2026/11/27 16:21:12 [info] 11071#11071: *8 client 127.0.0.1:47532 connected to 127.0.0.1:3101
+2026/11/27 16:21:12 [info] 11071#11071: *8 proxy 127.0.0.1:60024 connected to 127.0.0.1:3197
+2026/11/27 16:21:12 [info] 11071#11071: *8 recv() failed (104: Connection reset by peer) while proxying and reading from client, client: 127.0.0.1, server: 127.0.0.1:3101, upstream: "127.0.0.1:3197", bytes from/to client:6/7, bytes from/to upstream:7/6
+2026/11/27 16:21:12 [info] 11071#11071: *8 client disconnected, bytes from/to client:6/7, bytes from/to upstream:7/6
+"#;
+    let told = read(&ENTRY, log, 2026);
+    let brief: Vec<_> = told
+        .sessions
+        .iter()
+        .map(|session| (session.peer_port, session.ending, session.events.len()))
+        .collect();
+    assert_eq!(
+        brief,
+        [
+            (Some(46330), Ending::Unknown, 3),
+            (Some(47532), Ending::Lost, 5)
+        ]
+    );
+}
