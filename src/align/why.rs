@@ -4,8 +4,8 @@ use crate::model::{LogSession, LogSource, Nanos, Span, WireSession};
 
 use super::before::Before;
 use super::evidence::Evidence;
-use super::join::settle_all;
 use super::moment::{self, Stamps};
+use super::settle::settle_all;
 use super::settled::Settled;
 use super::view::{View, Wires};
 use super::weighing::Weighing;
