@@ -98,7 +98,7 @@ fn pauses(case: &Case<'_>, wire: &WireSession) -> Option<Span> {
         .collect();
     let all = long.iter().fold(Span::ZERO, |all, &one| all + one);
     let lasted = wire.end.since(wire.start);
-    (long.len() >= TIMES && all.0 * 2 >= lasted.0).then_some(all)
+    (long.len() >= TIMES && all.is_half_of(lasted)).then_some(all)
 }
 
 fn pause(answered: Nanos, next: Nanos) -> Option<Span> {

@@ -111,7 +111,7 @@ fn meanwhile<'a>(
             // Only what took most of the time explains it.
             let took = lookup.answered.unwrap_or(to).since(lookup.asked);
             let how = how(lookup.answered.is_some());
-            (took.0 * 2 >= to.since(from).0)
+            took.is_half_of(to.since(from))
                 .then(|| (format!("looked up {}{how}", lookup.name), case))
         })
 }

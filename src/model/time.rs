@@ -133,6 +133,11 @@ impl Span {
     pub const fn abs(self) -> Self {
         Self(self.0.saturating_abs())
     }
+
+    /// Whether it is half of `whole` or more.
+    pub const fn is_half_of(self, whole: Self) -> bool {
+        self.0.saturating_mul(2) >= whole.0
+    }
 }
 
 impl Add<Span> for Nanos {
@@ -204,6 +209,14 @@ fn rfc3339(nanos: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn half_of_the_longest_time_is_told() {
+        let [one, two] = [Span::SECOND, Span::seconds(2)];
+        assert!(one.is_half_of(two) && !Span::millis(999).is_half_of(two));
+        assert!(Span(i64::MAX).is_half_of(Span(i64::MAX)) && !one.is_half_of(Span(i64::MAX)));
+        assert!(Span(i64::MAX).is_half_of(Span(i64::MIN)));
+    }
 
     #[test]
     fn rfc3339_has_nine_digits_and_survives_times_before_the_epoch() {
