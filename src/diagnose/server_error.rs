@@ -1,6 +1,6 @@
 //! Requests at which a web server failed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::align::Said;
 use crate::model::{Endpoint, Finding, Matter, Proto, Severity};
@@ -8,7 +8,6 @@ use crate::model::{Endpoint, Finding, Matter, Proto, Severity};
 use super::View;
 use super::group::{Group, Words, counted, listed, server};
 use super::registry::Rule;
-use super::view::place;
 
 pub(super) const RULE: Rule = Rule {
     code: "server-error",
@@ -19,8 +18,8 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn find(view: View<'_>) -> Vec<Finding> {
-    let mut groups: BTreeMap<(Option<Endpoint>, String), (Group, BTreeSet<String>)> =
-        BTreeMap::new();
+    // Requests are as the witnesses have them: of a large log there are hundreds of thousands.
+    let mut groups: BTreeMap<(Option<Endpoint>, &str), (Group, Vec<&str>)> = BTreeMap::new();
     for case in view.cases() {
         let proto = case
             .wire
@@ -30,22 +29,25 @@ fn find(view: View<'_>) -> Vec<Finding> {
             continue;
         }
         let failed = |said: Said<'_>| said.code.len() == 3 && said.code.starts_with('5');
-        for exchange in case.about(&[Matter::Refusal], failed) {
-            let code = exchange.code.clone().unwrap_or_default();
-            let (group, what) = groups.entry((case.server(), code)).or_default();
-            group.add(&case, exchange.start, place(&exchange));
-            let request = exchange.request.split(" HTTP/").next().unwrap_or_default();
-            what.insert(request.to_owned());
+        for heard in case.heard(&[Matter::Refusal], failed) {
+            let key = (case.server(), heard.said.code);
+            let (group, what) = groups.entry(key).or_default();
+            group.add(&case, heard.start, heard.place);
+            let request = heard.said.request;
+            let end = request.find(" HTTP/").unwrap_or(request.len());
+            what.extend(request.get(..end));
         }
     }
     groups
         .into_iter()
-        .map(|((endpoint, code), (group, what))| {
+        .map(|((endpoint, code), (group, mut what))| {
+            what.sort_unstable();
+            what.dedup();
             let who = endpoint.map_or_else(|| "a server in the log".into(), server);
             let message = format!(
                 "{who} answered {} by {code}: {}",
                 counted(group.count, "request"),
-                listed(&what)
+                listed(what)
             );
             group.finding(Words {
                 code: RULE.code,

@@ -43,6 +43,11 @@ const AHEAD: usize = 2;
 const BLOCKS: usize = 8;
 
 impl Threads {
+    /// How many they are.
+    pub const fn count(self) -> usize {
+        self.0.get()
+    }
+
     /// Threads that work beside the one that asks.
     pub const fn others(self) -> usize {
         self.0.get() - 1

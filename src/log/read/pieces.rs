@@ -114,7 +114,8 @@ impl<'a> Pieces<'a> {
     /// Has `builder` take all lines, read by other threads meanwhile; one more puts away the sessions that are complete.
     pub(in crate::log) fn give<A: Apart>(self, builder: &mut A, sink: &mut dyn Sink) {
         let pieces = self.cut();
-        let workers = self.threads.others().clamp(1, pieces.len().max(1));
+        // Either they wait for this one or it for them.
+        let workers = self.threads.count().min(pieces.len().max(1));
         // The columns of a log hardly ever change: a piece is read under those that were last in force, and again where that proves wrong.
         let last = Mutex::new(builder.known());
         let last = &last;
