@@ -17,9 +17,15 @@ pub(super) const RULE: Rule = Rule {
     find,
 };
 
+/// Requests that were answered alike, in the witnesses' own memory: of a large log there are hundreds of thousands.
+#[derive(Default)]
+struct Failed<'a> {
+    group: Group,
+    requests: Vec<&'a str>,
+}
+
 fn find(view: View<'_>) -> Vec<Finding> {
-    // Requests are as the witnesses have them: of a large log there are hundreds of thousands.
-    let mut groups: BTreeMap<(Option<Endpoint>, &str), (Group, Vec<&str>)> = BTreeMap::new();
+    let mut groups: BTreeMap<(Option<Endpoint>, &str), Failed<'_>> = BTreeMap::new();
     for case in view.cases() {
         let proto = case
             .wire
@@ -31,23 +37,27 @@ fn find(view: View<'_>) -> Vec<Finding> {
         let failed = |said: Said<'_>| said.code.len() == 3 && said.code.starts_with('5');
         for heard in case.heard(&[Matter::Refusal], failed) {
             let key = (case.server(), heard.said.code);
-            let (group, what) = groups.entry(key).or_default();
-            group.add(&case, heard.start, heard.place);
+            let failed = groups.entry(key).or_default();
+            failed.group.add(&case, heard.start, heard.place);
             let request = heard.said.request;
             let end = request.find(" HTTP/").unwrap_or(request.len());
-            what.extend(request.get(..end));
+            failed.requests.extend(request.get(..end));
         }
     }
     groups
         .into_iter()
-        .map(|((endpoint, code), (group, mut what))| {
-            what.sort_unstable();
-            what.dedup();
+        .map(|((endpoint, code), failed)| {
+            let Failed {
+                group,
+                mut requests,
+            } = failed;
+            requests.sort_unstable();
+            requests.dedup();
             let who = endpoint.map_or_else(|| "a server in the log".into(), server);
             let message = format!(
                 "{who} answered {} by {code}: {}",
                 counted(group.count, "request"),
-                listed(what)
+                listed(requests)
             );
             group.finding(Words {
                 code: RULE.code,
