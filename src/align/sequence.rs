@@ -11,6 +11,8 @@ use super::hidden::{Move, Sizes, agreement, best_moves};
 use super::mailbox;
 use super::turn::{Turn, turns};
 
+/// Items ahead among which the next that is like one is looked for, where both sides have an order.
+const LOOK_AHEAD: usize = 64;
 /// Cells of a dynamic programme; beyond that the sides are laid in order without it.
 const MAX_CELLS: usize = 1 << 22;
 
@@ -218,7 +220,8 @@ pub fn telling(log: &LogSession) -> impl Iterator<Item = Told<'_>> {
                 && told.command.response.is_some()
                 && told.command.response == command.response
         };
-        let own = ahead.iter().zip(1..).find(|(told, _)| is_own(told));
+        let near = ahead.iter().take(LOOK_AHEAD);
+        let own = near.zip(1..).find(|(told, _)| is_own(told));
         let line = match own {
             Some((told, count)) => {
                 passed += count;
@@ -303,7 +306,6 @@ fn pair_up(left: usize, right: usize, worth: impl Fn(usize, usize) -> u32) -> Ve
 
 /// For sessions too long for the programme: each item takes the next that is like it.
 fn in_order(left: usize, right: usize, worth: impl Fn(usize, usize) -> u32) -> Vec<Option<usize>> {
-    const LOOK_AHEAD: usize = 64;
     let mut next = 0;
     (0..left)
         .map(|i| {

@@ -57,7 +57,9 @@ impl Group {
         at: Option<Nanos>,
         place: Option<Evidence>,
     ) {
-        let at = at.or_else(|| case.start());
+        // Where a log begins is found by its lines, of which a session may have hundreds of thousands.
+        let is_counted = case.wire.is_none() && self.sessions.last() == Some(&case.number);
+        let at = at.or_else(|| if is_counted { None } else { case.start() });
         self.put((case.number, case.client()), count, at, place);
     }
 

@@ -82,6 +82,10 @@ impl Builder for IisFixed {
     fn zone(&self) -> Zone {
         Zone::Assumed
     }
+
+    fn remarks(&self) -> Vec<String> {
+        self.0.remarks()
+    }
 }
 
 #[cfg(test)]

@@ -111,6 +111,10 @@ impl Builder for Ncsa {
     fn zone(&self) -> Zone {
         self.zone.map_or(Zone::Assumed, Zone::Stated)
     }
+
+    fn remarks(&self) -> Vec<String> {
+        self.services.remarks()
+    }
 }
 
 #[cfg(test)]

@@ -160,6 +160,10 @@ impl Builder for Odbc {
     fn zone(&self) -> Zone {
         Zone::Assumed
     }
+
+    fn remarks(&self) -> Vec<String> {
+        self.services.remarks()
+    }
 }
 
 #[cfg(test)]

@@ -87,4 +87,9 @@ impl Services {
         self.news.finish(out);
         self.web.finish(out);
     }
+
+    pub(super) fn remarks(&self) -> Vec<String> {
+        let readers = [&self.mail, &self.news, &self.web];
+        readers.iter().flat_map(|reader| reader.remarks()).collect()
+    }
 }

@@ -16,7 +16,7 @@ use crate::model::{
 use super::super::read::{Apart, Pieces, RawLine, Sink};
 use super::super::w3c::{self, Row, W3c};
 use super::super::{Builder, Entry, Head, Line, Parsed, Sureness};
-use serving::{Serving, Step, find};
+use serving::{MAX_LOOKED_AT, Serving, Step, find};
 use told::{Said, Told};
 
 /// Row of the registry.
@@ -45,6 +45,8 @@ const SILENCE: Span = Span::seconds(660);
 const SWEPT_EVERY: Span = Span::seconds(60);
 /// Sessions that may be open at once.
 const MAX_OPEN: usize = 50_000;
+/// Sessions that ended at one time and may have exchanged their rows: the last ones are looked at.
+const MAX_ALIKE: usize = 256;
 /// A `DATA` row counts the message; whether the verb and the final dot are in it differs.
 const DATA_SLACK: u64 = 11;
 
@@ -68,6 +70,8 @@ struct IisSmtp {
     swept: LogTime,
     /// Sessions whose QUIT row came in this second: which of two alike it ended may yet turn out otherwise.
     closed: Vec<Serving>,
+    /// Rows that may be of more sessions of a client than are looked at.
+    crowded: u64,
 }
 
 /// Address of the client, and of the server.
@@ -82,6 +86,7 @@ impl IisSmtp {
             count: 0,
             swept: LogTime(i64::MIN),
             closed: Vec::new(),
+            crowded: 0,
         }
     }
 }
@@ -149,6 +154,15 @@ impl Builder for IisSmtp {
     fn zone(&self) -> Zone {
         Zone::Stated(Span::ZERO)
     }
+
+    fn remarks(&self) -> Vec<String> {
+        match self.crowded {
+            0 => Vec::new(),
+            rows => vec![format!(
+                "{rows} rows were looked for among the last {MAX_LOOKED_AT} sessions of their client, as more were open at once"
+            )],
+        }
+    }
 }
 
 impl IisSmtp {
@@ -156,6 +170,7 @@ impl IisSmtp {
         self.expire(told.stamp.at, out);
         let ends = (told.peer, told.local);
         let alike = self.open.entry(ends).or_default();
+        self.crowded += u64::from(alike.len() > MAX_LOOKED_AT);
         let at = find(alike, told).unwrap_or_else(|| {
             let mut session = LogSession::new(self.id, Proto("smtp"));
             session.lag = LogSession::WINDOWS_LAG;
@@ -188,7 +203,8 @@ impl IisSmtp {
     /// Of two alike, one that ended no later and lasted longer began first: where the rows were dealt out otherwise, they are
     /// exchanged.
     fn close(&mut self, mut ended: Serving) {
-        for other in &mut self.closed {
+        let old = self.closed.len().saturating_sub(MAX_ALIKE);
+        for other in self.closed.iter_mut().skip(old) {
             let alike = other.session.peer == ended.session.peer
                 && other.session.local == ended.session.local
                 && other.helo == ended.helo;

@@ -26,11 +26,16 @@ pub(super) enum Step {
     Tls,
 }
 
-/// The session that a row belongs to: of those that it fits, the one that spoke last.
+/// Sessions of one client that a row may be of.
+pub(super) const MAX_LOOKED_AT: usize = 1_000;
+
+/// The session that a row belongs to: of those that it fits, the one that spoke last. Of too many it is one of those begun last.
 pub(super) fn find(open: &[Serving], told: &Told<'_>) -> Option<usize> {
+    let old = open.len().saturating_sub(MAX_LOOKED_AT);
     let fitting = open
         .iter()
         .enumerate()
+        .skip(old)
         .filter(|(_, serving)| serving.fits(told));
     fitting
         .max_by_key(|(at, serving)| (serving.likeness(told), serving.last, *at))

@@ -110,3 +110,14 @@ fn of_two_alike_one_that_ended_first_and_lasted_longer_is_the_older() {
     assert!(told.contains(&(2, Some(Span::millis(225)))), "{told:?}");
     assert!(told.contains(&(4, Some(Span::millis(37)))), "{told:?}");
 }
+
+#[test]
+fn a_crowd_from_one_address_takes_no_longer_for_each_and_is_told() {
+    let head: String = LOG.split_inclusive('\n').take(2).collect();
+    let row = "2006-10-09 05:00:15 203.0.113.77 gw.example SMTPSVC1 MAIL01 198.51.100.25 0 HELO - +gw.example 250 0 43 22 0 SMTP\n";
+    let many = MAX_LOOKED_AT + 3;
+    let told = testing::read(&ENTRY, &[head, row.repeat(many)].concat(), 2006);
+    assert_eq!((told.sessions.len(), told.failed), (many, 0));
+    let rows = "2 rows were looked for among the last 1000 sessions";
+    assert!(told.remarks[0].starts_with(rows), "{:?}", told.remarks);
+}
