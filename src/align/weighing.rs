@@ -183,9 +183,12 @@ impl<'r, 'a> Weighing<'r, 'a> {
                 let length = between.length().map_or(f64::INFINITY, Span::as_seconds_f64);
                 (event.line.line, between, length)
             });
-            lines.collect()
+            let mut lines: SmallVec<[_; 2]> = lines.collect();
+            lines.sort_unstable_by_key(|&(line, ..)| line);
+            lines
         });
-        let known = around.iter().find(|&&(known, ..)| known == line);
+        let at = around.binary_search_by_key(&line, |&(known, ..)| known);
+        let known = at.ok().and_then(|at| around.get(at));
         known.map_or(
             (Between::default(), f64::INFINITY),
             |&(_, between, length)| (between, length),
