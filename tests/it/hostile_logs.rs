@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::path::Path;
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -222,4 +223,47 @@ fn a_log_of_another_server_is_joined_with_nothing() {
             .contains("another server, another day")
     };
     assert!(sessions().any(why));
+}
+
+/// How long it takes to read such a log and join it, at best of two.
+fn seconds(name: &str, log: &str) -> f64 {
+    let capture = bundled("postfix/wire.pcapng").display().to_string();
+    let once = || {
+        let begin = Instant::now();
+        let (source, _) = told(name, log.as_bytes(), &["-r", &capture]);
+        assert_eq!(source["unparsed_lines"], 0);
+        begin.elapsed().as_secs_f64()
+    };
+    once().min(once())
+}
+
+fn takes_time_in_proportion(name: &str, count: usize, log: impl Fn(usize) -> String) {
+    // Sixteen times as long if it grew by the square.
+    let (few, many) = (seconds(name, &log(count)), seconds(name, &log(4 * count)));
+    assert!(many < 9.0 * few.max(0.1), "{name}: {few} s, then {many} s");
+}
+
+#[test]
+fn sessions_of_many_lines_take_time_in_proportion() {
+    let refused = |count: usize| {
+        let client = "gw.example[192.0.2.10]";
+        let line = |at: usize| {
+            let said =
+                format!("550 5.1.1 <u{at}@x>: no; from=<a@b> to=<u{at}@x> proto=ESMTP helo=<x>");
+            format!(
+                "Nov 24 03:29:10 mail postfix/smtpd[7]: NOQUEUE: reject: RCPT from {client}: {said}\n"
+            )
+        };
+        let lines = (0..count).map(line).collect::<Vec<_>>().concat();
+        format!(
+            "Nov 24 03:29:10 mail postfix/smtpd[7]: connect from {client}\n{lines}\
+             Nov 24 03:29:10 mail postfix/smtpd[7]: disconnect from {client} ehlo=1 mail=1 rcpt=0/{count} quit=1\n"
+        )
+    };
+    let secured = |count: usize| {
+        let line = "Nov 24 03:29:10 mail sm-mta[7]: STARTTLS=server, relay=client.example.net [192.0.2.10], version=TLSv1.3, verify=NO, cipher=TLS_AES_256_GCM_SHA384, bits=256/256\n";
+        line.repeat(count)
+    };
+    takes_time_in_proportion("postfix", 2_400, refused);
+    takes_time_in_proportion("sendmail", 10_000, secured);
 }
