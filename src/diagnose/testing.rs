@@ -2,9 +2,9 @@
 
 use crate::align::{Alignment, Clock, Joined};
 use crate::model::{
-    CaptureSource, Conversation, Endpoint, Event, Exchange, Finding, LineRef, LogEvent, LogId,
-    LogSession, LogSource, LogTime, Lookup, LookupOutcome, Nanos, Neighbour, PacketNo, Proto,
-    RecordType, Seen, Span, Stamp, Transport, Unlisted, Verb, WireSession,
+    CaptureSource, Event, Exchange, Finding, LineRef, LogEvent, LogId, LogSession, LogSource,
+    LogTime, Lookup, LookupOutcome, Nanos, Neighbour, PacketNo, Proto, RecordType, Seen, Span,
+    Stamp, Unlisted, Verb, WireSession, testing,
 };
 
 use super::View;
@@ -74,31 +74,20 @@ pub(super) fn at(second: i64) -> Nanos {
 
 /// A connection of 192.0.2.10 to a port of 198.51.100.25 that began at `second`.
 pub(super) fn wire(port: u16, second: i64, conn_state: &'static str, history: &str) -> WireSession {
-    let client = Endpoint {
-        ip: [192, 0, 2, 10].into(),
-        port: 40_000,
-    };
-    let server = Endpoint {
-        ip: [198, 51, 100, 25].into(),
-        port,
-    };
-    let conversation = Conversation {
-        client,
-        server,
-        transport: Transport::Tcp,
-    };
     let proto = match port {
-        110 => Proto("pop3"),
-        143 => Proto("imap"),
-        80 => Proto("http"),
-        _ => Proto("smtp"),
+        110 => "pop3",
+        143 => "imap",
+        80 => "http",
+        _ => "smtp",
     };
+    let mut wire = testing::wire(proto, port, at(second));
+    wire.conversation.client.ip = [192, 0, 2, 10].into();
     WireSession {
         end: at(second + 1),
         first_packet: PacketNo(u64::try_from(second).unwrap_or(0) * 10 + 1),
         conn_state,
         history: history.into(),
-        ..WireSession::new(conversation, proto, at(second))
+        ..wire
     }
 }
 

@@ -234,14 +234,7 @@ impl Reader {
         } = self;
         text.take(bytes, &mut |bytes| {
             splitter.take(bytes, &mut |line| {
-                take_line(
-                    source,
-                    tally,
-                    stack,
-                    &mut **builder,
-                    &mut sessions.all,
-                    line,
-                );
+                take_line(source, tally, stack, &mut **builder, sessions, line);
             });
         });
     }
@@ -258,14 +251,7 @@ impl Reader {
             ..
         } = self;
         splitter.flush(&mut |line| {
-            take_line(
-                source,
-                tally,
-                stack,
-                &mut **builder,
-                &mut sessions.all,
-                line,
-            );
+            take_line(source, tally, stack, &mut **builder, sessions, line);
         });
     }
 

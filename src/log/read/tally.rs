@@ -1,6 +1,6 @@
 //! One line through its envelopes to the builder, and what is counted of it.
 
-use crate::model::{LogSession, LogSource, LogTime, Span, Stamp, from_wire, masked_line};
+use crate::model::{LogSource, LogTime, Span, Stamp, from_wire, masked_line};
 
 use super::super::envelope::{Stack, Unwrapped};
 use super::super::{Builder, Line, MAX_LINE, Parsed};
@@ -10,6 +10,7 @@ use super::disk_full;
 const UNPARSED_KEPT: usize = 5;
 const UNPARSED_TEXT: usize = 160;
 use super::lines::Found;
+use super::sessions::Sessions;
 use super::zone::Offsets;
 
 /// What is counted line by line.
@@ -52,7 +53,7 @@ pub(super) fn take_line(
     tally: &mut Tally,
     stack: &mut Stack,
     builder: &mut dyn Builder,
-    sessions: &mut Vec<LogSession>,
+    sessions: &mut Sessions,
     line: Found<'_>,
 ) {
     source.lines += 1;
@@ -70,7 +71,7 @@ pub(super) fn take_line(
                 source.overlong += 1;
                 Parsed::Failed
             }
-            Unwrapped::Line(bytes) => builder.line(Line { number, bytes }, sessions),
+            Unwrapped::Line(bytes) => builder.line(Line { number, bytes }, &mut sessions.all),
             Unwrapped::Unopened => Parsed::Failed,
         }
     };
