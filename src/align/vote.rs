@@ -48,6 +48,27 @@ pub(super) fn elected<Pairs: AsRef<[(f64, f64)]>>(
     believed(offset, &offsets)
 }
 
+/// The offset that most of some voters agree on and hardly any other comes near; `None` too where they have more than `most` pairs, with which others
+/// would come near.
+pub(super) fn agreed<Pairs: AsRef<[(f64, f64)]>>(
+    voters: &[usize],
+    most: usize,
+    possible: impl Fn(usize) -> Pairs,
+) -> Option<Span> {
+    let mut left = most;
+    let mut offsets = Vec::with_capacity(voters.len());
+    for &row in voters {
+        let row = possible(row);
+        left = left.checked_sub(row.as_ref().len())?;
+        if !row.as_ref().is_empty() {
+            offsets.push(row);
+        }
+    }
+    let offset = deepest(&offsets)?;
+    let agree = agreeing(offset, &offsets) * 2 > voters.len();
+    (agree && is_sole(&offsets, offset)).then(|| Span::from_seconds_f64(offset))
+}
+
 /// The offsets for which some rows, that are too few to tell, have the most votes, the most voted for first.
 pub(super) fn nominated<Pairs: AsRef<[(f64, f64)]>>(
     voters: &[usize],
@@ -91,14 +112,17 @@ fn told<Pairs: AsRef<[(f64, f64)]>>(
 
 /// The offset, where so many of the rows agree that it is no chance.
 pub(super) fn believed(offset: f64, offsets: &[impl AsRef<[(f64, f64)]>]) -> Option<Span> {
-    let near = |&(lo, hi): &(f64, f64)| lo - REACH <= offset && offset <= hi + REACH;
-    let agreeing = offsets
-        .iter()
-        .filter(|row| row.as_ref().iter().any(near))
-        .count();
+    let agreeing = agreeing(offset, offsets);
     // With few sessions any offset fits some of them: then only a clock that is kept is believed.
     let believable = agreeing >= 3 || (agreeing >= 1 && prior(offset) > 0.0);
     (believable && agreeing * 5 >= offsets.len().min(50)).then(|| Span::from_seconds_f64(offset))
+}
+
+/// How many of the rows an offset would suit.
+fn agreeing(offset: f64, offsets: &[impl AsRef<[(f64, f64)]>]) -> usize {
+    let near = |&(lo, hi): &(f64, f64)| lo - REACH <= offset && offset <= hi + REACH;
+    let suits = |row: &&_| AsRef::<[_]>::as_ref(*row).iter().any(near);
+    offsets.iter().filter(suits).count()
 }
 
 /// So many of the rows that their pairs are no more than `votes`.
@@ -258,6 +282,23 @@ mod tests {
         assert_eq!(coarse(&rows, Choice::Sole, even), None);
         let own = |_| vec![(0.0, 1.0)];
         assert!(coarse(&rows, Choice::Sole, own).is_some());
+    }
+
+    #[test]
+    fn few_voters_speak_for_all_only_where_they_agree_on_one_offset() {
+        let rows: Vec<usize> = (0..9).collect();
+        let agreed = |most, fits: &dyn Fn(usize) -> Vec<(f64, f64)>| agreed(&rows, most, fits);
+        let own = |_| vec![(40.0, 41.0)];
+        assert_eq!(agreed(9, &own), Some(Span::from_seconds_f64(40.5)));
+        assert_eq!(
+            agreed(8, &own),
+            None,
+            "they have more pairs than are looked at"
+        );
+        let two = |row: usize| vec![(40.0, 41.0), (if row < 7 { 90.0 } else { 190.0 }, 191.0)];
+        assert_eq!(agreed(99, &two), None, "another comes near");
+        let silent = |row: usize| if row < 4 { own(row) } else { Vec::new() };
+        assert_eq!(agreed(99, &silent), None, "most say nothing");
     }
 
     #[test]
