@@ -1,7 +1,7 @@
 //! Steps of a clock that are too small to leave sessions without a partner: a region of possible clocks that is empty for the whole and not
 //! for its two parts.
 
-use super::fit::{self, Constraint};
+use super::fit::{self, Constraint, Line};
 use super::piece::first_line;
 use super::settled::Settled;
 use super::stretches::Stretch;
@@ -13,6 +13,8 @@ pub(super) const SIDE: usize = 8;
 const TRIES: usize = 24;
 /// Constraints that are divided at most; more are thinned evenly.
 const DIVIDED: usize = 2400;
+/// Of so many it is soon seen whether any split explains them.
+const ROUGHLY: usize = 600;
 
 /// Pairs whose times no one clock explains.
 pub(super) fn unexplained(settled: &Settled) -> usize {
@@ -43,16 +45,14 @@ pub(super) fn divide(
     let mut constraints = whole.constraints.clone();
     constraints.sort_by(|(_, one), (_, other)| one.at.total_cmp(&other.at));
     let constraints: Vec<_> = thinned(&constraints).collect();
-    let fits = |part: &[(u64, Constraint)]| {
-        let part: Vec<Constraint> = part.iter().map(|&(_, constraint)| constraint).collect();
-        fit::prompt(&part, 0.0)
-    };
-    let satisfied = fits(&constraints).map_or(0, |line| line.satisfied);
-    let wrong = constraints.len() - satisfied;
+    let wrong = wrong(&constraints);
     if wrong < least || wrong * 12 < constraints.len() * least / SIDE {
         return Vec::new();
     }
     let stride = (constraints.len() / TRIES).max(1);
+    if constraints.len() > 2 * ROUGHLY && !may_divide(view, &constraints) {
+        return Vec::new();
+    }
     let try_at = |at: usize| {
         let (before, behind) = constraints.split_at_checked(at)?;
         let (one, other) = (fits(before)?, fits(behind)?);
@@ -100,6 +100,32 @@ pub(super) fn divide(
             drift: line.drift,
         })
         .collect()
+}
+
+/// The line that explains most of some pairs, were all lines written in time.
+fn fits(part: &[(u64, Constraint)]) -> Option<Line> {
+    let part: Vec<Constraint> = part.iter().map(|&(_, constraint)| constraint).collect();
+    fit::prompt(&part, 0.0)
+}
+
+/// How many one clock leaves unexplained.
+fn wrong(part: &[(u64, Constraint)]) -> usize {
+    part.len() - fits(part).map_or(0, |line| line.satisfied)
+}
+
+/// Whether some split might leave few of those unexplained that one clock does, as far as every so many-th of them tell: chance hardly makes half
+/// of the quarter that is asked for, and a split beside the true one leaves what lies between them.
+fn may_divide(view: &View<'_>, constraints: &[(u64, Constraint)]) -> bool {
+    let step = constraints.len() / ROUGHLY;
+    let few: Vec<_> = constraints.iter().step_by(step).copied().collect();
+    let stride = few.len() / TRIES;
+    let most = wrong(&few) / 2 + stride / 2;
+    let places: Vec<usize> = (stride..few.len()).step_by(stride).collect();
+    let left = tried(view, &places, |at| {
+        let (before, behind) = few.split_at_checked(at)?;
+        Some(wrong(before) + wrong(behind))
+    });
+    left.into_iter().any(|left| left <= most)
 }
 
 /// What trying each of `places` gave, in their order.

@@ -133,8 +133,10 @@ const LOOSER: [f64; 6] = [0.02, 0.06, 0.14, 0.3, 0.62, 1.05];
 const CUT_TWICE: f64 = 0.5;
 /// Clocks that are kept at all run within this of each other (NTP slews at most 500 ppm).
 pub(super) const MAX_DRIFT: f64 = 500e-6;
-/// Drifts tried on either side of none.
-const GRID: i32 = 50;
+/// Drifts tried on either side of the best known, at least and at most, and seconds that the far end of a log moves from one of them to the next
+/// where it need not be more.
+const GRID: (f64, f64) = (8.0, 50.0);
+const GRID_STEP: f64 = 5e-3;
 /// Constraints looked at while searching the grid; more are thinned evenly.
 const GRID_SAMPLE: usize = 600;
 
@@ -286,24 +288,33 @@ fn best_drift(constraints: &[Constraint], sweep: &mut Sweep) -> Option<(f64, f64
     let sample: Vec<Constraint> = constraints.iter().step_by(stride).copied().collect();
     let span = constraints.iter().map(|c| c.at.abs()).fold(0.0, f64::max);
     let mut of_sample = Sweep::default();
-    let mut drift = search(&sample, 0.0, MAX_DRIFT, &mut of_sample)?;
-    let mut reach = MAX_DRIFT / f64::from(GRID);
+    let (mut drift, mut reach) = (0.0, MAX_DRIFT);
     // Over long times a step of the grid still moves the far end: look closer until it does not.
-    while reach * span > 1e-3 {
-        drift = search(&sample, drift, reach, &mut of_sample)?;
-        reach /= f64::from(GRID);
+    loop {
+        let steps = (reach * span / GRID_STEP).clamp(GRID.0, GRID.1).ceil();
+        drift = search(&sample, drift, (reach, steps), &mut of_sample)?;
+        reach /= steps;
+        if reach * span <= 1e-3 {
+            break;
+        }
     }
     let all = constraints.iter().copied();
     let (_, lo, hi) = sweep.over(without_drift(all, drift)).deepest()?;
     Some((drift, f64::midpoint(lo, hi)))
 }
 
-/// The best drift on a grid of `reach` on either side of `centre`.
-fn search(sample: &[Constraint], centre: f64, reach: f64, sweep: &mut Sweep) -> Option<f64> {
-    let tries: Vec<(usize, f64)> = (-GRID..=GRID)
+/// The best drift on a grid of `reach` and so many steps on either side of `centre`.
+fn search(
+    sample: &[Constraint],
+    centre: f64,
+    (reach, steps): (f64, f64),
+    sweep: &mut Sweep,
+) -> Option<f64> {
+    #[expect(clippy::cast_possible_truncation, reason = "fifty at most")]
+    let most = steps as i32;
+    let tries: Vec<(usize, f64)> = (-most..=most)
         .map(|step| {
-            let drift =
-                (centre + reach * f64::from(step) / f64::from(GRID)).clamp(-MAX_DRIFT, MAX_DRIFT);
+            let drift = (centre + reach * f64::from(step) / steps).clamp(-MAX_DRIFT, MAX_DRIFT);
             let all = sample.iter().copied();
             (sweep.over(without_drift(all, drift)).depth(), drift)
         })

@@ -1,7 +1,7 @@
 //! Long logs of one busy client, whose clock is looked for in parts of them and in how busy both sides were.
 
 use bothends::align::{Alignment, Standing, align};
-use bothends::model::{LogId, LogSource, Threads};
+use bothends::model::{EventRef, LogId, LogSource, Span, Stamp, Threads};
 
 #[path = "../../examples/alignment_study/made.rs"]
 #[allow(dead_code, reason = "the study of alignment uses all of it")]
@@ -11,7 +11,10 @@ use sessions::{Case, Made, OFFSET, ORIGIN, PLAIN, made};
 
 /// Sessions joined, how many of them rightly, and what was found.
 fn joined(case: Case, count: u32) -> (usize, usize, Alignment) {
-    let mut made = made(case, count, 1);
+    aligned(made(case, count, 1))
+}
+
+fn aligned(mut made: Made) -> (usize, usize, Alignment) {
     let source = LogSource::new(LogId(0), "made.log", "made");
     let threads = Threads::default();
     let alignment = align(&made.wires, &[source], &mut made.logs, ORIGIN, threads);
@@ -76,4 +79,39 @@ fn more_sessions_than_times_can_tell_apart_are_not_guessed() {
     };
     let (all, ..) = joined(case, 5_000);
     assert_eq!(all, 0);
+}
+
+/// A clock set by less than what its sessions are looked for within is told by their times alone.
+#[test]
+fn a_small_step_of_a_long_log_is_told() {
+    let case = Case {
+        rate: 2.0,
+        octets: true,
+        ..PLAIN
+    };
+    for (from, by) in [(4_500, Span::millis(700)), (1_000, Span::millis(-900))] {
+        let mut made = made(case, 6_000, 1);
+        for log in made.logs.iter_mut().skip(from) {
+            let later = |event: EventRef<'_>| Stamp {
+                at: event.stamp.at + by,
+                ..event.stamp
+            };
+            let events = log.events.iter().map(|event| EventRef {
+                stamp: later(event),
+                ..event
+            });
+            log.events = events.collect();
+        }
+        let (all, right, alignment) = aligned(made);
+        assert!(right == all && all > 5_900, "{right} of {all}");
+        let clock = &alignment.clocks[0];
+        let [step] = clock.steps.as_slice() else {
+            panic!("{clock:?}");
+        };
+        assert!((clock.offset - OFFSET).abs() <= clock.bound, "{clock:?}");
+        assert!(
+            (step.offset - (OFFSET + by)).abs() <= step.bound,
+            "{step:?}"
+        );
+    }
 }
