@@ -201,10 +201,26 @@ impl Matching {
 
     /// Gives `row` its place, moving others where that is worth more in all.
     fn add(&mut self, row: usize, frontier: &mut Frontier) {
+        if let Some(edge) = self.best_free(row) {
+            if let (Some(slot), Some(owner)) =
+                (self.edge_of.get_mut(row), self.row_of.get_mut(edge.column))
+            {
+                (*slot, *owner) = (Some(edge), Some(row));
+            }
+            return;
+        }
         frontier.clear();
         let search = self.search(row, frontier);
         self.reprice(&search);
         self.walk_back(row, &search, frontier);
+    }
+
+    /// The best that `row` could have, of equals the first column, where nobody has it: a search would end there, and change no price.
+    fn best_free(&self, row: usize) -> Option<Edge> {
+        let best = self.of_row(row).iter();
+        let best = best.filter(|&&edge| self.reduced(row, edge) == 0.0);
+        let best = best.min_by_key(|edge| edge.column)?;
+        self.owner(best.column).is_none().then_some(*best)
     }
 
     /// The column that `row` has.

@@ -1,5 +1,6 @@
 //! What is chosen so far in a group of pairs, and when its lines were written.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use super::moment::Window;
@@ -11,6 +12,16 @@ pub(super) struct Chosen {
     row_of: Vec<Option<usize>>,
     /// When the lines of each row were written, going by its edge.
     told: Vec<Told>,
+    /// What the order of a row's lines and those near it costs, where that is known.
+    cost: Vec<Cell<Option<f64>>>,
+}
+
+/// Rows on either side of one whose order is compared with its own, and which it may change places with.
+pub(super) const NEAR: usize = 24;
+
+/// The rows near one of so many, itself among them.
+pub(super) fn near(row: usize, rows: usize) -> Range<usize> {
+    row.saturating_sub(NEAR)..(row + NEAR + 1).min(rows)
 }
 
 /// Between which lines those of an edge are, and what their windows leave for the order of others.
@@ -55,6 +66,7 @@ impl Chosen {
             edge_of: vec![None; rows],
             row_of: vec![None; columns],
             told: vec![Told::NOTHING; rows],
+            cost: vec![Cell::new(None); rows],
         }
     }
 
@@ -71,6 +83,16 @@ impl Chosen {
         self.told.get(rows).unwrap_or_default()
     }
 
+    /// What the order of a row's lines and those near it costs, worked out where it is not known.
+    pub(super) fn cost(&self, row: usize, work_out: impl FnOnce() -> f64) -> f64 {
+        let Some(known) = self.cost.get(row) else {
+            return 0.0;
+        };
+        let cost = known.get().unwrap_or_else(work_out);
+        known.set(Some(cost));
+        cost
+    }
+
     pub(super) fn take(&mut self, row: usize, column: usize, edge: usize, told: Told) {
         if let (Some(of_row), Some(of_column), Some(slot)) = (
             self.edge_of.get_mut(row),
@@ -80,6 +102,10 @@ impl Chosen {
             *of_row = Some(edge);
             *of_column = Some(row);
             *slot = told;
+        }
+        let near = near(row, self.cost.len());
+        for cost in self.cost.get(near).unwrap_or_default() {
+            cost.set(None);
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::assign::{Assignment, Pair};
-use super::chosen::{Chosen, Told};
+use super::chosen::{Chosen, NEAR, Told, near};
 use super::groups::{Column, Edge, Edges, Groups};
 use super::jitter::Jitter;
 use super::moment::LATE;
@@ -18,8 +18,6 @@ pub(super) const CLEAR: f64 = 2.0;
 /// What each second costs by which two lines are in the wrong order, and the most.
 const DISORDER: f64 = 200.0;
 const DISORDER_MOST: f64 = 8.0;
-/// Rows on either side of one whose order is compared with its own, and which it may change places with.
-const NEAR: usize = 24;
 /// Above so many rows the next best choice is looked for among changes of two rows only.
 const EXACT: usize = 60;
 /// Times that rows change places.
@@ -43,18 +41,16 @@ pub(super) enum Lines<'j> {
     Unknown,
 }
 
-/// What was chosen of all `edges`.
+/// What was chosen of all `edges`, group by group.
 pub(super) fn choose(edges: &Edges<'_>, lines: Lines<'_>, threads: Threads) -> Vec<Choice> {
     let groups = Groups::of(edges);
-    let mut chosen = threads.gather(groups.len(), |range| {
+    threads.gather(groups.len(), |range| {
         let mut chosen = Vec::new();
         for edges in range.filter_map(|at| groups.get(at)) {
             solve(edges, lines, &mut chosen);
         }
         chosen
-    });
-    chosen.sort_unstable_by_key(|choice| choice.row);
-    chosen
+    })
 }
 
 /// Adds what was chosen of one group.
@@ -256,10 +252,8 @@ impl<'a> Component<'a> {
             let Some((edge, told)) = edge.and_then(|at| Some((at, self.told.get(at)?))) else {
                 continue;
             };
-            let first = row.saturating_sub(NEAR);
-            let around = first..(row + NEAR + 1).min(self.rows());
-            let around = chosen.told(around);
-            for (near, other) in (first..).zip(around) {
+            let around = near(row, self.rows());
+            for (near, other) in around.clone().zip(chosen.told(around)) {
                 // Nearly all are in order.
                 if !told.is_in_order(other) && changed.iter().all(|&(row, _)| row != near) {
                     cost += self.disorder(edge, chosen.of(near), jitter);
@@ -272,6 +266,23 @@ impl<'a> Component<'a> {
         cost
     }
 
+    /// The same of rows having the edges that they have.
+    fn present_cost(&self, chosen: &Chosen, having: &[(usize, Option<usize>)]) -> f64 {
+        let own = |&one: &(usize, _)| chosen.cost(one.0, || self.order_cost(chosen, &[one]));
+        let told = |row: usize| chosen.told(row..row + 1).first();
+        let in_order = |at: usize, row: usize| {
+            let others = having.iter().skip(at + 1);
+            let mut others = others.filter_map(|&(other, _)| told(other));
+            told(row).is_none_or(|told| others.all(|other| told.is_in_order(other)))
+        };
+        let mut rows = having.iter().enumerate();
+        // Mostly so.
+        if rows.all(|(at, one)| own(one) == 0.0 && in_order(at, one.0)) {
+            return 0.0;
+        }
+        self.order_cost(chosen, having)
+    }
+
     /// What these edges gain.
     fn gains(&self, edges: &[(usize, Option<usize>)]) -> f64 {
         edges.iter().map(|&(_, edge)| self.gain(edge)).sum()
@@ -279,7 +290,7 @@ impl<'a> Component<'a> {
 
     /// What rows are worth with the edges that they have.
     fn worth(&self, chosen: &Chosen, having: &[(usize, Option<usize>)]) -> f64 {
-        self.gains(having) - self.order_cost(chosen, having)
+        self.gains(having) - self.present_cost(chosen, having)
     }
 
     /// What is lost by giving rows that are worth so much `now` other edges.

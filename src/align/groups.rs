@@ -104,7 +104,8 @@ const fn place((_, place): Column) -> usize {
     }
 }
 
-/// The edges, in groups that share no row and no column.
+/// The edges, in groups that share no row and no column. Those that score too little to be claimed hold a group together too: in a group the order of
+/// lines counts, and without it more joins are wrong where sessions are missing.
 pub(super) struct Groups<'a> {
     /// One group after the other, in each in order of rows.
     edges: Vec<Edge<'a>>,

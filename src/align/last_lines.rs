@@ -67,11 +67,12 @@ pub(super) fn find(view: &View<'_>, settled: &Settled) -> Vec<LastLine> {
             left_out: f64::NEG_INFINITY,
         })
     });
-    let chosen = component::choose(
+    let mut chosen = component::choose(
         &Edges::new(edges.collect()),
         settled.learnt.order.lines(),
         view.wires.threads,
     );
+    chosen.sort_unstable_by_key(|choice| choice.row);
     chosen
         .into_iter()
         .filter_map(|choice| {

@@ -274,7 +274,8 @@ impl View<'_> {
         let known = self.known(clock, &offset_at, learnt);
         let threads = self.wires.threads;
         let edges = threads.gather(pairings.len(), |rows| {
-            let mut edges = Vec::new();
+            let most = pairings.get(rows.clone()).unwrap_or_default().iter();
+            let mut edges = Vec::with_capacity(most.map(Vec::len).sum());
             for row in rows {
                 let Some(found) = pairings.get(row).filter(|found| !found.is_empty()) else {
                     continue;

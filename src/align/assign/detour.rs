@@ -29,6 +29,8 @@ enum Meeting {
 
 struct Detour<'m> {
     matching: &'m Matching,
+    /// The column that the way leads back to.
+    home: usize,
     /// For columns, then the meeting point, then rows that had no column.
     best: Vec<f64>,
     before: Vec<Option<Before>>,
@@ -48,14 +50,15 @@ pub(super) fn around(
     let nodes = matching.row_of.len() + 1 + matching.edge_of.len();
     let mut detour = Detour {
         matching,
+        home,
         best: vec![f64::INFINITY; nodes],
         before: vec![None; nodes],
         meeting: None,
         heap: BinaryHeap::new(),
     };
     detour.leave(row, 0.0, barred);
-    detour.go(home);
-    detour.back(row, home)
+    detour.go();
+    detour.back(row)
 }
 
 impl Detour<'_> {
@@ -63,9 +66,10 @@ impl Detour<'_> {
         self.matching.row_of.len()
     }
 
-    /// Whether a node is nearer than known so far; then it is looked at in its turn.
+    /// Whether a node is nearer than known so far; then it is looked at in its turn. One that is no nearer than home leads nowhere.
     fn reach(&mut self, node: usize, distance: f64) -> bool {
-        let nearer = self.best.get(node).is_some_and(|&known| distance < known);
+        let is_beyond = |node: usize| self.best.get(node).is_none_or(|&known| distance >= known);
+        let nearer = !is_beyond(node) && !is_beyond(self.home);
         if nearer {
             if let Some(known) = self.best.get_mut(node) {
                 *known = distance;
@@ -103,7 +107,8 @@ impl Detour<'_> {
     /// What is left alone may be any column that a row has, and what has none may take one.
     fn meet(&mut self, so_far: f64) {
         let matching = self.matching;
-        for column in 0..matching.row_of.len() {
+        // Home first, as then hardly any other is nearer.
+        for column in std::iter::once(self.home).chain(0..matching.row_of.len()) {
             let distance = so_far + (-price(&matching.column_price, column)).max(0.0);
             if matching.owner(column).is_some() && self.reach(column, distance) {
                 self.note(column, Before::Alone);
@@ -117,14 +122,14 @@ impl Detour<'_> {
         }
     }
 
-    /// Looks at the nearest node until that is `home`.
-    fn go(&mut self, home: usize) {
+    /// Looks at the nearest node until that is home.
+    fn go(&mut self) {
         let meeting_point = self.meeting_point();
         while let Some(Node { distance, column }) = self.heap.pop() {
             if self.best.get(column).is_none_or(|&known| distance > known) {
                 continue;
             }
-            if column == home {
+            if column == self.home {
                 return;
             }
             if column == meeting_point {
@@ -139,10 +144,10 @@ impl Detour<'_> {
         }
     }
 
-    /// The rows on the way from `home` back to `start`, each with what it has now.
-    fn back(&self, start: usize, home: usize) -> Vec<(usize, Option<usize>)> {
+    /// The rows on the way from home back to `start`, each with what it has now.
+    fn back(&self, start: usize) -> Vec<(usize, Option<usize>)> {
         let mut changed = Vec::new();
-        let mut column = home;
+        let mut column = self.home;
         // A shortest way meets no row twice.
         for _ in 0..=self.matching.edge_of.len() {
             let mut left = None;
