@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use smallvec::SmallVec;
+
 use crate::model::{LogSession, Nanos, Proto, Role, Span, WireSession};
 
 use super::moment;
@@ -32,6 +34,9 @@ struct Block {
     /// Those that were open when the capture began or ended.
     cut: Vec<Stay>,
 }
+
+/// Some blocks; mostly one.
+type Blocks<'a> = SmallVec<[&'a Block; 4]>;
 
 /// When a wire session can have been open.
 #[derive(Clone, Copy)]
@@ -195,7 +200,7 @@ impl Index {
     }
 
     /// Those in which `proto` may have been spoken, by whomever.
-    fn of_proto(&self, proto: Proto) -> Vec<&Block> {
+    fn of_proto(&self, proto: Proto) -> Blocks<'_> {
         let may_be =
             |seen: Proto| proto == Proto::UNKNOWN || proto == seen || HIDING.contains(&seen);
         let blocks = self.by_proto.iter();
@@ -205,7 +210,7 @@ impl Index {
             .collect()
     }
 
-    fn blocks(&self, log: &LogSession, translation: &Translation) -> Vec<&Block> {
+    fn blocks(&self, log: &LogSession, translation: &Translation) -> Blocks<'_> {
         let Some(peer) = log.peer else {
             return self.of_proto(log.proto);
         };

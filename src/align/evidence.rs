@@ -152,7 +152,7 @@ impl Evidence {
     }
 
     fn messages(&mut self, wire: &WireSession, log: &LogSession) {
-        if damaged(wire) {
+        if log.messages.is_empty() || damaged(wire) {
             return;
         }
         let sizes = sent_sizes(wire);
@@ -193,7 +193,7 @@ impl Evidence {
 
     /// Sizes that the log names, by how much more often they are found in the right session than in any.
     fn sizes(&mut self, wire: &WireSession, log: &LogSession, usual: &[f64]) {
-        if damaged(wire) {
+        if usual.is_empty() || damaged(wire) {
             return;
         }
         for (size, &usual) in log.rare().sizes.iter().zip(usual) {

@@ -4,11 +4,11 @@
 //! A line does not tell which. Replies in the clear do: where one has exactly as many octets with its head as the log has,
 //! the log counts heads. So do, in a format whose columns are known, replies that have no body.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
-use crate::model::CommandRef;
+use crate::model::{CommandRef, WireSession};
 
-use super::rows::{LEAST_HEAD, Slot, head_fits};
+use super::rows::{LEAST_HEAD, has_slot, with_head};
 
 /// What the octets of a reply are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,15 +31,16 @@ pub(super) fn told(command: CommandRef<'_>) -> Option<u64> {
 
 /// What each request that was answered in the clear was answered with: octets with the head, by request and status.
 #[derive(Debug, Default)]
-pub(super) struct Replies<'w>(BTreeMap<(&'w str, &'w str), BTreeSet<u64>>);
+pub(super) struct Replies<'w>(HashMap<(&'w str, &'w str), BTreeSet<u64>>);
 
 impl<'w> Replies<'w> {
-    pub(super) fn of<'s>(slots: impl Iterator<Item = &'s Slot<'w>>) -> Self
-    where
-        'w: 's,
-    {
-        let mut lengths: BTreeMap<_, BTreeSet<u64>> = BTreeMap::new();
-        for (exchange, octets) in slots.filter_map(Slot::clear_reply) {
+    pub(super) fn of(wires: &'w [WireSession]) -> Self {
+        let mut lengths: HashMap<_, BTreeSet<u64>> = HashMap::new();
+        let exchanges = wires.iter().flat_map(|wire| &wire.exchanges);
+        for exchange in exchanges.filter(|exchange| has_slot(exchange)) {
+            let Some(octets) = exchange.response_bytes else {
+                continue;
+            };
             let code = exchange.code.as_deref().unwrap_or_default();
             let of = lengths.entry((exchange.request.as_str(), code));
             of.or_default().insert(octets);
@@ -89,7 +90,7 @@ impl Figure {
         if lengths.contains(&octets) {
             return Self::Sent;
         }
-        if lengths.iter().any(|&length| head_fits(octets, length)) {
+        if lengths.range(with_head(octets)).next().is_some() {
             Self::Body
         } else {
             Self::Unknown
@@ -99,7 +100,6 @@ impl Figure {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rows::slots;
     use super::*;
     use crate::model::{Exchange, Nanos, Seen, Verb, WireSession, testing};
 
@@ -136,9 +136,8 @@ mod tests {
     }
 
     fn figure(lines: &[CommandRef<'static>], replies: &[u64]) -> Figure {
-        let wire = wire(replies);
-        let slots = slots(&wire);
-        Figure::of(lines.iter().copied(), &Replies::of(slots.iter()))
+        let wires = [wire(replies)];
+        Figure::of(lines.iter().copied(), &Replies::of(&wires))
     }
 
     #[test]

@@ -42,6 +42,7 @@ impl Sizes {
 
 /// The steps of greatest worth from the start to the end of both sides.
 pub(super) fn best_moves(turns: &[Turn<'_>], told: &[Sizes]) -> Vec<Move> {
+    let passed: Vec<Passed> = turns.iter().map(Passed::of).collect();
     let width = told.len() + 1;
     let mut best = vec![(0i32, Move::SkipTurn); (turns.len() + 1) * width];
     let value = |best: &[(i32, Move)], i: usize, j: usize| {
@@ -60,17 +61,22 @@ pub(super) fn best_moves(turns: &[Turn<'_>], told: &[Sizes]) -> Vec<Move> {
                 }
             };
             if let Some(&sizes) = told.get(j) {
-                if let Some(one) = turns.get(i..=i) {
-                    offer(worth(sizes, one) + value(&best, i + 1, j + 1), Move::One);
+                if let Some(one) = passed.get(i) {
+                    offer(one.worth(sizes) + value(&best, i + 1, j + 1), Move::One);
                 }
-                if let Some(two) = turns.get(i..i + 2).filter(|_| sizes.is_body) {
-                    offer(worth(sizes, two) + value(&best, i + 2, j + 1), Move::Two);
+                if let Some(&[one, next]) = passed.get(i..i + 2).filter(|_| sizes.is_body) {
+                    let two = one.and(next);
+                    let unlike = i32::from(two.agreement(sizes).0 == 0) * 8;
+                    offer(
+                        two.worth(sizes) - unlike + value(&best, i + 2, j + 1),
+                        Move::Two,
+                    );
                 }
                 offer(SKIP_COMMAND + value(&best, i, j + 1), Move::SkipCommand);
             }
-            if let Some(turn) = turns.get(i) {
+            if let Some(turn) = passed.get(i) {
                 // A greeting is no command, so leaving it out costs nothing.
-                let cost = if turn.asked.is_none() { 0 } else { SKIP_TURN };
+                let cost = if turn.asks { SKIP_TURN } else { 0 };
                 offer(cost + value(&best, i + 1, j), Move::SkipTurn);
             }
             if let Some(slot) = best.get_mut(i * width + j) {
@@ -95,48 +101,75 @@ pub(super) fn best_moves(turns: &[Turn<'_>], told: &[Sizes]) -> Vec<Move> {
     moves
 }
 
-/// How well a command of such sizes fits in `turns`.
-fn worth(sizes: Sizes, turns: &[Turn<'_>]) -> i32 {
-    if turns.iter().any(|turn| turn.asked.is_none()) {
-        return i32::MIN / 4;
+/// What passed in some turns that follow one another.
+#[derive(Clone, Copy)]
+struct Passed {
+    asked: u64,
+    answered: u64,
+    /// In the last of them.
+    asked_last: u64,
+    /// Whether it lacks something that the capture missed.
+    damaged: bool,
+    /// Whether the client spoke first in each.
+    asks: bool,
+}
+
+impl Passed {
+    fn of(turn: &Turn<'_>) -> Self {
+        let (asked, answered) = turn.octets();
+        let mut halves = [turn.asked, turn.answered].into_iter().flatten();
+        Self {
+            asked,
+            answered,
+            asked_last: asked,
+            damaged: halves.any(|burst| burst.damaged),
+            asks: turn.asked.is_some(),
+        }
     }
-    let (agree, differ) = agreement(sizes, turns);
-    let body = sizes.is_body
-        && turns
-            .last()
-            .and_then(|turn| turn.asked)
-            .is_some_and(|burst| burst.plaintext > 200);
-    4 * agree - 5 * differ + i32::from(body) - i32::from(turns.len() > 1 && agree == 0) * 8
+
+    fn and(self, next: Self) -> Self {
+        Self {
+            asked: self.asked.saturating_add(next.asked),
+            answered: self.answered.saturating_add(next.answered),
+            asked_last: next.asked_last,
+            damaged: self.damaged || next.damaged,
+            asks: self.asks && next.asks,
+        }
+    }
+
+    /// How many of the `sizes` agree with it, and how many do not.
+    fn agreement(&self, sizes: Sizes) -> (i32, i32) {
+        // Whether a log counts the words around a message with it differs: `DATA`, its line end and the closing dot.
+        let slack = if sizes.is_body { 11 } else { 0 };
+        let (mut agree, mut differ) = (0, 0);
+        let told_and_seen = [
+            (sizes.request, self.asked, slack),
+            (sizes.response, self.answered, 0),
+        ];
+        for (told, seen, slack) in told_and_seen {
+            match told {
+                Some(told) if told <= seen && seen - told <= slack => agree += 1,
+                Some(_) if self.damaged => {}
+                Some(_) => differ += 1,
+                None => {}
+            }
+        }
+        (agree, differ)
+    }
+
+    /// How well a command of such sizes fits.
+    fn worth(&self, sizes: Sizes) -> i32 {
+        if !self.asks {
+            return i32::MIN / 4;
+        }
+        let (agree, differ) = self.agreement(sizes);
+        let body = sizes.is_body && self.asked_last > 200;
+        4 * agree - 5 * differ + i32::from(body)
+    }
 }
 
 /// How many of the `sizes` agree with what `turns` hold, and how many do not.
 pub(super) fn agreement(sizes: Sizes, turns: &[Turn<'_>]) -> (i32, i32) {
-    let damaged = turns
-        .iter()
-        .flat_map(|turn| [turn.asked, turn.answered])
-        .flatten()
-        .any(|burst| burst.damaged);
-    let asked: u64 = turns
-        .iter()
-        .filter_map(|turn| turn.asked)
-        .map(|burst| burst.plaintext)
-        .sum();
-    let answered: u64 = turns
-        .iter()
-        .filter_map(|turn| turn.answered)
-        .map(|burst| burst.plaintext)
-        .sum();
-    // Whether a log counts the words around a message with it differs: `DATA`, its line end and the closing dot.
-    let slack = if sizes.is_body { 11 } else { 0 };
-    let mut agree = 0;
-    let mut differ = 0;
-    for (told, seen, slack) in [(sizes.request, asked, slack), (sizes.response, answered, 0)] {
-        match told {
-            Some(told) if told <= seen && seen <= told + slack => agree += 1,
-            Some(_) if damaged => {}
-            Some(_) => differ += 1,
-            None => {}
-        }
-    }
-    (agree, differ)
+    let passed = turns.iter().map(Passed::of).reduce(Passed::and);
+    passed.map_or((0, 0), |passed| passed.agreement(sizes))
 }

@@ -1,6 +1,8 @@
 //! Logs of which each line is a session of its own, as web servers write them: a line belongs to one exchange of a
 //! connection that may have many.
 
+use std::ops::RangeInclusive;
+
 use crate::model::{CommandRef, Exchange, LogSession, Verb, WireSession};
 
 use super::ends;
@@ -70,18 +72,12 @@ pub(super) fn has_slot(exchange: &Exchange) -> bool {
     !exchange.verb.is_greeting() && exchange.asked.or(exchange.start).is_some()
 }
 
-impl<'a> Slot<'a> {
+impl Slot<'_> {
     /// Octets of request and reply, where encryption hides the rest.
     pub(super) fn hidden_octets(&self) -> Option<(u64, u64)> {
         self.exchange
             .is_none()
             .then_some((self.asked, self.answered))
-    }
-
-    /// A request that was read in the clear, and the octets of its reply with the head.
-    pub(super) fn clear_reply(&self) -> Option<(&'a Exchange, u64)> {
-        let exchange = self.exchange?;
-        Some((exchange, exchange.response_bytes?))
     }
 
     /// Adds what speaks for `command`, the one of `log`, having taken place here; false when it cannot have.
@@ -115,7 +111,7 @@ impl<'a> Slot<'a> {
             // The records of TLS, and with the first reply those of its handshake, may be counted too.
             Figure::Sent if answered < octets => return true,
             Figure::Sent if answered > octets => return false,
-            Figure::Body if !head_fits(octets, answered) => return false,
+            Figure::Body if !with_head(octets).contains(&answered) => return false,
             Figure::Sent | Figure::Body => {}
         }
         evidence.score += BODY_FITS;
@@ -129,9 +125,9 @@ impl<'a> Slot<'a> {
     }
 }
 
-/// Whether a reply of `answered` octets is a body of `body` and a head.
-pub(super) fn head_fits(body: u64, answered: u64) -> bool {
-    (body.saturating_add(LEAST_HEAD)..=body.saturating_add(HEAD)).contains(&answered)
+/// How many octets a reply with a body of so many may have in all.
+pub(super) fn with_head(body: u64) -> RangeInclusive<u64> {
+    body.saturating_add(LEAST_HEAD)..=body.saturating_add(HEAD)
 }
 
 fn clear(

@@ -61,10 +61,7 @@ impl<'a> Wires<'a> {
 
     /// What requests were answered with in the clear.
     fn replies(&self) -> &Replies<'a> {
-        self.replies.get_or_init(|| {
-            let wires = 0..self.sessions.len();
-            Replies::of(wires.flat_map(|wire| self.slots(wire)))
-        })
+        self.replies.get_or_init(|| Replies::of(self.sessions))
     }
 
     /// When the things happened in a session that a log may tell of.
@@ -153,7 +150,8 @@ impl<'a> View<'a> {
 
     /// For each size that the log session of `row` names, how usual it is to find it.
     pub(super) fn usual(&self, row: usize) -> &[f64] {
-        let cell = self.usual.get(row).zip(self.log(row));
+        let names_any = |log: &&LogSession| !log.rare().sizes.is_empty();
+        let cell = self.usual.get(row).zip(self.log(row).filter(names_any));
         cell.map_or(&[], |(cell, log)| {
             cell.get_or_init(|| evidence::usual(self.possible(log), log))
         })
