@@ -4,6 +4,8 @@
 //! After Moon, Skelly, Towsley (INFOCOM 1999) and Zhang, Liu, Xia (INFOCOM 2002), with intervals instead of one-sided
 //! delays because a log stamp is cut to its resolution.
 
+use std::ops::Range;
+
 use super::sweep::Sweep;
 
 /// A pair of wire event and log line: at `at`, the offset lies in `[lo, hi]`. All in seconds.
@@ -143,7 +145,7 @@ const GRID_SAMPLE: usize = 600;
 /// The line that satisfies most constraints, with bounds; `None` without constraints.
 ///
 /// `doubt` is how many of them are expected to be wrong pairs. The bounds hold as long as no more of those satisfied are, one in
-/// fifty at most, and even if all that are not satisfied should be right ones.
+/// fifty at most, and even if all that are not satisfied should be right ones; of less than a hundred, even if any one is wrong.
 pub(super) fn fit(constraints: &[Constraint], doubt: f64) -> Option<Line> {
     let mut sweep = Sweep::default();
     let prompt = fit_within(constraints, doubt, Slack::default(), &mut sweep)?;
@@ -222,7 +224,8 @@ fn fit_within(
     let likeliest = f64::midpoint(likely.0, likely.1).clamp(lo, hi);
     // A few wrong pairs may have narrowed the region, and those that disagree may be the right ones: widen it to where
     // so many fewer agree.
-    let spare = wrong_at_most(doubt).min(inside.len() / 50) + (constraints.len() - inside.len());
+    let wrong = wrong_at_most(doubt).min(inside.len() / 50);
+    let spare = wrong.max(late_at_least(inside.len())) + (constraints.len() - inside.len());
     let level = inside.len().saturating_sub(spare).max(1);
     // All are swept at this drift.
     if let Some((wide_lo, wide_hi)) = sweep.shared_by(level).filter(|_| spare > 0) {
@@ -241,6 +244,14 @@ fn fit_within(
         drift_bound: ((drift_hi - drift_lo) / 2.0 + looser).min(2.0 * MAX_DRIFT),
         satisfied: inside.len(),
     })
+}
+
+/// Pairs among which one that is late or wrong says too much to be believed without another.
+const FEW: Range<usize> = 3..100;
+
+/// How many of so many pairs the bound does not rely on, however sure they are.
+fn late_at_least(pairs: usize) -> usize {
+    usize::from(FEW.contains(&pairs))
 }
 
 /// How many may be wrong where `expected` are: the bound that a Poisson law passes once in a hundred times, nearly.
@@ -484,6 +495,24 @@ mod tests {
         });
         let line = fit(&cut_twice.collect::<Vec<_>>(), 9.0).unwrap();
         assert!(line.offset.abs() <= line.offset_bound, "{line:?}");
+    }
+
+    #[test]
+    fn one_late_line_of_a_few_leaves_the_truth_within_the_bound() {
+        let times: Vec<f64> = (0..12).map(|i| f64::from(i) * 7.08 + 0.03).collect();
+        let mut constraints = whole_seconds(&times, 0.0, 0.0);
+        // What happened at 97.97 was written at 98.02.
+        constraints.extend(whole_seconds(&[97.97], 0.05, 0.0));
+        // No drift explains it.
+        for c in &mut constraints {
+            c.at = 0.0;
+        }
+        let line = fit(&constraints, 0.0).unwrap();
+        assert_eq!(line.satisfied, 13, "nothing contradicts it");
+        assert!(
+            line.offset > 0.02 && line.offset <= line.offset_bound,
+            "{line:?}"
+        );
     }
 
     #[test]

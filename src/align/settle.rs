@@ -214,14 +214,22 @@ fn agree(views: &[View<'_>], found: &mut [Option<Settled>]) {
         for other in known.iter().filter(|other| own.meets(other)) {
             common = narrowed(common, other.likely).unwrap_or(common);
             if own.is_of_one_machine(other) {
-                let wider = (other.range.0 - KEPT, other.range.1 + KEPT);
-                range = narrowed(range, wider).unwrap_or(range);
+                range = of_one_machine(range, other.range);
             }
         }
         let middle = common.0 + Span((common.1 - common.0).0 / 2);
         let offset = middle.max(range.0).min(range.1);
         found.clock.settle_on(offset, range);
     }
+}
+
+/// What is left of the range of a log's offset beside that of another of the same machine. Where hardly anything is, a late line has narrowed one
+/// of the two.
+fn of_one_machine(own: (Span, Span), other: (Span, Span)) -> (Span, Span) {
+    let common = narrowed(own, (other.0 - KEPT, other.1 + KEPT));
+    common
+        .filter(|(from, to)| *to - *from >= KEPT + KEPT)
+        .unwrap_or(own)
 }
 
 /// What two ranges have in common.
@@ -251,4 +259,18 @@ pub(super) fn sessions_of(id: LogId, logs: &[LogSession]) -> Vec<usize> {
         .filter(|(_, log)| log.log == id && log.extent == Extent::Whole && !log.events.is_empty())
         .map(|(at, _)| at)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_of_one_machine_that_hardly_meet_are_left_apart() {
+        let range = |from: i64, to: i64| (Span::millis(from), Span::millis(to));
+        let own = range(-40, 40);
+        assert_eq!(of_one_machine(own, range(0, 90)), range(-10, 40));
+        assert_eq!(of_one_machine(own, range(35, 90)), own, "15 ms in common");
+        assert_eq!(of_one_machine(own, range(80, 90)), own);
+    }
 }
