@@ -1,6 +1,6 @@
 //! The borders between the stretches of a log: where they are, and whether they are any.
 
-use super::piece::Piece;
+use super::piece::{Piece, first_line, last_line};
 use super::steps::EACH;
 use super::view::View;
 
@@ -61,6 +61,32 @@ pub(super) fn leave_out_unsure(view: &View<'_>, pieces: &mut [Piece], at: usize)
     let of_right = unsure(&behind.holds(view, &right), &before.holds(view, &right));
     before.forget(view, left.get(..of_left).unwrap_or_default());
     behind.forget(view, right.get(..of_right).unwrap_or_default());
+}
+
+/// Leaves out, of the clocks on either side of the border before the piece `at`, rows around it that may have lines on both of its sides: under either
+/// clock such a session is longer or shorter than it was, and narrows the bound to where the true offset is not.
+pub(super) fn leave_out_straddling(view: &View<'_>, pieces: &mut [Piece], at: usize) {
+    let Some([before, behind]) = at.checked_sub(1).and_then(|from| pieces.get_mut(from..=at))
+    else {
+        return;
+    };
+    // It lies between where the last session before it begins and where the first behind it ends.
+    let (Some(&last), Some(&first)) = (before.rows().last(), behind.rows().first()) else {
+        return;
+    };
+    let (from, to) = (first_line(view, last), last_line(view, first));
+    let left = before.rows().iter().rev().take(BORDER);
+    let left: Vec<usize> = left
+        .copied()
+        .filter(|&row| last_line(view, row) > from)
+        .collect();
+    let right = behind.rows().iter().take(BORDER);
+    let right: Vec<usize> = right
+        .copied()
+        .filter(|&row| first_line(view, row) < to)
+        .collect();
+    before.leave_out(view, &left);
+    behind.leave_out(view, &right);
 }
 
 /// How many rows there are, from the border on, before the first that is of its own side's clock alone.

@@ -88,7 +88,7 @@ impl Piece {
         Some((starts().min()?, starts().max()?))
     }
 
-    /// Fits its clock anew without what some rows say, which then are not claimed either.
+    /// Does not claim some rows, and fits its clock anew without what they say.
     pub(super) fn forget(&mut self, view: &View<'_>, rows: &[usize]) {
         let verdicts = self.stretch.rows.iter().zip(&mut self.settled.chosen);
         for (_, verdict) in verdicts.filter(|(row, _)| rows.contains(row)) {
@@ -96,6 +96,11 @@ impl Piece {
                 verdict.margin = verdict.margin.min(0.0);
             }
         }
+        self.leave_out(view, rows);
+    }
+
+    /// Fits its clock anew without what some rows say.
+    pub(super) fn leave_out(&mut self, view: &View<'_>, rows: &[usize]) {
         let lines: Vec<u64> = rows.iter().map(|&row| first_line(view, row)).collect();
         let said = self.settled.constraints.iter();
         let left = said.filter(|(line, _)| !lines.contains(line));
@@ -131,6 +136,13 @@ pub(super) fn in_order(view: &View<'_>) -> Vec<usize> {
     let mut rows: Vec<usize> = (0..view.mine.len()).collect();
     rows.sort_by_key(|&row| first_line(view, row));
     rows
+}
+
+/// The line of a row that is written last.
+pub(super) fn last_line(view: &View<'_>, row: usize) -> u64 {
+    let log = view.log(row);
+    log.and_then(|log| log.events.last())
+        .map_or(0, |event| event.line.line)
 }
 
 pub(super) fn first_line(view: &View<'_>, row: usize) -> u64 {

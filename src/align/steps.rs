@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use crate::model::{Endpoint, Nanos, Span, WireSession};
 
-use super::border::{is_one_clock, leave_out_unsure, shift_border};
+use super::border::{is_one_clock, leave_out_straddling, leave_out_unsure, shift_border};
 use super::clock::{Clock, Step};
 use super::divide::{SIDE, divide, thinned, unexplained};
 use super::fit::{self, Constraint};
@@ -213,10 +213,11 @@ pub(super) fn taken_for(
         Reason::EmptyRegion => as_many,
     };
     if believable && better {
-        if matches!(reason, Reason::Votes) {
-            for border in 1..pieces.len() {
+        for border in 1..pieces.len() {
+            if matches!(reason, Reason::Votes) {
                 leave_out_unsure(view, &mut pieces, border);
             }
+            leave_out_straddling(view, &mut pieces, border);
         }
         put_together(view, pieces)
     } else {

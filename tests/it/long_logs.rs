@@ -81,6 +81,39 @@ fn more_sessions_than_times_can_tell_apart_are_not_guessed() {
     assert_eq!(all, 0);
 }
 
+/// The stamps of all lines from one on moved by so much, as by a clock that was set.
+fn stepped(mut made: Made, from: u64, by: Span) -> Made {
+    for log in &mut made.logs {
+        let events = log.events.iter().map(|event| {
+            let late = if event.line.line < from {
+                Span::ZERO
+            } else {
+                by
+            };
+            let stamp = Stamp {
+                at: event.stamp.at + late,
+                ..event.stamp
+            };
+            EventRef { stamp, ..event }
+        });
+        log.events = events.collect();
+    }
+    made
+}
+
+/// That the one step was told, with bounds that hold what is true on either side.
+fn assert_step_holds(alignment: &Alignment, by: Span) {
+    let clock = &alignment.clocks[0];
+    let [step] = clock.steps.as_slice() else {
+        panic!("{clock:?}");
+    };
+    assert!((clock.offset - OFFSET).abs() <= clock.bound, "{clock:?}");
+    assert!(
+        (step.offset - (OFFSET + by)).abs() <= step.bound,
+        "{step:?}"
+    );
+}
+
 /// A clock set by less than what its sessions are looked for within is told by their times alone.
 #[test]
 fn a_small_step_of_a_long_log_is_told() {
@@ -89,29 +122,30 @@ fn a_small_step_of_a_long_log_is_told() {
         octets: true,
         ..PLAIN
     };
-    for (from, by) in [(4_500, Span::millis(700)), (1_000, Span::millis(-900))] {
-        let mut made = made(case, 6_000, 1);
-        for log in made.logs.iter_mut().skip(from) {
-            let later = |event: EventRef<'_>| Stamp {
-                at: event.stamp.at + by,
-                ..event.stamp
-            };
-            let events = log.events.iter().map(|event| EventRef {
-                stamp: later(event),
-                ..event
-            });
-            log.events = events.collect();
-        }
-        let (all, right, alignment) = aligned(made);
+    for (from, by) in [(9_000, Span::millis(700)), (2_000, Span::millis(-900))] {
+        let (all, right, alignment) = aligned(stepped(made(case, 6_000, 1), from, by));
         assert!(right == all && all > 5_900, "{right} of {all}");
-        let clock = &alignment.clocks[0];
-        let [step] = clock.steps.as_slice() else {
-            panic!("{clock:?}");
-        };
-        assert!((clock.offset - OFFSET).abs() <= clock.bound, "{clock:?}");
-        assert!(
-            (step.offset - (OFFSET + by)).abs() <= step.bound,
-            "{step:?}"
-        );
+        assert_step_holds(&alignment, by);
     }
+}
+
+/// A session that was open when the clock was set is longer or shorter in the log than it was: it must not narrow what is known of either clock.
+#[test]
+fn sessions_that_a_step_falls_into_do_not_narrow_its_bound() {
+    let case = Case {
+        rate: 8.0,
+        octets: true,
+        ..PLAIN
+    };
+    let by = Span::SECOND;
+    let steps = (1..6).flat_map(|seed| (40..120).step_by(6).map(move |from| (seed, from)));
+    let mut told = 0;
+    for (seed, from) in steps {
+        let (_, _, alignment) = aligned(stepped(made(case, 80, seed), from, by));
+        if alignment.clocks.iter().any(|clock| !clock.steps.is_empty()) {
+            assert_step_holds(&alignment, by);
+            told += 1;
+        }
+    }
+    assert!(told > 60, "{told} of 70");
 }
