@@ -234,14 +234,15 @@ fn fit_within(
     }
     let span = constraints.iter().map(|c| c.at.abs()).fold(1.0, f64::max);
     let looser = (hi - lo - exact) / span;
+    let drift = f64::midpoint(drift_lo, drift_hi);
     Some(Line {
         offset: likeliest,
         offset_bound: (hi - likeliest).max(likeliest - lo),
         range: (lo, hi),
         likely,
         slack,
-        drift: f64::midpoint(drift_lo, drift_hi),
-        drift_bound: ((drift_hi - drift_lo) / 2.0 + looser).min(2.0 * MAX_DRIFT),
+        drift,
+        drift_bound: ((drift_hi - drift_lo) / 2.0 + looser).min(MAX_DRIFT + drift.abs()),
         satisfied: inside.len(),
     })
 }
