@@ -163,6 +163,11 @@ impl<'r, 'a> Weighing<'r, 'a> {
         if pairing.place.is_some() && disorder > 0.0 {
             return None;
         }
+        // One that the capture does not show the beginning of fits whenever it is told of.
+        let open = pairing.hi - pairing.lo;
+        if open > within.opening && !moment::began(view.wire(pairing.wire)?) {
+            within.opening = open;
+        }
         Some(Fitting {
             miss,
             disorder,

@@ -1,7 +1,7 @@
 //! Long logs of one busy client, whose clock is looked for in parts of them and in how busy both sides were.
 
 use bothends::align::{Alignment, Standing, align};
-use bothends::model::{EventRef, LogId, LogSource, Span, Stamp, Threads};
+use bothends::model::{EventRef, LogId, LogSource, Span, Stamp, Threads, What};
 
 #[path = "../../examples/alignment_study/made.rs"]
 #[allow(dead_code, reason = "the study of alignment uses all of it")]
@@ -148,4 +148,26 @@ fn sessions_that_a_step_falls_into_do_not_narrow_its_bound() {
         }
     }
     assert!(told > 60, "{told} of 70");
+}
+
+/// A connection that was open when the capture began may have begun at any time: that its time fits a session says nothing.
+#[test]
+fn a_session_without_its_beginning_is_not_given_to_one_before_the_capture() {
+    let case = Case { rate: 0.2, ..PLAIN };
+    let mut made = made(case, 60, 1);
+    // Of one session the log has the login only and the capture nothing; of a later one the capture has the end only and the log nothing.
+    let login = made.logs[30].events.iter().take(1).map(|event| EventRef {
+        what: What::Login("ann"),
+        ..event
+    });
+    made.logs[30].events = login.collect();
+    made.wires[40].history = "ADadFf".into();
+    made.wires[40].counts.0[0].bytes = 1;
+    made.logs.remove(40);
+    made.truth_of_log.remove(40);
+    made.wires.remove(30);
+    made.truth_of_wire.remove(30);
+    let (all, right, alignment) = aligned(made);
+    assert!(right == all && all > 50, "{right} of {all}");
+    assert_clock_holds(&alignment);
 }
