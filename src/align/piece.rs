@@ -102,12 +102,14 @@ impl Piece {
     /// Fits its clock anew without what some rows say.
     pub(super) fn leave_out(&mut self, view: &View<'_>, rows: &[usize]) {
         let lines: Vec<u64> = rows.iter().map(|&row| first_line(view, row)).collect();
-        let said = self.settled.constraints.iter();
-        let left = said.filter(|(line, _)| !lines.contains(line));
-        let left: Vec<Constraint> = left.map(|&(_, constraint)| constraint).collect();
-        if left.len() == self.settled.constraints.len() {
+        let said = &mut self.settled.constraints;
+        let before = said.len();
+        // They stay left out, whatever else is.
+        said.retain(|(line, _)| !lines.contains(line));
+        if said.len() == before {
             return;
         }
+        let left: Vec<Constraint> = said.iter().map(|&(_, constraint)| constraint).collect();
         let late = |line: &Line| line.slack.late.max(line.slack.lag) > MOST_LATE;
         let fitted = fit::fit(&left, 1.0).filter(|line| !late(line));
         let Some(line) = fitted.or_else(|| fit::prompt(&left, 1.0)) else {

@@ -150,6 +150,31 @@ fn sessions_that_a_step_falls_into_do_not_narrow_its_bound() {
     assert!(told > 60, "{told} of 70");
 }
 
+/// What is left out at one border of a stretch stays left out at the next.
+#[test]
+fn a_stretch_between_two_steps_has_a_bound_that_holds() {
+    let case = Case {
+        rate: 1.0,
+        octets: true,
+        ..PLAIN
+    };
+    let (first, second) = (Span::SECOND, Span::seconds(3));
+    let truth = [OFFSET, OFFSET + first, OFFSET + first + second];
+    for (seed, from) in [(1, 52), (1, 108), (5, 108), (7, 60)] {
+        let made = stepped(made(case, 110, seed), from, first);
+        let (_, _, alignment) = aligned(stepped(made, from + 50, second));
+        let clock = &alignment.clocks[0];
+        let steps = clock.steps.iter().map(|step| (step.offset, step.bound));
+        let told: Vec<_> = std::iter::once((clock.offset, clock.bound))
+            .chain(steps)
+            .collect();
+        assert_eq!(told.len(), truth.len(), "{clock:?}");
+        for ((offset, bound), truth) in told.into_iter().zip(truth) {
+            assert!((offset - truth).abs() <= bound, "{truth:?}: {clock:?}");
+        }
+    }
+}
+
 /// A connection that was open when the capture began may have begun at any time: that its time fits a session says nothing.
 #[test]
 fn a_session_without_its_beginning_is_not_given_to_one_before_the_capture() {
