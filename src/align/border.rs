@@ -10,8 +10,7 @@ const BORDER: usize = 16;
 /// Gives the rows around the border before the piece `at`, where there is one, to the side whose clock explains more of them. Whether any went to
 /// the other side.
 pub(super) fn shift_border(view: &View<'_>, pieces: &mut [Piece], at: usize) -> bool {
-    let Some([before, behind]) = at.checked_sub(1).and_then(|from| pieces.get_mut(from..=at))
-    else {
+    let Some([before, behind]) = sides(pieces, at) else {
         return false;
     };
     let (left, right) = (before.rows(), behind.rows());
@@ -29,6 +28,12 @@ pub(super) fn shift_border(view: &View<'_>, pieces: &mut [Piece], at: usize) -> 
     behind.stretch.rows = rows.split_off(kept + cut);
     before.stretch.rows = rows;
     true
+}
+
+/// The pieces on either side of the border before the piece `at`, where there is one.
+fn sides(pieces: &mut [Piece], at: usize) -> Option<&mut [Piece; 2]> {
+    let sides = pieces.get_mut(at.checked_sub(1)?..=at)?;
+    sides.try_into().ok()
 }
 
 /// How many of the rows around a border belong before it, by which of them either clock explains. Where that says as much of several cuts, it is in the
@@ -51,8 +56,7 @@ fn best_cut(before: &[bool], behind: &[bool]) -> usize {
 /// Leaves out, of the clocks on either side of the border before the piece `at` and of what is claimed, rows around it of which nothing tells on which side
 /// they are: one that is of the other clock narrows the bound to where the true offset is not, and is joined by chance only.
 pub(super) fn leave_out_unsure(view: &View<'_>, pieces: &mut [Piece], at: usize) {
-    let Some([before, behind]) = at.checked_sub(1).and_then(|from| pieces.get_mut(from..=at))
-    else {
+    let Some([before, behind]) = sides(pieces, at) else {
         return;
     };
     let left: Vec<usize> = before.rows().iter().rev().take(BORDER).copied().collect();
@@ -66,11 +70,10 @@ pub(super) fn leave_out_unsure(view: &View<'_>, pieces: &mut [Piece], at: usize)
 /// Leaves out, of the clocks on either side of the border before the piece `at`, rows around it that may have lines on both of its sides: under either
 /// clock such a session is longer or shorter than it was, and narrows the bound to where the true offset is not.
 pub(super) fn leave_out_straddling(view: &View<'_>, pieces: &mut [Piece], at: usize) {
-    let Some([before, behind]) = at.checked_sub(1).and_then(|from| pieces.get_mut(from..=at))
-    else {
+    let Some([before, behind]) = sides(pieces, at) else {
         return;
     };
-    // It lies between where the last session before it begins and where the first behind it ends.
+    // The clock was set between where the last session before it begins and where the first behind it ends.
     let (Some(&last), Some(&first)) = (before.rows().last(), behind.rows().first()) else {
         return;
     };

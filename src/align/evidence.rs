@@ -242,9 +242,6 @@ pub(super) fn usual<'w>(
     const SAMPLE: usize = 48;
     let mut found = vec![0.5; log.rare().sizes.len()];
     let mut of = 1.0;
-    if log.rare().sizes.is_empty() {
-        return found;
-    }
     for wire in wires.filter(|wire| !damaged(wire)).take(SAMPLE) {
         of += 1.0;
         for (count, size) in found.iter_mut().zip(&log.rare().sizes) {

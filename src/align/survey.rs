@@ -11,8 +11,9 @@ use super::vote::{self, Choice, REACH, VOTES};
 
 /// Rows of a log that is looked at in part first, at least.
 const LONG: usize = 4096;
-/// Rows that vote first: where most of them agree on one offset, so do the others.
+/// Rows that vote first, and how many pairs they may have: where most of them agree on one offset, so do the others.
 const FIRST_VOTERS: usize = 1024;
+const FIRST_VOTES: usize = 125_000;
 /// How many parts are looked at, and how many rows each has: they follow one another, as their order is evidence.
 const PARTS: usize = 24;
 const PART: usize = 64;
@@ -81,7 +82,7 @@ impl View<'_> {
         if self.is_long() {
             let step = all.len().div_ceil(FIRST_VOTERS);
             let few: Vec<usize> = all.iter().step_by(step).copied().collect();
-            let agreed = vote::agreed(&few, VOTES / 4, |row| self.offsets(row));
+            let agreed = vote::agreed(&few, FIRST_VOTES, |row| self.offsets(row));
             if agreed.is_some() {
                 return agreed;
             }
