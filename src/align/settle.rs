@@ -1,5 +1,7 @@
 //! The clocks of all logs: each found by itself, then again by what those of the others tell.
 
+use std::cmp::Reverse;
+
 use crate::model::{Extent, LogId, LogSession, LogSource, Span, Station};
 
 use super::clock::Clock;
@@ -36,15 +38,15 @@ pub(super) fn settle_all<'a>(
             view.translation = known.clone();
         }
     }
-    let mut found: Vec<Option<Settled>> = views
-        .iter()
-        .zip(sources)
-        .map(|(view, source)| match (&view.translation, source.offset) {
+    let mut found: Vec<Option<Settled>> = views.iter().map(|_| None).collect();
+    let offset = |at: usize| sources.get(at).and_then(|source| source.offset);
+    each_log(wires, &views, &mut found, |at, view, found| {
+        *found = match (&view.translation, offset(at)) {
             (Translation::Any, _) => None,
             (_, Some(offset)) => view.given(offset),
             (_, None) => view.run(),
-        })
-        .collect();
+        };
+    });
     // Logs of one host are written by one clock: what is known of one may put another on its feet.
     let known: Vec<Clock> = found
         .iter()
@@ -80,31 +82,30 @@ pub(super) fn settle_all<'a>(
         .flatten()
         .map(|found| found.clock.offset)
         .collect();
-    for ((view, source), found) in views.iter().zip(sources).zip(&mut found) {
+    let may_have_steps = |at: usize, view: &View<'_>| {
         let first = wires.before.unknown.contains(&view.id);
-        if source.offset.is_none() && view.translation != Translation::Any && !first {
+        offset(at).is_none() && view.translation != Translation::Any && !first
+    };
+    each_log(wires, &views, &mut found, |at, view, found| {
+        if may_have_steps(at, view) {
             *found = steps::follow(view, found.take(), &offsets);
         }
-    }
+    });
     let stepped: Vec<Clock> = found
         .iter()
         .flatten()
         .map(|found| found.clock.clone())
         .filter(|clock| !clock.steps.is_empty())
         .collect();
-    for ((view, source), found) in views.iter().zip(sources).zip(&mut found) {
-        for clock in stepped.iter().filter(|clock| clock.log != view.id) {
-            let first = wires.before.unknown.contains(&view.id);
-            if source.offset.is_none() && view.translation != Translation::Any && !first {
-                *found = likeness::follow_like(view, found.take(), clock);
-            }
+    each_log(wires, &views, &mut found, |at, view, found| {
+        let others = stepped.iter().filter(|clock| clock.log != view.id);
+        for clock in others.filter(|_| may_have_steps(at, view)) {
+            *found = likeness::follow_like(view, found.take(), clock);
         }
-    }
-    for (view, found) in views.iter().zip(&mut found) {
         if let Some(found) = found {
             missed::widen(view, found);
         }
-    }
+    });
     disbelieve(&views, sources, &mut found);
     // A server of another name is believed to be this one only if most of its sessions are here.
     for (view, found) in views.iter().zip(&mut found) {
@@ -112,6 +113,20 @@ pub(super) fn settle_all<'a>(
     }
     settle_together(&views, &mut found);
     views.into_iter().zip(found).collect()
+}
+
+/// Has `work` change what was found of each log. The longest is begun first, as it may be the last to end.
+fn each_log<'a>(
+    wires: &Wires<'_>,
+    views: &[View<'a>],
+    found: &mut [Option<Settled>],
+    work: impl Fn(usize, &View<'a>, &mut Option<Settled>) + Sync,
+) {
+    let mut logs: Vec<_> = views.iter().zip(found).enumerate().collect();
+    logs.sort_by_key(|(_, (view, _))| Reverse(view.mine.len()));
+    wires
+        .threads
+        .change_each(&mut logs, |(at, (view, found))| work(*at, view, found));
 }
 
 /// Puts the clocks of one host on one offset, and chooses the pairs again of those that it moved.

@@ -74,8 +74,18 @@ impl Threads {
 
     /// Has `work` change each of `items`.
     pub fn change<T: Send>(self, items: &mut [T], work: impl Fn(&mut T) + Sync) {
-        let size = items.len().div_ceil(self.0.get() * BLOCKS).max(FEW);
-        let threads = self.0.get().min(items.len() / FEW);
+        self.change_blocks(items, FEW, work);
+    }
+
+    /// The same of a few items that each take long.
+    pub fn change_each<T: Send>(self, items: &mut [T], work: impl Fn(&mut T) + Sync) {
+        self.change_blocks(items, 1, work);
+    }
+
+    /// The same where `least` items are worth a thread.
+    fn change_blocks<T: Send>(self, items: &mut [T], least: usize, work: impl Fn(&mut T) + Sync) {
+        let size = items.len().div_ceil(self.0.get() * BLOCKS).max(least);
+        let threads = self.0.get().min(items.len() / least);
         let blocks = Mutex::new(items.chunks_mut(size));
         let next = || blocks.lock().unwrap_or_else(PoisonError::into_inner).next();
         let take = || {
@@ -214,6 +224,13 @@ mod tests {
                 let mut changed: Vec<usize> = (0..count).collect();
                 threads.change(&mut changed, |n| *n *= *n);
                 assert_eq!(changed, squares);
+                threads.change_each(&mut changed, |n| *n += 1);
+                assert!(
+                    changed
+                        .iter()
+                        .zip(&squares)
+                        .all(|(one, other)| *one == other + 1)
+                );
             }
         }
     }
