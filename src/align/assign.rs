@@ -8,6 +8,8 @@ use std::collections::BinaryHeap;
 
 mod detour;
 
+pub(super) use detour::Detour;
+
 /// A possible pair and what it is worth, in nats; only positive gains matter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Pair {
@@ -44,13 +46,9 @@ impl Assignment {
         })
     }
 
-    /// The rows that have another column, or none, in the best assignment in which `row` has none of the columns that are `barred`.
-    pub(super) fn without(
-        &self,
-        row: usize,
-        barred: impl Fn(usize) -> bool,
-    ) -> Vec<(usize, Option<usize>)> {
-        detour::around(&self.matching, row, barred)
+    /// To look for the best assignments in which a row may not have what it has.
+    pub(super) fn detour(&self) -> Detour<'_> {
+        Detour::of(&self.matching)
     }
 }
 
@@ -408,12 +406,13 @@ mod tests {
             let gain = |row: usize, column: usize| {
                 pairs.iter().find(|pair| (pair.row, pair.column) == (row, column)).unwrap().gain
             };
+            let mut detour = best.detour();
             for pair in best.pairs() {
                 // Columns are barred in groups, as places of one connection are.
                 let barred = |column: usize| column / wide == pair.column / wide;
                 let mut now: Vec<Option<usize>> = vec![None; rows];
                 best.pairs().for_each(|pair| now[pair.row] = Some(pair.column));
-                for (row, column) in best.without(pair.row, barred) {
+                for (row, column) in detour.around(pair.row, barred, f64::INFINITY).unwrap() {
                     now[row] = column;
                 }
                 prop_assert!(now[pair.row].is_none_or(|column| !barred(column)));
@@ -429,6 +428,11 @@ mod tests {
                     .collect();
                 let most = brute(rows, 0, 0, &allowed);
                 prop_assert!((total - most).abs() < 1e-9, "{total} is not {most}");
+                let lost = best.pairs().map(|pair| pair.gain).sum::<f64>() - most;
+                if lost > 1e-6 {
+                    prop_assert!(detour.around(pair.row, barred, lost - 1e-6).is_none());
+                    prop_assert!(detour.around(pair.row, barred, lost + 1e-6).is_some());
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::assign::{Assignment, Pair};
+use super::assign::{Assignment, Detour, Pair};
 use super::chosen::{Chosen, NEAR, Told, near};
 use super::groups::{Column, Edge, Edges, Groups};
 use super::jitter::Jitter;
@@ -151,6 +151,9 @@ impl<'a> Component<'a> {
         if matches!(self.lines, Lines::InOrder(_)) {
             self.keep_order(&mut chosen);
         }
+        // Two rows and fewer have no other changes than those of the two.
+        let is_looked_around = (3..=EXACT).contains(&self.rows());
+        let mut around = is_looked_around.then(|| Around::of(self, &best, &chosen));
         all.extend((0..self.rows()).filter_map(|row| {
             let edge = self.edges.get(chosen.of(row)?)?;
             Some(Choice {
@@ -158,7 +161,11 @@ impl<'a> Component<'a> {
                 column: edge.column,
                 score: edge.score,
                 // One that was not looked at may be free.
-                margin: (edge.score - edge.left_out).min(self.margin(&best, &chosen, row)),
+                margin: (edge.score - edge.left_out).min(self.margin(
+                    around.as_mut(),
+                    &chosen,
+                    row,
+                )),
             })
         }));
     }
@@ -183,23 +190,29 @@ impl<'a> Component<'a> {
         Best { assignment, edges }
     }
 
-    /// What the rows have, where that is not what is chosen, in the best assignment in which `row` may not have `wire`.
+    /// What the rows have, where that is not what is chosen, in the best assignment in which `row` may not have `wire`, if that loses less than `least`.
     fn next(
         &self,
-        best: &Best,
+        around: &mut Around<'_>,
         chosen: &Chosen,
-        row: usize,
-        wire: usize,
-    ) -> Vec<(usize, Option<usize>)> {
+        (row, wire): (usize, usize),
+        least: f64,
+    ) -> Option<Vec<(usize, Option<usize>)>> {
         let barred = |column: usize| self.columns.get(column).is_some_and(|&(at, _)| at == wire);
-        let mut next = best.edges.clone();
-        for (row, column) in best.assignment.without(row, barred) {
-            if let Some(slot) = next.get_mut(row) {
-                *slot = column.and_then(|column| self.edge(row, column));
+        let limit = least + around.ahead;
+        let way = around.detour.around(row, barred, limit)?;
+        let edge = |(row, column): (usize, Option<usize>)| {
+            (row, column.and_then(|column| self.edge(row, column)))
+        };
+        let mut next: Vec<_> = way.into_iter().map(edge).collect();
+        for &moved in &around.moved {
+            if next.iter().all(|&(row, _)| row != moved.0) {
+                next.push(moved);
             }
         }
-        let rows = next.into_iter().enumerate();
-        rows.filter(|&(row, edge)| edge != chosen.of(row)).collect()
+        next.retain(|&(row, edge)| edge != chosen.of(row));
+        next.sort_unstable_by_key(|&(row, _)| row);
+        Some(next)
     }
 
     fn edge(&self, row: usize, column: usize) -> Option<usize> {
@@ -355,7 +368,7 @@ impl<'a> Component<'a> {
     }
 
     /// What the whole loses when `row` may not have its wire session.
-    fn margin(&self, best: &Best, chosen: &Chosen, row: usize) -> f64 {
+    fn margin(&self, around: Option<&mut Around<'_>>, chosen: &Chosen, row: usize) -> f64 {
         let edge = chosen.of(row);
         let wire = self.wire(edge);
         let mut least = self.gain(edge);
@@ -376,10 +389,11 @@ impl<'a> Component<'a> {
                 least = self.lesser(least, now, chosen, &changed);
             }
         }
-        // Two rows and fewer have no other changes; and what is too near is so whatever else there is.
-        let look_farther = (3..=EXACT).contains(&self.rows()) && least >= CLEAR;
-        if let Some(wire) = wire.filter(|_| look_farther) {
-            let changed = self.next(best, chosen, row, wire);
+        // What is too near is so whatever else there is.
+        if let Some(around) = around.filter(|_| least >= CLEAR)
+            && let Some(wire) = wire
+            && let Some(changed) = self.next(around, chosen, (row, wire), least)
+        {
             let having = changed.iter().map(|&(row, _)| (row, chosen.of(row)));
             let now = self.worth(chosen, &having.collect::<Vec<_>>());
             least = self.lesser(least, now, chosen, &changed);
@@ -392,6 +406,34 @@ impl<'a> Component<'a> {
 struct Best {
     assignment: Assignment,
     edges: Vec<Option<usize>>,
+}
+
+/// What is the same for all ways around in a group.
+struct Around<'b> {
+    detour: Detour<'b>,
+    /// The rows that do not have what they have in the best assignment, with what that is.
+    moved: Vec<(usize, Option<usize>)>,
+    /// What the best assignment gains more than what is chosen, and all that the order costs there: by no more is another nearer to what is chosen
+    /// than to the best.
+    ahead: f64,
+}
+
+impl<'b> Around<'b> {
+    fn of(component: &Component<'_>, best: &'b Best, chosen: &Chosen) -> Self {
+        let rows = best.edges.iter().copied().enumerate();
+        let moved: Vec<_> = rows.filter(|&(row, edge)| edge != chosen.of(row)).collect();
+        let gained = moved.iter().map(|&(row, _)| component.gain(chosen.of(row)));
+        let ordered = (0..component.rows()).map(|row| {
+            let own = (row, chosen.of(row));
+            chosen.cost(row, || component.order_cost(chosen, &[own]))
+        });
+        Self {
+            detour: best.assignment.detour(),
+            // Sums in another order differ by so little.
+            ahead: component.gains(&moved) - gained.sum::<f64>() + ordered.sum::<f64>() + 1e-6,
+            moved,
+        }
+    }
 }
 
 #[cfg(test)]

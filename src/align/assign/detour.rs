@@ -27,41 +27,75 @@ enum Meeting {
     Row(usize),
 }
 
-struct Detour<'m> {
+/// A search for ways around. It is used for one after the other: each costs what it looks at, not what there is.
+pub(in crate::align) struct Detour<'m> {
     matching: &'m Matching,
     /// The column that the way leads back to.
     home: usize,
     /// For columns, then the meeting point, then rows that had no column.
     best: Vec<f64>,
     before: Vec<Option<Before>>,
+    /// Nodes of which something is known.
+    reached: Vec<usize>,
     meeting: Option<Meeting>,
     heap: BinaryHeap<Node>,
 }
 
-/// See [`super::Assignment::without`].
-pub(super) fn around(
-    matching: &Matching,
-    row: usize,
-    barred: impl Fn(usize) -> bool,
-) -> Vec<(usize, Option<usize>)> {
-    let Some(home) = matching.column(row).filter(|&column| barred(column)) else {
-        return Vec::new();
-    };
-    let nodes = matching.row_of.len() + 1 + matching.edge_of.len();
-    let mut detour = Detour {
-        matching,
-        home,
-        best: vec![f64::INFINITY; nodes],
-        before: vec![None; nodes],
-        meeting: None,
-        heap: BinaryHeap::new(),
-    };
-    detour.leave(row, 0.0, barred);
-    detour.go();
-    detour.back(row)
-}
+impl<'m> Detour<'m> {
+    pub(super) fn of(matching: &'m Matching) -> Self {
+        let nodes = matching.row_of.len() + 1 + matching.edge_of.len();
+        Self {
+            matching,
+            home: 0,
+            best: vec![f64::INFINITY; nodes],
+            before: vec![None; nodes],
+            reached: Vec::new(),
+            meeting: None,
+            heap: BinaryHeap::new(),
+        }
+    }
 
-impl Detour<'_> {
+    /// The rows that have another column, or none, in the best assignment in which `row` has none of the columns that are `barred`; `None` where that
+    /// gains less than the best of all by `limit` or more.
+    pub(in crate::align) fn around(
+        &mut self,
+        row: usize,
+        barred: impl Fn(usize) -> bool,
+        limit: f64,
+    ) -> Option<Vec<(usize, Option<usize>)>> {
+        let Some(home) = self.matching.column(row).filter(|&column| barred(column)) else {
+            return Some(Vec::new());
+        };
+        self.clear();
+        self.home = home;
+        // What is farther is not looked at.
+        self.note_distance(home, limit);
+        self.leave(row, 0.0, barred);
+        self.go();
+        self.before.get(home).copied().flatten()?;
+        Some(self.back(row))
+    }
+
+    /// Forgets the search before.
+    fn clear(&mut self) {
+        self.heap.clear();
+        self.meeting = None;
+        for node in self.reached.drain(..) {
+            if let (Some(known), Some(before)) =
+                (self.best.get_mut(node), self.before.get_mut(node))
+            {
+                (*known, *before) = (f64::INFINITY, None);
+            }
+        }
+    }
+
+    fn note_distance(&mut self, node: usize, distance: f64) {
+        if let Some(known) = self.best.get_mut(node) {
+            *known = distance;
+            self.reached.push(node);
+        }
+    }
+
     fn meeting_point(&self) -> usize {
         self.matching.row_of.len()
     }
@@ -71,9 +105,7 @@ impl Detour<'_> {
         let is_beyond = |node: usize| self.best.get(node).is_none_or(|&known| distance >= known);
         let nearer = !is_beyond(node) && !is_beyond(self.home);
         if nearer {
-            if let Some(known) = self.best.get_mut(node) {
-                *known = distance;
-            }
+            self.note_distance(node, distance);
             self.heap.push(Node {
                 distance,
                 column: node,
