@@ -17,20 +17,17 @@ pub(super) struct Edge<'a> {
     pub(super) left_out: f64,
 }
 
-/// Pairs of one row that are looked at. Where it has more, the best of them are.
-const CROWD: usize = 48;
-
 impl Edge<'_> {
-    /// Leaves of the pairs of one row, which `edges` has from `from` on, as many as are looked at.
-    pub(super) fn thin(edges: &mut Vec<Self>, from: usize) {
+    /// Leaves of the pairs of one row, which `edges` has from `from` on, the best `most`.
+    pub(super) fn thin(edges: &mut Vec<Self>, from: usize, most: usize) {
         let row = edges.get_mut(from..).unwrap_or_default();
-        if row.len() <= CROWD {
+        if row.len() <= most {
             return;
         }
         // The first of equals stays.
         row.sort_by(|one, other| other.score.total_cmp(&one.score));
-        let left_out = row.get(CROWD).map_or(f64::NEG_INFINITY, |edge| edge.score);
-        edges.truncate(from + CROWD);
+        let left_out = row.get(most).map_or(f64::NEG_INFINITY, |edge| edge.score);
+        edges.truncate(from + most);
         for edge in edges.iter_mut().skip(from) {
             edge.left_out = left_out;
         }

@@ -3,7 +3,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::model::{Extent, LogSession, Nanos, Span, What};
+use foldhash::fast::RandomState;
+use smallvec::SmallVec;
+
+use crate::model::{Extent, LogSession, Nanos, Proto, Span, What};
 
 use super::component;
 use super::evidence::Evidence;
@@ -16,6 +19,8 @@ use super::verdict::{Match, Standing};
 use super::view::View;
 use super::weighing::Weighing;
 
+/// Sessions of one line that are looked at: by its octets it is mostly of one.
+const CROWD: usize = 8;
 /// Worth of a wire session that is known to be one of those that the line may have ended.
 const ONE_OF_THEM: f64 = 3.0;
 
@@ -28,12 +33,30 @@ pub(super) struct LastLine {
 }
 
 /// What the log has of a wire session.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Taken {
-    /// How it began, in this log session.
-    Begun(usize),
+    Nothing,
+    /// How it began, in this log session, of these users.
+    Begun(usize, Numbers),
     /// All of it.
     Whole,
+}
+
+/// The users that a log names in each protocol, numbered: each last line is held against all sessions of its time.
+#[derive(Default)]
+struct Users<'a>(HashMap<(Proto, &'a str), u32, RandomState>);
+
+/// The numbers of some users; mostly of one.
+type Numbers = SmallVec<[u32; 2]>;
+
+impl<'a> Users<'a> {
+    fn of(&mut self, log: &'a LogSession) -> Numbers {
+        let names = log.names.iter().map(|name| {
+            let next = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
+            *self.0.entry((log.proto, name)).or_insert(next)
+        });
+        names.collect()
+    }
 }
 
 /// The last lines of the log of `view` that belong to one wire session and to no other.
@@ -47,28 +70,35 @@ pub(super) fn find(view: &View<'_>, settled: &Settled) -> Vec<LastLine> {
         return Vec::new();
     }
     let ends = view.part(mine);
-    let mut taken: Vec<Option<Taken>> = vec![None; view.wires.sessions.len()];
+    let mut users = Users::default();
+    let mut taken = vec![Taken::Nothing; view.wires.sessions.len()];
     for verdict in settled.clear() {
         if let (Some(of_wire), Some(log)) =
             (taken.get_mut(verdict.wire), view.logs.get(verdict.log))
         {
-            *of_wire = Some(taken_by(verdict.log, log));
+            *of_wire = taken_by(verdict.log, log, &mut users);
         }
     }
-    let candidates: Vec<Vec<Candidate>> =
-        ends.each_row(|row| candidates(&ends, settled, &taken, row));
-    let edges = candidates.iter().enumerate().flat_map(|(row, found)| {
-        let ends = &ends;
-        found.iter().map(move |candidate| Edge {
+    let users = (0..ends.mine.len()).map(|row| ends.log(row).map(|log| users.of(log)));
+    let users: Vec<Numbers> = users.map(Option::unwrap_or_default).collect();
+    let candidates: Vec<Vec<Candidate>> = ends.each_row(|row| {
+        let users = users.get(row).map_or(&[][..], Numbers::as_slice);
+        candidates(&ends, settled, (&taken, users), row)
+    });
+    let mut edges = Vec::new();
+    for (row, found) in candidates.iter().enumerate() {
+        let from = edges.len();
+        edges.extend(found.iter().map(|candidate| Edge {
             row,
             column: (candidate.pairing.wire, None),
             score: candidate.score,
-            places: candidate.pairing.places(ends, row),
+            places: candidate.pairing.places(&ends, row),
             left_out: f64::NEG_INFINITY,
-        })
-    });
+        }));
+        Edge::thin(&mut edges, from, CROWD);
+    }
     let mut chosen = component::choose(
-        &Edges::new(edges.collect()),
+        &Edges::new(edges),
         settled.learnt.order.lines(),
         view.wires.threads,
     );
@@ -81,7 +111,7 @@ pub(super) fn find(view: &View<'_>, settled: &Settled) -> Vec<LastLine> {
             let pairing = Pairing::new(verdict.wire, None, (0.0, 0.0));
             Row::of(&ends, choice.row)?.tell(&pairing, &mut told);
             let owner = match taken.get(verdict.wire) {
-                Some(&Some(Taken::Begun(log))) => Some(log),
+                Some(&Taken::Begun(log, _)) => Some(log),
                 _ => None,
             };
             Some(LastLine {
@@ -101,34 +131,31 @@ struct Candidate {
 }
 
 /// What a claimed log session leaves open of its wire session.
-fn taken_by(at: usize, log: &LogSession) -> Taken {
+fn taken_by<'a>(at: usize, log: &'a LogSession, users: &mut Users<'a>) -> Taken {
     if log.events.iter().any(|event| event.what == What::Close) {
         Taken::Whole
     } else {
-        Taken::Begun(at)
+        Taken::Begun(at, users.of(log))
     }
 }
 
-/// The wire sessions that the last line of `row` may be of, each once.
+/// The wire sessions that the last line of `row`, of some users, may be of, each once.
 fn candidates(
     ends: &View<'_>,
     settled: &Settled,
-    taken: &[Option<Taken>],
+    (taken, users): (&[Taken], &[u32]),
     row: usize,
 ) -> Vec<Candidate> {
-    let Some(log) = ends.log(row) else {
-        return Vec::new();
-    };
     let clock = &settled.clock;
     let offsets = std::iter::once(clock.offset).chain(clock.steps.iter().map(|step| step.offset));
     // What is known of the line beside its own words; none where the wire session is another's.
-    let bonus = |wire: usize| match taken.get(wire).copied().flatten() {
-        None => Some(0.0),
-        Some(Taken::Begun(other)) => {
-            let is_alike = ends.logs.get(other).is_some_and(|of| alike(of, log));
+    let bonus = |wire: usize| match taken.get(wire)? {
+        Taken::Nothing => Some(0.0),
+        Taken::Begun(_, of) => {
+            let is_alike = of.iter().any(|user| users.contains(user));
             is_alike.then_some(ONE_OF_THEM)
         }
-        Some(Taken::Whole) => None,
+        Taken::Whole => None,
     };
     let mut found: BTreeMap<usize, Candidate> = BTreeMap::new();
     for coarse in offsets {
@@ -155,11 +182,6 @@ fn candidates(
         }
     }
     found.into_values().collect()
-}
-
-/// Whether both are of one user in one protocol.
-fn alike(one: &LogSession, other: &LogSession) -> bool {
-    one.proto == other.proto && one.names.iter().any(|name| other.names.contains(name))
 }
 
 impl LastLine {

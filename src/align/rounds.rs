@@ -17,6 +17,8 @@ use super::weighing::{self, Known, Weighing};
 
 /// Times that clock and pairs are found anew from each other.
 const ROUNDS: usize = 6;
+/// Pairs of one row that are looked at.
+const CROWD: usize = 48;
 /// A share of unknown sessions that is no smaller than by this is the same.
 const SAME_SHARE: f64 = 0.75;
 /// Seconds within which an offset that the user gives is believed.
@@ -293,7 +295,7 @@ impl View<'_> {
                         left_out: f64::NEG_INFINITY,
                     })
                 }));
-                Edge::thin(&mut edges, from);
+                Edge::thin(&mut edges, from, CROWD);
             }
             edges
         });
