@@ -86,13 +86,13 @@ pub fn align_on(
         }
     }
     alone.retain_mut(|(log, _)| moved(*log).map(|at| *log = at).is_some());
-    let mut of_wire: BTreeMap<usize, Vec<(Verdict, Arc<Match>)>> = BTreeMap::new();
-    for (verdict, found) in pairs {
-        let pairs = of_wire.entry(verdict.wire).or_default();
-        pairs.push((verdict, Arc::new(found)));
-    }
+    pairs.sort_by_key(|(verdict, _)| verdict.wire);
+    let pairs = pairs.into_iter();
+    let pairs: Vec<Pair> = pairs
+        .map(|(verdict, found)| (verdict, Arc::new(found)))
+        .collect();
     let alignment = Alignment {
-        sessions: sessions(wires, logs, &of_wire, alone, threads),
+        sessions: sessions(wires, logs, &pairs, alone, threads),
         clocks,
     };
     Onward { alignment, places }
@@ -208,28 +208,29 @@ fn decide(
     decided
 }
 
-/// The sessions of both sides put together, those on the wire first.
+/// What may be of a wire session, and why.
+type Pair = (Verdict, Arc<Match>);
+
+/// The sessions of both sides put together, those on the wire first. The pairs are in the order of these.
 fn sessions(
     wires: &[WireSession],
     logs: &[LogSession],
-    of_wire: &BTreeMap<usize, Vec<(Verdict, Arc<Match>)>>,
+    pairs: &[Pair],
     alone: Vec<(usize, &'static str)>,
     threads: Threads,
 ) -> Vec<Joined> {
     let mut sessions = threads.gather(wires.len(), |range| {
-        let mut pairs = of_wire.range(range.clone()).peekable();
+        let from = pairs.partition_point(|(verdict, _)| verdict.wire < range.start);
+        let mut rest = pairs.get(from..).unwrap_or_default();
         let wires = range.filter_map(|at| Some((at, wires.get(at)?)));
         let joined = wires.map(|(at, wire)| {
-            let own = pairs.next_if(|&(&of, _)| of == at);
-            joined_wire(at, wire, logs, own.map_or(&[], |(_, pairs)| pairs))
+            let own = rest.iter().take_while(|(verdict, _)| verdict.wire == at);
+            let (own, behind) = rest.split_at(own.count());
+            rest = behind;
+            joined_wire(at, wire, logs, own)
         });
         joined.collect()
     });
-    let pairs = || of_wire.values().flatten();
-    let claimed: BTreeSet<usize> = pairs()
-        .filter(|(_, found)| found.standing == Standing::Matched)
-        .map(|(verdict, _)| verdict.log)
-        .collect();
     // Millions may be alone, for one of a few reasons.
     let mut reasons: BTreeMap<&str, Arc<Match>> = BTreeMap::new();
     let mut verdicts: Vec<Option<Arc<Match>>> = vec![None; logs.len()];
@@ -241,17 +242,19 @@ fn sessions(
             *of_log = Some(verdict.clone());
         }
     }
-    for (verdict, found) in pairs() {
-        if let Some(of_log) = verdicts.get_mut(verdict.log) {
+    let mut claimed = vec![false; logs.len()];
+    for (verdict, found) in pairs {
+        if let (Some(of_log), Some(claimed)) =
+            (verdicts.get_mut(verdict.log), claimed.get_mut(verdict.log))
+        {
             *of_log = Some(found.clone());
+            *claimed |= found.standing == Standing::Matched;
         }
     }
-    let rest = verdicts
-        .into_iter()
-        .enumerate()
-        .filter(|(log, _)| !claimed.contains(log));
-    sessions.reserve_exact(logs.len() - claimed.len());
-    sessions.extend(rest.map(|(log, verdict)| joined_log(log, verdict.unwrap_or_default())));
+    let rest = verdicts.into_iter().zip(&claimed).enumerate();
+    let rest = rest.filter(|(_, (_, claimed))| !**claimed);
+    sessions.reserve_exact(claimed.iter().filter(|claimed| !**claimed).count());
+    sessions.extend(rest.map(|(log, (verdict, _))| joined_log(log, verdict.unwrap_or_default())));
     sessions
 }
 
@@ -265,12 +268,7 @@ fn joined_log(log: usize, verdict: Arc<Match>) -> Joined {
 }
 
 /// The wire session as both saw it.
-fn joined_wire(
-    at: usize,
-    wire: &WireSession,
-    logs: &[LogSession],
-    verdicts: &[(Verdict, Arc<Match>)],
-) -> Joined {
+fn joined_wire(at: usize, wire: &WireSession, logs: &[LogSession], verdicts: &[Pair]) -> Joined {
     let mut joined = Joined {
         wire: Some(at),
         ..Joined::default()
