@@ -13,8 +13,9 @@ pub(super) const SIDE: usize = 8;
 const TRIES: usize = 24;
 /// Constraints that are divided at most; more are thinned evenly.
 const DIVIDED: usize = 2400;
-/// Of so many it is soon seen whether any split explains them.
+/// Of so many it is soon seen whether any split explains them, and at so many places.
 const ROUGHLY: usize = 600;
+const ROUGH_TRIES: usize = 12;
 
 /// Pairs whose times no one clock explains.
 pub(super) fn unexplained(settled: &Settled) -> usize {
@@ -118,7 +119,7 @@ fn wrong(part: &[(u64, Constraint)]) -> usize {
 fn may_divide(view: &View<'_>, constraints: &[(u64, Constraint)]) -> bool {
     let step = constraints.len() / ROUGHLY;
     let few: Vec<_> = constraints.iter().step_by(step).copied().collect();
-    let stride = few.len() / TRIES;
+    let stride = few.len() / ROUGH_TRIES;
     let most = wrong(&few) / 2 + stride / 2;
     let places: Vec<usize> = (stride..few.len()).step_by(stride).collect();
     let left = tried(view, &places, |at| {

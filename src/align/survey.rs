@@ -16,7 +16,7 @@ const FIRST_VOTERS: usize = 1024;
 const FIRST_VOTES: usize = 125_000;
 /// How many parts are looked at, and how many rows each has: they follow one another, as their order is evidence.
 const PARTS: usize = 24;
-const PART: usize = 64;
+const PART: usize = 40;
 /// Pairs that nominate offsets where all pairs are more than may vote, how many are nominated, and rows that vote between these.
 const NOMINATING: usize = 100_000;
 const NOMINEES: usize = 8;
