@@ -136,7 +136,7 @@ fn sessions(view: &View<'_>, rows: &[usize]) -> Vec<usize> {
 /// All rows in the order of their lines.
 pub(super) fn in_order(view: &View<'_>) -> Vec<usize> {
     let mut rows: Vec<usize> = (0..view.mine.len()).collect();
-    rows.sort_by_key(|&row| first_line(view, row));
+    rows.sort_by_cached_key(|&row| first_line(view, row));
     rows
 }
 

@@ -75,14 +75,18 @@ fn share(told: &[Told]) -> f64 {
 
 /// When those sessions began, in order, that the servers of those that were joined had beside these.
 fn left(view: &View<'_>, settled: &Settled) -> Vec<Nanos> {
-    let joined: BTreeSet<usize> = settled.clear().map(|verdict| verdict.wire).collect();
+    let wires = &view.wires.sessions;
+    let mut joined = vec![false; wires.len()];
+    for verdict in settled.clear() {
+        if let Some(joined) = joined.get_mut(verdict.wire) {
+            *joined = true;
+        }
+    }
     let server = |wire: &WireSession| wire.conversation.server;
-    let servers: BTreeSet<Endpoint> = joined
-        .iter()
-        .filter_map(|&wire| view.wire(wire).map(server))
-        .collect();
-    let wires = view.wires.sessions.iter().enumerate();
-    let left = wires.filter(|(at, wire)| !joined.contains(at) && servers.contains(&server(wire)));
+    let all = || joined.iter().zip(wires.iter());
+    let servers = all().filter(|(joined, _)| **joined);
+    let servers: BTreeSet<Endpoint> = servers.map(|(_, wire)| server(wire)).collect();
+    let left = all().filter(|(joined, wire)| !**joined && servers.contains(&server(wire)));
     let mut left: Vec<Nanos> = left.map(|(_, wire)| wire.start).collect();
     left.sort_unstable();
     left
