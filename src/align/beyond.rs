@@ -20,7 +20,7 @@ pub(super) fn find(
     settled: &Settled,
 ) -> Option<Span> {
     let (log, wire) = (view.log(row)?, view.wire(verdict.wire)?);
-    let (lo, hi) = if let (Some(place), Some(_)) = (verdict.place, rows::single(log)) {
+    let (lo, hi) = if let Some(place) = verdict.place.filter(|_| rows::is_single(log)) {
         let slot = view.slot(verdict.wire, place)?;
         let event = log.events.first()?;
         slot.window.offsets(event, log.lag, settled.coarse)

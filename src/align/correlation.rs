@@ -172,7 +172,7 @@ impl End {
             if !view.allows(at, log) {
                 continue;
             }
-            if rows::single(log).is_some() {
+            if rows::is_single(log) {
                 view.slots(at).iter().for_each(|slot| count(slot.window.hi));
             } else if let Some(wire) = view.wire(at) {
                 count(match self {

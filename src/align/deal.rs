@@ -47,7 +47,7 @@ pub(super) type Dealt = BTreeMap<usize, LogSession>;
 
 /// Whether a log can have rows in a heap at all.
 pub(super) fn may_be_mixed(log: &LogSession) -> bool {
-    log.every_command && log.peer_port.is_none() && rows::single(log).is_none()
+    log.every_command && log.peer_port.is_none() && !rows::is_single(log)
 }
 
 /// Whether the log may have taken lines of either session for the other's.

@@ -104,7 +104,7 @@ impl View<'_> {
         let times = (early, late + last.resolution);
         let near = |&(lo, hi): &(f64, f64)| lo <= within.1 && hi >= within.0;
         let mut found = Vec::new();
-        let single = rows::single(log).is_some();
+        let single = rows::is_single(log);
         let stamps = Stamps::of(log);
         for at in self.wires.index.within(log, &self.translation, times) {
             if !wanted(at) || !self.is_open(row, at) || !self.allows(at, log) {

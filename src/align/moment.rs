@@ -368,10 +368,8 @@ pub(super) fn telling(log: &LogSession) -> impl Iterator<Item = EventRef<'_>> {
 }
 
 /// The lines of `log` that tell of a moment, and when that was.
-pub(super) fn places(moments: &Moments, log: &LogSession) -> Vec<(u64, Window)> {
-    telling(log)
-        .filter_map(|event| Some((event.line.line, moments.window(log, event.what)?)))
-        .collect()
+pub(super) fn places(moments: &Moments, log: &LogSession) -> impl Iterator<Item = (u64, Window)> {
+    telling(log).filter_map(|event| Some((event.line.line, moments.window(log, event.what)?)))
 }
 
 /// One constraint per command whose place on the wire is found.

@@ -6,7 +6,9 @@
 //! A client sends much the same head with each request, and a server with each reply of a kind. Which lengths these have
 //! is learnt from the pairs that are possible, then from those that are believed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+
+use foldhash::fast::RandomState;
 
 use crate::model::CommandRef;
 
@@ -23,13 +25,13 @@ const MOST: f64 = 3.0;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Overheads {
     asked: Lengths,
-    /// By method and status.
-    answered: BTreeMap<String, Lengths>,
+    /// By method, then by status.
+    answered: BTreeMap<Box<str>, BTreeMap<Box<str>, Lengths>>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Lengths {
-    of: BTreeMap<i64, f64>,
+    of: HashMap<i64, f64, RandomState>,
     all: f64,
 }
 
@@ -68,7 +70,9 @@ impl Overheads {
     /// Takes in the pairs of a command that are possible, each believed to `weight`.
     pub(super) fn learn(&mut self, command: CommandRef<'_>, pairs: &[(u64, u64)], weight: f64) {
         let sizes = Sizes::of(command);
-        let kind = self.answered.entry(kind(command)).or_default();
+        let (method, status) = kind(command);
+        let kind = self.answered.entry(method.into()).or_default();
+        let kind = kind.entry(status.into()).or_default();
         for &octets in pairs {
             let (asked, answered) = sizes.lengths(octets);
             if let Some(length) = asked {
@@ -82,17 +86,18 @@ impl Overheads {
 
     /// What is known of the heads of `command`.
     pub(super) fn of(&self, command: CommandRef<'_>) -> Heads<'_> {
+        let (method, status) = kind(command);
         Heads {
             sizes: Sizes::of(command),
             asked: &self.asked,
-            answered: self.answered.get(&kind(command)),
+            answered: self.answered.get(method).and_then(|of| of.get(status)),
         }
     }
 }
 
 /// Replies of a kind have much the same head.
-fn kind(command: CommandRef<'_>) -> String {
-    format!("{} {}", command.verb, command.code.unwrap_or_default())
+fn kind(command: CommandRef<'_>) -> (&str, &str) {
+    (command.verb, command.code.unwrap_or_default())
 }
 
 /// What a log tells of the sizes of a command and its reply.

@@ -3,6 +3,8 @@
 
 use std::sync::OnceLock;
 
+use smallvec::{SmallVec, smallvec};
+
 use crate::model::Span;
 
 use super::evidence::Evidence;
@@ -21,8 +23,15 @@ pub(super) struct Pairing {
     pub(super) lo: f64,
     pub(super) hi: f64,
     worth: OnceLock<Option<f64>>,
-    places: OnceLock<Box<[(u64, Window)]>>,
+    seen: OnceLock<Seen>,
     constraint: OnceLock<Option<Box<Constraint>>>,
+}
+
+/// What of the wire session is asked for again and again.
+#[derive(Default)]
+struct Seen {
+    places: SmallVec<[(u64, Window); 1]>,
+    hidden_octets: Option<(u64, u64)>,
 }
 
 impl Pairing {
@@ -33,7 +42,7 @@ impl Pairing {
             lo,
             hi,
             worth: OnceLock::new(),
-            places: OnceLock::new(),
+            seen: OnceLock::new(),
             constraint: OnceLock::new(),
         }
     }
@@ -49,19 +58,32 @@ impl Pairing {
 
     /// The lines that tell of a moment, and when on the wire that was.
     pub(super) fn places(&self, view: &View<'_>, row: usize) -> &[(u64, Window)] {
-        self.places.get_or_init(|| {
-            let (Some(moments), Some(log)) = (view.wires.moments(self.wire), view.log(row)) else {
-                return Box::default();
-            };
-            match self.place {
-                None => moment::places(moments, log).into(),
-                Some(place) => view
-                    .slot(self.wire, place)
-                    .zip(log.events.first())
-                    .map(|(slot, event)| (event.line.line, slot.window))
-                    .into_iter()
-                    .collect(),
-            }
+        &self.seen(view, row).places
+    }
+
+    /// Octets of request and reply, where the log has a line for each exchange and encryption hides the rest of it.
+    pub(super) fn hidden_octets(&self, view: &View<'_>, row: usize) -> Option<(u64, u64)> {
+        self.seen(view, row).hidden_octets
+    }
+
+    fn seen(&self, view: &View<'_>, row: usize) -> &Seen {
+        self.seen
+            .get_or_init(|| self.look(view, row).unwrap_or_default())
+    }
+
+    fn look(&self, view: &View<'_>, row: usize) -> Option<Seen> {
+        let log = view.log(row)?;
+        let Some(place) = self.place else {
+            return Some(Seen {
+                places: moment::places(view.wires.moments(self.wire)?, log).collect(),
+                hidden_octets: None,
+            });
+        };
+        let slot = view.slot(self.wire, place)?;
+        let line = log.events.first()?.line.line;
+        Some(Seen {
+            places: smallvec![(line, slot.window)],
+            hidden_octets: slot.hidden_octets(),
         })
     }
 

@@ -15,8 +15,8 @@ pub(super) struct Row<'r, 'a> {
     pub(super) view: &'r View<'a>,
     pub(super) at: usize,
     pub(super) log: &'a LogSession,
-    /// The command of a log that has a line for each exchange.
-    pub(super) command: Option<CommandRef<'a>>,
+    /// The command of such a line, read when it is first asked for.
+    command: OnceCell<Option<CommandRef<'a>>>,
     /// All commands, read when they are first asked for.
     told: OnceCell<Vec<Told<'a>>>,
 }
@@ -28,9 +28,14 @@ impl<'r, 'a> Row<'r, 'a> {
             view,
             at,
             log,
-            command: rows::single(log),
+            command: OnceCell::new(),
             told: OnceCell::new(),
         })
+    }
+
+    /// The command of a log that has a line for each exchange.
+    pub(super) fn command(&self) -> Option<CommandRef<'a>> {
+        *self.command.get_or_init(|| rows::single(self.log))
     }
 
     /// Adds what the words and sizes of a possible partner say; false when it is none.
@@ -46,7 +51,7 @@ impl<'r, 'a> Row<'r, 'a> {
             return true;
         };
         evidence.ports(wire, self.log);
-        match (self.view.slot(pairing.wire, place), self.command) {
+        match (self.view.slot(pairing.wire, place), self.command()) {
             (Some(slot), Some(command)) => {
                 slot.weigh(self.log, command, self.view.figure(), evidence)
             }

@@ -21,8 +21,13 @@ const BODY_FITS: f64 = 2.0;
 
 /// The command of a session that is one line; `None` when the session is more than that, or would have been had there been more to tell.
 pub(super) fn single(log: &LogSession) -> Option<CommandRef<'_>> {
+    log.events.only().filter(|_| is_single(log))?.command()
+}
+
+/// Whether a session is one line with a command, and no more could have been told.
+pub(super) fn is_single(log: &LogSession) -> bool {
     let whole = log.every_command || !log.implied.is_empty() || log.rare().octets.is_some();
-    log.events.only().filter(|_| !whole)?.command()
+    !whole && log.events.is_one_command()
 }
 
 /// A place on the wire where one request was answered.

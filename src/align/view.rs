@@ -33,6 +33,8 @@ pub(super) struct Wires<'a> {
     replies: OnceLock<Replies<'a>>,
     /// Of which the capture has holes or lacks the beginning.
     damaged: Vec<bool>,
+    /// Of which it has the first packet.
+    began: Vec<bool>,
     /// When each began, close together for those who need no more of it.
     starts: Vec<Nanos>,
 }
@@ -55,6 +57,7 @@ impl<'a> Wires<'a> {
             moments: sessions.iter().map(|_| OnceLock::new()).collect(),
             replies: OnceLock::new(),
             damaged: sessions.iter().map(background::damaged).collect(),
+            began: sessions.iter().map(moment::began).collect(),
             starts: sessions.iter().map(|wire| wire.start).collect(),
         }
     }
@@ -73,6 +76,11 @@ impl<'a> Wires<'a> {
     /// When a session began.
     pub(super) fn start(&self, wire: usize) -> Option<Nanos> {
         self.starts.get(wire).copied()
+    }
+
+    /// Whether the capture holds the first packet of a session.
+    pub(super) fn began(&self, wire: usize) -> bool {
+        self.began.get(wire).is_some_and(|&began| began)
     }
 
     /// The places of a connection where one request was answered.
@@ -210,7 +218,7 @@ impl<'a> View<'a> {
 
     /// Whether the log has a line for each exchange.
     pub(super) fn has_rows(&self) -> bool {
-        self.log(0).is_some_and(|log| rows::single(log).is_some())
+        self.log(0).is_some_and(rows::is_single)
     }
 
     pub(super) fn resolution(&self) -> Option<Span> {

@@ -1,6 +1,6 @@
 //! What a possible pair is worth under what is known of clock and order.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 
 use smallvec::SmallVec;
 
@@ -8,12 +8,10 @@ use crate::model::{CommandRef, EventRef, LogSession, Nanos, Span};
 
 use super::background::{Background, Within};
 use super::fit::Slack;
-use super::moment;
 use super::order::{Between, Order};
 use super::overhead::{Heads, Overheads};
 use super::pairing::Pairing;
 use super::row::Row;
-use super::rows::Slot;
 use super::view::View;
 
 /// Times may miss by this much beside the clock's bound.
@@ -72,8 +70,8 @@ pub(super) struct Weighing<'r, 'a> {
     known: &'r Known<'r>,
     /// The widest that its lines may lie apart from what they tell of.
     within: Within,
-    /// What the order of the log says of its lines, and how many seconds that leaves.
-    around: OnceCell<SmallVec<[(u64, Between, f64); 2]>>,
+    /// What the order of the log says of those of its lines that were asked for, and how many seconds that leaves.
+    around: RefCell<SmallVec<[(u64, Between, f64); 2]>>,
     /// The last that was asked for, as most pairs of a row have the same.
     rarity: Cell<Option<(Within, f64)>>,
     heads: OnceCell<Option<Heads<'r>>>,
@@ -104,7 +102,7 @@ impl<'r, 'a> Weighing<'r, 'a> {
             row,
             known,
             within,
-            around: OnceCell::new(),
+            around: RefCell::default(),
             rarity: Cell::new(None),
             heads: OnceCell::new(),
         })
@@ -117,7 +115,7 @@ impl<'r, 'a> Weighing<'r, 'a> {
 
     /// The row's command, where the log has a line for each exchange.
     pub(super) fn command(&self) -> Option<CommandRef<'a>> {
-        self.row.command
+        self.row.command()
     }
 
     /// Whether a pair has a score at all.
@@ -130,11 +128,7 @@ impl<'r, 'a> Weighing<'r, 'a> {
         let fitting = self.fitting(pairing)?;
         let mut score = fitting.worth + self.rarity(fitting.within);
         score -= MISS * fitting.miss + (DISORDER * fitting.disorder).min(DISORDER_MOST);
-        let view = self.row.view;
-        let slot = pairing
-            .place
-            .and_then(|place| view.slot(pairing.wire, place));
-        if let Some(octets) = slot.and_then(Slot::hidden_octets)
+        if let Some(octets) = pairing.hidden_octets(self.row.view, self.row.at)
             && let Some(heads) = self.heads()
         {
             score += heads.gain(octets);
@@ -165,7 +159,7 @@ impl<'r, 'a> Weighing<'r, 'a> {
         }
         // One that the capture does not show the beginning of fits whenever it is told of.
         let open = pairing.hi - pairing.lo;
-        if open > within.opening && !moment::began(view.wire(pairing.wire)?) {
+        if open > within.opening && !view.wires.began(pairing.wire) {
             within.opening = open;
         }
         Some(Fitting {
@@ -178,26 +172,15 @@ impl<'r, 'a> Weighing<'r, 'a> {
 
     /// What the order of the log says of one of the row's lines.
     fn around(&self, line: u64) -> (Between, f64) {
-        let around = self.around.get_or_init(|| {
-            let log = self.row.log;
-            let first = log.events.first().filter(|_| self.row.command.is_some());
-            let telling = moment::telling(log).filter(|_| first.is_none());
-            let lines = first.into_iter().chain(telling);
-            let lines = lines.map(|event| {
-                let between = self.known.order.around(event.line.line);
-                let length = between.length().map_or(f64::INFINITY, Span::as_seconds_f64);
-                (event.line.line, between, length)
-            });
-            let mut lines: SmallVec<[_; 2]> = lines.collect();
-            lines.sort_unstable_by_key(|&(line, ..)| line);
-            lines
-        });
-        let at = around.binary_search_by_key(&line, |&(known, ..)| known);
-        let known = at.ok().and_then(|at| around.get(at));
-        known.map_or(
-            (Between::default(), f64::INFINITY),
-            |&(_, between, length)| (between, length),
-        )
+        let mut around = self.around.borrow_mut();
+        let known = around.iter().find(|(known, ..)| *known == line);
+        if let Some(&(_, between, length)) = known {
+            return (between, length);
+        }
+        let between = self.known.order.around(line);
+        let length = between.length().map_or(f64::INFINITY, Span::as_seconds_f64);
+        around.push((line, between, length));
+        (between, length)
     }
 
     fn rarity(&self, within: Within) -> f64 {
@@ -213,7 +196,7 @@ impl<'r, 'a> Weighing<'r, 'a> {
     }
 
     fn heads(&self) -> Option<&Heads<'r>> {
-        let heads = || Some(self.known.overheads.of(self.row.command?));
+        let heads = || Some(self.known.overheads.of(self.row.command()?));
         self.heads.get_or_init(heads).as_ref()
     }
 }
@@ -221,5 +204,5 @@ impl<'r, 'a> Weighing<'r, 'a> {
 /// Whether all that the log has of a session is in one line.
 fn is_one_line(log: &LogSession) -> bool {
     let line = |event: EventRef<'_>| event.line;
-    log.events.first().map(line) == log.events.last().map(line)
+    log.events.len() == 1 || log.events.first().map(line) == log.events.last().map(line)
 }

@@ -111,6 +111,15 @@ impl Events {
         EventIter(Rest(self.octets.get(self.last..)?)).next()
     }
 
+    /// Whether there is one, which is a command: that is seen without reading it.
+    pub(crate) fn is_one_command(&self) -> bool {
+        self.count == 1
+            && self
+                .octets
+                .first()
+                .is_some_and(|kind| kind & KIND == COMMAND)
+    }
+
     /// The only one; `None` where there are several or none.
     pub fn only(&self) -> Option<EventRef<'_>> {
         if self.count == 1 { self.first() } else { None }
