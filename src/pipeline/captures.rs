@@ -79,17 +79,12 @@ pub(super) fn open<'m>(
 }
 
 /// Reads all captures as one.
-///
-/// # Errors
-/// When the filter is not understood, or bodies cannot be written.
 pub(super) fn read(
-    opened: Vec<Opened<'_>>,
-    output: Option<Output>,
+    (mut packets, mut followed): Begun<'_>,
     options: &Options,
     keys: &mut Keys,
     progress: &mut Progress,
-) -> Result<Wires, PipelineError> {
-    let (mut packets, mut followed) = begin(opened, output, options, keys)?;
+) -> Wires {
     while let Some(used) = packets.next(progress) {
         keys.catch_up(packets.merged(), used.from, packets.name(used.from));
         let passed = followed.packet(used, packets.bytes());
@@ -99,7 +94,7 @@ pub(super) fn read(
         packets.sessions(followed.table.open(), followed.readers.sessions.len());
     }
     followed.close();
-    Ok(finish(packets, followed, options, progress))
+    finish(packets, followed, options, progress)
 }
 
 /// Reads all captures as one, until it `is_stopped`, and does `beside` meanwhile, which takes the sessions as they are over.
@@ -146,13 +141,19 @@ pub(super) fn read_beside<R: Send>(
     Ok((wires, done))
 }
 
-/// The packets of all captures, and nothing followed yet.
-fn begin<'m>(
+/// The packets of captures that are ready to be read, and what is followed of them, nothing yet.
+pub(super) type Begun<'m> = (Packets<'m>, Followed);
+
+/// Makes everything ready to read the captures.
+///
+/// # Errors
+/// When the filter is not understood, or bodies cannot be written.
+pub(super) fn begin<'m>(
     opened: Vec<Opened<'m>>,
     output: Option<Output>,
     options: &Options,
     keys: &Keys,
-) -> Result<(Packets<'m>, Followed), PipelineError> {
+) -> Result<Begun<'m>, PipelineError> {
     let mut names = Vec::new();
     let mut readers = Vec::new();
     for capture in opened {

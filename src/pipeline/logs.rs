@@ -25,6 +25,31 @@ pub(super) struct LogFile {
     pub(super) format: Option<Chosen>,
 }
 
+/// What was `read` of all logs already, if that was in the years that they have by `era`; else they are read now.
+pub(super) fn read_once(
+    files: &[LogFile],
+    era: Era,
+    read: Option<(Era, Told)>,
+    options: &Options,
+    progress: &mut Progress,
+) -> Told {
+    let has_years_of = |other: Era| {
+        let mut files = files.iter();
+        era == other
+            || files.all(|file| {
+                let years = |era| {
+                    openings(file, era, options)
+                        .map(|all| all.iter().map(Opening::year).collect::<Vec<_>>())
+                };
+                years(era).ok() == years(other).ok()
+            })
+    };
+    match read {
+        Some((early, told)) if has_years_of(early) => told,
+        _ => self::read(files, era, options, progress),
+    }
+}
+
 /// Reads all logs, one after the other, the files of a rotated set as one.
 pub(super) fn read(
     files: &[LogFile],

@@ -3,6 +3,7 @@
 //! Comes in: [`Options`]. Goes out: a [`crate::report::Account`]. Bytes are parsed elsewhere; here is decided what is read in
 //! which order, how far along it is, and which bounds hold.
 
+mod beside;
 mod bodies;
 mod captures;
 mod duplicates;

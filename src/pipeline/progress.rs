@@ -1,5 +1,7 @@
 //! How far a run is: a bar on a terminal, nothing elsewhere.
 
+use std::cell::Cell;
+
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Whether to draw.
@@ -16,8 +18,8 @@ pub enum Show {
 #[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
-    /// Bytes of inputs that are done.
-    done: u64,
+    /// Bytes of the present input that are read.
+    read: Cell<u64>,
 }
 
 impl Progress {
@@ -35,7 +37,18 @@ impl Progress {
         if let Ok(style) = style {
             bar.set_style(style);
         }
-        Self { bar, done: 0 }
+        Self {
+            bar,
+            read: Cell::default(),
+        }
+    }
+
+    /// For whoever reads other inputs meanwhile.
+    pub(super) fn beside(&self) -> Self {
+        Self {
+            bar: self.bar.clone(),
+            read: Cell::default(),
+        }
     }
 
     /// More bytes to read.
@@ -50,13 +63,14 @@ impl Progress {
 
     /// `bytes` of the present input are read.
     pub(super) fn at(&self, bytes: u64) {
-        self.bar.set_position(self.done + bytes);
+        let before = self.read.replace(bytes);
+        self.bar.inc(bytes.saturating_sub(before));
     }
 
     /// The present input of `bytes` is done.
-    pub(super) fn end(&mut self, bytes: u64) {
-        self.done += bytes;
-        self.bar.set_position(self.done);
+    pub(super) fn end(&self, bytes: u64) {
+        self.at(bytes);
+        self.read.set(0);
     }
 
     /// Takes the bar away.

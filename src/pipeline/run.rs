@@ -1,19 +1,19 @@
 //! A run from options to account.
 
 use std::path::PathBuf;
+use std::thread;
 
 use crate::align::{align, compare};
 use crate::capture::{HEAD_OF_FORMAT, by_table};
 use crate::diagnose::{View, diagnose, endings};
 use crate::input::{Front, Input, InputError, expand};
 use crate::log::Era;
-use crate::model::{
-    CaptureSource, Conversation, Finding, LogSession, LogTime, Severity, WireSession,
-};
+use crate::model::{Conversation, Finding, LogSession, LogTime, Nanos, Severity, WireSession};
 use crate::report::{Account, OtherSide, Part};
 
+use super::beside::{self, Beside};
 use super::keys::Keys;
-use super::logs::{self, LogFile, Told};
+use super::logs::{self, LogFile};
 use super::options::LogPlace;
 use super::output::Output;
 use super::{Options, PipelineError, Progress, captures, zones};
@@ -43,20 +43,45 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         Ok(begun) => begun,
         Err(error) => return refused(error),
     };
-    progress.begin("captures");
+    let early = beside::may_begin(options, &fronts).then(|| beside::first_time(&fronts));
     let opened = captures::open(&mut fronts, &mut failures);
     #[cfg(feature = "live")]
     let opened = match with_live(opened, options) {
         Ok(opened) => opened,
         Err(error) => return refused(error),
     };
-    let mut wires = match captures::read(opened, output, options, &mut keys, progress) {
-        Ok(wires) => wires,
+    let captures = match captures::begin(opened, output, options, &keys) {
+        Ok(captures) => captures,
         Err(error) => return refused(error),
     };
+    let mut unopened = Vec::new();
+    let early = early.map(|first| {
+        let files = open_logs(options, &mut unopened, progress);
+        let era = era(options, first, &files);
+        (files, era)
+    });
+    progress.begin("captures");
+    let (mut wires, read) = thread::scope(|scope| {
+        let early = early.as_ref().filter(|(files, _)| !files.is_empty());
+        let logs = early.and_then(|(files, era)| {
+            Beside::begin(scope, (files, *era), options, progress.beside())
+        });
+        let wires = captures::read(captures, options, &mut keys, progress);
+        (wires, logs.map(Beside::join))
+    });
     failures.extend(wires.failure.take());
     failures.extend(wires.unwritten.take());
-    let mut told = read_logs(options, &wires.sources, &mut failures, progress);
+    let files = match early {
+        Some((files, _)) => files,
+        None => open_logs(options, &mut unopened, progress),
+    };
+    failures.extend(unopened);
+    let last = wires
+        .sources
+        .iter()
+        .filter_map(|capture| capture.last)
+        .max();
+    let mut told = logs::read_once(&files, era(options, last, &files), read, options, progress);
     if told.failures.is_empty() && failures.is_empty() {
         failures.extend(logs::unmatched(options, &told.sources));
     }
@@ -170,13 +195,14 @@ fn other_side(
         return None;
     }
     let mut keys = Keys::default();
-    let there = match captures::read(opened, None, &there, &mut keys, progress) {
-        Ok(wires) => wires,
+    let captures = match captures::begin(opened, None, &there, &keys) {
+        Ok(captures) => captures,
         Err(error) => {
             failures.push(error);
             return None;
         }
     };
+    let there = captures::read(captures, &there, &mut keys, progress);
     failures.extend(there.failure);
     progress.clear();
     let ends = |wire: &WireSession| {
@@ -258,20 +284,11 @@ pub(super) fn with_live<'m>(
 }
 
 /// Reads the logs as they are now: while an interface was listened to, they grew.
-fn read_logs(
+fn open_logs(
     options: &Options,
-    captures: &[CaptureSource],
     failures: &mut Vec<PipelineError>,
-    progress: &mut Progress,
-) -> Told {
-    let files = open_logs(options, failures);
-    for file in &files {
-        progress.expect(size(&file.input));
-    }
-    logs::read(&files, era(options, captures, &files), options, progress)
-}
-
-fn open_logs(options: &Options, failures: &mut Vec<PipelineError>) -> Vec<LogFile> {
+    progress: &Progress,
+) -> Vec<LogFile> {
     let mut files = Vec::new();
     for log in &options.logs {
         let opened = match &log.place {
@@ -289,12 +306,14 @@ fn open_logs(options: &Options, failures: &mut Vec<PipelineError>) -> Vec<LogFil
             format: log.format.clone(),
         }));
     }
+    for file in &files {
+        progress.expect(size(&file.input));
+    }
     files
 }
 
-/// When the logs were written, for stamps without a year.
-fn era(options: &Options, captures: &[CaptureSource], files: &[LogFile]) -> Era {
-    let heard_until = captures.iter().filter_map(|capture| capture.last).max();
+/// When the logs were written, for stamps without a year, where the capture was `heard_until` some moment.
+fn era(options: &Options, heard_until: Option<Nanos>, files: &[LogFile]) -> Era {
     let modified = || files.iter().filter_map(|file| file.input.modified).max();
     match options.year {
         Some(year) => Era::Year(year),

@@ -3,6 +3,9 @@
 use std::io::Write as _;
 use std::path::Path;
 
+use bothends::model::Side;
+
+use crate::made::{Way, capture};
 use crate::program::{complained, records, run, said};
 
 const OLD: &str = "Dec 31 23:59:58 mail postfix/smtpd[7]: connect from unknown[192.0.2.10]\n";
@@ -59,6 +62,29 @@ fn the_year_of_a_file_is_that_of_its_last_change() {
         records[0]["first"], "2026-12-31T23:59:58.000000000Z",
         "begun before New Year"
     );
+}
+
+#[test]
+fn the_year_is_told_by_the_last_packet_though_logs_are_read_before_it() {
+    let segment = |flags, from| (from, flags, 1, 1, &b""[..], Way::Sound);
+    let mut capture = capture(&[segment("S", Side::Client), segment("R", Side::Server)]);
+    let second = capture.len() / 2 + 12;
+    let (december, february) = (1_767_052_800_u32, 1_769_904_000_u32);
+    capture[24..28].copy_from_slice(&december.to_le_bytes());
+    capture[second..second + 4].copy_from_slice(&february.to_le_bytes());
+    let folder = tempfile::tempdir().unwrap();
+    let wire = written(folder.path(), "wire.pcap", &capture);
+    let log = OLD.replace("Dec 31", "Jan 31");
+    let log = written(folder.path(), "mail.log", log.as_bytes());
+    for threads in ["1", "4"] {
+        let records = records(&["--threads", threads, "-r", &wire, "-l", &log]);
+        let source = records.iter().find(|record| record["type"] == "log");
+        assert_eq!(
+            source.unwrap()["first"],
+            "2026-01-31T23:59:58.000000000Z",
+            "{threads} threads"
+        );
+    }
 }
 
 #[test]

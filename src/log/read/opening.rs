@@ -151,6 +151,11 @@ impl Opening {
         self.chosen.name()
     }
 
+    /// The year of its first stamp, where stamps have none.
+    pub const fn year(&self) -> i32 {
+        self.year
+    }
+
     /// How sure that is.
     pub fn sureness(&self) -> Sureness {
         self.sureness

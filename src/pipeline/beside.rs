@@ -1,0 +1,64 @@
+//! Logs that are read while the captures are.
+//!
+//! The year that a log's stamps lack is told by the last packet. Until that is known the first stands for it; a log that is of another year
+//! by the last has to be read again.
+
+use std::thread::{self, Scope, ScopedJoinHandle};
+
+use crate::capture::open_window;
+use crate::input::{Front, Window};
+use crate::log::Era;
+use crate::model::Nanos;
+
+use super::logs::{self, LogFile, Told};
+use super::{Options, Progress};
+
+/// Whether logs may be read before the captures are over: those of a capture that goes on may be written still.
+pub(super) fn may_begin(options: &Options, fronts: &[Front]) -> bool {
+    #[cfg(feature = "live")]
+    let is_live = options.live.is_some();
+    #[cfg(not(feature = "live"))]
+    let is_live = false;
+    let is_whole = |front: &Front| matches!(front, Front::Whole(_));
+    options.threads.others() > 0 && !is_live && fronts.iter().all(is_whole)
+}
+
+/// The time of the first packet of these captures, as far as it can be told at their beginning.
+pub(super) fn first_time(fronts: &[Front]) -> Option<Nanos> {
+    let first = |front: &Front| {
+        let Front::Whole(input) = front else {
+            return None;
+        };
+        let mut reader = open_window(Window::of(&input.bytes)).ok()?;
+        Some(reader.advance()?.time)
+    };
+    fronts.iter().filter_map(first).min()
+}
+
+/// Logs that another thread reads.
+pub(super) struct Beside<'s> {
+    era: Era,
+    thread: ScopedJoinHandle<'s, Told>,
+}
+
+impl<'s> Beside<'s> {
+    /// Begins to read `files`; `None` where no thread can be had.
+    pub(super) fn begin<'e: 's>(
+        scope: &'s Scope<'s, 'e>,
+        (files, era): (&'e [LogFile], Era),
+        options: &'e Options,
+        mut progress: Progress,
+    ) -> Option<Self> {
+        let read = move || logs::read(files, era, options, &mut progress);
+        let thread = thread::Builder::new().spawn_scoped(scope, read).ok()?;
+        Some(Self { era, thread })
+    }
+
+    /// What was read, when all of it is, with the era that it was read for.
+    pub(super) fn join(self) -> (Era, Told) {
+        match self.thread.join() {
+            Ok(told) => (self.era, told),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+}
