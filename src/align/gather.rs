@@ -56,11 +56,13 @@ impl View<'_> {
                 let middle = (clock.offset_at(began) - coarse).as_seconds_f64();
                 (middle - reach, middle + reach)
             };
-            let mut found = self.gather_within(row, coarse, near, |_| true);
-            if let Some(row) = Row::of(self, row) {
-                found.retain(|pairing| pairing.worth(&row).is_some());
-                found.shrink_to_fit();
-            }
+            let told = Row::of(self, row);
+            let can_be = |pairing: &Pairing| {
+                told.as_ref()
+                    .is_some_and(|row| pairing.worth(row).is_some())
+            };
+            let mut found = self.gather_within(row, coarse, near, |_| true, can_be);
+            found.shrink_to_fit();
             found
         })
     }
@@ -81,16 +83,18 @@ impl View<'_> {
             let reach = REACH + REACH_GROWS * since;
             (-reach, reach)
         };
-        self.gather_within(row, coarse, near, wanted)
+        self.gather_within(row, coarse, near, wanted, |_| true)
     }
 
-    /// The wanted wire sessions that a row may be if the clock is between two offsets, in seconds beside the coarse one, when it began.
+    /// The wanted wire sessions that a row may be if the clock is between two offsets, in seconds beside the coarse one, when it began: those of the
+    /// pairs that `can_be`.
     fn gather_within(
         &self,
         row: usize,
         coarse: Span,
         offsets: impl Fn(Nanos) -> (f64, f64),
         wanted: impl Fn(usize) -> bool,
+        can_be: impl Fn(&Pairing) -> bool,
     ) -> Vec<Pairing> {
         let Some((log, (first, last))) = self.log(row).and_then(|log| Some((log, log.stamps()?)))
         else {
@@ -114,11 +118,10 @@ impl View<'_> {
                 let moments = self.wires.moments(at);
                 let allowed =
                     moments.and_then(|moments| moment::shared_offsets(moments, &stamps, coarse));
-                found.extend(
-                    allowed
-                        .filter(near)
-                        .map(|range| Pairing::new(at, None, range)),
-                );
+                let pairing = allowed
+                    .filter(near)
+                    .map(|range| Pairing::new(at, None, range));
+                found.extend(pairing.filter(&can_be));
                 continue;
             }
             let Some(event) = log.events.first() else {
@@ -129,7 +132,8 @@ impl View<'_> {
             let open = slots.get(from..).unwrap_or_default().iter();
             for (place, slot) in (from..).zip(open.take_while(|slot| slot.window.lo <= times.1)) {
                 let range = Some(slot.window.offsets(event, log.lag, coarse)).filter(near);
-                found.extend(range.map(|range| Pairing::new(at, Some(place), range)));
+                let pairing = range.map(|range| Pairing::new(at, Some(place), range));
+                found.extend(pairing.filter(&can_be));
             }
         }
         found
