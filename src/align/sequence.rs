@@ -238,6 +238,14 @@ pub(super) fn likeness(exchange: &Exchange, command: CommandRef<'_>) -> u32 {
     if exchange.verb.is_greeting() || exchange.verb.as_str() != command.verb {
         return 0;
     }
+    let codes = match (&exchange.code, &command.code) {
+        (Some(wire), Some(log)) if wire == log => 3,
+        (Some(_), Some(_)) => return 0,
+        _ => 1,
+    };
+    if exchange.request == command.request {
+        return codes + 1;
+    }
     // Commands of IMAP that both have a tag are the same only under the same one.
     let tags = (tag(&exchange.request), tag(command.request));
     if let (Some((wire, of)), Some((log, what))) = tags
@@ -247,11 +255,6 @@ pub(super) fn likeness(exchange: &Exchange, command: CommandRef<'_>) -> u32 {
     {
         return 0;
     }
-    let codes = match (&exchange.code, &command.code) {
-        (Some(wire), Some(log)) if wire == log => 3,
-        (Some(_), Some(_)) => return 0,
-        _ => 1,
-    };
     codes + u32::from(exchange.request.eq_ignore_ascii_case(command.request))
 }
 
