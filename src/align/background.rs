@@ -40,37 +40,56 @@ struct Kind {
 }
 
 impl Kind {
-    /// Gives every kind that a log may tell a session by.
-    fn each_of(wire: &WireSession, mut take: impl FnMut(Self)) {
+    /// By all that can be told of a session, for nobody and for each client that it is known by.
+    fn of(wire: &WireSession) -> impl Iterator<Item = Self> {
         let version = wire.tls.as_ref().and_then(|tls| tls.version);
-        for proto in [None, Some(wire.proto)] {
-            for peer in iter::once(None).chain(wire.named_clients().map(Some)) {
-                for (encryption, version) in [
-                    (None, None),
-                    (Some(wire.encryption), None),
-                    (Some(wire.encryption), version),
-                ] {
-                    take(Self {
-                        proto,
-                        peer,
-                        encryption,
-                        version,
-                    });
-                }
-            }
-        }
+        let clients = iter::once(None).chain(wire.named_clients().map(Some));
+        clients.map(move |peer| Self {
+            proto: Some(wire.proto),
+            peer,
+            encryption: Some(wire.encryption),
+            version,
+        })
+    }
+
+    /// This and what a log that tells less may tell of it.
+    fn less(self) -> [Self; 6] {
+        let protos = [self.proto, None];
+        let of = |proto| {
+            [
+                (None, None),
+                (self.encryption, None),
+                (self.encryption, self.version),
+            ]
+            .map(|(encryption, version)| Self {
+                proto,
+                encryption,
+                version,
+                ..self
+            })
+        };
+        let [[a, b, c], [d, e, f]] = protos.map(of);
+        [a, b, c, d, e, f]
     }
 }
 
 impl Background {
     pub(super) fn of(wires: &[WireSession]) -> Self {
-        let mut kinds = HashMap::default();
+        let mut whole: HashMap<Kind, u32, RandomState> = HashMap::default();
         let mut serves = BTreeMap::new();
         for wire in wires {
             *serves
                 .entry((wire.conversation.server, wire.proto))
                 .or_insert(0) += 1;
-            Kind::each_of(wire, |kind| *kinds.entry(kind).or_insert(0) += 1);
+            for kind in Kind::of(wire) {
+                *whole.entry(kind).or_insert(0) += 1;
+            }
+        }
+        let mut kinds = HashMap::default();
+        for (kind, count) in whole {
+            for kind in kind.less() {
+                *kinds.entry(kind).or_insert(0) += count;
+            }
         }
         let first = wires
             .iter()
