@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use foldhash::fast::RandomState;
+
 use crate::model::{CommandRef, WireSession};
 
 use super::rows::{LEAST_HEAD, has_slot, with_head};
@@ -31,11 +33,11 @@ pub(super) fn told(command: CommandRef<'_>) -> Option<u64> {
 
 /// What each request that was answered in the clear was answered with: octets with the head, by request and status.
 #[derive(Debug, Default)]
-pub(super) struct Replies<'w>(HashMap<(&'w str, &'w str), BTreeSet<u64>>);
+pub(super) struct Replies<'w>(HashMap<(&'w str, &'w str), BTreeSet<u64>, RandomState>);
 
 impl<'w> Replies<'w> {
     pub(super) fn of(wires: &'w [WireSession]) -> Self {
-        let mut lengths: HashMap<_, BTreeSet<u64>> = HashMap::new();
+        let mut lengths: HashMap<_, BTreeSet<u64>, RandomState> = HashMap::default();
         let exchanges = wires.iter().flat_map(|wire| &wire.exchanges);
         for exchange in exchanges.filter(|exchange| has_slot(exchange)) {
             let Some(octets) = exchange.response_bytes else {

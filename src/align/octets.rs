@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use crate::model::{LogSession, LoggedOctets, WireSession};
 
 use super::background::damaged;
@@ -76,7 +78,7 @@ impl Counted {
             .iter()
             .filter_map(|log| log.rare().octets)
             .step_by(step);
-        let mut by_sent: HashMap<u64, Vec<(LoggedOctets, bool)>> = HashMap::new();
+        let mut by_sent: HashMap<u64, Vec<(LoggedOctets, bool)>, RandomState> = HashMap::default();
         for told in told {
             by_sent.entry(told.sent).or_default().push((told, false));
         }

@@ -13,6 +13,8 @@ use super::turn::{Turn, turns};
 
 /// Items ahead among which the next that is like one is looked for, where both sides have an order.
 const LOOK_AHEAD: usize = 64;
+/// Commands for which there is room before any is read: of most sessions all.
+const MANY: usize = 32;
 /// Cells of a dynamic programme; beyond that the sides are laid in order without it.
 const MAX_CELLS: usize = 1 << 22;
 
@@ -59,8 +61,9 @@ pub(super) enum Step<'a> {
 
 /// All exchanges of `wire` with what `log` tells of them, in order, each marked with who saw it.
 pub(super) fn lay(wire: &WireSession, log: &LogSession) -> Vec<Exchange> {
-    let mut exchanges = Vec::new();
     let told = told(log);
+    let hidden = told.len().max(wire.inferred.len());
+    let mut exchanges = Vec::with_capacity(wire.exchanges.len() + hidden);
     walk(wire, log, &told, |step| exchanges.push(step.exchange()));
     if told.is_empty() {
         mailbox::name(wire, log, &mut exchanges);
@@ -187,7 +190,9 @@ pub fn untold(log: &LogSession, wanted: impl Fn(Said<'_>) -> bool) -> Vec<Exchan
 
 /// What the log tells, command by command: where only a log knows a conversation these are its exchanges, borrowed.
 pub fn told(log: &LogSession) -> Vec<Told<'_>> {
-    telling(log).collect()
+    let mut told = Vec::with_capacity(log.events.len().min(MANY));
+    told.extend(telling(log));
+    told
 }
 
 /// The same, one after the other.
