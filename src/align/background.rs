@@ -53,23 +53,20 @@ impl Kind {
     }
 
     /// This and what a log that tells less may tell of it.
-    fn less(self) -> [Self; 6] {
-        let protos = [self.proto, None];
-        let of = |proto| {
-            [
+    fn less(self) -> impl Iterator<Item = Self> {
+        [self.proto, None].into_iter().flat_map(move |proto| {
+            let told = [
                 (None, None),
                 (self.encryption, None),
                 (self.encryption, self.version),
-            ]
-            .map(|(encryption, version)| Self {
+            ];
+            told.map(|(encryption, version)| Self {
                 proto,
                 encryption,
                 version,
                 ..self
             })
-        };
-        let [[a, b, c], [d, e, f]] = protos.map(of);
-        [a, b, c, d, e, f]
+        })
     }
 }
 
@@ -86,11 +83,9 @@ impl Background {
             }
         }
         let mut kinds = HashMap::default();
-        for (kind, count) in whole {
-            for kind in kind.less() {
-                *kinds.entry(kind).or_insert(0) += count;
-            }
-        }
+        let all = whole.into_iter();
+        let all = all.flat_map(|(kind, count)| kind.less().map(move |kind| (kind, count)));
+        all.for_each(|(kind, count)| *kinds.entry(kind).or_insert(0) += count);
         let first = wires
             .iter()
             .map(|wire| wire.start)
