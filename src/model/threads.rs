@@ -42,6 +42,29 @@ const AHEAD: usize = 2;
 /// Blocks that each thread takes one after the other, so that none waits long for the last.
 const BLOCKS: usize = 8;
 
+/// Helpers that are at work in the whole program. Work that several share may itself be shared: it is by those that are free then, as more of
+/// them than processors would only wait for one another.
+static AT_WORK: AtomicUsize = AtomicUsize::new(0);
+
+/// One that is at work, until it is dropped.
+struct Helper;
+
+impl Helper {
+    /// At most `wanted` of them, where no more than `all` may be at work.
+    fn some(wanted: usize, all: usize) -> Vec<Self> {
+        let more = |at_work| (at_work < all).then_some(at_work + 1);
+        let take = |_| AT_WORK.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        let taken = (0..wanted).map_while(|n| take(n).ok());
+        taken.map(|_| Self).collect()
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        AT_WORK.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Threads {
     /// How many they are.
     pub const fn count(self) -> usize {
@@ -84,8 +107,8 @@ impl Threads {
 
     /// The same where `least` items are worth a thread.
     fn change_blocks<T: Send>(self, items: &mut [T], least: usize, work: impl Fn(&mut T) + Sync) {
+        let helpers = self.helpers(items.len(), least);
         let size = items.len().div_ceil(self.0.get() * BLOCKS).max(least);
-        let threads = self.0.get().min(items.len() / least);
         let blocks = Mutex::new(items.chunks_mut(size));
         let next = || blocks.lock().unwrap_or_else(PoisonError::into_inner).next();
         let take = || {
@@ -94,9 +117,14 @@ impl Threads {
             }
         };
         thread::scope(|scope| {
-            for _ in 1..threads {
+            let take = &take;
+            for helper in helpers {
+                let help = move || {
+                    let _at_work = helper;
+                    take();
+                };
                 // A thread that cannot be had is done without.
-                thread::Builder::new().spawn_scoped(scope, take).ok();
+                thread::Builder::new().spawn_scoped(scope, help).ok();
             }
             take();
         });
@@ -150,6 +178,12 @@ impl Threads {
         })
     }
 
+    /// Those who help with `count` items of which `least` are worth a thread.
+    fn helpers(self, count: usize, least: usize) -> Vec<Helper> {
+        let wanted = self.0.get().min(count / least);
+        Helper::some(wanted.saturating_sub(1), self.others())
+    }
+
     /// The same where `least` items are worth a thread.
     fn blocks<R: Send>(
         self,
@@ -157,11 +191,11 @@ impl Threads {
         least: usize,
         work: impl Fn(Range<usize>) -> Vec<R> + Sync,
     ) -> Vec<R> {
-        let threads = self.0.get().min(count / least);
-        if threads < 2 {
+        let helpers = self.helpers(count, least);
+        if helpers.is_empty() {
             return work(0..count);
         }
-        let size = count.div_ceil(threads * BLOCKS);
+        let size = count.div_ceil((helpers.len() + 1) * BLOCKS);
         let next = AtomicUsize::new(0);
         let take = || {
             let mut done = Vec::new();
@@ -175,10 +209,16 @@ impl Threads {
             }
         };
         let mut done: Vec<(usize, Vec<R>)> = thread::scope(|scope| {
-            // A thread that cannot be had is done without.
-            let others: Vec<_> = (1..threads)
-                .filter_map(|_| thread::Builder::new().spawn_scoped(scope, take).ok())
-                .collect();
+            let take = &take;
+            let help = |helper: Helper| {
+                let help = move || {
+                    let _at_work = helper;
+                    take()
+                };
+                // A thread that cannot be had is done without.
+                thread::Builder::new().spawn_scoped(scope, help).ok()
+            };
+            let others: Vec<_> = helpers.into_iter().filter_map(help).collect();
             let mut done = take();
             for other in others {
                 match other.join() {
