@@ -173,13 +173,15 @@ impl<'r, 'a> Weighing<'r, 'a> {
     /// What the order of the log says of one of the row's lines.
     fn around(&self, line: u64) -> (Between, f64) {
         let mut around = self.around.borrow_mut();
-        let known = around.iter().find(|(known, ..)| *known == line);
-        if let Some(&(_, between, length)) = known {
+        // Lines are asked for in their order: of a long session each is at the end.
+        let at = around.binary_search_by_key(&line, |&(known, ..)| known);
+        if let Some(&(_, between, length)) = at.ok().and_then(|at| around.get(at)) {
             return (between, length);
         }
         let between = self.known.order.around(line);
         let length = between.length().map_or(f64::INFINITY, Span::as_seconds_f64);
-        around.push((line, between, length));
+        let at = at.unwrap_or_else(|behind| behind);
+        around.insert(at, (line, between, length));
         (between, length)
     }
 
