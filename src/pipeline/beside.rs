@@ -13,8 +13,26 @@ use crate::model::Nanos;
 use super::logs::{self, LogFile, Told};
 use super::{Options, Progress};
 
-/// Whether logs may be read before the captures are over: those of a capture that goes on may be written still.
-pub(super) fn may_begin(options: &Options, fronts: &[Front]) -> bool {
+/// When logs are read.
+#[derive(Clone, Copy)]
+pub(super) enum When {
+    /// While the captures are; with the time of their first packet, as far as it can be told at their beginning.
+    Beside(Option<Nanos>),
+    /// When they are over: logs of a capture that goes on may be written still.
+    After,
+}
+
+impl When {
+    pub(super) fn of(options: &Options, fronts: &[Front]) -> Self {
+        if may_begin(options, fronts) {
+            Self::Beside(first_time(fronts))
+        } else {
+            Self::After
+        }
+    }
+}
+
+fn may_begin(options: &Options, fronts: &[Front]) -> bool {
     #[cfg(feature = "live")]
     let is_live = options.live.is_some();
     #[cfg(not(feature = "live"))]
@@ -23,8 +41,7 @@ pub(super) fn may_begin(options: &Options, fronts: &[Front]) -> bool {
     options.threads.others() > 0 && !is_live && fronts.iter().all(is_whole)
 }
 
-/// The time of the first packet of these captures, as far as it can be told at their beginning.
-pub(super) fn first_time(fronts: &[Front]) -> Option<Nanos> {
+fn first_time(fronts: &[Front]) -> Option<Nanos> {
     let first = |front: &Front| {
         let Front::Whole(input) = front else {
             return None;

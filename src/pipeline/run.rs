@@ -11,12 +11,13 @@ use crate::log::Era;
 use crate::model::{Conversation, Finding, LogSession, LogTime, Nanos, Severity, WireSession};
 use crate::report::{Account, OtherSide, Part};
 
-use super::beside::{self, Beside};
+use super::beside::{Beside, When};
+use super::captures::{self, Wires};
 use super::keys::Keys;
-use super::logs::{self, LogFile};
+use super::logs::{self, LogFile, Told};
 use super::options::LogPlace;
 use super::output::Output;
-use super::{Options, PipelineError, Progress, captures, zones};
+use super::{Options, PipelineError, Progress, zones};
 
 /// Exit status of a run in which nothing could be done.
 pub(super) const FAILED: u8 = 4;
@@ -43,7 +44,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         Ok(begun) => begun,
         Err(error) => return refused(error),
     };
-    let early = beside::may_begin(options, &fronts).then(|| beside::first_time(&fronts));
+    let when = When::of(options, &fronts);
     let opened = captures::open(&mut fronts, &mut failures);
     #[cfg(feature = "live")]
     let opened = match with_live(opened, options) {
@@ -54,34 +55,8 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         Ok(captures) => captures,
         Err(error) => return refused(error),
     };
-    let mut unopened = Vec::new();
-    let early = early.map(|first| {
-        let files = open_logs(options, &mut unopened, progress);
-        let era = era(options, first, &files);
-        (files, era)
-    });
-    progress.begin("captures");
-    let (mut wires, read) = thread::scope(|scope| {
-        let early = early.as_ref().filter(|(files, _)| !files.is_empty());
-        let logs = early.and_then(|(files, era)| {
-            Beside::begin(scope, (files, *era), options, progress.beside())
-        });
-        let wires = captures::read(captures, options, &mut keys, progress);
-        (wires, logs.map(Beside::join))
-    });
-    failures.extend(wires.failure.take());
-    failures.extend(wires.unwritten.take());
-    let files = match early {
-        Some((files, _)) => files,
-        None => open_logs(options, &mut unopened, progress),
-    };
-    failures.extend(unopened);
-    let last = wires
-        .sources
-        .iter()
-        .filter_map(|capture| capture.last)
-        .max();
-    let mut told = logs::read_once(&files, era(options, last, &files), read, options, progress);
+    let captures = (captures, &mut keys);
+    let (mut wires, mut told) = read(captures, when, options, &mut failures, progress);
     if told.failures.is_empty() && failures.is_empty() {
         failures.extend(logs::unmatched(options, &told.sources));
     }
@@ -145,6 +120,45 @@ pub(super) struct Begun {
     pub(super) fronts: Vec<Front>,
     pub(super) output: Option<Output>,
     pub(super) keys: Keys,
+}
+
+/// Reads the captures and, meanwhile or then, the logs.
+fn read(
+    (captures, keys): (captures::Begun<'_>, &mut Keys),
+    when: When,
+    options: &Options,
+    failures: &mut Vec<PipelineError>,
+    progress: &mut Progress,
+) -> (Wires, Told) {
+    let mut unopened = Vec::new();
+    let early = match when {
+        When::After => None,
+        When::Beside(first) => {
+            let files = open_logs(options, &mut unopened, progress);
+            let era = era(options, first, &files);
+            Some((files, era))
+        }
+    };
+    progress.begin("captures");
+    let (mut wires, read) = thread::scope(|scope| {
+        let early = early.as_ref().filter(|(files, _)| !files.is_empty());
+        let logs = early.and_then(|(files, era)| {
+            Beside::begin(scope, (files, *era), options, progress.beside())
+        });
+        let wires = captures::read(captures, options, keys, progress);
+        (wires, logs.map(Beside::join))
+    });
+    failures.extend(wires.failure.take());
+    failures.extend(wires.unwritten.take());
+    let files = match early {
+        Some((files, _)) => files,
+        None => open_logs(options, &mut unopened, progress),
+    };
+    failures.extend(unopened);
+    let sources = wires.sources.iter();
+    let last = sources.filter_map(|capture| capture.last).max();
+    let told = logs::read_once(&files, era(options, last, &files), read, options, progress);
+    (wires, told)
 }
 
 /// Opens what is there at the beginning of a run.
@@ -283,7 +297,7 @@ pub(super) fn with_live<'m>(
     Ok(opened)
 }
 
-/// Reads the logs as they are now: while an interface was listened to, they grew.
+/// Opens the logs as they are now: while an interface was listened to, they grew.
 fn open_logs(
     options: &Options,
     failures: &mut Vec<PipelineError>,
