@@ -13,6 +13,9 @@ use crate::model::Nanos;
 use super::logs::{self, LogFile, Told};
 use super::{Options, Progress};
 
+/// What the bar is called while captures are read.
+pub(super) const CAPTURES: &str = "captures";
+
 /// When logs are read.
 #[derive(Clone, Copy)]
 pub(super) enum When {
@@ -66,7 +69,11 @@ impl<'s> Beside<'s> {
         options: &'e Options,
         mut progress: Progress,
     ) -> Option<Self> {
-        let read = move || logs::read(files, era, options, &mut progress);
+        let read = move || {
+            let told = logs::read(files, era, options, &mut progress);
+            progress.begin(CAPTURES);
+            told
+        };
         let thread = thread::Builder::new().spawn_scoped(scope, read).ok()?;
         Some(Self { era, thread })
     }

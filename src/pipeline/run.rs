@@ -11,7 +11,7 @@ use crate::log::Era;
 use crate::model::{Conversation, Finding, LogSession, LogTime, Nanos, Severity, WireSession};
 use crate::report::{Account, OtherSide, Part};
 
-use super::beside::{Beside, When};
+use super::beside::{Beside, CAPTURES, When};
 use super::captures::{self, Wires};
 use super::keys::Keys;
 use super::logs::{self, LogFile, Told};
@@ -139,7 +139,7 @@ fn read(
             Some((files, era))
         }
     };
-    progress.begin("captures");
+    progress.begin(CAPTURES);
     let (mut wires, read) = thread::scope(|scope| {
         let early = early.as_ref().filter(|(files, _)| !files.is_empty());
         let logs = early.and_then(|(files, era)| {
