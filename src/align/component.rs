@@ -438,6 +438,8 @@ impl<'b> Around<'b> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::align::moment::Window;
     use crate::model::{Nanos, Span};
@@ -481,6 +483,44 @@ mod tests {
             chosen.iter().all(|choice| choice.margin >= CLEAR),
             "{chosen:?}"
         );
+    }
+
+    /// Rows of a line each that may be of some sessions, by how much each is worth there and when that was, in order of sessions.
+    fn groups() -> impl Strategy<Value = Vec<Vec<Option<(u8, u16)>>>> {
+        let pair = proptest::option::of((0u8..20, 0u16..400));
+        proptest::collection::vec(proptest::collection::vec(pair, 5), 3..7)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_not_looked_at_could_make_no_margin_less(rows in groups()) {
+            let places: Vec<Vec<[(u64, Window); 1]>> = (0u64..)
+                .zip(&rows)
+                .map(|(line, row)| row.iter().map(|pair| [(line, at(pair.map_or(0, |(_, millis)| millis.into())))]).collect())
+                .collect();
+            let mut edges = Vec::new();
+            for (row, pairs) in rows.iter().enumerate() {
+                for (wire, pair) in pairs.iter().enumerate() {
+                    edges.extend(pair.map(|(score, _)| edge(row, wire, f64::from(score) / 2.0, &places[row][wire])));
+                }
+            }
+            let jitter = Jitter::default();
+            let group = Component::new(&edges, Lines::InOrder(&jitter));
+            let best = group.best();
+            let mut chosen = Chosen::new(group.rows(), group.columns.len());
+            for (row, edge) in best.edges.iter().enumerate() {
+                if let Some(edge) = *edge {
+                    group.take(&mut chosen, row, edge);
+                }
+            }
+            group.keep_order(&mut chosen);
+            let mut bounded = Around::of(&group, &best, &chosen);
+            let mut unbounded = Around { ahead: f64::INFINITY, ..Around::of(&group, &best, &chosen) };
+            for row in (0..group.rows()).filter(|&row| chosen.of(row).is_some()) {
+                let margins = [&mut bounded, &mut unbounded].map(|around| group.margin(Some(around), &chosen, row));
+                prop_assert!((margins[0] - margins[1]).abs() < 1e-9, "{margins:?}");
+            }
+        }
     }
 
     #[test]
