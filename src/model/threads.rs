@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, Scope, ScopedJoinHandle};
 
 /// How many threads share work. Where one puts their results in order it is one more, which mostly waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,9 +53,22 @@ impl Helper {
     /// At most `wanted` of them, where no more than `all` may be at work.
     fn some(wanted: usize, all: usize) -> Vec<Self> {
         let more = |at_work| (at_work < all).then_some(at_work + 1);
-        let take = |_| AT_WORK.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-        let taken = (0..wanted).map_while(|n| take(n).ok());
+        let take = || AT_WORK.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        let taken = (0..wanted).map_while(|_| take().ok());
         taken.map(|_| Self).collect()
+    }
+
+    /// Has it do `work`, and then be free again. A thread that cannot be had is done without.
+    fn begin<'s, R: Send + 's>(
+        self,
+        scope: &'s Scope<'s, '_>,
+        work: impl FnOnce() -> R + Send + 's,
+    ) -> Option<ScopedJoinHandle<'s, R>> {
+        let work = move || {
+            let _at_work = self;
+            work()
+        };
+        thread::Builder::new().spawn_scoped(scope, work).ok()
     }
 }
 
@@ -117,14 +130,8 @@ impl Threads {
             }
         };
         thread::scope(|scope| {
-            let take = &take;
             for helper in helpers {
-                let help = move || {
-                    let _at_work = helper;
-                    take();
-                };
-                // A thread that cannot be had is done without.
-                thread::Builder::new().spawn_scoped(scope, help).ok();
+                helper.begin(scope, take);
             }
             take();
         });
@@ -209,16 +216,8 @@ impl Threads {
             }
         };
         let mut done: Vec<(usize, Vec<R>)> = thread::scope(|scope| {
-            let take = &take;
-            let help = |helper: Helper| {
-                let help = move || {
-                    let _at_work = helper;
-                    take()
-                };
-                // A thread that cannot be had is done without.
-                thread::Builder::new().spawn_scoped(scope, help).ok()
-            };
-            let others: Vec<_> = helpers.into_iter().filter_map(help).collect();
+            let begun = helpers.into_iter().map(|helper| helper.begin(scope, take));
+            let others: Vec<_> = begun.flatten().collect();
             let mut done = take();
             for other in others {
                 match other.join() {
@@ -236,6 +235,19 @@ impl Threads {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn work_within_work_has_no_more_helpers_than_are_free() {
+        let held = Helper::some(9, 3);
+        assert!(held.len() <= 3 && Helper::some(9, held.len()).is_empty());
+        let threads = Threads(NonZeroUsize::new(3).unwrap());
+        let rows = threads.each(5, |row| threads.map(2 * FEW, |n| row * n));
+        drop(held);
+        let expected: Vec<Vec<usize>> = (0..5)
+            .map(|row| (0..2 * FEW).map(|n| row * n).collect())
+            .collect();
+        assert_eq!(rows, expected);
+    }
 
     #[test]
     fn the_order_is_that_of_the_items_on_any_number_of_threads() {
