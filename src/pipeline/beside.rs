@@ -41,7 +41,8 @@ fn may_begin(options: &Options, fronts: &[Front]) -> bool {
     #[cfg(not(feature = "live"))]
     let is_live = false;
     let is_whole = |front: &Front| matches!(front, Front::Whole(_));
-    options.threads.others() > 0 && !is_live && fronts.iter().all(is_whole)
+    let is_asked = options.threads.others() > 0 && !options.logs.is_empty();
+    is_asked && !is_live && fronts.iter().all(is_whole)
 }
 
 fn first_time(fronts: &[Front]) -> Option<Nanos> {

@@ -141,8 +141,7 @@ fn read(
     };
     progress.begin(CAPTURES);
     let (mut wires, read) = thread::scope(|scope| {
-        let early = early.as_ref().filter(|(files, _)| !files.is_empty());
-        let logs = early.and_then(|(files, era)| {
+        let logs = early.as_ref().and_then(|(files, era)| {
             Beside::begin(scope, (files, *era), options, progress.beside())
         });
         let wires = captures::read(captures, options, keys, progress);
