@@ -386,7 +386,8 @@ impl Followed {
 
     fn finish(self, wires: &mut Wires) {
         let mut sessions = self.readers.sessions;
-        sessions.sort_by_key(|session| session.first_packet);
+        // They are large: each is moved once.
+        sessions.sort_by_cached_key(|session| session.first_packet);
         dns::tie(&mut sessions);
         for (at, packets) in self.elsewhere {
             if let Some(source) = wires.sources.get_mut(at) {
