@@ -37,12 +37,12 @@ struct Logins {
 fn find(view: View<'_>) -> Vec<Finding> {
     let mut refused: BTreeMap<_, Vec<Nanos>> = BTreeMap::new();
     for (case, wire) in view.on_wire() {
-        let times = refusals(&case)
-            .into_iter()
-            .filter_map(|(at, _)| at.or(Some(wire.start)));
         // A penalty is the host's, whatever the protocol.
         let key = (wire.conversation.client.ip, wire.conversation.server.ip);
-        refused.entry(key).or_default().extend(times);
+        for (at, _) in refusals(&case) {
+            let times = refused.entry(key).or_default();
+            times.push(at.unwrap_or(wire.start));
+        }
     }
     let mut servers: BTreeMap<Endpoint, Logins> = BTreeMap::new();
     for (case, wire) in view.on_wire().filter(|(_, wire)| is_smooth(wire)) {

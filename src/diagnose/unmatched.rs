@@ -1,10 +1,12 @@
 //! Rows of a log and exchanges on the wire that were left over on both sides and are one all the same, as far as all but
 //! the reply goes.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::model::{CommandRef, Evidence, Exchange, LogSession, Nanos, Span};
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+
+use crate::model::{CommandRef, EventRef, Evidence, Exchange, LogSession, Nanos, Span};
 
 use super::View;
 use super::view::Case;
@@ -26,12 +28,28 @@ pub(super) struct Pair<'a> {
 /// An exchange on the wire that no log line is on.
 type Silent<'a> = (Case<'a>, &'a Exchange);
 
+/// Those of each client with one request.
+type ByRequest<'a> = HashMap<(IpAddr, &'a str), Vec<Silent<'a>>, RandomState>;
+
 /// All such pairs: the same client, the same request, at one time, and nothing else that it could be.
 pub(super) fn pairs(view: View<'_>) -> Vec<Pair<'_>> {
-    if view.wires.is_empty() {
+    let rows = view
+        .cases()
+        .filter(|case| case.wire.is_none() && case.joined.candidates.is_empty());
+    let mut rows = rows
+        .filter_map(|case| Some((case.number, Row::of(view, case.log?)?)))
+        .peekable();
+    if view.wires.is_empty() || rows.peek().is_none() {
         return Vec::new();
     }
-    let mut silent: BTreeMap<(IpAddr, &str), Vec<Silent<'_>>> = BTreeMap::new();
+    let silent = silent(view);
+    rows.filter_map(|(number, row)| row.pair(number, &silent))
+        .collect()
+}
+
+/// The exchanges that no log line is on.
+fn silent(view: View<'_>) -> ByRequest<'_> {
+    let mut silent = ByRequest::default();
     for (case, wire) in view.on_wire() {
         for exchange in case
             .joined
@@ -43,45 +61,62 @@ pub(super) fn pairs(view: View<'_>) -> Vec<Pair<'_>> {
             silent.entry(key).or_default().push((case, exchange));
         }
     }
-    let rows = view.cases().filter(|case| case.wire.is_none());
-    rows.filter(|case| case.joined.candidates.is_empty())
-        .filter_map(|case| pair(view, case.number, case.log?, &silent))
-        .collect()
+    silent
 }
 
-fn pair<'a>(
-    view: View<'a>,
-    number: usize,
+/// A row of a log.
+struct Row<'a> {
     log: &'a LogSession,
-    silent: &BTreeMap<(IpAddr, &str), Vec<Silent<'a>>>,
-) -> Option<Pair<'a>> {
-    let event = log.events.only()?;
-    let command = event.command()?;
-    let clock = view
-        .alignment
-        .clocks
-        .iter()
-        .find(|clock| clock.log == log.log)?;
-    let at = clock.to_capture(event.stamp.at);
-    let slack = clock.bound + clock.resolution + LATE;
-    let near = |moment: Option<Nanos>| moment.is_some_and(|moment| moment.since(at).abs() <= slack);
-    let same_port = |case: &Case<'_>| {
+    event: EventRef<'a>,
+    command: CommandRef<'a>,
+    /// When it was written on the capture's clock, and within how much of that.
+    at: Nanos,
+    slack: Span,
+}
+
+impl<'a> Row<'a> {
+    /// A session of one line with a command, in a log whose clock is known.
+    fn of(view: View<'a>, log: &'a LogSession) -> Option<Self> {
+        let event = log.events.only()?;
+        let command = event.command()?;
+        let mut clocks = view.alignment.clocks.iter();
+        let clock = clocks.find(|clock| clock.log == log.log)?;
+        Some(Self {
+            log,
+            event,
+            command,
+            at: clock.to_capture(event.stamp.at),
+            slack: clock.bound + clock.resolution + LATE,
+        })
+    }
+
+    fn is_near(&self, moment: Option<Nanos>) -> bool {
+        moment.is_some_and(|moment| moment.since(self.at).abs() <= self.slack)
+    }
+
+    /// Whether the client of a conversation may have the port that is told.
+    fn has_port(&self, case: &Case<'_>) -> bool {
         let port = case.wire.map(|wire| wire.conversation.client.port);
-        log.peer_port.is_none() || log.peer_port == port
-    };
-    let all = silent.get(&(log.peer?, plain(command.request)))?;
-    let mut fitting = all
-        .iter()
-        .filter(|(case, exchange)| (near(exchange.start) || near(exchange.end)) && same_port(case));
-    let (wire, exchange) = *fitting.next()?;
-    // Without a port two of them are one too many.
-    fitting.next().is_none().then_some(Pair {
-        row: number,
-        wire,
-        exchange,
-        command,
-        line: Evidence::Line(event.line),
-    })
+        self.log.peer_port.is_none() || self.log.peer_port == port
+    }
+
+    fn pair(&self, number: usize, silent: &ByRequest<'a>) -> Option<Pair<'a>> {
+        let all = silent.get(&(self.log.peer?, plain(self.command.request)))?;
+        let is_near =
+            |exchange: &Exchange| self.is_near(exchange.start) || self.is_near(exchange.end);
+        let mut fitting = all
+            .iter()
+            .filter(|(case, exchange)| is_near(exchange) && self.has_port(case));
+        let (wire, exchange) = *fitting.next()?;
+        // Without a port two of them are one too many.
+        fitting.next().is_none().then_some(Pair {
+            row: number,
+            wire,
+            exchange,
+            command: self.command,
+            line: Evidence::Line(self.event.line),
+        })
+    }
 }
 
 /// A request line without its version, which some logs leave out.
