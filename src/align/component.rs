@@ -91,6 +91,8 @@ struct Component<'a> {
     pairs: Vec<Pair>,
     /// Where the edges of each row end.
     ends: Vec<usize>,
+    /// Edges in order of columns, where rows are too many for all ways around to be looked at.
+    by_column: Vec<usize>,
     /// When the lines of each edge were written.
     told: Vec<Told>,
     lines: Lines<'a>,
@@ -112,11 +114,17 @@ impl<'a> Component<'a> {
             }));
             ends.push(pairs.len());
         }
+        let mut by_column = Vec::new();
+        if ends.len() > EXACT {
+            by_column.extend(0..pairs.len());
+            by_column.sort_by_key(|&edge| pairs.get(edge).map(|pair| pair.column));
+        }
         Self {
             edges,
             columns,
             pairs,
             ends,
+            by_column,
             told: edges.iter().map(|edge| Told::of(edge.places)).collect(),
             lines,
         }
@@ -139,6 +147,18 @@ impl<'a> Component<'a> {
         edges.zip(pairs).filter(|(_, pair)| pair.gain > CLEAR)
     }
 
+    /// The edges to a column that may be chosen, where these are known by column.
+    fn to_column(&self, column: usize) -> impl Iterator<Item = (usize, &Pair)> {
+        let pair = |&edge: &usize| Some((edge, self.pairs.get(edge)?));
+        let is_before = |edge: &usize| pair(edge).is_some_and(|(_, pair)| pair.column < column);
+        let from = self.by_column.partition_point(is_before);
+        let edges = self.by_column.get(from..).unwrap_or_default().iter();
+        let edges = edges.filter_map(pair);
+        edges
+            .take_while(move |(_, pair)| pair.column == column)
+            .filter(|(_, pair)| pair.gain > CLEAR)
+    }
+
     /// Adds what is chosen.
     fn solve(&self, all: &mut Vec<Choice>) {
         let best = self.best();
@@ -151,8 +171,7 @@ impl<'a> Component<'a> {
         if matches!(self.lines, Lines::InOrder(_)) {
             self.keep_order(&mut chosen);
         }
-        // Two rows and fewer have no other changes than those of the two.
-        let is_looked_around = (3..=EXACT).contains(&self.rows());
+        let is_looked_around = self.rows() <= EXACT;
         let mut around = is_looked_around.then(|| Around::of(self, &best, &chosen));
         all.extend((0..self.rows()).filter_map(|row| {
             let edge = self.edges.get(chosen.of(row)?)?;
@@ -389,6 +408,25 @@ impl<'a> Component<'a> {
                 least = self.lesser(least, now, chosen, &changed);
             }
         }
+        // Another row may have waited for this one's place.
+        let column = edge
+            .and_then(|edge| self.pairs.get(edge))
+            .map(|pair| pair.column);
+        for (taken, pair) in column.into_iter().flat_map(|column| self.to_column(column)) {
+            let other = pair.row;
+            if other == row {
+                continue;
+            }
+            let now = self.worth(chosen, &[(row, edge), (other, chosen.of(other))]);
+            let free = |pair: &Pair| chosen.owner(pair.column).is_none_or(|owner| owner == other);
+            let elsewhere = self
+                .allowed(row)
+                .filter(|&(at, pair)| self.wire(Some(at)) != wire && free(pair));
+            for own in elsewhere.map(|(at, _)| Some(at)).chain([None]) {
+                let changed = [(row, own), (other, Some(taken))];
+                least = self.lesser(least, now, chosen, &changed);
+            }
+        }
         // What is too near is so whatever else there is.
         if let Some(around) = around.filter(|_| least >= CLEAR)
             && let Some(wire) = wire
@@ -520,6 +558,47 @@ mod tests {
                 let margins = [&mut bounded, &mut unbounded].map(|around| group.margin(Some(around), &chosen, row));
                 prop_assert!((margins[0] - margins[1]).abs() < 1e-9, "{margins:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_session_that_two_rows_may_be_is_neithers() {
+        let (one, other) = ([(1, at(100))], [(2, at(102))]);
+        for lines in [Lines::Unknown, Lines::InOrder(&Jitter::default())] {
+            let chosen = choose(vec![edge(0, 7, 5.0, &one), edge(1, 7, 4.9, &other)], lines);
+            assert!(
+                chosen.iter().all(|choice| choice.margin < CLEAR),
+                "{chosen:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_session_that_another_row_waits_for_is_neithers_among_however_many() {
+        let places: Vec<[(u64, Window); 1]> = (0u8..80)
+            .map(|row| [(row.into(), at(100 * i64::from(row)))])
+            .collect();
+        for rows in [3, 20, 80] {
+            // What all fit too badly to be it holds them together.
+            let mut edges = Vec::new();
+            for (row, places) in places.iter().enumerate().take(rows) {
+                if row + 1 < rows {
+                    edges.push(edge(row, row, 9.0, places));
+                    edges.push(edge(row, 100, 0.5, places));
+                } else {
+                    edges.push(edge(row, 0, 8.9, places));
+                    edges.push(edge(row, 100, 0.5, places));
+                }
+            }
+            let chosen = choose(edges, Lines::Unknown);
+            let is_clear = |row: usize| {
+                let mut of_row = chosen.iter().filter(|choice| choice.row == row);
+                of_row.any(|choice| choice.margin >= CLEAR)
+            };
+            assert!(
+                !is_clear(0) && !is_clear(rows - 1) && is_clear(1),
+                "{rows}: {chosen:?}"
+            );
         }
     }
 
