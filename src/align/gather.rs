@@ -139,9 +139,13 @@ impl View<'_> {
         found
     }
 
-    /// The pairing of a row that has one only near the coarse offset.
-    pub(super) fn only(&self, row: usize, coarse: Span) -> Option<Pairing> {
-        let mut found = self.gather_row(row, coarse);
+    /// The pairing of a row that has one only near what a clock says.
+    pub(super) fn only(&self, row: usize, clock: &Clock, coarse: Span) -> Option<Pairing> {
+        let near = |began: Nanos| {
+            let middle = (clock.offset_at(began) - coarse).as_seconds_f64();
+            (middle - REACH, middle + REACH)
+        };
+        let mut found = self.gather_within(row, coarse, near, |_| true, |_| true);
         let only = found.pop().filter(|_| found.is_empty())?;
         let told = Row::of(self, row)?.tell(&only, &mut Evidence::default());
         told.then_some(only)

@@ -10,10 +10,12 @@ use super::pairing::Pairing;
 use super::settled::Settled;
 use super::view::View;
 
-/// So many pairs that miss on one side are no accident...
+/// So many pairs that miss on one side are no accident, at least...
 const MANY: usize = 5;
 /// ...where they are found among so many pairs that follow one another.
 const AMONG: usize = 20;
+/// In how many logs chance may put too many on one side somewhere.
+const ACCIDENT: f64 = 0.01;
 
 /// Where a pair puts the offset, as seen from what is known of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +69,7 @@ fn sure(view: &View<'_>, settled: &Settled) -> Vec<Constraint> {
                 Some(_) => return None,
                 // What the log tells of before the capture began has no partner, but may have one candidate.
                 None if !view.covers(view.log(row)?, &settled.clock) => return None,
-                None => view.only(row, settled.coarse)?,
+                None => view.only(row, &settled.clock, settled.coarse)?,
             };
             pairing.constraint(view, row, settled.coarse)
         })
@@ -90,10 +92,11 @@ fn side(constraint: &Constraint, (lo, hi): (f64, f64)) -> Side {
 /// towards these.
 fn disagreeing(sure: &[Constraint], known: impl Fn(&Constraint) -> Side) -> Vec<(f64, f64)> {
     let sides: Vec<Side> = sure.iter().map(known).collect();
+    let many = many(&sides);
     let mut found = Vec::new();
     for wanted in [Side::Below, Side::Above] {
         let mut rest = 0;
-        for (first, last) in dense(&sides, wanted) {
+        for (first, last) in dense(&sides, wanted, many) {
             let all = sure.get(first..=last).unwrap_or_default();
             let missed: Vec<Constraint> = all
                 .iter()
@@ -112,8 +115,30 @@ fn disagreeing(sure: &[Constraint], known: impl Fn(&Constraint) -> Side) -> Vec<
     found
 }
 
-/// The first and the last places of stretches in which many are on the side that is wanted.
-fn dense(sides: &[Side], wanted: Side) -> Vec<(usize, usize)> {
+/// How many pairs on one side, of [`AMONG`] that follow one another, are no accident: sessions whose partners are missing fall in with others by chance,
+/// which puts as many on one side as on the other.
+fn many(sides: &[Side]) -> usize {
+    let count = |wanted| sides.iter().filter(|side| **side == wanted).count();
+    let few = count(Side::Below).min(count(Side::Above));
+    #[expect(clippy::cast_precision_loss, reason = "counts of pairs")]
+    let (few, all) = (few as f64, sides.len().max(1) as f64);
+    let share = few / all;
+    // Chance puts so many on one side, and so many or more (a binomial law).
+    let among = u8::try_from(AMONG).unwrap_or(u8::MAX);
+    let mut exactly = (1.0 - share).powi(among.into());
+    let mut or_more = 1.0;
+    for (hits, many) in (0..among).zip(0..) {
+        if many >= MANY && or_more * all <= ACCIDENT {
+            return many;
+        }
+        or_more -= exactly;
+        exactly *= f64::from(among - hits) / f64::from(hits + 1) * share / (1.0 - share);
+    }
+    AMONG
+}
+
+/// The first and the last places of stretches in which so many are on the side that is wanted.
+fn dense(sides: &[Side], wanted: Side, many: usize) -> Vec<(usize, usize)> {
     let missed: Vec<usize> = sides
         .iter()
         .enumerate()
@@ -121,7 +146,7 @@ fn dense(sides: &[Side], wanted: Side) -> Vec<(usize, usize)> {
         .map(|(at, _)| at)
         .collect();
     let mut dense: Vec<(usize, usize)> = Vec::new();
-    for run in missed.windows(MANY) {
+    for run in missed.windows(many) {
         let (Some(&first), Some(&last)) = (run.first(), run.last()) else {
             continue;
         };
@@ -170,8 +195,16 @@ mod tests {
         }
     }
 
+    fn known(pair: &Constraint) -> Side {
+        side(pair, (-0.05, 0.05))
+    }
+
     fn ranges(pairs: &[Constraint]) -> Vec<(f64, f64)> {
-        disagreeing(pairs, |pair| side(pair, (-0.05, 0.05)))
+        disagreeing(pairs, known)
+    }
+
+    fn sides(pairs: &[Constraint]) -> Vec<Side> {
+        pairs.iter().map(known).collect()
     }
 
     #[test]
@@ -184,6 +217,31 @@ mod tests {
             let held = found.iter().any(|(lo, hi)| (*lo..=*hi).contains(&offset));
             assert!(held, "{offset} is not in {found:?}");
         }
+    }
+
+    #[test]
+    fn what_chance_puts_on_both_sides_is_left_out_and_a_stretch_among_it_is_held() {
+        // Of 40 that follow one another some eight miss, here on one side and there on the other.
+        let chance = |at: u32| {
+            let here = at.wrapping_mul(2_654_435_761) >> 16;
+            match here % 10 {
+                0 => 0.4,
+                1 => -0.4,
+                _ => 0.0,
+            }
+        };
+        let mut pairs: Vec<Constraint> = (0..4000).map(|at| pair(at, chance(at))).collect();
+        assert!(
+            dense(&sides(&pairs), Side::Above, MANY).len() > 9,
+            "five are not rare"
+        );
+        assert_eq!(ranges(&pairs), []);
+        for stretch in &mut pairs[1000..1040] {
+            (stretch.lo, stretch.hi) = (stretch.lo + 0.4, stretch.hi + 0.4);
+        }
+        let found = ranges(&pairs);
+        let held = found.iter().any(|(lo, hi)| (*lo..=*hi).contains(&0.4));
+        assert!(held, "{found:?}");
     }
 
     #[test]
