@@ -149,7 +149,9 @@ const GRID_SAMPLE: usize = 600;
 pub(super) fn fit(constraints: &[Constraint], doubt: f64) -> Option<Line> {
     let mut sweep = Sweep::default();
     let prompt = fit_within(constraints, doubt, Slack::default(), &mut sweep)?;
-    let enough = constraints.len() - constraints.len() / 50;
+    // What chance explains needs no other reason.
+    let by_chance = whole(doubt).min(constraints.len() / 4);
+    let enough = constraints.len() - by_chance.max(constraints.len() / 50);
     if prompt.satisfied >= enough {
         return Some(prompt);
     }
@@ -260,14 +262,18 @@ fn wrong_at_most(expected: f64) -> usize {
     if expected < 0.02 {
         return 0;
     }
-    let most = (expected + 2.3 * expected.sqrt()).ceil().clamp(1.0, 1e9);
+    whole((expected + 2.3 * expected.sqrt()).ceil().max(1.0))
+}
+
+/// A number of pairs without its fraction.
+fn whole(number: f64) -> usize {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "clamped"
     )]
-    let most = most as usize;
-    most
+    let whole = number.clamp(0.0, 1e9) as usize;
+    whole
 }
 
 /// The offsets that most constraints share, were every line written in time by an exact clock.
@@ -465,6 +471,26 @@ mod tests {
             prop_assert!((line.offset - 3.5).abs() <= line.offset_bound + 1e-6, "{line:?}");
             prop_assert!(line.offset_bound < 0.6, "{line:?}");
         }
+    }
+
+    #[test]
+    fn what_chance_misses_is_not_taken_for_lateness() {
+        // In each ten one pair fell in by chance, up to a second and a half off.
+        let times: Vec<f64> = (0..200).map(|i| f64::from(i) * 7.313).collect();
+        let mut constraints = whole_seconds(&times, 3.5, 0.0);
+        for (c, by) in constraints.iter_mut().step_by(10).zip(1u32..) {
+            let by = f64::from(by * 7 % 20) * 0.15 - 1.5;
+            (c.lo, c.hi) = (c.lo + by, c.hi + by);
+        }
+        let line = |doubt| fit(&constraints, doubt).unwrap();
+        assert!(line(0.0).slack != Slack::default(), "{:?}", line(0.0));
+        let known = line(20.0);
+        assert_eq!(known.slack, Slack::default());
+        assert!(
+            (known.offset - 3.5).abs() <= known.offset_bound,
+            "{known:?}"
+        );
+        assert!(known.offset_bound < 0.2, "{known:?}");
     }
 
     #[test]
