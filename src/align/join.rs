@@ -16,7 +16,7 @@ use super::settled::Verdict;
 use super::translation::{Own, Translation};
 use super::verdict::{Alignment, Joined, Match, Standing};
 use super::view::{View, Wires};
-use super::{beyond, deal, placed, sequence, unproven};
+use super::{beyond, deal, placed, sequence, trust, unproven};
 
 /// Puts every log on the capture's clock and joins its sessions to the wire's.
 ///
@@ -172,6 +172,7 @@ fn decide(
             continue;
         };
         let missing = missing(&view, source);
+        let least = trust::least(&settled);
         let found = wires.threads.map(view.mine.len(), |row| {
             let verdict = settled.chosen.get(row).copied().flatten();
             let Some(verdict) = verdict else {
@@ -181,7 +182,7 @@ fn decide(
             let mut found = judge(&view, row, &verdict);
             let beyond = beyond::find(&view, row, &verdict, &settled);
             found.reasons.extend(beyond.map(beyond::words));
-            if let Some(doubt) = doubt(&view, row, &verdict, dealt)
+            if let Some(doubt) = doubt(&view, row, &verdict, (dealt, least))
                 && found.standing == Standing::Matched
             {
                 found.standing = Standing::Ambiguous;

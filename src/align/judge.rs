@@ -26,13 +26,20 @@ const RIVALLED: &str =
 /// Why a session is not claimed although nothing else comes near.
 const MIXED: &str = "the log does not tell its lines from those of a like session at the same time, and they do not all fit";
 
-/// What forbids to claim a session although nothing else comes near.
+/// Why a session is not claimed that is one of many like it.
+const ONE_OF_MANY: &str = "so many of the log's sessions could be chance, like this one, that more than one in thirty would be wrong";
+
+/// What forbids to claim a session although nothing else comes near. Those that were `dealt` out have their own lines for sure; all need the `least`
+/// margin.
 pub(super) fn doubt(
     view: &View<'_>,
     row: usize,
     verdict: &Verdict,
-    dealt: &BTreeSet<usize>,
+    (dealt, least): (&BTreeSet<usize>, f64),
 ) -> Option<&'static str> {
+    if verdict.margin < least {
+        return Some(ONE_OF_MANY);
+    }
     if view.wires.before.fate(verdict.log) == LogFate::Rivalled {
         return Some(RIVALLED);
     }

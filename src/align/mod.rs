@@ -54,6 +54,7 @@ mod stretches;
 mod survey;
 mod sweep;
 mod translation;
+mod trust;
 mod turn;
 mod unproven;
 mod verdict;

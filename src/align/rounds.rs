@@ -12,6 +12,7 @@ use super::overhead::Overheads;
 use super::pairing::Pairing;
 use super::settled::{Learnt, Settled, Verdict, claimed_pairs, nearly_same};
 use super::share::{Lack, Lacking};
+use super::trust;
 use super::view::View;
 use super::weighing::{self, Known, Weighing};
 
@@ -239,7 +240,7 @@ impl View<'_> {
             let &(row, pairing, verdict) = claimed.get(at)?;
             let constraint = pairing.constraint(self, row, coarse)?;
             let line = self.log(row)?.events.first()?.line.line;
-            Some((line, constraint, 1.0 / (1.0 + verdict.margin.exp())))
+            Some((line, constraint, trust::wrong(verdict.margin)))
         });
         let mut doubt = 0.0;
         let constraints = constraints.into_iter().flatten();
