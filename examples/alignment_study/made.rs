@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use bothends::model::{
     Burst, Conversation, Encryption, Endpoint, Event, LineRef, LogEvent, LogId, LogSession,
-    LogTime, LoggedOctets, Nanos, PacketNo, Proto, Side, Span, Stamp, Transport, WireSession,
+    LogTime, LoggedOctets, Nanos, PacketNo, Proto, Side, Span, Stamp, TlsSummary, TlsVersion,
+    Transport, WireSession,
 };
 
 pub(crate) const ORIGIN: Nanos = Nanos::new(1_795_490_000, 0);
@@ -78,6 +79,10 @@ fn session(chance: &mut Chance, start: Nanos, port: u16) -> WireSession {
     };
     let mut wire = WireSession::new(conversation, Proto("imap"), start);
     wire.encryption = Encryption::Implicit;
+    wire.tls = Some(TlsSummary {
+        version: Some(TlsVersion::TLS_1_3),
+        ..TlsSummary::default()
+    });
     wire.history = "ShADadFf".into();
     wire.conn_state = "SF";
     let mut at = start + Span::millis(30);

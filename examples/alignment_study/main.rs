@@ -137,6 +137,19 @@ fn cases() -> Vec<(&'static str, String, Case)> {
         };
         cases.push(("sessions missing, octets, 10/s", share, octets));
     }
+    for what in [
+        "sessions missing, 0.1/s",
+        "long log, sessions missing, 0.1/s",
+    ] {
+        for loss in [0.1, 0.3, 0.5] {
+            let case = Case {
+                loss,
+                rate: 0.1,
+                ..PLAIN
+            };
+            cases.push((what, format!("{:.0} % of either side", loss * 100.0), case));
+        }
+    }
     for ppm in [0.0, 20.0, 100.0, 300.0] {
         cases.push((
             "drift, over 100 minutes",
