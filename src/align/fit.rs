@@ -8,6 +8,10 @@ use std::ops::Range;
 
 use super::sweep::Sweep;
 
+mod region;
+
+use region::Region;
+
 /// A pair of wire event and log line: at `at`, the offset lies in `[lo, hi]`. All in seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Constraint {
@@ -353,70 +357,6 @@ fn without_drift(
     drift: f64,
 ) -> impl Iterator<Item = (f64, f64)> {
     constraints.map(move |c| (c.lo - drift * c.at, c.hi - drift * c.at))
-}
-
-/// A convex region of (offset, drift), by its corners in order.
-struct Region {
-    corners: Vec<(f64, f64)>,
-}
-
-impl Region {
-    /// All lines that satisfy all of `constraints`, within a box around one that does.
-    fn of(constraints: &[Constraint], offset: f64, drift: f64) -> Self {
-        let reach = 10.0
-            + constraints
-                .iter()
-                .map(|c| (c.hi - c.lo).abs() + 2.0 * MAX_DRIFT * c.at.abs())
-                .fold(0.0, f64::max);
-        let mut region = Self {
-            corners: vec![
-                (offset - reach, -MAX_DRIFT),
-                (offset + reach, -MAX_DRIFT),
-                (offset + reach, MAX_DRIFT),
-                (offset - reach, MAX_DRIFT),
-            ],
-        };
-        for c in constraints {
-            region.cut(|(a, b)| a + b * c.at - c.lo);
-            region.cut(|(a, b)| c.hi - a - b * c.at);
-        }
-        if region.corners.is_empty() {
-            region.corners.push((offset, drift));
-        }
-        region
-    }
-
-    /// Keeps the part where `inside` is not negative (Sutherland and Hodgman 1974, for one edge).
-    fn cut(&mut self, inside: impl Fn((f64, f64)) -> f64) {
-        let corners = &self.corners;
-        if corners.iter().all(|&corner| inside(corner) >= 0.0) {
-            return;
-        }
-        let mut kept = Vec::with_capacity(corners.len() + 1);
-        for (&from, &to) in corners.iter().zip(corners.iter().cycle().skip(1)) {
-            let (a, b) = (inside(from), inside(to));
-            if a >= 0.0 {
-                kept.push(from);
-            }
-            if (a >= 0.0) != (b >= 0.0) {
-                let share = a / (a - b);
-                kept.push((
-                    from.0 + share * (to.0 - from.0),
-                    from.1 + share * (to.1 - from.1),
-                ));
-            }
-        }
-        self.corners = kept;
-    }
-
-    fn range(&self, of: impl Fn(&(f64, f64)) -> f64) -> (f64, f64) {
-        self.corners
-            .iter()
-            .map(of)
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), x| {
-                (lo.min(x), hi.max(x))
-            })
-    }
 }
 
 #[cfg(test)]
