@@ -37,6 +37,7 @@ mod moment;
 mod octets;
 mod order;
 mod overhead;
+mod pages;
 mod pairing;
 mod path;
 mod piece;

@@ -13,6 +13,7 @@ use foldhash::fast::RandomState;
 use crate::model::CommandRef;
 
 use super::figure;
+use super::pages::Pages;
 
 /// Lengths of heads that are about equally likely before anything is learnt.
 const RANGE: f64 = 64.0;
@@ -27,6 +28,8 @@ pub(super) struct Overheads {
     asked: Lengths,
     /// By method, then by status.
     answered: BTreeMap<Box<str>, BTreeMap<Box<str>, Lengths>>,
+    /// Of a log that tells no sizes.
+    pages: Pages,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -52,9 +55,11 @@ fn gain(lengths: Option<&Lengths>, length: i64) -> f64 {
 
 /// What is known of the heads of one command and its reply.
 pub(super) struct Heads<'o> {
+    command: CommandRef<'o>,
     sizes: Sizes,
     asked: &'o Lengths,
     answered: Option<&'o Lengths>,
+    pages: &'o Pages,
 }
 
 impl Heads<'_> {
@@ -62,7 +67,10 @@ impl Heads<'_> {
     pub(super) fn gain(&self, octets: (u64, u64)) -> f64 {
         let (asked, answered) = self.sizes.lengths(octets);
         asked.map_or(0.0, |length| gain(Some(self.asked), length))
-            + answered.map_or(0.0, |length| gain(self.answered, length))
+            + answered.map_or_else(
+                || self.pages.gain(self.command, octets.1),
+                |length| gain(self.answered, length),
+            )
     }
 }
 
@@ -78,19 +86,22 @@ impl Overheads {
             if let Some(length) = asked {
                 self.asked.add(length, weight);
             }
-            if let Some(length) = answered {
-                kind.add(length, weight);
+            match answered {
+                Some(length) => kind.add(length, weight),
+                None => self.pages.learn(command, octets.1, weight),
             }
         }
     }
 
     /// What is known of the heads of `command`.
-    pub(super) fn of(&self, command: CommandRef<'_>) -> Heads<'_> {
+    pub(super) fn of<'o>(&'o self, command: CommandRef<'o>) -> Heads<'o> {
         let (method, status) = kind(command);
         Heads {
+            command,
             sizes: Sizes::of(command),
             asked: &self.asked,
             answered: self.answered.get(method).and_then(|of| of.get(status)),
+            pages: &self.pages,
         }
     }
 }

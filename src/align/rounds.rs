@@ -10,6 +10,7 @@ use super::jitter::Placed;
 use super::order::Order;
 use super::overhead::Overheads;
 use super::pairing::Pairing;
+use super::rows;
 use super::settled::{Learnt, Settled, Verdict, claimed_pairs, nearly_same};
 use super::share::{Lack, Lacking};
 use super::trust;
@@ -189,6 +190,9 @@ impl View<'_> {
             clock = Clock::from_line(self.id, self.origin, coarse, clock.resolution, &line);
             learnt.slack = line.slack;
             learnt.order = self.order(pairings, &chosen, &learnt.order);
+            if !self.tells_sizes() {
+                learnt.overheads = self.believed(pairings, &chosen);
+            }
             let (better, lack) = self.choose(pairings, &clock, coarse, &learnt);
             let share = lack.share_by(learnt.lacking);
             // What is chosen has to go by what it teaches itself.
@@ -329,6 +333,19 @@ impl View<'_> {
             looser: learnt.slack,
             share: learnt.share,
         }
+    }
+
+    /// Lengths of requests and replies, as the pairs that were claimed have them.
+    fn believed(&self, pairings: &[Vec<Pairing>], chosen: &[Option<Verdict>]) -> Overheads {
+        let mut overheads = Overheads::default();
+        for (row, pairing, _) in claimed_pairs(pairings, chosen) {
+            let octets = pairing.hidden_octets(self, row);
+            let command = self.log(row).and_then(rows::single);
+            if let Some((octets, command)) = octets.zip(command) {
+                overheads.learn(command, &[octets], 1.0);
+            }
+        }
+        overheads
     }
 
     /// Lengths of hidden heads, as the pairs that are possible would have them: each line counts once.

@@ -11,7 +11,7 @@ use super::before::Before;
 use super::candidates::Index;
 use super::clock::Clock;
 use super::evidence::{self, Evidence};
-use super::figure::{Figure, Replies};
+use super::figure::{self, Figure, Replies};
 use super::moment::{self, Moments, Stamps};
 use super::octets::Counted;
 use super::rows::{self, Slot};
@@ -214,6 +214,15 @@ impl<'a> View<'a> {
             let mine = self.mine.iter().filter_map(|&log| self.logs.get(log));
             Counted::of(&mine.collect::<Vec<_>>(), self.wires.sessions)
         })
+    }
+
+    /// Whether the log tells how many octets a reply had, as far as its first rows show: with some replies no log does.
+    pub(super) fn tells_sizes(&self) -> bool {
+        /// Rows that are looked at.
+        const FIRST: usize = 64;
+        let rows = 0..self.mine.len().min(FIRST);
+        let mut commands = rows.filter_map(|row| rows::single(self.log(row)?));
+        !self.has_rows() || commands.any(|command| figure::told(command).is_some())
     }
 
     /// Whether the log has a line for each exchange.

@@ -44,6 +44,7 @@ mod onward;
 mod onward_findings;
 mod own_format;
 mod packets;
+mod pages;
 mod program;
 mod proxied;
 mod real_logs;
