@@ -135,6 +135,8 @@ impl Line {
 
 /// Seconds of slack beside what is usual, tried one after the other.
 const LOOSER: [f64; 6] = [0.02, 0.06, 0.14, 0.3, 0.62, 1.05];
+/// Pairs expected to be wrong from which on they count as a reason for lines that no clock explains.
+const DOUBTED: f64 = 3.0;
 /// Stamps of a whole clock lag by a timer's tick; by so much only those that were cut to seconds twice.
 const CUT_TWICE: f64 = 0.5;
 /// Clocks that are kept at all run within this of each other (NTP slews at most 500 ppm).
@@ -153,8 +155,12 @@ const GRID_SAMPLE: usize = 600;
 pub(super) fn fit(constraints: &[Constraint], doubt: f64) -> Option<Line> {
     let mut sweep = Sweep::default();
     let prompt = fit_within(constraints, doubt, Slack::default(), &mut sweep)?;
-    // What chance explains needs no other reason.
-    let by_chance = whole(doubt).min(constraints.len() / 4);
+    // What chance explains needs no other reason. Of one or two lines it is likelier that they were late.
+    let by_chance = if doubt < DOUBTED {
+        0
+    } else {
+        whole(doubt).min(constraints.len() / 4)
+    };
     let enough = constraints.len() - by_chance.max(constraints.len() / 50);
     if prompt.satisfied >= enough {
         return Some(prompt);
