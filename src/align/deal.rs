@@ -33,6 +33,7 @@ const NOWHERE: f64 = -3.0;
 /// What each second costs by which a stamp misses the moment, and how many may be missed.
 const MISS: f64 = 23.0;
 const MISS_MOST: f64 = 0.6;
+
 /// Sessions dealt out anew: what each of the log's sessions is now. One that is left without rows is none.
 pub(super) type Dealt = BTreeMap<usize, LogSession>;
 

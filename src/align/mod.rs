@@ -30,6 +30,7 @@ mod jitter;
 mod join;
 mod judge;
 mod last_lines;
+mod lengths;
 mod likeness;
 mod mailbox;
 mod missed;

@@ -6,21 +6,18 @@
 //! A client sends much the same head with each request, and a server with each reply of a kind. Which lengths these have
 //! is learnt from the pairs that are possible, then from those that are believed.
 
-use std::collections::{BTreeMap, HashMap};
-
-use foldhash::fast::RandomState;
+use std::collections::BTreeMap;
 
 use crate::model::CommandRef;
 
 use super::figure;
+use super::lengths::{Lengths, MOST};
 use super::pages::Pages;
 
 /// Lengths of heads that are about equally likely before anything is learnt.
 const RANGE: f64 = 64.0;
 /// Pairs that the range counts for.
 const PRIOR: f64 = 2.0;
-/// Most that a length may speak for or against a pair.
-const MOST: f64 = 3.0;
 
 /// How often heads of each length were met.
 #[derive(Clone, Debug, Default)]
@@ -32,24 +29,11 @@ pub(super) struct Overheads {
     pages: Pages,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Lengths {
-    of: HashMap<i64, f64, RandomState>,
-    all: f64,
-}
-
-impl Lengths {
-    fn add(&mut self, length: i64, weight: f64) {
-        *self.of.entry(length).or_default() += weight;
-        self.all += weight;
-    }
-}
-
 /// Nats by which a length is more usual than any.
 fn gain(lengths: Option<&Lengths>, length: i64) -> f64 {
     let all = lengths.map_or(0.0, |lengths| lengths.all);
-    let of = lengths.and_then(|lengths| lengths.of.get(&length).copied());
-    let share = (of.unwrap_or_default() + PRIOR / RANGE) / (all + PRIOR);
+    let met = lengths.map_or(0.0, |lengths| lengths.met(length));
+    let share = (met + PRIOR / RANGE) / (all + PRIOR);
     (share * RANGE).ln().clamp(-MOST, MOST)
 }
 

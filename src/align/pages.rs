@@ -6,8 +6,7 @@ use foldhash::fast::RandomState;
 
 use crate::model::CommandRef;
 
-/// Most that a length may speak for or against a pair.
-const MOST: f64 = 3.0;
+use super::lengths::{Lengths, MOST};
 
 /// How often replies of each length were met, in all and for each page and status.
 #[derive(Clone, Debug, Default)]
@@ -16,34 +15,13 @@ pub(super) struct Pages {
     all: Lengths,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Lengths {
-    of: HashMap<u64, f64, RandomState>,
-    all: f64,
-}
-
-impl Lengths {
-    fn add(&mut self, length: u64, weight: f64) {
-        *self.of.entry(length).or_default() += weight;
-        self.all += weight;
-    }
-
-    fn met(&self, length: u64) -> f64 {
-        self.of.get(&length).copied().unwrap_or_default()
-    }
-
-    /// How many different ones were met: so many replies may have a new one.
-    fn different(&self) -> f64 {
-        u32::try_from(self.of.len()).map_or(f64::MAX, f64::from)
-    }
-}
-
 impl Pages {
     /// Takes in a reply of so many octets to `command`, believed to `weight`.
     pub(super) fn learn(&mut self, command: CommandRef<'_>, octets: u64, weight: f64) {
         let page = self.of.entry(page(command).into()).or_default();
         let status = command.code.unwrap_or_default();
         let lengths = page.entry(status.into()).or_default();
+        let octets = length(octets);
         lengths.add(octets, weight);
         self.all.add(octets, weight);
     }
@@ -55,11 +33,16 @@ impl Pages {
         let Some(known) = known.filter(|_| self.all.all > 0.0) else {
             return 0.0;
         };
-        let new = known.different() + 1.0;
+        // Where all were different, so may the next be.
+        let (octets, new) = (length(octets), known.different() + 1.0);
         let usual = (self.all.met(octets) + 1.0) / (self.all.all + 1.0 + self.all.different());
         let here = (known.met(octets) + new * usual) / (known.all + new);
         (here / usual).ln().clamp(-MOST, MOST)
     }
+}
+
+fn length(octets: u64) -> i64 {
+    i64::try_from(octets).unwrap_or(i64::MAX)
 }
 
 /// What is asked for, without a query and the protocol's version.

@@ -1,10 +1,10 @@
 //! Rows of a log and exchanges on the wire that were left over on both sides and are one all the same, as far as all but
 //! the reply goes.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
-use hashbrown::HashMap;
 
 use crate::model::{CommandRef, EventRef, Evidence, Exchange, LogSession, Nanos, Span};
 

@@ -56,6 +56,24 @@ fn thousands_of_sessions_of_one_client_are_joined_by_their_octets() {
     assert_clock_holds(&alignment);
 }
 
+/// Sessions that are left over on both sides fall in with others by chance: that says nothing of the clock.
+#[test]
+fn the_clock_stays_where_many_sessions_are_missing_on_both_sides() {
+    let sparse = Case {
+        rate: 0.1,
+        loss: 0.3,
+        ..PLAIN
+    };
+    for (count, seed) in [(600, 2), (600, 3), (8_000, 2)] {
+        let (all, right, alignment) = aligned(made(sparse, count, seed));
+        assert_clock_holds(&alignment);
+        let bound = alignment.clocks[0].bound;
+        assert!(bound < Span::millis(80), "{bound:?}");
+        assert!(right * 100 >= all * 98, "{right} of {all}");
+        assert!(all * 5 > 2 * usize::try_from(count).unwrap(), "{all}");
+    }
+}
+
 /// A session whose partner is missing must not be given to another that comes near in time when the octets, which the log counts
 /// exactly, say otherwise.
 #[test]

@@ -1,8 +1,8 @@
 //! What the whole of a group loses without a pair that was chosen: how far the next best choice is.
 
+use super::super::assign::{Detour, Pair};
+use super::super::chosen::Chosen;
 use super::{Best, CLEAR, Component};
-use crate::align::assign::{Detour, Pair};
-use crate::align::chosen::Chosen;
 
 impl Component<'_> {
     /// What the whole loses when `row` may not have its wire session.

@@ -1,9 +1,9 @@
 //! What rows are worth with the edges that they have or might have, the order of the log's lines included.
 
+use super::super::chosen::{Chosen, NEAR, near};
+use super::super::jitter::Jitter;
+use super::super::moment::LATE;
 use super::{Component, Lines};
-use crate::align::chosen::{Chosen, NEAR, near};
-use crate::align::jitter::Jitter;
-use crate::align::moment::LATE;
 
 /// What each second costs by which two lines are in the wrong order, and the most.
 const DISORDER: f64 = 200.0;
