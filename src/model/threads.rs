@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, Scope, ScopedJoinHandle};
@@ -42,9 +42,9 @@ const AHEAD: usize = 2;
 /// Blocks that each thread takes one after the other, so that none waits long for the last.
 const BLOCKS: usize = 8;
 
-/// Helpers that are at work in the whole program. Work that several share may itself be shared: it is by those that are free then, as more of
-/// them than processors would only wait for one another.
-static AT_WORK: AtomicUsize = AtomicUsize::new(0);
+/// Helpers that are at work in the whole program, less those who wait for them. Work that several share may itself be shared: it is by those that are
+/// free then, as more of them than processors would only wait for one another.
+static AT_WORK: AtomicIsize = AtomicIsize::new(0);
 
 /// One that is at work, until it is dropped.
 struct Helper;
@@ -52,6 +52,7 @@ struct Helper;
 impl Helper {
     /// At most `wanted` of them, where no more than `all` may be at work.
     fn some(wanted: usize, all: usize) -> Vec<Self> {
+        let all = isize::try_from(all).unwrap_or(isize::MAX);
         let more = |at_work| (at_work < all).then_some(at_work + 1);
         let take = || AT_WORK.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
         let taken = (0..wanted).map_while(|_| take().ok());
@@ -75,6 +76,22 @@ impl Helper {
 impl Drop for Helper {
     fn drop(&mut self) {
         AT_WORK.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// One who waits for helpers, until it is dropped: another may be at work meanwhile.
+struct Waiting;
+
+impl Waiting {
+    fn begin() -> Self {
+        AT_WORK.fetch_sub(1, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        AT_WORK.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -120,7 +137,7 @@ impl Threads {
 
     /// The same where `least` items are worth a thread.
     fn change_blocks<T: Send>(self, items: &mut [T], least: usize, work: impl Fn(&mut T) + Sync) {
-        let helpers = self.helpers(items.len(), least);
+        let others = self.others().min((items.len() / least).saturating_sub(1));
         let size = items.len().div_ceil(self.0.get() * BLOCKS).max(least);
         let blocks = Mutex::new(items.chunks_mut(size));
         let next = || blocks.lock().unwrap_or_else(PoisonError::into_inner).next();
@@ -129,11 +146,12 @@ impl Threads {
                 block.iter_mut().for_each(&work);
             }
         };
-        thread::scope(|scope| {
-            for helper in helpers {
+        let _waiting = thread::scope(|scope| {
+            for helper in Helper::some(others, self.others()) {
                 helper.begin(scope, take);
             }
             take();
+            Waiting::begin()
         });
     }
 
@@ -185,10 +203,21 @@ impl Threads {
         })
     }
 
-    /// Those who help with `count` items of which `least` are worth a thread.
-    fn helpers(self, count: usize, least: usize) -> Vec<Helper> {
-        let wanted = self.0.get().min(count / least);
-        Helper::some(wanted.saturating_sub(1), self.others())
+    /// What `one` and `other` give.
+    pub fn both<A, B: Send>(self, one: impl FnOnce() -> A, other: impl Fn() -> B + Sync) -> (A, B) {
+        thread::scope(|scope| {
+            let helper = Helper::some(1, self.others()).pop();
+            let begun = helper.and_then(|helper| helper.begin(scope, &other));
+            let one = one();
+            let Some(begun) = begun else {
+                return (one, other());
+            };
+            let _waiting = Waiting::begin();
+            match begun.join() {
+                Ok(other) => (one, other),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        })
     }
 
     /// The same where `least` items are worth a thread.
@@ -198,29 +227,32 @@ impl Threads {
         least: usize,
         work: impl Fn(Range<usize>) -> Vec<R> + Sync,
     ) -> Vec<R> {
-        let helpers = self.helpers(count, least);
-        if helpers.is_empty() {
+        let others = self.others().min((count / least).saturating_sub(1));
+        if others == 0 {
             return work(0..count);
         }
-        let size = count.div_ceil((helpers.len() + 1) * BLOCKS);
+        let size = count.div_ceil((others + 1) * BLOCKS);
         let next = AtomicUsize::new(0);
         let take = || {
+            let block = next.fetch_add(1, Ordering::Relaxed);
+            let from = block.saturating_mul(size);
+            (from < count).then(|| (block, work(from..(from + size).min(count))))
+        };
+        let take_all = || std::iter::from_fn(take).collect::<Vec<_>>();
+        let mut done: Vec<(usize, Vec<R>)> = thread::scope(|scope| {
+            let mut helpers = Vec::new();
             let mut done = Vec::new();
             loop {
-                let block = next.fetch_add(1, Ordering::Relaxed);
-                let from = block.saturating_mul(size);
-                if from >= count {
-                    return done;
-                }
-                done.push((block, work(from..(from + size).min(count))));
+                // One who is not free now may be for the next block.
+                let free = Helper::some(others - helpers.len(), self.others());
+                let begun = free.into_iter().map(|helper| helper.begin(scope, take_all));
+                helpers.extend(begun.flatten());
+                let Some(block) = take() else { break };
+                done.push(block);
             }
-        };
-        let mut done: Vec<(usize, Vec<R>)> = thread::scope(|scope| {
-            let begun = helpers.into_iter().map(|helper| helper.begin(scope, take));
-            let others: Vec<_> = begun.flatten().collect();
-            let mut done = take();
-            for other in others {
-                match other.join() {
+            let _waiting = Waiting::begin();
+            for helper in helpers {
+                match helper.join() {
                     Ok(more) => done.extend(more),
                     Err(panic) => std::panic::resume_unwind(panic),
                 }
@@ -234,6 +266,9 @@ impl Threads {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     #[test]
@@ -250,9 +285,42 @@ mod tests {
     }
 
     #[test]
+    fn who_waits_for_a_helper_leaves_it_another() {
+        let two = Threads(NonZeroUsize::new(2).unwrap());
+        let shared = AtomicBool::new(false);
+        // Other tests may have the helpers meanwhile.
+        for _ in 0..2000 {
+            let waiting = thread::current().id();
+            let helped = AtomicBool::new(false);
+            let until = Instant::now() + Duration::from_millis(50);
+            two.each(2, |_| {
+                if thread::current().id() == waiting {
+                    while !helped.load(Ordering::Relaxed) && Instant::now() < until {
+                        thread::yield_now();
+                    }
+                    return;
+                }
+                helped.store(true, Ordering::Relaxed);
+                while !shared.load(Ordering::Relaxed) && Instant::now() < until {
+                    let own = thread::current().id();
+                    two.each(9, |_| {
+                        thread::sleep(Duration::from_micros(200));
+                        shared.fetch_or(thread::current().id() != own, Ordering::Relaxed);
+                    });
+                }
+            });
+            if shared.load(Ordering::Relaxed) {
+                return;
+            }
+        }
+        panic!("a helper never had another");
+    }
+
+    #[test]
     fn the_order_is_that_of_the_items_on_any_number_of_threads() {
         for threads in [1, 2, 3, 8] {
             let threads = Threads(NonZeroUsize::new(threads).unwrap());
+            assert_eq!(threads.both(|| 1, || 2), (1, 2));
             for count in [0, 1, FEW, 1000, 1001] {
                 let squares: Vec<usize> = (0..count).map(|n| n * n).collect();
                 assert_eq!(threads.map(count, |n| n * n), squares);
