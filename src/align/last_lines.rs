@@ -103,25 +103,28 @@ pub(super) fn find(view: &View<'_>, settled: &Settled) -> Vec<LastLine> {
         view.wires.threads,
     );
     chosen.sort_unstable_by_key(|choice| choice.row);
-    chosen
-        .into_iter()
-        .filter_map(|choice| {
-            let verdict = Verdict::of(*ends.mine.get(choice.row)?, choice);
-            let mut told = Evidence::told();
-            let pairing = Pairing::new(verdict.wire, None, (0.0, 0.0));
-            Row::of(&ends, choice.row)?.tell(&pairing, &mut told);
-            let owner = match taken.get(verdict.wire) {
-                Some(&Taken::Begun(log, _)) => Some(log),
-                _ => None,
-            };
-            Some(LastLine {
-                verdict,
-                owner,
-                reasons: told.reasons.unwrap_or_default(),
-            })
-        })
-        .filter(|end| end.verdict.is_clear() && (end.owner.is_some() || end.is_proven(view)))
-        .collect()
+    let found = view.wires.threads.map(chosen.len(), |at| {
+        let choice = *chosen.get(at)?;
+        let verdict = Verdict::of(*ends.mine.get(choice.row)?, choice);
+        let owner = match taken.get(verdict.wire) {
+            Some(&Taken::Begun(log, _)) => Some(log),
+            _ => None,
+        };
+        let mut end = LastLine {
+            verdict,
+            owner,
+            reasons: Vec::new(),
+        };
+        if !end.verdict.is_clear() || end.owner.is_none() && !end.is_proven(view) {
+            return None;
+        }
+        let mut told = Evidence::told();
+        let pairing = Pairing::new(end.verdict.wire, None, (0.0, 0.0));
+        Row::of(&ends, choice.row)?.tell(&pairing, &mut told);
+        end.reasons = told.reasons.unwrap_or_default();
+        Some(end)
+    });
+    found.into_iter().flatten().collect()
 }
 
 /// A wire session that a last line may be of.

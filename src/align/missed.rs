@@ -59,21 +59,19 @@ pub(super) fn widen(view: &View<'_>, settled: &mut Settled) {
 
 /// What the pairs say that are claimed or could be no other, in order of time.
 fn sure(view: &View<'_>, settled: &Settled) -> Vec<Constraint> {
-    let rows = settled.chosen.iter().enumerate();
-    let mut sure: Vec<Constraint> = rows
-        .filter_map(|(row, verdict)| {
-            let pairing = match verdict {
-                Some(verdict) if verdict.is_clear() => {
-                    Pairing::new(verdict.wire, verdict.place, (0.0, 0.0))
-                }
-                Some(_) => return None,
-                // What the log tells of before the capture began has no partner, but may have one candidate.
-                None if !view.covers(view.log(row)?, &settled.clock) => return None,
-                None => view.only(row, &settled.clock, settled.coarse)?,
-            };
-            pairing.constraint(view, row, settled.coarse)
-        })
-        .collect();
+    let told = view.wires.threads.map(settled.chosen.len(), |row| {
+        let pairing = match settled.chosen.get(row)? {
+            Some(verdict) if verdict.is_clear() => {
+                Pairing::new(verdict.wire, verdict.place, (0.0, 0.0))
+            }
+            Some(_) => return None,
+            // What the log tells of before the capture began has no partner, but may have one candidate.
+            None if !view.covers(view.log(row)?, &settled.clock) => return None,
+            None => view.only(row, &settled.clock, settled.coarse)?,
+        };
+        pairing.constraint(view, row, settled.coarse)
+    });
+    let mut sure: Vec<Constraint> = told.into_iter().flatten().collect();
     sure.sort_by(|one, other| one.at.total_cmp(&other.at));
     sure
 }

@@ -31,12 +31,29 @@ pub(super) struct Wires<'a> {
     slots: Vec<OnceLock<Vec<Slot<'a>>>>,
     moments: Vec<OnceLock<Box<Moments>>>,
     replies: OnceLock<Replies<'a>>,
-    /// Of which the capture has holes or lacks the beginning.
-    damaged: Vec<bool>,
-    /// Of which it has the first packet.
-    began: Vec<bool>,
-    /// When each began, close together for those who need no more of it.
-    starts: Vec<Nanos>,
+    /// Of each, close together for those who need no more of it.
+    glances: Vec<Glance>,
+}
+
+/// What of a wire session is asked for most often.
+#[derive(Clone, Copy)]
+struct Glance {
+    /// When it began.
+    start: Nanos,
+    /// Whether the capture has its first packet.
+    began: bool,
+    /// Whether it has holes in it or lacks its beginning.
+    damaged: bool,
+}
+
+impl Glance {
+    fn at(wire: &WireSession) -> Self {
+        Self {
+            start: wire.start,
+            began: moment::began(wire),
+            damaged: background::damaged(wire),
+        }
+    }
 }
 
 impl<'a> Wires<'a> {
@@ -46,19 +63,19 @@ impl<'a> Wires<'a> {
         threads: Threads,
         before: &'a Before,
     ) -> Self {
+        let glances = threads.map(sessions.len(), |at| sessions.get(at).map(Glance::at));
+        let (background, index) = threads.both(|| Background::of(sessions), || Index::of(sessions));
         Self {
             sessions,
-            background: Background::of(sessions),
-            index: Index::of(sessions),
+            background,
+            index,
             origin,
             threads,
             before,
             slots: sessions.iter().map(|_| OnceLock::new()).collect(),
             moments: sessions.iter().map(|_| OnceLock::new()).collect(),
             replies: OnceLock::new(),
-            damaged: sessions.iter().map(background::damaged).collect(),
-            began: sessions.iter().map(moment::began).collect(),
-            starts: sessions.iter().map(|wire| wire.start).collect(),
+            glances: glances.into_iter().flatten().collect(),
         }
     }
 
@@ -75,12 +92,12 @@ impl<'a> Wires<'a> {
 
     /// When a session began.
     pub(super) fn start(&self, wire: usize) -> Option<Nanos> {
-        self.starts.get(wire).copied()
+        Some(self.glances.get(wire)?.start)
     }
 
     /// Whether the capture holds the first packet of a session.
     pub(super) fn began(&self, wire: usize) -> bool {
-        self.began.get(wire).is_some_and(|&began| began)
+        self.glances.get(wire).is_some_and(|glance| glance.began)
     }
 
     /// The places of a connection where one request was answered.
@@ -175,7 +192,8 @@ impl<'a> View<'a> {
 
     /// Whether the two can be the same at all, whatever the clock.
     pub(super) fn allows(&self, wire: usize, log: &LogSession) -> bool {
-        let damaged = self.wires.damaged.get(wire).is_some_and(|&damaged| damaged);
+        let glance = self.wires.glances.get(wire);
+        let damaged = glance.is_some_and(|glance| glance.damaged);
         self.wire(wire).is_some_and(|wire| {
             let background = &self.wires.background;
             background.possible((wire, damaged), log, &self.translation, self.own)
