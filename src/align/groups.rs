@@ -77,18 +77,23 @@ impl<'a> Edges<'a> {
         self.columns
     }
 
+    /// All of them.
+    pub(super) fn all(&self) -> &[Edge<'a>] {
+        &self.all
+    }
+
     /// The row of each edge.
     pub(super) fn rows(&self) -> impl ExactSizeIterator<Item = usize> {
         self.all.iter().map(|edge| edge.row)
     }
 
     /// Numbers that are given to columns.
-    fn numbers(&self) -> usize {
+    pub(super) fn numbers(&self) -> usize {
         self.first.last().copied().unwrap_or(0)
     }
 
     /// The number of a column.
-    fn number(&self, column: Column) -> usize {
+    pub(super) fn number(&self, column: Column) -> usize {
         self.first.get(column.0).copied().unwrap_or(0) + place(column)
     }
 }

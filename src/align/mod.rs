@@ -53,6 +53,7 @@ mod settled;
 mod share;
 mod steps;
 mod stretches;
+mod sure;
 mod survey;
 mod sweep;
 mod translation;

@@ -3,7 +3,7 @@
 use crate::model::{LogSession, Nanos, Span};
 
 use super::clock::Clock;
-use super::component;
+use super::component::{self, Choice};
 use super::fit::{self, Constraint, Line};
 use super::groups::{Edge, Edges};
 use super::jitter::Placed;
@@ -13,14 +13,16 @@ use super::pairing::Pairing;
 use super::rows;
 use super::settled::{Learnt, Settled, Verdict, claimed_pairs, nearly_same};
 use super::share::{Lack, Lacking};
-use super::trust;
 use super::view::View;
 use super::weighing::{self, Known, Weighing};
+use super::{sure, trust};
 
 /// Times that clock and pairs are found anew from each other.
 const ROUNDS: usize = 6;
 /// Pairs of one row that are looked at.
 const CROWD: usize = 48;
+/// Of so many rows at least one has to be sure for these to stand for all.
+const FEW_SURE: usize = 10;
 /// A share of unknown sessions that is no smaller than by this is the same.
 const SAME_SHARE: f64 = 0.75;
 /// Seconds within which an offset that the user gives is believed.
@@ -92,8 +94,15 @@ impl View<'_> {
         let slack = weighing::reach(part.learnt.slack);
         let pairings = self.gather_under(&part.clock, slack, part.coarse);
         let mut learnt = part.learnt;
-        let (chosen, lack) = self.choose(&pairings, &part.clock, part.coarse, &learnt);
-        learnt.share = lack.share_by(learnt.lacking);
+        let edges = self.edges(&pairings, &part.clock, part.coarse, &learnt);
+        learnt.share = self.lack(&edges, &part.clock).share_by(learnt.lacking);
+        // Those that need no others to be chosen teach the first round, unless they are few.
+        let mut chosen = sure::choose(&edges);
+        if chosen.len() * FEW_SURE < self.mine.len() {
+            chosen = component::choose(&edges, learnt.order.lines(), self.wires.threads);
+        }
+        drop(edges);
+        let chosen = self.verdicts(chosen);
         self.rounds(&pairings, chosen, part.clock, part.coarse, learnt)
     }
 
@@ -277,10 +286,36 @@ impl View<'_> {
         coarse: Span,
         learnt: &Learnt,
     ) -> (Vec<Option<Verdict>>, Lack) {
+        let edges = self.edges(pairings, clock, coarse, learnt);
+        let lack = self.lack(&edges, clock);
+        let chosen = component::choose(&edges, learnt.order.lines(), self.wires.threads);
+        (self.verdicts(chosen), lack)
+    }
+
+    /// What was chosen, for each row.
+    fn verdicts(&self, chosen: Vec<Choice>) -> Vec<Option<Verdict>> {
+        let mut verdicts: Vec<Option<Verdict>> = vec![None; self.mine.len()];
+        for choice in chosen {
+            if let (Some(slot), Some(&log)) =
+                (verdicts.get_mut(choice.row), self.mine.get(choice.row))
+            {
+                *slot = Some(Verdict::of(log, choice));
+            }
+        }
+        verdicts
+    }
+
+    /// The pairs that have a score under `clock`.
+    fn edges<'p>(
+        &self,
+        pairings: &'p [Vec<Pairing>],
+        clock: &Clock,
+        coarse: Span,
+        learnt: &Learnt,
+    ) -> Edges<'p> {
         let offset_at = |at: Nanos| clock.offset_at(at) - coarse;
         let known = self.known(clock, &offset_at, learnt);
-        let threads = self.wires.threads;
-        let edges = threads.gather(pairings.len(), |rows| {
+        let edges = self.wires.threads.gather(pairings.len(), |rows| {
             let most = pairings.get(rows.clone()).unwrap_or_default().iter();
             let mut edges = Vec::with_capacity(most.map(Vec::len).sum());
             for row in rows {
@@ -304,17 +339,7 @@ impl View<'_> {
             }
             edges
         });
-        let edges = Edges::new(edges);
-        let lack = self.lack(&edges, clock);
-        let mut verdicts: Vec<Option<Verdict>> = vec![None; self.mine.len()];
-        for choice in component::choose(&edges, learnt.order.lines(), threads) {
-            if let (Some(slot), Some(&log)) =
-                (verdicts.get_mut(choice.row), self.mine.get(choice.row))
-            {
-                *slot = Some(Verdict::of(log, choice));
-            }
-        }
-        (verdicts, lack)
+        Edges::new(edges)
     }
 
     pub(super) fn known<'k>(
