@@ -268,6 +268,17 @@ fn joined_log(log: usize, verdict: Arc<Match>) -> Joined {
     }
 }
 
+/// What was found of the least sure of so many log sessions.
+fn least_sure(found: &Arc<Match>, of: usize) -> Arc<Match> {
+    if of < 2 {
+        return found.clone();
+    }
+    let mut found = Match::clone(found);
+    let least = format!("the least sure of {of} that the logs have of this connection");
+    found.reasons.insert(0, least);
+    Arc::new(found)
+}
+
 /// The wire session as both saw it.
 fn joined_wire(at: usize, wire: &WireSession, logs: &[LogSession], verdicts: &[Pair]) -> Joined {
     let mut joined = Joined {
@@ -275,17 +286,24 @@ fn joined_wire(at: usize, wire: &WireSession, logs: &[LogSession], verdicts: &[P
         ..Joined::default()
     };
     let mut placed = Vec::new();
+    let matched = |pair: &&Pair| pair.1.standing == Standing::Matched;
     for (verdict, found) in verdicts {
-        match found.standing {
-            Standing::Matched => {
-                joined.logs.push(verdict.log);
-                placed.extend(verdict.place.zip(logs.get(verdict.log)));
-            }
-            _ => joined.candidates.push(verdict.log),
-        }
-        if joined.verdict.standing != Standing::Matched {
+        if found.standing == Standing::Matched {
+            joined.logs.push(verdict.log);
+            placed.extend(verdict.place.zip(logs.get(verdict.log)));
+        } else {
+            joined.candidates.push(verdict.log);
             joined.verdict = found.clone();
         }
+    }
+    if joined.logs.len() > 1 {
+        let each = verdicts.iter().filter(matched);
+        joined.each = each.map(|(_, found)| found.clone()).collect();
+    }
+    let of_all = verdicts.iter().filter(matched);
+    let least = of_all.min_by(|(one, _), (other, _)| one.margin.total_cmp(&other.margin));
+    if let Some((_, found)) = least {
+        joined.verdict = least_sure(found, joined.logs.len());
     }
     let first = joined.logs.first().and_then(|&log| logs.get(log));
     joined.exchanges = match first {
@@ -295,4 +313,45 @@ fn joined_wire(at: usize, wire: &WireSession, logs: &[LogSession], verdicts: &[P
         None => sequence::alone(wire),
     };
     joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{LogId, Proto, testing};
+
+    #[test]
+    fn of_several_lines_of_a_connection_each_has_its_verdict_and_the_least_sure_that_of_all() {
+        let wire = testing::wire("http", 80, Nanos(0));
+        let logs = vec![LogSession::new(LogId(0), Proto("http")); 3];
+        let pair = |log: usize, margin: f64, standing: Standing| {
+            let verdict = Verdict {
+                log,
+                wire: 0,
+                place: Some(log),
+                score: 9.0,
+                margin,
+            };
+            let found = Match {
+                standing,
+                reasons: vec![format!("row {log}")],
+                ..Match::default()
+            };
+            (verdict, Arc::new(found))
+        };
+        let pairs = [
+            pair(0, 8.0, Standing::Matched),
+            pair(1, 3.0, Standing::Matched),
+            pair(2, 1.0, Standing::Ambiguous),
+        ];
+        let joined = joined_wire(0, &wire, &logs, &pairs);
+        let least = "the least sure of 2 that the logs have of this connection";
+        assert_eq!(joined.verdict.reasons, [least, "row 1"]);
+        assert_eq!(joined.verdict_of(0).reasons, ["row 0"]);
+        assert_eq!(joined.verdict_of(1).reasons, ["row 1"]);
+        assert_eq!(joined.candidates.as_slice(), [2]);
+        let joined = joined_wire(0, &wire, &logs, &pairs[..1]);
+        assert_eq!(joined.verdict.reasons, ["row 0"]);
+        assert!(joined.each.is_empty());
+    }
 }

@@ -27,11 +27,22 @@ pub struct Joined {
     pub logs: SmallVec<[usize; 1]>,
     /// Indices among the log sessions that may be it, undecided.
     pub candidates: ThinVec<usize>,
-    /// How sure that is.
+    /// How sure that is; of several log sessions, as web servers write one for each request, that of the least sure.
     pub verdict: Arc<Match>,
+    /// Where there are several, how sure each of `logs` is.
+    pub each: ThinVec<Arc<Match>>,
     /// Commands and replies, in order, each marked with who saw it. None where only a log knows the conversation: there they are put
     /// together when they are asked for, by [`untold`](super::untold).
     pub exchanges: Vec<Exchange>,
+}
+
+impl Joined {
+    /// How sure it is that a log session is of this conversation.
+    pub fn verdict_of(&self, log: usize) -> &Match {
+        let at = self.logs.iter().position(|&own| own == log);
+        let own = at.and_then(|at| self.each.get(at));
+        own.unwrap_or(&self.verdict)
+    }
 }
 
 /// How sure a join is.

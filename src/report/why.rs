@@ -77,15 +77,16 @@ fn find(account: &Account, what: &str) -> Option<Asked> {
 
 /// Why it stands as it does.
 fn reasons(account: &Account, asked: Asked) -> &[String] {
-    let joined = account
-        .alignment
-        .sessions
-        .iter()
-        .find(|joined| match asked {
-            Asked::Wire(wire) => joined.wire == Some(wire),
-            Asked::Log(log) => joined.logs.contains(&log),
-        });
-    joined.map_or(&[], |joined| joined.verdict.reasons.as_slice())
+    let mut sessions = account.alignment.sessions.iter();
+    let found = match asked {
+        Asked::Wire(wire) => sessions
+            .find(|joined| joined.wire == Some(wire))
+            .map(|joined| &*joined.verdict),
+        Asked::Log(log) => sessions
+            .find(|joined| joined.logs.contains(&log))
+            .map(|joined| joined.verdict_of(log)),
+    };
+    found.map_or(&[], |found| found.reasons.as_slice())
 }
 
 fn candidate_words(
