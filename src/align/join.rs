@@ -12,7 +12,7 @@ use super::clock::Clock;
 use super::judge::{NO_CAPTURE, doubt, judge, missing, why_alone, why_no_clock};
 use super::last_lines::{self, LastLine};
 use super::settle::{sessions_of, settle_all};
-use super::settled::Verdict;
+use super::settled::{Settled, Verdict};
 use super::translation::{Own, Translation};
 use super::verdict::{Alignment, Joined, Match, Standing};
 use super::view::{View, Wires};
@@ -162,27 +162,49 @@ fn decide(
     dealt: &BTreeSet<usize>,
 ) -> Verdicts {
     let wires = seen.wires();
-    let mut decided = Verdicts::default();
     let all = settle_all(&wires, sources, logs);
-    for (source, (view, settled)) in sources.iter().zip(all) {
-        let Some(settled) = settled else {
-            let why = why_no_clock(&view);
-            let mine = view.mine.iter();
-            decided.alone.extend(mine.map(|&log| (log, why)));
-            continue;
-        };
-        let missing = missing(&view, source);
-        let least = trust::least(&settled);
-        let found = wires.threads.map(view.mine.len(), |row| {
+    let of_logs = seen.threads.each(all.len(), |at| {
+        let (source, (view, settled)) = sources.get(at).zip(all.get(at))?;
+        Some(match settled {
+            Some(settled) => Verdicts::of(view, source, settled, dealt),
+            None => Verdicts::none(view),
+        })
+    });
+    let mut decided = Verdicts::default();
+    for mut of_log in of_logs.into_iter().flatten() {
+        decided.clocks.append(&mut of_log.clocks);
+        decided.pairs.append(&mut of_log.pairs);
+        decided.alone.append(&mut of_log.alone);
+        decided.ends.append(&mut of_log.ends);
+    }
+    decided
+}
+
+impl Verdicts {
+    /// Of a log that has no clock.
+    fn none(view: &View<'_>) -> Self {
+        let why = why_no_clock(view);
+        Self {
+            alone: view.mine.iter().map(|&log| (log, why)).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Of a log whose clock and pairs are settled.
+    fn of(view: &View<'_>, source: &LogSource, settled: &Settled, dealt: &BTreeSet<usize>) -> Self {
+        let mut decided = Self::default();
+        let missing = missing(view, source);
+        let least = trust::least(settled);
+        let found = view.wires.threads.map(view.mine.len(), |row| {
             let verdict = settled.chosen.get(row).copied().flatten();
             let Some(verdict) = verdict else {
                 let &log = view.mine.get(row)?;
-                return Some(Err((log, why_alone(&view, log, &settled.clock))));
+                return Some(Err((log, why_alone(view, log, &settled.clock))));
             };
-            let mut found = judge(&view, row, &verdict);
-            let beyond = beyond::find(&view, row, &verdict, &settled);
+            let mut found = judge(view, row, &verdict);
+            let beyond = beyond::find(view, row, &verdict, settled);
             found.reasons.extend(beyond.map(beyond::words));
-            if let Some(doubt) = doubt(&view, row, &verdict, (dealt, least))
+            if let Some(doubt) = doubt(view, row, &verdict, (dealt, least))
                 && found.standing == Standing::Matched
             {
                 found.standing = Standing::Ambiguous;
@@ -199,14 +221,13 @@ fn decide(
                 Err(alone) => decided.alone.push(alone),
             }
         }
-        decided.ends.extend(last_lines::find(&view, &settled));
-        let unproven = unproven::find(&view, &settled);
+        decided.ends = last_lines::find(view, settled);
         decided.clocks.push(Clock {
-            unproven,
-            ..settled.clock
+            unproven: unproven::find(view, settled),
+            ..settled.clock.clone()
         });
+        decided
     }
-    decided
 }
 
 /// What may be of a wire session, and why.

@@ -22,15 +22,14 @@ pub(super) fn settle_all<'a>(
     sources: &[LogSource],
     logs: &'a [LogSession],
 ) -> Vec<(View<'a>, Option<Settled>)> {
-    let mut views: Vec<View<'a>> = sources
-        .iter()
-        .map(|source| {
-            let mine = sessions_of(source.id, logs);
-            let translation = Translation::suspect(wires.sessions, logs, &mine);
-            let own = Own::suspect(wires.sessions, logs, &mine);
-            View::new(wires, logs, source.id, mine, (translation, own))
-        })
-        .collect();
+    let views = wires.threads.each(sources.len(), |at| {
+        let source = sources.get(at)?;
+        let mine = sessions_of(source.id, logs);
+        let translation = Translation::suspect(wires.sessions, logs, &mine);
+        let own = Own::suspect(wires.sessions, logs, &mine);
+        Some(View::new(wires, logs, source.id, mine, (translation, own)))
+    });
+    let mut views: Vec<View<'a>> = views.into_iter().flatten().collect();
     // What one log bears out of a translation holds for the others.
     let translation = views.iter().find_map(learn_translation);
     for view in &mut views {
