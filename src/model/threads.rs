@@ -285,29 +285,27 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_a_helper_leaves_it_another() {
+    fn who_waits_for_a_helper_helps_with_what_that_has_begun() {
         let two = Threads(NonZeroUsize::new(2).unwrap());
         let shared = AtomicBool::new(false);
         // Other tests may have the helpers meanwhile.
-        for _ in 0..2000 {
+        for _ in 0..300 {
             let waiting = thread::current().id();
-            let helped = AtomicBool::new(false);
+            let begun = AtomicBool::new(false);
             let until = Instant::now() + Duration::from_millis(50);
             two.each(2, |_| {
                 if thread::current().id() == waiting {
-                    while !helped.load(Ordering::Relaxed) && Instant::now() < until {
+                    while !begun.load(Ordering::Relaxed) && Instant::now() < until {
                         thread::yield_now();
                     }
                     return;
                 }
-                helped.store(true, Ordering::Relaxed);
-                while !shared.load(Ordering::Relaxed) && Instant::now() < until {
-                    let own = thread::current().id();
-                    two.each(9, |_| {
-                        thread::sleep(Duration::from_micros(200));
-                        shared.fetch_or(thread::current().id() != own, Ordering::Relaxed);
-                    });
-                }
+                let own = thread::current().id();
+                two.each(20 * BLOCKS, |_| {
+                    begun.store(true, Ordering::Relaxed);
+                    thread::sleep(Duration::from_micros(200));
+                    shared.fetch_or(thread::current().id() != own, Ordering::Relaxed);
+                });
             });
             if shared.load(Ordering::Relaxed) {
                 return;
