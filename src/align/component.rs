@@ -22,6 +22,11 @@ pub(super) const CLEAR: f64 = 2.0;
 /// Above so many rows the next best choice is looked for among changes of two rows only.
 const EXACT: usize = 60;
 
+/// What a pair of such a score gains the whole: more than a clear margin where it may be chosen.
+pub(super) fn gain(score: f64) -> f64 {
+    score - CLAIM + CLEAR
+}
+
 /// A pair that was chosen.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Choice {
@@ -109,7 +114,7 @@ impl<'a> Component<'a> {
             pairs.extend(edges.iter().map(|edge| Pair {
                 row: ends.len(),
                 column: columns.binary_search(&edge.column).unwrap_or_default(),
-                gain: edge.score - CLAIM + CLEAR,
+                gain: gain(edge.score),
             }));
             ends.push(pairs.len());
         }

@@ -1,7 +1,7 @@
 //! Pairs that are chosen whatever becomes of the others: where they are so much better than all that either side could have instead that no way
 //! around is worth as much. They are found without one, edge by edge, and teach as well as all of them.
 
-use super::component::{CLAIM, CLEAR, Choice};
+use super::component::{self, CLEAR, Choice};
 use super::groups::{Edge, Edges};
 
 /// What a row or a column has best and next best.
@@ -32,11 +32,8 @@ impl Best {
 
 /// What an edge gains where it may be chosen, and nothing where not.
 fn gain(score: f64) -> f64 {
-    if score > CLAIM {
-        score - CLAIM + CLEAR
-    } else {
-        0.0
-    }
+    let gain = component::gain(score);
+    if gain > CLEAR { gain } else { 0.0 }
 }
 
 /// The pairs that are sure, in order of rows. Whoever has one of the two only without the other gains less by at least what makes a pair clear: what is
@@ -74,7 +71,7 @@ pub(super) fn choose(edges: &Edges<'_>) -> Vec<Choice> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::component::{self, Lines};
+    use super::super::component::{CLAIM, Lines};
     use super::*;
     use crate::model::Threads;
 

@@ -147,11 +147,10 @@ impl Threads {
             }
         };
         let _waiting = thread::scope(|scope| {
-            for helper in Helper::some(others, self.others()) {
-                helper.begin(scope, take);
-            }
+            let free = Helper::some(others, self.others()).into_iter();
+            let begun = free.filter_map(|helper| helper.begin(scope, take)).count();
             take();
-            Waiting::begin()
+            (begun > 0).then(Waiting::begin)
         });
     }
 
@@ -250,7 +249,7 @@ impl Threads {
                 let Some(block) = take() else { break };
                 done.push(block);
             }
-            let _waiting = Waiting::begin();
+            let _waiting = (!helpers.is_empty()).then(Waiting::begin);
             for helper in helpers {
                 match helper.join() {
                     Ok(more) => done.extend(more),
