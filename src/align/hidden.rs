@@ -44,50 +44,29 @@ impl Sizes {
 pub(super) fn best_moves(turns: &[Turn<'_>], told: &[Sizes]) -> Vec<Move> {
     let passed: Vec<Passed> = turns.iter().map(Passed::of).collect();
     let width = told.len() + 1;
-    let mut best = vec![(0i32, Move::SkipTurn); (turns.len() + 1) * width];
-    let value = |best: &[(i32, Move)], i: usize, j: usize| {
-        best.get(i * width + j).map_or(i32::MIN / 2, |cell| cell.0)
-    };
-    for i in (0..=turns.len()).rev() {
-        for j in (0..=told.len()).rev() {
-            let mut cell = if i == turns.len() && j == told.len() {
-                continue;
-            } else {
-                (i32::MIN / 2, Move::SkipTurn)
-            };
-            let mut offer = |worth: i32, step: Move| {
-                if worth > cell.0 {
-                    cell = (worth, step);
-                }
-            };
-            if let Some(&sizes) = told.get(j) {
-                if let Some(one) = passed.get(i) {
-                    offer(one.worth(sizes) + value(&best, i + 1, j + 1), Move::One);
-                }
-                if let Some(&[one, next]) = passed.get(i..i + 2).filter(|_| sizes.is_body) {
-                    let two = one.and(next);
-                    let unlike = i32::from(two.agreement(sizes).0 == 0) * 8;
-                    offer(
-                        two.worth(sizes) - unlike + value(&best, i + 2, j + 1),
-                        Move::Two,
-                    );
-                }
-                offer(SKIP_COMMAND + value(&best, i, j + 1), Move::SkipCommand);
-            }
-            if let Some(turn) = passed.get(i) {
-                // A greeting is no command, so leaving it out costs nothing.
-                let cost = if turn.asks { SKIP_TURN } else { 0 };
-                offer(cost + value(&best, i + 1, j), Move::SkipTurn);
-            }
-            if let Some(slot) = best.get_mut(i * width + j) {
-                *slot = cell;
-            }
-        }
+    let mut steps = vec![Move::SkipTurn; (turns.len() + 1) * width];
+    // What the rest is worth from this turn on, from the next, and from that behind it, by the commands that are left.
+    let mut here = vec![0i32; width];
+    let mut next = Vec::new();
+    let mut behind = Vec::new();
+    for (i, steps) in steps.chunks_exact_mut(width).enumerate().rev() {
+        let ahead = passed.get(i..).unwrap_or_default();
+        let turn = Ahead {
+            one: ahead.first().copied().zip(Some(next.as_slice())),
+            two: match ahead {
+                [one, next, ..] => Some((one.and(*next), behind.as_slice())),
+                _ => None,
+            },
+        };
+        turn.lay(told, &mut here, steps);
+        std::mem::swap(&mut behind, &mut next);
+        std::mem::swap(&mut next, &mut here);
+        here.resize(width, 0);
     }
     let (mut i, mut j) = (0, 0);
     let mut moves = Vec::with_capacity(turns.len().max(told.len()));
     while i < turns.len() || j < told.len() {
-        let Some(&(_, step)) = best.get(i * width + j) else {
+        let Some(&step) = steps.get(i * width + j) else {
             break;
         };
         match step {
@@ -99,6 +78,52 @@ pub(super) fn best_moves(turns: &[Turn<'_>], told: &[Sizes]) -> Vec<Move> {
         moves.push(step);
     }
     moves
+}
+
+/// The turns from one on, with what the rest is worth behind the first and behind the second.
+struct Ahead<'a> {
+    one: Option<(Passed, &'a [i32])>,
+    two: Option<(Passed, &'a [i32])>,
+}
+
+impl Ahead<'_> {
+    /// Finds the best step, and what it and all behind it are worth, before each command and before the end.
+    fn lay(&self, told: &[Sizes], worth: &mut [i32], steps: &mut [Move]) {
+        let behind = |rest: &[i32], at: usize| rest.get(at).copied().unwrap_or(i32::MIN / 2);
+        let mut without = None;
+        for ((at, worth), step) in worth.iter_mut().enumerate().zip(steps).rev() {
+            let mut best = (i32::MIN / 2, Move::SkipTurn);
+            let mut offer = |worth: i32, step: Move| {
+                if worth > best.0 {
+                    best = (worth, step);
+                }
+            };
+            if let Some(&sizes) = told.get(at) {
+                if let Some((one, rest)) = self.one {
+                    offer(one.worth(sizes) + behind(rest, at + 1), Move::One);
+                }
+                if let Some((two, rest)) = self.two.filter(|_| sizes.is_body) {
+                    let unlike = i32::from(two.agreement(sizes).0 == 0) * 8;
+                    let worth = two.worth(sizes) - unlike;
+                    offer(worth + behind(rest, at + 1), Move::Two);
+                }
+            }
+            if let Some(without) = without {
+                offer(SKIP_COMMAND + without, Move::SkipCommand);
+            }
+            match self.one {
+                // A greeting is no command, so leaving it out costs nothing.
+                Some((turn, rest)) => {
+                    let cost = if turn.asks { SKIP_TURN } else { 0 };
+                    offer(cost + behind(rest, at), Move::SkipTurn);
+                }
+                None if without.is_none() => best.0 = 0,
+                None => {}
+            }
+            (*worth, *step) = best;
+            without = Some(best.0);
+        }
+    }
 }
 
 /// What passed in some turns that follow one another.

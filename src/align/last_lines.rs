@@ -87,12 +87,15 @@ pub(super) fn find(view: &View<'_>, settled: &Settled) -> Vec<LastLine> {
     });
     let mut edges = Vec::new();
     for (row, found) in candidates.iter().enumerate() {
+        let Some(told) = Row::of(&ends, row) else {
+            continue;
+        };
         let from = edges.len();
         edges.extend(found.iter().map(|candidate| Edge {
             row,
             column: (candidate.pairing.wire, None),
             score: candidate.score,
-            places: candidate.pairing.places(&ends, row),
+            places: candidate.pairing.places(&told),
             left_out: f64::NEG_INFINITY,
         }));
         Edge::thin(&mut edges, from, CROWD);

@@ -251,7 +251,7 @@ impl Moments {
     }
 
     /// The window of a moment.
-    fn at(&self, moment: Moment) -> Option<Window> {
+    pub(super) fn at(&self, moment: Moment) -> Option<Window> {
         match moment {
             Moment::Opening => self.opening,
             Moment::Login => Some(self.login),
@@ -265,7 +265,7 @@ impl Moments {
 
 /// What of a session an event tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Moment {
+pub(super) enum Moment {
     Opening,
     Login,
     TlsDone,
@@ -367,9 +367,9 @@ pub(super) fn telling(log: &LogSession) -> impl Iterator<Item = EventRef<'_>> {
     log.events.iter().filter(telling)
 }
 
-/// The lines of `log` that tell of a moment, and when that was.
-pub(super) fn places(moments: &Moments, log: &LogSession) -> impl Iterator<Item = (u64, Window)> {
-    telling(log).filter_map(|event| Some((event.line.line, moments.window(log, event.what)?)))
+/// The lines of `log` that tell of a moment, and of which.
+pub(super) fn lines(log: &LogSession) -> impl Iterator<Item = (u64, Moment)> {
+    telling(log).map(|event| (event.line.line, Moment::of(log, event.what)))
 }
 
 /// One constraint per command whose place on the wire is found.

@@ -57,30 +57,32 @@ impl Pairing {
     }
 
     /// The lines that tell of a moment, and when on the wire that was.
-    pub(super) fn places(&self, view: &View<'_>, row: usize) -> &[(u64, Window)] {
-        &self.seen(view, row).places
+    pub(super) fn places(&self, row: &Row<'_, '_>) -> &[(u64, Window)] {
+        &self.seen(row).places
     }
 
     /// Octets of request and reply, where the log has a line for each exchange and encryption hides the rest of it.
-    pub(super) fn hidden_octets(&self, view: &View<'_>, row: usize) -> Option<(u64, u64)> {
-        self.seen(view, row).hidden_octets
+    pub(super) fn hidden_octets(&self, row: &Row<'_, '_>) -> Option<(u64, u64)> {
+        self.seen(row).hidden_octets
     }
 
-    fn seen(&self, view: &View<'_>, row: usize) -> &Seen {
+    fn seen(&self, row: &Row<'_, '_>) -> &Seen {
         self.seen
-            .get_or_init(|| self.look(view, row).unwrap_or_default())
+            .get_or_init(|| self.look(row).unwrap_or_default())
     }
 
-    fn look(&self, view: &View<'_>, row: usize) -> Option<Seen> {
-        let log = view.log(row)?;
+    fn look(&self, row: &Row<'_, '_>) -> Option<Seen> {
         let Some(place) = self.place else {
+            let moments = row.view.wires.moments(self.wire)?;
+            let lines = row.lines().iter();
+            let places = lines.filter_map(|&(line, moment)| Some((line, moments.at(moment)?)));
             return Some(Seen {
-                places: moment::places(view.wires.moments(self.wire)?, log).collect(),
+                places: places.collect(),
                 hidden_octets: None,
             });
         };
-        let slot = view.slot(self.wire, place)?;
-        let line = log.events.first()?.line.line;
+        let slot = row.view.slot(self.wire, place)?;
+        let line = row.log.events.first()?.line.line;
         Some(Seen {
             places: smallvec![(line, slot.window)],
             hidden_octets: slot.hidden_octets(),

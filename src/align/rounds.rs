@@ -10,7 +10,7 @@ use super::jitter::Placed;
 use super::order::Order;
 use super::overhead::Overheads;
 use super::pairing::Pairing;
-use super::rows;
+use super::row::Row;
 use super::settled::{Learnt, Settled, Verdict, claimed_pairs, nearly_same};
 use super::share::{Lack, Lacking};
 use super::view::View;
@@ -271,10 +271,11 @@ impl View<'_> {
         chosen: &[Option<Verdict>],
         before: &Order,
     ) -> Order {
-        let known = claimed_pairs(pairings, chosen).flat_map(|(row, pairing, _)| {
-            let places = pairing.places(self, row).iter();
-            places.map(move |&(line, window)| Placed { row, line, window })
+        let known = claimed_pairs(pairings, chosen).filter_map(|(row, pairing, _)| {
+            let places = pairing.places(&Row::of(self, row)?).iter();
+            Some(places.map(move |&(line, window)| Placed { row, line, window }))
         });
+        let known = known.flatten();
         Order::of(&known.collect::<Vec<_>>(), before)
     }
 
@@ -331,7 +332,7 @@ impl View<'_> {
                         row,
                         column: (pairing.wire, pairing.place),
                         score: weighing.score(pairing)?,
-                        places: pairing.places(self, row),
+                        places: pairing.places(weighing.row()),
                         left_out: f64::NEG_INFINITY,
                     })
                 }));
@@ -364,9 +365,9 @@ impl View<'_> {
     fn believed(&self, pairings: &[Vec<Pairing>], chosen: &[Option<Verdict>]) -> Overheads {
         let mut overheads = Overheads::default();
         for (row, pairing, _) in claimed_pairs(pairings, chosen) {
-            let octets = pairing.hidden_octets(self, row);
-            let command = self.log(row).and_then(rows::single);
-            if let Some((octets, command)) = octets.zip(command) {
+            let told = Row::of(self, row);
+            let told = told.and_then(|row| pairing.hidden_octets(&row).zip(row.command()));
+            if let Some((octets, command)) = told {
                 overheads.learn(command, &[octets], 1.0);
             }
         }

@@ -2,9 +2,12 @@
 
 use std::cell::OnceCell;
 
+use smallvec::SmallVec;
+
 use crate::model::{CommandRef, LogSession};
 
 use super::evidence::Evidence;
+use super::moment::{self, Moment};
 use super::pairing::Pairing;
 use super::rows;
 use super::sequence::{self, Told};
@@ -19,6 +22,8 @@ pub(super) struct Row<'r, 'a> {
     command: OnceCell<Option<CommandRef<'a>>>,
     /// All commands, read when they are first asked for.
     told: OnceCell<Vec<Told<'a>>>,
+    /// The lines that tell of a moment, found when they are first asked for.
+    lines: OnceCell<SmallVec<[(u64, Moment); 4]>>,
 }
 
 impl<'r, 'a> Row<'r, 'a> {
@@ -30,12 +35,19 @@ impl<'r, 'a> Row<'r, 'a> {
             log,
             command: OnceCell::new(),
             told: OnceCell::new(),
+            lines: OnceCell::new(),
         })
     }
 
     /// The command of a log that has a line for each exchange.
     pub(super) fn command(&self) -> Option<CommandRef<'a>> {
         *self.command.get_or_init(|| rows::single(self.log))
+    }
+
+    /// The lines that tell of a moment.
+    pub(super) fn lines(&self) -> &[(u64, Moment)] {
+        self.lines
+            .get_or_init(|| moment::lines(self.log).collect())
     }
 
     /// Adds what the words and sizes of a possible partner say; false when it is none.

@@ -128,7 +128,7 @@ impl<'r, 'a> Weighing<'r, 'a> {
         let fitting = self.fitting(pairing)?;
         let mut score = fitting.worth + self.rarity(fitting.within);
         score -= MISS * fitting.miss + (DISORDER * fitting.disorder).min(DISORDER_MOST);
-        if let Some(octets) = pairing.hidden_octets(self.row.view, self.row.at)
+        if let Some(octets) = pairing.hidden_octets(&self.row)
             && let Some(heads) = self.heads()
         {
             score += heads.gain(octets);
@@ -144,7 +144,7 @@ impl<'r, 'a> Weighing<'r, 'a> {
         }
         let mut within = self.within;
         let mut disorder = 0.0f64;
-        let places = pairing.places(view, self.row.at);
+        let places = pairing.places(&self.row);
         for (at, &(line, window)) in places.iter().enumerate() {
             let (between, length) = self.around(line);
             disorder = disorder.max(between.miss(window));
