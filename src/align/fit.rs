@@ -111,6 +111,14 @@ impl Line {
         }
     }
 
+    /// Whether it is another by so little, up to `far` seconds from time 0, that pairs fit both alike.
+    pub(super) fn is_like(&self, other: &Self, far: f64) -> bool {
+        let by = ALIKE.max(other.offset_bound * ALIKE_SHARE);
+        let (offset, drift) = (self.offset - other.offset, self.drift - other.drift);
+        let moved = offset.abs().max((offset + drift * far).abs());
+        self.slack == other.slack && moved <= by
+    }
+
     /// The same with a bound that holds `range` too.
     fn holding(self, range: (f64, f64)) -> Self {
         let (lo, hi) = (self.range.0.min(range.0), self.range.1.max(range.1));
@@ -133,6 +141,9 @@ impl Line {
     }
 }
 
+/// Seconds by which two lines are apart that are alike, or the share of the bound, where that is more.
+const ALIKE: f64 = 0.01;
+const ALIKE_SHARE: f64 = 0.05;
 /// Seconds of slack beside what is usual, tried one after the other.
 const LOOSER: [f64; 6] = [0.02, 0.06, 0.14, 0.3, 0.62, 1.05];
 /// Pairs expected to be wrong from which on they count as a reason for lines that no clock explains.

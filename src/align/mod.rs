@@ -29,6 +29,7 @@ mod host;
 mod jitter;
 mod join;
 mod judge;
+mod kept;
 mod last_lines;
 mod lengths;
 mod likeness;

@@ -67,8 +67,7 @@ impl Pairing {
     }
 
     fn seen(&self, row: &Row<'_, '_>) -> &Seen {
-        self.seen
-            .get_or_init(|| self.look(row).unwrap_or_default())
+        self.seen.get_or_init(|| self.look(row).unwrap_or_default())
     }
 
     fn look(&self, row: &Row<'_, '_>) -> Option<Seen> {

@@ -7,6 +7,7 @@ use super::component::{self, Choice};
 use super::fit::{self, Constraint, Line};
 use super::groups::{Edge, Edges};
 use super::jitter::Placed;
+use super::kept::Kept;
 use super::order::Order;
 use super::overhead::Overheads;
 use super::pairing::Pairing;
@@ -94,7 +95,13 @@ impl View<'_> {
         let slack = weighing::reach(part.learnt.slack);
         let pairings = self.gather_under(&part.clock, slack, part.coarse);
         let mut learnt = part.learnt;
-        let edges = self.edges(&pairings, &part.clock, part.coarse, &learnt);
+        let edges = self.edges(
+            &pairings,
+            &part.clock,
+            part.coarse,
+            &learnt,
+            &Kept::default(),
+        );
         learnt.share = self.lack(&edges, &part.clock).share_by(learnt.lacking);
         // Those that need no others to be chosen teach the first round, unless they are few.
         let mut chosen = sure::choose(&edges);
@@ -195,6 +202,8 @@ impl View<'_> {
             let Some(line) = fit::fit(&plain, doubt) else {
                 break;
             };
+            let far = plain.iter().map(|c| c.at.abs()).fold(0.0, f64::max);
+            let is_known = fitted.is_some_and(|before| line.is_like(&before, far));
             (fitted, constraints) = (Some(line), paired);
             clock = Clock::from_line(self.id, self.origin, coarse, clock.resolution, &line);
             learnt.slack = line.slack;
@@ -202,8 +211,13 @@ impl View<'_> {
             if !self.tells_sizes() {
                 learnt.overheads = self.believed(pairings, &chosen);
             }
-            let (better, lack) = self.choose(pairings, &clock, coarse, &learnt);
-            let share = lack.share_by(learnt.lacking);
+            let (better, share) = if is_known && self.is_long() {
+                let better = self.choose_rest(pairings, &clock, coarse, (&learnt, &chosen));
+                (better, learnt.share)
+            } else {
+                let (better, lack) = self.choose(pairings, &clock, coarse, &learnt);
+                (better, lack.share_by(learnt.lacking))
+            };
             // What is chosen has to go by what it teaches itself.
             let settled = nearly_same(&better, &chosen) && share >= learnt.share * SAME_SHARE;
             learnt.share = share;
@@ -287,10 +301,24 @@ impl View<'_> {
         coarse: Span,
         learnt: &Learnt,
     ) -> (Vec<Option<Verdict>>, Lack) {
-        let edges = self.edges(pairings, clock, coarse, learnt);
+        let edges = self.edges(pairings, clock, coarse, learnt, &Kept::default());
         let lack = self.lack(&edges, clock);
         let chosen = component::choose(&edges, learnt.order.lines(), self.wires.threads);
         (self.verdicts(chosen), lack)
+    }
+
+    /// The same where what was learnt is as it was when they were `chosen`: those that are far ahead of all else stay.
+    fn choose_rest(
+        &self,
+        pairings: &[Vec<Pairing>],
+        clock: &Clock,
+        coarse: Span,
+        (learnt, chosen): (&Learnt, &[Option<Verdict>]),
+    ) -> Vec<Option<Verdict>> {
+        let kept = Kept::of(chosen);
+        let edges = self.edges(pairings, clock, coarse, learnt, &kept);
+        let rest = component::choose(&edges, learnt.order.lines(), self.wires.threads);
+        kept.with(self.verdicts(rest))
     }
 
     /// What was chosen, for each row.
@@ -306,20 +334,21 @@ impl View<'_> {
         verdicts
     }
 
-    /// The pairs that have a score under `clock`.
+    /// The pairs that have a score under `clock`, but for those that are `kept` and what these take.
     fn edges<'p>(
         &self,
         pairings: &'p [Vec<Pairing>],
         clock: &Clock,
         coarse: Span,
         learnt: &Learnt,
+        kept: &Kept<'_>,
     ) -> Edges<'p> {
         let offset_at = |at: Nanos| clock.offset_at(at) - coarse;
         let known = self.known(clock, &offset_at, learnt);
         let edges = self.wires.threads.gather(pairings.len(), |rows| {
             let most = pairings.get(rows.clone()).unwrap_or_default().iter();
             let mut edges = Vec::with_capacity(most.map(Vec::len).sum());
-            for row in rows {
+            for row in rows.filter(|&row| kept.is_open(row)) {
                 let Some(found) = pairings.get(row).filter(|found| !found.is_empty()) else {
                     continue;
                 };
@@ -327,7 +356,10 @@ impl View<'_> {
                     continue;
                 };
                 let from = edges.len();
-                edges.extend(found.iter().filter_map(|pairing| {
+                let free = found
+                    .iter()
+                    .filter(|pairing| kept.leaves((pairing.wire, pairing.place)));
+                edges.extend(free.filter_map(|pairing| {
                     Some(Edge {
                         row,
                         column: (pairing.wire, pairing.place),

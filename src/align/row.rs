@@ -46,8 +46,7 @@ impl<'r, 'a> Row<'r, 'a> {
 
     /// The lines that tell of a moment.
     pub(super) fn lines(&self) -> &[(u64, Moment)] {
-        self.lines
-            .get_or_init(|| moment::lines(self.log).collect())
+        self.lines.get_or_init(|| moment::lines(self.log).collect())
     }
 
     /// Adds what the words and sizes of a possible partner say; false when it is none.
