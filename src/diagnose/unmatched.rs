@@ -1,7 +1,7 @@
 //! Rows of a log and exchanges on the wire that were left over on both sides and are one all the same, as far as all but
 //! the reply goes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
@@ -36,21 +36,25 @@ pub(super) fn pairs(view: View<'_>) -> Vec<Pair<'_>> {
     let rows = view
         .cases()
         .filter(|case| case.wire.is_none() && case.joined.candidates.is_empty());
-    let mut rows = rows
-        .filter_map(|case| Some((case.number, Row::of(view, case.log?)?)))
-        .peekable();
-    if view.wires.is_empty() || rows.peek().is_none() {
+    let rows = rows.filter_map(|case| Some((case.number, Row::of(view, case.log?)?)));
+    if view.wires.is_empty() {
         return Vec::new();
     }
-    let silent = silent(view);
-    rows.filter_map(|(number, row)| row.pair(number, &silent))
+    let rows: Vec<(usize, Row<'_>)> = rows.collect();
+    let clients = rows.iter().filter_map(|(_, row)| row.log.peer);
+    let silent = silent(view, &clients.collect());
+    let rows = rows.iter();
+    rows.filter_map(|(number, row)| row.pair(*number, &silent))
         .collect()
 }
 
-/// The exchanges that no log line is on.
-fn silent(view: View<'_>) -> ByRequest<'_> {
+/// The exchanges of some clients that no log line is on.
+fn silent<'a>(view: View<'a>, clients: &HashSet<IpAddr, RandomState>) -> ByRequest<'a> {
     let mut silent = ByRequest::default();
-    for (case, wire) in view.on_wire() {
+    let of_clients = view
+        .on_wire()
+        .filter(|(_, wire)| clients.contains(&wire.conversation.client.ip));
+    for (case, wire) in of_clients {
         for exchange in case
             .joined
             .exchanges
