@@ -108,7 +108,9 @@ pub fn run(options: &Options, progress: &mut Progress) -> Run {
         neighbours: &account.neighbours,
         alignment: &account.alignment,
     };
-    let (endings, findings) = (endings(view), diagnose(view, options.threads));
+    let (findings, endings) = options
+        .threads
+        .both(|| diagnose(view, options.threads), || endings(view));
     (account.endings, account.findings) = (endings, findings);
     account.exit = exit_status(&account, &failures);
     Run { account, failures }
