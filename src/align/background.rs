@@ -1,6 +1,6 @@
 //! How common the sessions of a capture are, and which of them a log session can be at all.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::iter;
 use std::net::IpAddr;
 
@@ -17,6 +17,8 @@ use super::translation::{Own, Translation};
 /// How common the sessions of a capture are, by what a log may tell of them.
 pub(super) struct Background {
     kinds: HashMap<Kind, u32, RandomState>,
+    /// Addresses of servers, by which proxies know those behind them too.
+    servers: HashSet<IpAddr, RandomState>,
     serves: BTreeMap<(Endpoint, Proto), u32>,
     first: Nanos,
     last: Nanos,
@@ -74,7 +76,11 @@ impl Background {
     pub(super) fn of(wires: &[WireSession]) -> Self {
         let mut whole: HashMap<Kind, u32, RandomState> = HashMap::default();
         let mut serves = BTreeMap::new();
+        let mut addresses = HashSet::default();
         for wire in wires {
+            let reached = wire.forwarded.iter().filter_map(|named| named.reached);
+            let ends = iter::once(wire.conversation.server).chain(reached);
+            addresses.extend(ends.map(|end| end.ip));
             *serves
                 .entry((wire.conversation.server, wire.proto))
                 .or_insert(0) += 1;
@@ -100,6 +106,7 @@ impl Background {
         let count = wires.len().max(1) as f64;
         Self {
             kinds,
+            servers: addresses,
             serves,
             first,
             last,
@@ -126,8 +133,13 @@ impl Background {
         (self.first, self.last)
     }
 
+    /// Whether a server has this address on the wire.
+    pub(super) fn has_server(&self, server: IpAddr) -> bool {
+        self.servers.contains(&server)
+    }
+
     /// Whether `client` occurs on the wire.
-    fn knows(&self, client: IpAddr) -> bool {
+    pub(super) fn knows(&self, client: IpAddr) -> bool {
         self.kinds.contains_key(&Kind {
             proto: None,
             peer: Some(client),

@@ -5,7 +5,7 @@ use crate::model::CommandRef;
 use super::turn::Turn;
 
 /// How a step of the hidden programme uses its two sides.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Move {
     /// A command in one turn.
     One,
@@ -38,6 +38,10 @@ impl Sizes {
             is_body: command.is_body(),
         }
     }
+
+    const fn are_unknown(self) -> bool {
+        self.request.is_none() && self.response.is_none() && !self.is_body
+    }
 }
 
 /// The steps of greatest worth from the start to the end of both sides.
@@ -45,20 +49,23 @@ pub(super) fn best_moves(turns: &[Turn<'_>], told: &[Sizes]) -> Vec<Move> {
     let passed: Vec<Passed> = turns.iter().map(Passed::of).collect();
     let width = told.len() + 1;
     let mut steps = vec![Move::SkipTurn; (turns.len() + 1) * width];
-    // What the rest is worth from this turn on, from the next, and from that behind it, by the commands that are left.
+    // What the rest is worth by the commands that are left: from the turn behind the next on, from the next, and from this one.
+    let (mut behind, mut next) = (Vec::new(), vec![0i32; width]);
     let mut here = vec![0i32; width];
-    let mut next = Vec::new();
-    let mut behind = Vec::new();
-    for (i, steps) in steps.chunks_exact_mut(width).enumerate().rev() {
+    let mut rows = steps.chunks_exact_mut(width).enumerate().rev();
+    // Behind the last turn commands are left only.
+    if let Some((_, steps)) = rows.next() {
+        let left = next.iter_mut().zip(steps).rev().skip(1).zip(1..);
+        for ((worth, step), count) in left {
+            (*worth, *step) = (SKIP_COMMAND * count, Move::SkipCommand);
+        }
+    }
+    for (i, steps) in rows {
         let ahead = passed.get(i..).unwrap_or_default();
-        let turn = Ahead {
-            one: ahead.first().copied().zip(Some(next.as_slice())),
-            two: match ahead {
-                [one, next, ..] => Some((one.and(*next), behind.as_slice())),
-                _ => None,
-            },
-        };
-        turn.lay(told, &mut here, steps);
+        if let &[one, ..] = ahead {
+            let two = ahead.get(1).map(|&next| (one.and(next), behind.as_slice()));
+            lay((one, &next), two, told, (&mut here, steps));
+        }
         std::mem::swap(&mut behind, &mut next);
         std::mem::swap(&mut next, &mut here);
         here.resize(width, 0);
@@ -80,49 +87,42 @@ pub(super) fn best_moves(turns: &[Turn<'_>], told: &[Sizes]) -> Vec<Move> {
     moves
 }
 
-/// The turns from one on, with what the rest is worth behind the first and behind the second.
-struct Ahead<'a> {
-    one: Option<(Passed, &'a [i32])>,
-    two: Option<(Passed, &'a [i32])>,
-}
-
-impl Ahead<'_> {
-    /// Finds the best step, and what it and all behind it are worth, before each command and before the end.
-    fn lay(&self, told: &[Sizes], worth: &mut [i32], steps: &mut [Move]) {
-        let behind = |rest: &[i32], at: usize| rest.get(at).copied().unwrap_or(i32::MIN / 2);
-        let mut without = None;
-        for ((at, worth), step) in worth.iter_mut().enumerate().zip(steps).rev() {
-            let mut best = (i32::MIN / 2, Move::SkipTurn);
-            let mut offer = |worth: i32, step: Move| {
-                if worth > best.0 {
-                    best = (worth, step);
-                }
-            };
-            if let Some(&sizes) = told.get(at) {
-                if let Some((one, rest)) = self.one {
-                    offer(one.worth(sizes) + behind(rest, at + 1), Move::One);
-                }
-                if let Some((two, rest)) = self.two.filter(|_| sizes.is_body) {
-                    let unlike = i32::from(two.agreement(sizes).0 == 0) * 8;
-                    let worth = two.worth(sizes) - unlike;
-                    offer(worth + behind(rest, at + 1), Move::Two);
-                }
+/// Finds the best step, and what it and all behind it are worth, before each command and before the end. Of a turn, and of that and its next together, it
+/// is told what all behind is worth.
+fn lay(
+    (one, next): (Passed, &[i32]),
+    two: Option<(Passed, &[i32])>,
+    told: &[Sizes],
+    (worth, steps): (&mut [i32], &mut [Move]),
+) {
+    // A greeting is no command, so leaving it out costs nothing.
+    let without_turn = if one.asks { SKIP_TURN } else { 0 };
+    let Some(((last, worth), rest)) = worth.split_last_mut().zip(next.last()) else {
+        return;
+    };
+    *last = without_turn + rest;
+    let mut without_command = SKIP_COMMAND + *last;
+    let rest = next.windows(2).zip(told).enumerate();
+    for ((worth, step), (at, (next, &sizes))) in worth.iter_mut().zip(steps).zip(rest).rev() {
+        let &[same, next] = next else {
+            continue;
+        };
+        let mut best = (one.worth(sizes) + next, Move::One);
+        let mut offer = |worth: i32, step: Move| {
+            if worth > best.0 {
+                best = (worth, step);
             }
-            if let Some(without) = without {
-                offer(SKIP_COMMAND + without, Move::SkipCommand);
-            }
-            match self.one {
-                // A greeting is no command, so leaving it out costs nothing.
-                Some((turn, rest)) => {
-                    let cost = if turn.asks { SKIP_TURN } else { 0 };
-                    offer(cost + behind(rest, at), Move::SkipTurn);
-                }
-                None if without.is_none() => best.0 = 0,
-                None => {}
-            }
-            (*worth, *step) = best;
-            without = Some(best.0);
+        };
+        if let Some((two, behind)) = two.filter(|_| sizes.is_body)
+            && let Some(behind) = behind.get(at + 1)
+        {
+            let unlike = i32::from(two.agreement(sizes).0 == 0) * 8;
+            offer(two.worth(sizes) - unlike + behind, Move::Two);
         }
+        offer(without_command, Move::SkipCommand);
+        offer(without_turn + same, Move::SkipTurn);
+        (*worth, *step) = best;
+        without_command = SKIP_COMMAND + best.0;
     }
 }
 
@@ -187,6 +187,9 @@ impl Passed {
         if !self.asks {
             return i32::MIN / 4;
         }
+        if sizes.are_unknown() {
+            return 0;
+        }
         let (agree, differ) = self.agreement(sizes);
         let body = sizes.is_body && self.asked_last > 200;
         4 * agree - 5 * differ + i32::from(body)
@@ -197,4 +200,93 @@ impl Passed {
 pub(super) fn agreement(sizes: Sizes, turns: &[Turn<'_>]) -> (i32, i32) {
     let passed = turns.iter().map(Passed::of).reduce(Passed::and);
     passed.map_or((0, 0), |passed| passed.agreement(sizes))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{Burst, Nanos, PacketNo, Side};
+
+    /// What the rest is worth from a turn and a command on, and the first step of that, by the definition.
+    fn best(turns: &[Passed], told: &[Sizes]) -> (i32, Option<Move>) {
+        let mut steps = Vec::new();
+        if let (Some((one, turns)), Some((sizes, told))) = (turns.split_first(), told.split_first())
+        {
+            steps.push((one.worth(*sizes) + best(turns, told).0, Move::One));
+            if let Some((next, turns)) = turns.split_first().filter(|_| sizes.is_body) {
+                let two = one.and(*next);
+                let unlike = if two.agreement(*sizes).0 == 0 { 8 } else { 0 };
+                let worth = two.worth(*sizes) - unlike + best(turns, told).0;
+                steps.push((worth, Move::Two));
+            }
+        }
+        if let Some((_, told)) = told.split_first() {
+            steps.push((SKIP_COMMAND + best(turns, told).0, Move::SkipCommand));
+        }
+        if let Some((turn, turns)) = turns.split_first() {
+            let cost = if turn.asks { SKIP_TURN } else { 0 };
+            steps.push((cost + best(turns, told).0, Move::SkipTurn));
+        }
+        let first = steps.into_iter().reduce(|one, other| match other {
+            better if better.0 > one.0 => better,
+            _ => one,
+        });
+        first.map_or((0, None), |(worth, step)| (worth, Some(step)))
+    }
+
+    /// The steps by the definition.
+    fn steps(turns: &[Passed], told: &[Sizes]) -> Vec<Move> {
+        let (mut i, mut j) = (0, 0);
+        let mut steps = Vec::new();
+        while let (_, Some(step)) = best(&turns[i..], &told[j..]) {
+            (i, j) = match step {
+                Move::One => (i + 1, j + 1),
+                Move::Two => (i + 2, j + 1),
+                Move::SkipCommand => (i, j + 1),
+                Move::SkipTurn => (i + 1, j),
+            };
+            steps.push(step);
+        }
+        steps
+    }
+
+    fn burst(side: Side, plaintext: u64, damaged: bool) -> Burst {
+        Burst {
+            side,
+            start: Nanos(0),
+            end: Nanos(0),
+            packet: PacketNo(1),
+            records: 1,
+            parts: Vec::new(),
+            plaintext,
+            damaged,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_steps_are_those_of_greatest_worth(
+            passed in proptest::collection::vec((any::<bool>(), 0u64..4, 0u64..4, any::<bool>()), 0..5),
+            told in proptest::collection::vec((proptest::option::of(0u64..4), proptest::option::of(0u64..4), any::<bool>()), 0..5),
+        ) {
+            // Octets in hundreds, as a body has some.
+            let bursts: Vec<_> = passed.iter().map(|&(_, asked, answered, damaged)| {
+                [burst(Side::Client, asked * 100, damaged), burst(Side::Server, answered * 100, false)]
+            }).collect();
+            let turns: Vec<Turn<'_>> = bursts.iter().zip(&passed).map(|([asked, answered], &(asks, ..))| Turn {
+                asked: asks.then_some(asked),
+                answered: Some(answered),
+            }).collect();
+            let told: Vec<Sizes> = told.iter().map(|&(request, response, is_body)| Sizes {
+                request: request.map(|octets| octets * 100),
+                response: response.map(|octets| octets * 100),
+                is_body,
+            }).collect();
+            let of_turns: Vec<Passed> = turns.iter().map(Passed::of).collect();
+            let moves = best_moves(&turns, &told);
+            prop_assert!(moves == steps(&of_turns, &told), "{moves:?}");
+        }
+    }
 }

@@ -25,8 +25,8 @@ pub(super) fn settle_all<'a>(
     let views = wires.threads.each(sources.len(), |at| {
         let source = sources.get(at)?;
         let mine = sessions_of(source.id, logs);
-        let translation = Translation::suspect(wires.sessions, logs, &mine);
-        let own = Own::suspect(wires.sessions, logs, &mine);
+        let translation = Translation::suspect(&wires.background, logs, &mine);
+        let own = Own::suspect(&wires.background, logs, &mine);
         Some(View::new(wires, logs, source.id, mine, (translation, own)))
     });
     let mut views: Vec<View<'a>> = views.into_iter().flatten().collect();

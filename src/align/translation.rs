@@ -1,11 +1,12 @@
 //! Address translation between the place of the capture and the server: clients have one address on the wire and another
 //! in the log.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::iter;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::model::{LogSession, Role, WireSession};
+use crate::model::{LogSession, Role};
+
+use super::background::Background;
 
 /// Log sessions without which nothing is concluded from addresses that differ.
 const ENOUGH: usize = 5;
@@ -32,17 +33,12 @@ pub(super) enum Own {
 
 impl Own {
     /// Suspects a translation where no server of the capture has an address by which the log calls its own machine.
-    pub(super) fn suspect(wires: &[WireSession], logs: &[LogSession], mine: &[usize]) -> Self {
-        let told: BTreeSet<IpAddr> = of_servers(logs, mine).filter_map(|log| log.local).collect();
-        let servers = wires.iter().flat_map(|wire| {
-            let reached = wire.forwarded.iter().filter_map(|named| named.reached);
-            iter::once(wire.conversation.server).chain(reached)
-        });
-        let common = servers.into_iter().any(|server| told.contains(&server.ip));
-        if common || told.is_empty() || mine.len() < ENOUGH {
-            Self::Compared
-        } else {
+    pub(super) fn suspect(seen: &Background, logs: &[LogSession], mine: &[usize]) -> Self {
+        let told = || of_servers(logs, mine).filter_map(|log| log.local);
+        if are_strange(told, |local| seen.has_server(local)) && mine.len() >= ENOUGH {
             Self::Translated
+        } else {
+            Self::Compared
         }
     }
 
@@ -50,6 +46,14 @@ impl Own {
     pub(super) fn allows(self, told: Option<IpAddr>, seen: IpAddr) -> bool {
         self == Self::Translated || told.is_none_or(|told| told == seen)
     }
+}
+
+/// Whether there are addresses, of which none `is_seen`.
+fn are_strange<I: Iterator<Item = IpAddr>>(
+    told: impl Fn() -> I,
+    is_seen: impl Fn(IpAddr) -> bool,
+) -> bool {
+    told().next().is_some() && !told().any(is_seen)
 }
 
 /// Sessions of a log in which its machine is the server.
@@ -63,16 +67,12 @@ fn of_servers<'a>(
 
 impl Translation {
     /// Suspects a translation where no client of the log occurs in the capture at all: with a single one in common, addresses are believed.
-    pub(super) fn suspect(wires: &[WireSession], logs: &[LogSession], mine: &[usize]) -> Self {
-        let told: BTreeSet<IpAddr> = of_servers(logs, mine).filter_map(|log| log.peer).collect();
-        let common = wires
-            .iter()
-            .flat_map(WireSession::named_clients)
-            .any(|client| told.contains(&client));
-        if common || told.is_empty() || mine.len() < ENOUGH {
-            Self::None
-        } else {
+    pub(super) fn suspect(seen: &Background, logs: &[LogSession], mine: &[usize]) -> Self {
+        let told = || of_servers(logs, mine).filter_map(|log| log.peer);
+        if are_strange(told, |client| seen.knows(client)) && mine.len() >= ENOUGH {
             Self::Any
+        } else {
+            Self::None
         }
     }
 

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
 
-use crate::model::{CommandRef, EventRef, Evidence, Exchange, LogSession, Nanos, Span};
+use crate::model::{CommandRef, EventRef, Evidence, Exchange, LogSession, Nanos, Proto, Span};
 
 use super::View;
 use super::view::Case;
@@ -28,8 +28,8 @@ pub(super) struct Pair<'a> {
 /// An exchange on the wire that no log line is on.
 type Silent<'a> = (Case<'a>, &'a Exchange);
 
-/// Those of each client with one request.
-type ByRequest<'a> = HashMap<(IpAddr, &'a str), Vec<Silent<'a>>, RandomState>;
+/// Those of each client with one request in one protocol.
+type ByRequest<'a> = HashMap<(Proto, IpAddr, &'a str), Vec<Silent<'a>>, RandomState>;
 
 /// All such pairs: the same client, the same request, at one time, and nothing else that it could be.
 pub(super) fn pairs(view: View<'_>) -> Vec<Pair<'_>> {
@@ -41,7 +41,9 @@ pub(super) fn pairs(view: View<'_>) -> Vec<Pair<'_>> {
         return Vec::new();
     }
     let rows: Vec<(usize, Row<'_>)> = rows.collect();
-    let clients = rows.iter().filter_map(|(_, row)| row.log.peer);
+    let clients = rows
+        .iter()
+        .filter_map(|(_, row)| Some((row.log.proto, row.log.peer?)));
     let silent = silent(view, &clients.collect());
     let rows = rows.iter();
     rows.filter_map(|(number, row)| row.pair(*number, &silent))
@@ -49,11 +51,11 @@ pub(super) fn pairs(view: View<'_>) -> Vec<Pair<'_>> {
 }
 
 /// The exchanges of some clients that no log line is on.
-fn silent<'a>(view: View<'a>, clients: &HashSet<IpAddr, RandomState>) -> ByRequest<'a> {
+fn silent<'a>(view: View<'a>, clients: &HashSet<(Proto, IpAddr), RandomState>) -> ByRequest<'a> {
     let mut silent = ByRequest::default();
     let of_clients = view
         .on_wire()
-        .filter(|(_, wire)| clients.contains(&wire.conversation.client.ip));
+        .filter(|(_, wire)| clients.contains(&(wire.proto, wire.conversation.client.ip)));
     for (case, wire) in of_clients {
         for exchange in case
             .joined
@@ -61,7 +63,8 @@ fn silent<'a>(view: View<'a>, clients: &HashSet<IpAddr, RandomState>) -> ByReque
             .iter()
             .filter(|one| one.line.is_none())
         {
-            let key = (wire.conversation.client.ip, plain(&exchange.request));
+            let client = wire.conversation.client.ip;
+            let key = (wire.proto, client, plain(&exchange.request));
             silent.entry(key).or_default().push((case, exchange));
         }
     }
@@ -105,7 +108,7 @@ impl<'a> Row<'a> {
     }
 
     fn pair(&self, number: usize, silent: &ByRequest<'a>) -> Option<Pair<'a>> {
-        let all = silent.get(&(self.log.peer?, plain(self.command.request)))?;
+        let all = silent.get(&(self.log.proto, self.log.peer?, plain(self.command.request)))?;
         let is_near =
             |exchange: &Exchange| self.is_near(exchange.start) || self.is_near(exchange.end);
         let mut fitting = all
