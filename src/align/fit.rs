@@ -370,9 +370,9 @@ fn search(
 
 /// The offsets that each of `constraints` allows, with the drift taken out.
 fn without_drift(
-    constraints: impl Iterator<Item = Constraint>,
+    constraints: impl Iterator<Item = Constraint> + Clone,
     drift: f64,
-) -> impl Iterator<Item = (f64, f64)> {
+) -> impl Iterator<Item = (f64, f64)> + Clone {
     constraints.map(move |c| (c.lo - drift * c.at, c.hi - drift * c.at))
 }
 

@@ -41,6 +41,13 @@ impl Ends {
         self.sorted.iter().map(|&(key, _)| key)
     }
 
+    /// Takes these ends in place of those before.
+    fn take(&mut self, ends: impl Iterator<Item = f64>) {
+        self.given.clear();
+        self.given.extend(ends.map(Key::of));
+        self.sort();
+    }
+
     /// Puts those that were given in order, beginning from the order that those before them had.
     fn sort(&mut self) {
         let known = self.sorted.len() == self.given.len();
@@ -83,15 +90,10 @@ fn nearly_sorted(ends: &mut [(Key, u32)]) -> bool {
 
 impl Sweep {
     /// Takes these intervals in place of those before.
-    pub(super) fn over(&mut self, intervals: impl Iterator<Item = (f64, f64)>) -> &Self {
-        self.opens.given.clear();
-        self.closes.given.clear();
-        for (lo, hi) in intervals {
-            self.opens.given.push(Key::of(lo));
-            self.closes.given.push(Key::of(hi));
-        }
-        self.opens.sort();
-        self.closes.sort();
+    pub(super) fn over(&mut self, intervals: impl Iterator<Item = (f64, f64)> + Clone) -> &Self {
+        // One kind after the other: of a list its length is known, and no room need be looked for.
+        self.opens.take(intervals.clone().map(|(lo, _)| lo));
+        self.closes.take(intervals.map(|(_, hi)| hi));
         self
     }
 
