@@ -106,34 +106,36 @@ impl View<'_> {
         let early = began - Span::from_seconds_f64(within.1 + 1.0);
         let late = Nanos(last.at.0) - coarse - Span::from_seconds_f64(within.0 - 1.0);
         let times = (early, late + last.resolution);
-        let near = |&(lo, hi): &(f64, f64)| lo <= within.1 && hi >= within.0;
         let mut found = Vec::new();
-        let single = rows::is_single(log);
-        let stamps = Stamps::of(log);
+        let mut take = |wire, place, (lo, hi): (f64, f64)| {
+            if lo <= within.1 && hi >= within.0 {
+                let pairing = Pairing::new(wire, place, (lo, hi));
+                if can_be(&pairing) {
+                    found.push(pairing);
+                }
+            }
+        };
+        let single = log.events.first().filter(|_| rows::is_single(log));
+        let stamps = single.is_none().then(|| Stamps::of(log));
         for at in self.wires.index.within(log, &self.translation, times) {
             if !wanted(at) || !self.is_open(row, at) || !self.allows(at, log) {
                 continue;
             }
-            if !single {
-                let moments = self.wires.moments(at);
-                let allowed =
-                    moments.and_then(|moments| moment::shared_offsets(moments, &stamps, coarse));
-                let pairing = allowed
-                    .filter(near)
-                    .map(|range| Pairing::new(at, None, range));
-                found.extend(pairing.filter(&can_be));
-                continue;
-            }
-            let Some(event) = log.events.first() else {
+            let Some(event) = single else {
+                let both = self.wires.moments(at).zip(stamps.as_ref());
+                let allowed = both
+                    .and_then(|(moments, stamps)| moment::shared_offsets(moments, stamps, coarse));
+                if let Some(range) = allowed {
+                    take(at, None, range);
+                }
                 continue;
             };
             let slots = self.slots(at);
             let from = slots.partition_point(|slot| slot.window.hi < times.0);
             let open = slots.get(from..).unwrap_or_default().iter();
             for (place, slot) in (from..).zip(open.take_while(|slot| slot.window.lo <= times.1)) {
-                let range = Some(slot.window.offsets(event, log.lag, coarse)).filter(near);
-                let pairing = range.map(|range| Pairing::new(at, Some(place), range));
-                found.extend(pairing.filter(&can_be));
+                let range = slot.window.offsets(event, log.lag, coarse);
+                take(at, Some(place), range);
             }
         }
         found
