@@ -259,7 +259,12 @@ impl Threads {
             done
         });
         done.sort_unstable_by_key(|&(block, _)| block);
-        done.into_iter().flat_map(|(_, done)| done).collect()
+        // Block by block: one by one they would be moved several times as slowly.
+        let mut all = Vec::with_capacity(done.iter().map(|(_, done)| done.len()).sum());
+        for (_, mut done) in done {
+            all.append(&mut done);
+        }
+        all
     }
 }
 
