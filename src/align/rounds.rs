@@ -211,6 +211,7 @@ impl View<'_> {
             if !self.tells_sizes() {
                 learnt.overheads = self.believed(pairings, &chosen);
             }
+            // Short logs take no time worth saving.
             let (better, share) = if is_known && self.is_long() {
                 let better = self.choose_rest(pairings, &clock, coarse, (&learnt, &chosen));
                 (better, learnt.share)

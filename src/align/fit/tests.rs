@@ -120,6 +120,27 @@ fn one_late_line_of_a_few_leaves_the_truth_within_the_bound() {
 }
 
 #[test]
+fn lines_are_alike_that_stay_near_each_other_to_the_end() {
+    let near = Line::near(0.1, 0.0);
+    let moved = |offset: f64, drift: f64| Line {
+        offset,
+        drift,
+        ..near
+    };
+    assert!(moved(0.009, 0.0).is_like(&near, 1000.0));
+    assert!(!moved(0.011, 0.0).is_like(&near, 1000.0));
+    assert!(moved(0.0, 9e-6).is_like(&near, 1000.0));
+    assert!(!moved(0.0, 9e-6).is_like(&near, 2000.0), "they part");
+    let rough = Line::near(1.0, 0.0);
+    assert!(moved(0.04, 0.0).is_like(&rough, 1000.0), "nobody knows");
+    let slack = Slack {
+        late: 0.02,
+        lag: 0.0,
+    };
+    assert!(!Line { slack, ..near }.is_like(&near, 1000.0));
+}
+
+#[test]
 fn one_pair_leaves_the_bound_wide() {
     let line = fit(&whole_seconds(&[10.0], 2.0, 0.0), 9.0).unwrap();
     assert!(
