@@ -1,7 +1,7 @@
 //! Rows of a log and exchanges on the wire that were left over on both sides and are one all the same, as far as all but
 //! the reply goes.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
@@ -33,30 +33,28 @@ type ByRequest<'a> = HashMap<(Proto, IpAddr, &'a str), Vec<Silent<'a>>, RandomSt
 
 /// All such pairs: the same client, the same request, at one time, and nothing else that it could be.
 pub(super) fn pairs(view: View<'_>) -> Vec<Pair<'_>> {
-    let rows = view
-        .cases()
-        .filter(|case| case.wire.is_none() && case.joined.candidates.is_empty());
-    let rows = rows.filter_map(|case| Some((case.number, Row::of(view, case.log?)?)));
     if view.wires.is_empty() {
         return Vec::new();
     }
-    let rows: Vec<(usize, Row<'_>)> = rows.collect();
-    let clients = rows
-        .iter()
-        .filter_map(|(_, row)| Some((row.log.proto, row.log.peer?)));
-    let silent = silent(view, &clients.collect());
-    let rows = rows.iter();
-    rows.filter_map(|(number, row)| row.pair(*number, &silent))
+    let left_over = || {
+        let alone = view.cases().filter(|case| case.wire.is_none());
+        let alone = alone.filter(|case| case.joined.candidates.is_empty());
+        let logged = alone.filter_map(|case| Some((case.number, case.log?)));
+        logged.filter(|(_, log)| log.events.len() == 1)
+    };
+    // Millions may be left over: none is kept.
+    let protos: BTreeSet<Proto> = left_over().map(|(_, log)| log.proto).collect();
+    let silent = silent(view, &protos);
+    left_over()
+        .filter_map(|(number, log)| Row::of(view, log)?.pair(number, &silent))
         .collect()
 }
 
-/// The exchanges of some clients that no log line is on.
-fn silent<'a>(view: View<'a>, clients: &HashSet<(Proto, IpAddr), RandomState>) -> ByRequest<'a> {
+/// The exchanges in some protocols that no log line is on.
+fn silent<'a>(view: View<'a>, protos: &BTreeSet<Proto>) -> ByRequest<'a> {
     let mut silent = ByRequest::default();
-    let of_clients = view
-        .on_wire()
-        .filter(|(_, wire)| clients.contains(&(wire.proto, wire.conversation.client.ip)));
-    for (case, wire) in of_clients {
+    let seen = view.on_wire();
+    for (case, wire) in seen.filter(|(_, wire)| protos.contains(&wire.proto)) {
         for exchange in case
             .joined
             .exchanges
