@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::ops::Range;
 
-use super::moment::Window;
+use super::pairing::Places;
 use crate::model::Nanos;
 
 /// Which edge each row has, and which row each column.
@@ -42,9 +42,9 @@ impl Told {
         hi: Nanos(i64::MAX),
     };
 
-    pub(super) fn of(places: &[(u64, Window)]) -> Self {
+    pub(super) fn of(places: Places<'_>) -> Self {
         let mut all = Self::NOTHING;
-        for &(line, window) in places {
+        for (line, window) in places.iter() {
             all.first = all.first.min(line);
             all.last = all.last.max(line);
             all.lo = all.lo.max(window.lo);

@@ -203,7 +203,7 @@ impl<'a> Heap<'a> {
         let mut wires: BTreeSet<usize> = BTreeSet::new();
         for &row in heap {
             let near = view.gather_row(row, settled.coarse).into_iter();
-            wires.extend(near.map(|pairing| pairing.wire));
+            wires.extend(near.map(|pairing| pairing.wire()));
         }
         let dialogues: Vec<Dialogue<'_>> = wires
             .into_iter()

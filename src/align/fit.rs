@@ -177,17 +177,12 @@ pub(super) fn fit(constraints: &[Constraint], doubt: f64) -> Option<Line> {
         return Some(prompt);
     }
     // A server short of time writes late, another stamps by an old clock: then no clock explains all lines, until they may.
-    let mut explained = |slack: Slack| {
-        let looser = constraints.iter().map(|c| c.looser(slack));
-        sweep.over(without_drift(looser, prompt.drift)).depth()
-    };
-    let tries = LOOSER
-        .iter()
-        .flat_map(|&by| [Slack { late: by, lag: 0.0 }, Slack { late: 0.0, lag: by }]);
+    sweep.over(without_drift(constraints.iter().copied(), prompt.drift));
+    let late = LOOSER.iter().map(|&by| Slack { late: by, lag: 0.0 });
     let both = LOOSER.iter().map(|&by| Slack { late: by, lag: by });
     let mut best: Option<(usize, Slack)> = None;
-    for slack in tries.chain(both) {
-        let explained = explained(slack);
+    for slack in late.chain(both) {
+        let explained = sweep.depth_of_longer(slack.late + slack.lag);
         if best.is_none_or(|(most, _)| explained > most) {
             best = Some((explained, slack));
         }
@@ -202,13 +197,13 @@ pub(super) fn fit(constraints: &[Constraint], doubt: f64) -> Option<Line> {
     {
         return Some(prompt);
     }
-    // Lines that are late look like stamps that lag under a clock that is behind by as much: where either explains the lines
-    // and both can be, the bound holds both.
-    let other = slack.turned();
-    let either = slack.late.max(slack.lag) >= CUT_TWICE
-        && explained(other) + constraints.len() / 50 >= explained_by_it;
     let line = fit_within(constraints, doubt, slack, &mut sweep)?;
-    if either && let Some(turned) = fit_within(constraints, doubt, other, &mut sweep) {
+    // Lines that are late look like stamps that lag under a clock that is behind by as much: where both can be, the bound holds both.
+    let other = slack.turned();
+    if other != slack
+        && slack.late >= CUT_TWICE
+        && let Some(turned) = fit_within(constraints, doubt, other, &mut sweep)
+    {
         return Some(line.holding(turned.range));
     }
     Some(line)

@@ -15,6 +15,22 @@ use super::view::View;
 const REACH: f64 = 1.5;
 const REACH_GROWS: f64 = 6e-4;
 
+/// Offsets around the coarse one at a time.
+fn near_coarse(origin: Nanos, at: Nanos) -> (f64, f64) {
+    let since = at.since(origin).abs().as_seconds_f64();
+    let reach = REACH + REACH_GROWS * since;
+    (-reach, reach)
+}
+
+/// Offsets beside the coarse one within `slack` of what a clock allows at a time.
+fn near_clock(clock: &Clock, slack: f64, coarse: Span, at: Nanos) -> (f64, f64) {
+    let since = at.since(clock.origin).abs().as_seconds_f64();
+    let drift = clock.drift_bound_ppm * 1e-6 * since;
+    let reach = clock.bound.as_seconds_f64() + slack + drift;
+    let middle = (clock.offset_at(at) - coarse).as_seconds_f64();
+    (middle - reach, middle + reach)
+}
+
 impl View<'_> {
     /// All rows, those of one client together: laid beside its wire sessions one after the other, they find these in the processor's cache, where
     /// those of a busy log, in their order, find another client's.
@@ -49,18 +65,12 @@ impl View<'_> {
         coarse: Span,
     ) -> Vec<Vec<Pairing>> {
         self.each_row(|row| {
-            let near = |began: Nanos| {
-                let since = began.since(clock.origin).abs().as_seconds_f64();
-                let drift = clock.drift_bound_ppm * 1e-6 * since;
-                let reach = clock.bound.as_seconds_f64() + slack + drift;
-                let middle = (clock.offset_at(began) - coarse).as_seconds_f64();
-                (middle - reach, middle + reach)
-            };
+            let near = |began: Nanos| near_clock(clock, slack, coarse, began);
             let told = Row::of(self, row);
-            let can_be = |pairing: &Pairing| {
-                told.as_ref()
-                    .is_some_and(|row| pairing.worth(row).is_some())
+            let is_one = |row: &Row<'_, '_>, pairing: &Pairing| {
+                pairing.place().is_none() || pairing.worth(row).is_some()
             };
+            let can_be = |pairing: &Pairing| told.as_ref().is_some_and(|row| is_one(row, pairing));
             let mut found = self.gather_within(row, coarse, near, |_| true, can_be);
             found.shrink_to_fit();
             found
@@ -68,20 +78,21 @@ impl View<'_> {
     }
 
     pub(super) fn gather_row(&self, row: usize, coarse: Span) -> Vec<Pairing> {
-        self.gather_of(row, coarse, |_| true)
+        let near = |began: Nanos| near_coarse(self.origin, began);
+        self.gather_within(row, coarse, near, |_| true, |_| true)
     }
 
-    /// Those of some wire sessions that a row may be near the coarse offset.
+    /// Those of some wire sessions that a row may be near the coarse offset, and within `slack` of what a clock allows.
     pub(super) fn gather_of(
         &self,
         row: usize,
-        coarse: Span,
+        (clock, slack, coarse): (&Clock, f64, Span),
         wanted: impl Fn(usize) -> bool,
     ) -> Vec<Pairing> {
         let near = |began: Nanos| {
-            let since = began.since(self.origin).abs().as_seconds_f64();
-            let reach = REACH + REACH_GROWS * since;
-            (-reach, reach)
+            let near = near_coarse(self.origin, began);
+            let also = near_clock(clock, slack, coarse, began);
+            (near.0.max(also.0), near.1.min(also.1))
         };
         self.gather_within(row, coarse, near, wanted, |_| true)
     }
@@ -109,7 +120,7 @@ impl View<'_> {
         let mut found = Vec::new();
         let mut take = |wire, place, (lo, hi): (f64, f64)| {
             if lo <= within.1 && hi >= within.0 {
-                let pairing = Pairing::new(wire, place, (lo, hi));
+                let pairing = Pairing::new((wire, place), (lo, hi));
                 if can_be(&pairing) {
                     found.push(pairing);
                 }
@@ -149,7 +160,7 @@ impl View<'_> {
         };
         let mut found = self.gather_within(row, coarse, near, |_| true, |_| true);
         let only = found.pop().filter(|_| found.is_empty())?;
-        let told = Row::of(self, row)?.tell(&only, &mut Evidence::default());
+        let told = Row::of(self, row)?.tell(only.column(), &mut Evidence::default());
         told.then_some(only)
     }
 }

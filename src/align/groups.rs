@@ -1,6 +1,6 @@
 //! Pairs that could be, in groups that share neither a row nor a column: each is solved by itself.
 
-use super::moment::Window;
+use super::pairing::Places;
 
 /// A wire session and, where a log has a line for each exchange, which one.
 pub(super) type Column = (usize, Option<usize>);
@@ -12,7 +12,7 @@ pub(super) struct Edge<'a> {
     pub(super) column: Column,
     pub(super) score: f64,
     /// The lines that tell of a moment, and when on the wire that was.
-    pub(super) places: &'a [(u64, Window)],
+    pub(super) places: Places<'a>,
     /// The best score of those pairs of the row that are not looked at, as it has too many.
     pub(super) left_out: f64,
 }
@@ -204,7 +204,7 @@ mod tests {
             row,
             column,
             score: 1.0,
-            places: &[],
+            places: Places::NONE,
             left_out: f64::NEG_INFINITY,
         }
     }

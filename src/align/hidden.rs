@@ -38,10 +38,6 @@ impl Sizes {
             is_body: command.is_body(),
         }
     }
-
-    const fn are_unknown(self) -> bool {
-        self.request.is_none() && self.response.is_none() && !self.is_body
-    }
 }
 
 /// The steps of greatest worth from the start to the end of both sides.
@@ -97,17 +93,17 @@ fn lay(
 ) {
     // A greeting is no command, so leaving it out costs nothing.
     let without_turn = if one.asks { SKIP_TURN } else { 0 };
-    let Some(((last, worth), rest)) = worth.split_last_mut().zip(next.last()) else {
+    let (Some((last, worth)), Some((&rest, next))) = (worth.split_last_mut(), next.split_last())
+    else {
         return;
     };
     *last = without_turn + rest;
     let mut without_command = SKIP_COMMAND + *last;
-    let rest = next.windows(2).zip(told).enumerate();
-    for ((worth, step), (at, (next, &sizes))) in worth.iter_mut().zip(steps).zip(rest).rev() {
-        let &[same, next] = next else {
-            continue;
-        };
-        let mut best = (one.worth(sizes) + next, Move::One);
+    // What the rest is worth behind both.
+    let mut behind_both = rest;
+    let before = worth.iter_mut().zip(steps).zip(next.iter().zip(told));
+    for (at, ((worth, step), (&same, &sizes))) in before.enumerate().rev() {
+        let mut best = (one.worth(sizes) + behind_both, Move::One);
         let mut offer = |worth: i32, step: Move| {
             if worth > best.0 {
                 best = (worth, step);
@@ -123,6 +119,7 @@ fn lay(
         offer(without_turn + same, Move::SkipTurn);
         (*worth, *step) = best;
         without_command = SKIP_COMMAND + best.0;
+        behind_both = same;
     }
 }
 
@@ -162,24 +159,21 @@ impl Passed {
         }
     }
 
-    /// How many of the `sizes` agree with it, and how many do not.
-    fn agreement(&self, sizes: Sizes) -> (i32, i32) {
+    /// Whether those of the `sizes` that are told agree with it, of the request and of the reply.
+    fn agreeing(&self, sizes: Sizes) -> (Option<bool>, Option<bool>) {
         // Whether a log counts the words around a message with it differs: `DATA`, its line end and the closing dot.
         let slack = if sizes.is_body { 11 } else { 0 };
-        let (mut agree, mut differ) = (0, 0);
-        let told_and_seen = [
-            (sizes.request, self.asked, slack),
-            (sizes.response, self.answered, 0),
-        ];
-        for (told, seen, slack) in told_and_seen {
-            match told {
-                Some(told) if told <= seen && seen - told <= slack => agree += 1,
-                Some(_) if self.damaged => {}
-                Some(_) => differ += 1,
-                None => {}
-            }
-        }
-        (agree, differ)
+        let request = |told| self.asked.wrapping_sub(told) <= slack;
+        let response = |told| self.answered == told;
+        (sizes.request.map(request), sizes.response.map(response))
+    }
+
+    /// How many of the `sizes` agree with it, and how many do not.
+    fn agreement(&self, sizes: Sizes) -> (i32, i32) {
+        let (request, response) = self.agreeing(sizes);
+        let count = |wanted| i32::from(request == Some(wanted)) + i32::from(response == Some(wanted));
+        let differ = if self.damaged { 0 } else { count(false) };
+        (count(true), differ)
     }
 
     /// How well a command of such sizes fits.
@@ -187,12 +181,11 @@ impl Passed {
         if !self.asks {
             return i32::MIN / 4;
         }
-        if sizes.are_unknown() {
-            return 0;
-        }
-        let (agree, differ) = self.agreement(sizes);
+        let differs = if self.damaged { 0 } else { -5 };
+        let size = |agrees: Option<bool>| agrees.map_or(0, |agrees| if agrees { 4 } else { differs });
+        let (request, response) = self.agreeing(sizes);
         let body = sizes.is_body && self.asked_last > 200;
-        4 * agree - 5 * differ + i32::from(body)
+        size(request) + size(response) + i32::from(body)
     }
 }
 

@@ -9,7 +9,6 @@ use super::before::LogFate;
 use super::clock::Clock;
 use super::component::{CLAIM, CLEAR};
 use super::evidence::Evidence;
-use super::pairing::Pairing;
 use super::row::Row;
 use super::settled::Verdict;
 use super::verdict::{Match, Standing};
@@ -65,9 +64,8 @@ fn is_mixed(view: &View<'_>, row: usize, verdict: &Verdict) -> bool {
 /// What a verdict amounts to, in words.
 pub(super) fn judge(view: &View<'_>, row: usize, verdict: &Verdict) -> Match {
     let mut evidence = Evidence::told();
-    let pairing = Pairing::new(verdict.wire, verdict.place, (0.0, 0.0));
     if let Some(row) = Row::of(view, row) {
-        row.tell(&pairing, &mut evidence);
+        row.tell(verdict.column(), &mut evidence);
     }
     // Of least worth is to leave the session alone; that is no other candidate.
     let next = verdict.score - verdict.margin;

@@ -28,7 +28,7 @@ impl<'c> Kept<'c> {
         Self {
             chosen,
             columns: columns
-                .map(|verdict| (verdict.wire, verdict.place))
+                .map(|verdict| verdict.column())
                 .collect(),
         }
     }
@@ -73,6 +73,7 @@ mod tests {
 
     use super::super::component::{self, Lines};
     use super::super::groups::{Edge, Edges};
+    use super::super::pairing::Places;
     use super::*;
     use crate::model::Threads;
 
@@ -82,7 +83,7 @@ mod tests {
             row,
             column: (wire, None),
             score,
-            places: &[],
+            places: Places::NONE,
             left_out: f64::NEG_INFINITY,
         });
         let edges = Edges::new(edges.collect());

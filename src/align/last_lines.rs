@@ -17,7 +17,7 @@ use super::row::Row;
 use super::settled::{Settled, Verdict};
 use super::verdict::{Match, Standing};
 use super::view::View;
-use super::weighing::Weighing;
+use super::weighing::{self, Weighing};
 
 /// Sessions of one line that are looked at: by its octets it is mostly of one.
 const CROWD: usize = 8;
@@ -93,7 +93,7 @@ pub(super) fn find(view: &View<'_>, settled: &Settled) -> Vec<LastLine> {
         let from = edges.len();
         edges.extend(found.iter().map(|candidate| Edge {
             row,
-            column: (candidate.pairing.wire, None),
+            column: candidate.pairing.column(),
             score: candidate.score,
             places: candidate.pairing.places(&told),
             left_out: f64::NEG_INFINITY,
@@ -122,8 +122,7 @@ pub(super) fn find(view: &View<'_>, settled: &Settled) -> Vec<LastLine> {
             return None;
         }
         let mut told = Evidence::told();
-        let pairing = Pairing::new(end.verdict.wire, None, (0.0, 0.0));
-        Row::of(&ends, choice.row)?.tell(&pairing, &mut told);
+        Row::of(&ends, choice.row)?.tell(choice.column, &mut told);
         end.reasons = told.reasons.unwrap_or_default();
         Some(end)
     });
@@ -163,31 +162,28 @@ fn candidates(
         }
         Taken::Whole => None,
     };
-    let mut found: BTreeMap<usize, Candidate> = BTreeMap::new();
+    let slack = weighing::reach(settled.learnt.slack);
+    let mut found: Vec<Candidate> = Vec::new();
     for coarse in offsets {
         let offset_at = |at: Nanos| -> Span { clock.offset_at(at) - coarse };
         let known = ends.known(clock, &offset_at, &settled.learnt);
         let Some(weighing) = Weighing::of(ends, row, &known) else {
             continue;
         };
-        for pairing in ends.gather_of(row, coarse, |wire| bonus(wire).is_some()) {
-            let Some((bonus, score)) = bonus(pairing.wire).zip(weighing.score(&pairing)) else {
-                continue;
-            };
-            let wire = pairing.wire;
-            let candidate = Candidate {
-                pairing,
-                score: score + bonus,
-            };
-            if found
-                .get(&wire)
-                .is_none_or(|other| other.score < candidate.score)
-            {
-                found.insert(wire, candidate);
-            }
-        }
+        let is_open = |wire| bonus(wire).is_some();
+        let near = ends.gather_of(row, (clock, slack, coarse), is_open);
+        found.extend(near.into_iter().filter_map(|pairing| {
+            let score = bonus(pairing.wire())? + weighing.score(&pairing)?;
+            Some(Candidate { pairing, score })
+        }));
     }
-    found.into_values().collect()
+    // Of one session under several offsets the best, and of equals the first.
+    found.sort_by(|one, other| {
+        let wires = one.pairing.wire().cmp(&other.pairing.wire());
+        wires.then(other.score.total_cmp(&one.score))
+    });
+    found.dedup_by_key(|candidate| candidate.pairing.wire());
+    found
 }
 
 impl LastLine {

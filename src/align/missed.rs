@@ -61,9 +61,7 @@ pub(super) fn widen(view: &View<'_>, settled: &mut Settled) {
 fn sure(view: &View<'_>, settled: &Settled) -> Vec<Constraint> {
     let told = view.wires.threads.map(settled.chosen.len(), |row| {
         let pairing = match settled.chosen.get(row)? {
-            Some(verdict) if verdict.is_clear() => {
-                Pairing::new(verdict.wire, verdict.place, (0.0, 0.0))
-            }
+            Some(verdict) if verdict.is_clear() => Pairing::new(verdict.column(), (0.0, 0.0)),
             Some(_) => return None,
             // What the log tells of before the capture began has no partner, but may have one candidate.
             None if !view.covers(view.log(row)?, &settled.clock) => return None,

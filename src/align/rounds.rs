@@ -29,7 +29,7 @@ const SAME_SHARE: f64 = 0.75;
 /// Seconds within which an offset that the user gives is believed.
 const GIVEN_WITHIN: f64 = 0.1;
 
-impl View<'_> {
+impl<'a> View<'a> {
     /// Clock and pairs begun from the offset that most rows agree on.
     pub(super) fn run_whole(&self, coarse: Span) -> Option<Settled> {
         let pairings = self.gather(coarse);
@@ -146,7 +146,7 @@ impl View<'_> {
         let known = self.known(&clock, &offset_at, &told.learnt);
         let mut held = vec![false; self.mine.len()];
         for (row, pairing, _) in claimed_pairs(&pairings, &chosen) {
-            let wire = self.wire(pairing.wire);
+            let wire = self.wire(pairing.wire());
             if let Some(held) = held.get_mut(row) {
                 *held = wire.is_some_and(|wire| known.miss(pairing, wire.start) <= 0.0);
             }
@@ -288,7 +288,7 @@ impl View<'_> {
     ) -> Order {
         let known = claimed_pairs(pairings, chosen).filter_map(|(row, pairing, _)| {
             let places = pairing.places(&Row::of(self, row)?).iter();
-            Some(places.map(move |&(line, window)| Placed { row, line, window }))
+            Some(places.map(move |(line, window)| Placed { row, line, window }))
         });
         let known = known.flatten();
         Order::of(&known.collect::<Vec<_>>(), before)
@@ -343,7 +343,10 @@ impl View<'_> {
         coarse: Span,
         learnt: &Learnt,
         kept: &Kept<'_>,
-    ) -> Edges<'p> {
+    ) -> Edges<'p>
+    where
+        'a: 'p,
+    {
         let offset_at = |at: Nanos| clock.offset_at(at) - coarse;
         let known = self.known(clock, &offset_at, learnt);
         let edges = self.wires.threads.gather(pairings.len(), |rows| {
@@ -359,16 +362,8 @@ impl View<'_> {
                 let from = edges.len();
                 let free = found
                     .iter()
-                    .filter(|pairing| kept.leaves((pairing.wire, pairing.place)));
-                edges.extend(free.filter_map(|pairing| {
-                    Some(Edge {
-                        row,
-                        column: (pairing.wire, pairing.place),
-                        score: weighing.score(pairing)?,
-                        places: pairing.places(weighing.row()),
-                        left_out: f64::NEG_INFINITY,
-                    })
-                }));
+                    .filter(|pairing| kept.leaves(pairing.column()));
+                edges.extend(free.filter_map(|pairing| weighing.edge(pairing)));
                 Edge::thin(&mut edges, from, CROWD);
             }
             edges
@@ -398,9 +393,8 @@ impl View<'_> {
     fn believed(&self, pairings: &[Vec<Pairing>], chosen: &[Option<Verdict>]) -> Overheads {
         let mut overheads = Overheads::default();
         for (row, pairing, _) in claimed_pairs(pairings, chosen) {
-            let told = Row::of(self, row);
-            let told = told.and_then(|row| pairing.hidden_octets(&row).zip(row.command()));
-            if let Some((octets, command)) = told {
+            let command = Row::of(self, row).and_then(|row| row.command());
+            if let Some((octets, command)) = pairing.hidden_octets(self).zip(command) {
                 overheads.learn(command, &[octets], 1.0);
             }
         }
@@ -418,7 +412,8 @@ impl View<'_> {
         let offset_at = |at: Nanos| clock.offset_at(at) - coarse;
         let known = self.known(clock, &offset_at, learnt);
         let mut overheads = Overheads::default();
-        for (row, found) in pairings.iter().enumerate() {
+        let rows = pairings.iter().enumerate();
+        for (row, found) in rows.filter(|(_, found)| !found.is_empty()) {
             let Some(weighing) = Weighing::of(self, row, &known) else {
                 continue;
             };
@@ -428,7 +423,7 @@ impl View<'_> {
             let possible: Vec<(u64, u64)> = found
                 .iter()
                 .filter(|pairing| weighing.allows(pairing))
-                .filter_map(|pairing| self.slot(pairing.wire, pairing.place?)?.hidden_octets())
+                .filter_map(|pairing| pairing.hidden_octets(self))
                 .collect();
             if possible.is_empty() {
                 continue;

@@ -5,6 +5,7 @@ use crate::model::Span;
 use super::clock::Clock;
 use super::component::{CLEAR, Choice};
 use super::fit::{Constraint, Line, Slack};
+use super::groups::Column;
 use super::order::Order;
 use super::overhead::Overheads;
 use super::pairing::Pairing;
@@ -23,6 +24,10 @@ pub(super) struct Verdict {
 }
 
 impl Verdict {
+    pub(super) const fn column(&self) -> Column {
+        (self.wire, self.place)
+    }
+
     /// Whether it is claimed.
     pub(super) fn is_clear(&self) -> bool {
         self.margin >= CLEAR
@@ -109,7 +114,7 @@ pub(super) fn claimed_pairs<'p>(
             let verdict = verdict.as_ref().filter(|verdict| verdict.is_clear())?;
             let pairing = found
                 .iter()
-                .find(|pairing| pairing.wire == verdict.wire && pairing.place == verdict.place)?;
+                .find(|pairing| pairing.column() == verdict.column())?;
             Some((row, pairing, verdict))
         })
 }

@@ -72,6 +72,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::component::{CLAIM, Lines};
+    use super::super::pairing::Places;
     use super::*;
     use crate::model::Threads;
 
@@ -84,7 +85,7 @@ mod tests {
             row,
             column: (wire, None),
             score,
-            places: &[],
+            places: Places::NONE,
             left_out: f64::NEG_INFINITY,
         };
         Edges::new(pairs.into_iter().map(edge).collect())

@@ -119,12 +119,12 @@ impl View<'_> {
             found.into_iter().map(move |pairing| (offset, pairing))
         });
         let fitting = near.filter(|(_, pairing)| {
-            pairing.place.is_none() || told.tell(pairing, &mut Evidence::default())
+            pairing.place().is_none() || told.tell(pairing.column(), &mut Evidence::default())
         });
         let mut found: Vec<_> = fitting
             .map(|(offset, pairing)| {
                 let range = (pairing.lo + offset, pairing.hi + offset);
-                ((pairing.wire, pairing.place), range)
+                (pairing.column(), range)
             })
             .collect();
         found.sort_by_key(|&(pair, _)| pair);

@@ -99,11 +99,20 @@ impl Sweep {
 
     /// The greatest number of intervals that share a point.
     pub(super) fn depth(&self) -> usize {
+        self.depth_where(|open, close| open <= close)
+    }
+
+    /// The same were each longer by so much.
+    pub(super) fn depth_of_longer(&self, by: f64) -> usize {
+        self.depth_where(|open, close| open.number() <= close.number() + by)
+    }
+
+    fn depth_where(&self, is_shared: impl Fn(Key, Key) -> bool) -> usize {
         let ends = (&self.opens.sorted, &self.closes.sorted);
         let (mut begun, mut over, mut most) = (0usize, 0, 0);
         // Behind the last that opens no more are shared.
         while let (Some((open, _)), Some((close, _))) = (ends.0.get(begun), ends.1.get(over)) {
-            let opens = usize::from(open <= close);
+            let opens = usize::from(is_shared(*open, *close));
             begun += opens;
             over += 1 - opens;
             most = most.max(begun.saturating_sub(over));
@@ -183,7 +192,9 @@ mod tests {
         #[test]
         fn the_depth_is_that_of_the_point_most_share(
             intervals in proptest::collection::vec((-20i32..20, 0i32..9), 1..30),
+            by in 0i32..5,
         ) {
+            let by = f64::from(by);
             let intervals: Vec<(f64, f64)> = intervals
                 .iter()
                 .map(|&(lo, length)| (f64::from(lo), f64::from(lo + length)))
@@ -194,6 +205,8 @@ mod tests {
             let (depth, lo, hi) = sweep.over(intervals.iter().copied()).deepest().unwrap();
             prop_assert_eq!(depth, most);
             prop_assert_eq!(sweep.depth(), most);
+            let longer = intervals.iter().map(|&(lo, hi)| (lo, hi + by));
+            prop_assert_eq!(sweep.depth_of_longer(by), Sweep::default().over(longer).depth());
             prop_assert!(at(f64::midpoint(lo, hi)) == most);
         }
 

@@ -14,6 +14,7 @@ use super::evidence::{self, Evidence};
 use super::figure::{self, Figure, Replies};
 use super::moment::{self, Moments, Stamps};
 use super::octets::Counted;
+use super::row::Facts;
 use super::rows::{self, Slot};
 use super::settled::Settled;
 use super::translation::{Own, Translation};
@@ -117,8 +118,7 @@ pub(super) struct View<'a> {
     pub(super) translation: Translation,
     pub(super) own: Own,
     pub(super) origin: Nanos,
-    usual: Vec<OnceLock<Vec<f64>>>,
-    alike: Vec<OnceLock<f64>>,
+    facts: Vec<OnceLock<Box<Facts<'a>>>>,
     figure: OnceLock<Figure>,
     counted: OnceLock<Counted>,
 }
@@ -135,8 +135,7 @@ impl<'a> View<'a> {
             wires,
             logs,
             id,
-            usual: mine.iter().map(|_| OnceLock::new()).collect(),
-            alike: mine.iter().map(|_| OnceLock::new()).collect(),
+            facts: mine.iter().map(|_| OnceLock::new()).collect(),
             figure: OnceLock::new(),
             counted: OnceLock::new(),
             mine,
@@ -165,28 +164,36 @@ impl<'a> View<'a> {
     }
 
     /// The places of a connection where one request was answered.
-    pub(super) fn slots(&self, wire: usize) -> &[Slot<'a>] {
+    pub(super) fn slots(&self, wire: usize) -> &'a [Slot<'a>] {
         self.wires.slots(wire)
     }
 
-    pub(super) fn slot(&self, wire: usize, place: usize) -> Option<&Slot<'a>> {
+    pub(super) fn slot(&self, wire: usize, place: usize) -> Option<&'a Slot<'a>> {
         self.wires.slots(wire).get(place)
+    }
+
+    /// What the lines of a row say.
+    pub(super) fn facts(&self, row: usize) -> Option<&Facts<'a>> {
+        let (facts, log) = self.facts.get(row).zip(self.log(row))?;
+        Some(facts.get_or_init(|| Box::new(Facts::of(log))))
     }
 
     /// For each size that the log session of `row` names, how usual it is to find it.
     pub(super) fn usual(&self, row: usize) -> &[f64] {
         let names_any = |log: &&LogSession| !log.rare().sizes.is_empty();
-        let cell = self.usual.get(row).zip(self.log(row).filter(names_any));
-        cell.map_or(&[], |(cell, log)| {
-            cell.get_or_init(|| evidence::usual(self.possible(log), log))
+        let known = self.log(row).filter(names_any).zip(self.facts(row));
+        known.map_or(&[], |(log, facts)| {
+            let usual = || evidence::usual(self.possible(log), log);
+            facts.usual.get_or_init(usual)
         })
     }
 
     /// How many wire sessions are of the kind that the log session of `row` tells of.
     pub(super) fn alike(&self, row: usize) -> f64 {
-        let cell = self.alike.get(row).zip(self.log(row));
-        cell.map_or(1.0, |(cell, log)| {
-            *cell.get_or_init(|| self.wires.background.alike(log))
+        let known = self.log(row).zip(self.facts(row));
+        known.map_or(1.0, |(log, facts)| {
+            let alike = || self.wires.background.alike(log);
+            *facts.alike.get_or_init(alike)
         })
     }
 

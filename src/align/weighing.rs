@@ -4,10 +4,11 @@ use std::cell::{Cell, OnceCell, RefCell};
 
 use smallvec::SmallVec;
 
-use crate::model::{CommandRef, EventRef, LogSession, Nanos, Span};
+use crate::model::{CommandRef, Nanos, Span};
 
 use super::background::{Background, Within};
 use super::fit::Slack;
+use super::groups::Edge;
 use super::order::{Between, Order};
 use super::overhead::{Heads, Overheads};
 use super::pairing::Pairing;
@@ -92,7 +93,7 @@ impl<'r, 'a> Weighing<'r, 'a> {
         let within = Within {
             opening: window,
             // One line tells of one moment.
-            closing: if is_one_line(row.log) {
+            closing: if row.facts().is_some_and(|facts| facts.is_one_line) {
                 f64::INFINITY
             } else {
                 window
@@ -113,6 +114,20 @@ impl<'r, 'a> Weighing<'r, 'a> {
         &self.row
     }
 
+    /// A pair that has a score.
+    pub(super) fn edge<'p>(&self, pairing: &'p Pairing) -> Option<Edge<'p>>
+    where
+        'a: 'p,
+    {
+        Some(Edge {
+            row: self.row.at,
+            column: pairing.column(),
+            score: self.score(pairing)?,
+            places: pairing.places(&self.row),
+            left_out: f64::NEG_INFINITY,
+        })
+    }
+
     /// The row's command, where the log has a line for each exchange.
     pub(super) fn command(&self) -> Option<CommandRef<'a>> {
         self.row.command()
@@ -128,7 +143,7 @@ impl<'r, 'a> Weighing<'r, 'a> {
         let fitting = self.fitting(pairing)?;
         let mut score = fitting.worth + self.rarity(fitting.within);
         score -= MISS * fitting.miss + (DISORDER * fitting.disorder).min(DISORDER_MOST);
-        if let Some(octets) = pairing.hidden_octets(&self.row)
+        if let Some(octets) = pairing.hidden_octets(self.row.view)
             && let Some(heads) = self.heads()
         {
             score += heads.gain(octets);
@@ -138,14 +153,14 @@ impl<'r, 'a> Weighing<'r, 'a> {
 
     fn fitting(&self, pairing: &Pairing) -> Option<Fitting> {
         let view = self.row.view;
-        let miss = self.known.miss(pairing, view.wires.start(pairing.wire)?);
+        let miss = self.known.miss(pairing, view.wires.start(pairing.wire())?);
         if miss > TIME_LIMIT {
             return None;
         }
         let mut within = self.within;
         let mut disorder = 0.0f64;
         let places = pairing.places(&self.row);
-        for (at, &(line, window)) in places.iter().enumerate() {
+        for (at, (line, window)) in places.iter().enumerate() {
             let (between, length) = self.around(line);
             disorder = disorder.max(between.miss(window));
             if at == 0 {
@@ -154,12 +169,12 @@ impl<'r, 'a> Weighing<'r, 'a> {
                 within.closing = within.closing.min(length);
             }
         }
-        if pairing.place.is_some() && disorder > 0.0 {
+        if pairing.place().is_some() && disorder > 0.0 {
             return None;
         }
         // One that the capture does not show the beginning of fits whenever it is told of.
         let open = pairing.hi - pairing.lo;
-        if open > within.opening && !view.wires.began(pairing.wire) {
+        if open > within.opening && !view.wires.began(pairing.wire()) {
             within.opening = open;
         }
         Some(Fitting {
@@ -201,10 +216,4 @@ impl<'r, 'a> Weighing<'r, 'a> {
         let heads = || Some(self.known.overheads.of(self.row.command()?));
         self.heads.get_or_init(heads).as_ref()
     }
-}
-
-/// Whether all that the log has of a session is in one line.
-fn is_one_line(log: &LogSession) -> bool {
-    let line = |event: EventRef<'_>| event.line;
-    log.events.len() == 1 || log.events.first().map(line) == log.events.last().map(line)
 }

@@ -96,24 +96,23 @@ fn of_row(
             continue;
         };
         for pairing in view.gather_row(row, coarse) {
-            if !wanted(pairing.wire) {
+            if !wanted(pairing.wire()) {
                 continue;
             }
-            let Some(wire) = view.wire(pairing.wire) else {
+            let Some(wire) = view.wire(pairing.wire()) else {
                 continue;
             };
             let mut evidence = Evidence::told();
-            if !weighing.row().tell(&pairing, &mut evidence) {
+            if !weighing.row().tell(pairing.column(), &mut evidence) {
                 continue;
             }
-            let verdict = chosen
-                .filter(|verdict| verdict.wire == pairing.wire && verdict.place == pairing.place);
+            let verdict = chosen.filter(|verdict| verdict.column() == pairing.column());
             let score = verdict
                 .map(|verdict| verdict.score)
                 .or_else(|| weighing.score(&pairing));
             let candidate = Candidate {
                 log: number,
-                wire: pairing.wire,
+                wire: pairing.wire(),
                 joined: verdict.is_some_and(|verdict| verdict.is_clear()),
                 score,
                 miss: known

@@ -374,6 +374,9 @@ pub(super) fn put_number(mut number: u64, mut put: impl FnMut(u8)) {
     put(u8::try_from(number).unwrap_or_default());
 }
 
+/// Where the bits of each octet of a number go.
+const SHIFTS: [u8; 10] = [0, 7, 14, 21, 28, 35, 42, 49, 56, 63];
+
 /// What is still to be read.
 #[derive(Clone, Copy)]
 pub(super) struct Rest<'a>(pub(super) &'a [u8]);
@@ -446,11 +449,22 @@ impl<'a> Rest<'a> {
 
     #[inline]
     pub(super) fn number(&mut self) -> Option<u64> {
+        match self.0 {
+            // Most have one octet.
+            [octet @ ..0x80, rest @ ..] => {
+                self.0 = rest;
+                Some((*octet).into())
+            }
+            _ => self.long_number(),
+        }
+    }
+
+    fn long_number(&mut self) -> Option<u64> {
         let mut number = 0;
-        for shift in (0..64).step_by(7) {
-            let octet = self.octet()?;
+        for (octet, shift) in self.0.iter().zip(SHIFTS) {
             number |= u64::from(octet & 0x7f) << shift;
-            if octet < 0x80 {
+            if *octet < 0x80 {
+                self.0 = self.0.get(usize::from(shift / 7) + 1..)?;
                 return Some(number);
             }
         }

@@ -19,8 +19,8 @@ impl Component<'_> {
         let Some((one, other)) = edge(one).zip(other.and_then(edge)) else {
             return cost;
         };
-        for &(line, window) in one.places {
-            for &(other_line, other_window) in other.places {
+        for (line, window) in one.places.iter() {
+            for (other_line, other_window) in other.places.iter() {
                 let (before, behind) = if line < other_line {
                     (window, other_window)
                 } else {

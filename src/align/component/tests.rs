@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::align::moment::Window;
+use crate::align::pairing::Places;
 use crate::model::{Nanos, Span};
 
 fn choose(edges: Vec<Edge<'_>>, lines: Lines<'_>) -> Vec<Choice> {
@@ -14,6 +15,7 @@ fn at(millis: i64) -> Window {
 }
 
 fn edge(row: usize, wire: usize, score: f64, places: &[(u64, Window)]) -> Edge<'_> {
+    let places = Places::All(places);
     Edge {
         row,
         column: (wire, None),
