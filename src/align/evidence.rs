@@ -79,7 +79,9 @@ impl Evidence {
     /// Adds what the addresses of a connection say.
     pub(super) fn ports(&mut self, wire: &WireSession, log: &LogSession) {
         let (peer, local) = ends::of(wire, log.role);
-        if let Some(told) = ends::translated_own(wire, log) {
+        if self.reasons.is_some()
+            && let Some(told) = ends::translated_own(wire, log)
+        {
             self.because(|| {
                 format!(
                     "server {} is {told} in its own log, as for all its sessions",

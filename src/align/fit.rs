@@ -165,7 +165,8 @@ const GRID_SAMPLE: usize = 600;
 /// fifty at most, and even if all that are not satisfied should be right ones; of less than a hundred, even if any one is wrong.
 pub(super) fn fit(constraints: &[Constraint], doubt: f64) -> Option<Line> {
     let mut sweep = Sweep::default();
-    let prompt = fit_within(constraints, doubt, Slack::default(), &mut sweep)?;
+    let prompt = Agreed::of(constraints, doubt, Slack::default(), &mut sweep)?;
+    let satisfied = prompt.inside.len();
     // What chance explains needs no other reason. Of one or two lines it is likelier that they were late.
     let by_chance = if doubt < DOUBTED {
         0
@@ -173,8 +174,8 @@ pub(super) fn fit(constraints: &[Constraint], doubt: f64) -> Option<Line> {
         whole(doubt).min(constraints.len() / 4)
     };
     let enough = constraints.len() - by_chance.max(constraints.len() / 50);
-    if prompt.satisfied >= enough {
-        return Some(prompt);
+    if satisfied >= enough {
+        return Some(prompt.line());
     }
     // A server short of time writes late, another stamps by an old clock: then no clock explains all lines, until they may.
     sweep.over(without_drift(constraints.iter().copied(), prompt.drift));
@@ -192,17 +193,15 @@ pub(super) fn fit(constraints: &[Constraint], doubt: f64) -> Option<Line> {
     }
     let (explained_by_it, slack) = best?;
     // What slack does not explain is wrong for another reason.
-    if (explained_by_it - prompt.satisfied.min(explained_by_it)) * 2
-        < constraints.len() - prompt.satisfied
-    {
-        return Some(prompt);
+    if (explained_by_it - satisfied.min(explained_by_it)) * 2 < constraints.len() - satisfied {
+        return Some(prompt.line());
     }
-    let line = fit_within(constraints, doubt, slack, &mut sweep)?;
+    let line = Agreed::of(constraints, doubt, slack, &mut sweep)?.line();
     // Lines that are late look like stamps that lag under a clock that is behind by as much: where both can be, the bound holds both.
     let other = slack.turned();
     if other != slack
         && slack.late >= CUT_TWICE
-        && let Some(turned) = fit_within(constraints, doubt, other, &mut sweep)
+        && let Some(turned) = Agreed::of(constraints, doubt, other, &mut sweep)
     {
         return Some(line.holding(turned.range));
     }
@@ -211,58 +210,83 @@ pub(super) fn fit(constraints: &[Constraint], doubt: f64) -> Option<Line> {
 
 /// The same where lines are late and stamps lag no more than is usual.
 pub(super) fn prompt(constraints: &[Constraint], doubt: f64) -> Option<Line> {
-    fit_within(constraints, doubt, Slack::default(), &mut Sweep::default())
+    let sweep = &mut Sweep::default();
+    Some(Agreed::of(constraints, doubt, Slack::default(), sweep)?.line())
 }
 
-/// With `sweep`, which may know the order that the ends of all have.
-fn fit_within(
-    constraints: &[Constraint],
-    doubt: f64,
+/// What most constraints allow.
+struct Agreed {
+    /// Those that do.
+    inside: Vec<Constraint>,
+    /// The drift at which they share a point.
+    swept: f64,
+    /// The offsets at which all of them are satisfied, and where the true offset lies.
+    exact: (f64, f64),
+    range: (f64, f64),
+    drift: f64,
+    drift_bound: f64,
     slack: Slack,
-    sweep: &mut Sweep,
-) -> Option<Line> {
-    let looser: Vec<Constraint>;
-    let constraints = if slack == Slack::default() {
-        constraints
-    } else {
-        looser = constraints.iter().map(|c| c.looser(slack)).collect();
-        &looser
-    };
-    let (drift, offset) = best_drift(constraints, sweep)?;
-    let inside: Vec<Constraint> = constraints
-        .iter()
-        .filter(|c| (c.lo..=c.hi).contains(&(offset + drift * c.at)))
-        .copied()
-        .collect();
-    let region = Region::of(&inside, offset, drift);
-    let (mut lo, mut hi) = region.range(|vertex| vertex.0);
-    let (drift_lo, drift_hi) = region.range(|vertex| vertex.1);
-    let exact = hi - lo;
-    let likely = likely(&inside, drift).unwrap_or((lo, hi));
-    let likeliest = f64::midpoint(likely.0, likely.1).clamp(lo, hi);
-    // A few wrong pairs may have narrowed the region, and those that disagree may be the right ones: widen it to where
-    // so many fewer agree.
-    let wrong = wrong_at_most(doubt).min(inside.len() / 50);
-    let spare = wrong.max(late_at_least(inside.len())) + (constraints.len() - inside.len());
-    let level = inside.len().saturating_sub(spare).max(1);
-    // All are swept at this drift.
-    if let Some((wide_lo, wide_hi)) = sweep.shared_by(level).filter(|_| spare > 0) {
-        lo = lo.min(wide_lo);
-        hi = hi.max(wide_hi);
+}
+
+impl Agreed {
+    /// With `sweep`, which may know the order that the ends of all have.
+    fn of(constraints: &[Constraint], doubt: f64, slack: Slack, sweep: &mut Sweep) -> Option<Self> {
+        let looser: Vec<Constraint>;
+        let constraints = if slack == Slack::default() {
+            constraints
+        } else {
+            looser = constraints.iter().map(|c| c.looser(slack)).collect();
+            &looser
+        };
+        let (swept, offset) = best_drift(constraints, sweep)?;
+        let inside: Vec<Constraint> = constraints
+            .iter()
+            .filter(|c| (c.lo..=c.hi).contains(&(offset + swept * c.at)))
+            .copied()
+            .collect();
+        let region = Region::of(&inside, offset, swept);
+        let exact = region.range(|vertex| vertex.0);
+        let (drift_lo, drift_hi) = region.range(|vertex| vertex.1);
+        let (mut lo, mut hi) = exact;
+        // A few wrong pairs may have narrowed the region, and those that disagree may be the right ones: widen it to where
+        // so many fewer agree.
+        let wrong = wrong_at_most(doubt).min(inside.len() / 50);
+        let spare = wrong.max(late_at_least(inside.len())) + (constraints.len() - inside.len());
+        let level = inside.len().saturating_sub(spare).max(1);
+        // All are swept at this drift.
+        if let Some((wide_lo, wide_hi)) = sweep.shared_by(level).filter(|_| spare > 0) {
+            lo = lo.min(wide_lo);
+            hi = hi.max(wide_hi);
+        }
+        let span = constraints.iter().map(|c| c.at.abs()).fold(1.0, f64::max);
+        let looser = (hi - lo - (exact.1 - exact.0)) / span;
+        let drift = f64::midpoint(drift_lo, drift_hi);
+        Some(Self {
+            inside,
+            swept,
+            exact,
+            range: (lo, hi),
+            drift,
+            drift_bound: ((drift_hi - drift_lo) / 2.0 + looser).min(MAX_DRIFT + drift.abs()),
+            slack,
+        })
     }
-    let span = constraints.iter().map(|c| c.at.abs()).fold(1.0, f64::max);
-    let looser = (hi - lo - exact) / span;
-    let drift = f64::midpoint(drift_lo, drift_hi);
-    Some(Line {
-        offset: likeliest,
-        offset_bound: (hi - likeliest).max(likeliest - lo),
-        range: (lo, hi),
-        likely,
-        slack,
-        drift,
-        drift_bound: ((drift_hi - drift_lo) / 2.0 + looser).min(MAX_DRIFT + drift.abs()),
-        satisfied: inside.len(),
-    })
+
+    fn line(&self) -> Line {
+        let (lo, hi) = self.range;
+        let likely = likely(&self.inside, self.swept).unwrap_or(self.exact);
+        let offset = f64::midpoint(likely.0, likely.1).clamp(self.exact.0, self.exact.1);
+        Line {
+            offset,
+            offset_bound: (hi - offset).max(offset - lo),
+            range: self.range,
+            likely,
+            slack: self.slack,
+            drift: self.drift,
+            drift_bound: self.drift_bound,
+            satisfied: self.inside.len(),
+        }
+    }
 }
 
 /// Pairs among which one that is late or wrong says too much to be believed without another.

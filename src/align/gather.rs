@@ -1,5 +1,7 @@
 //! For each session of a log the wire sessions that it may be, as far as addresses and a rough clock tell.
 
+use std::cell::OnceCell;
+
 use crate::model::{Nanos, Span};
 
 use super::clock::Clock;
@@ -66,11 +68,12 @@ impl View<'_> {
     ) -> Vec<Vec<Pairing>> {
         self.each_row(|row| {
             let near = |began: Nanos| near_clock(clock, slack, coarse, began);
-            let told = Row::of(self, row);
-            let is_one = |row: &Row<'_, '_>, pairing: &Pairing| {
-                pairing.place().is_none() || pairing.worth(row).is_some()
+            // A log may have millions of rows that nothing is near.
+            let told = OnceCell::new();
+            let told = || told.get_or_init(|| Row::of(self, row)).as_ref();
+            let can_be = |pairing: &Pairing| {
+                pairing.place().is_none() || told().and_then(|row| pairing.worth(row)).is_some()
             };
-            let can_be = |pairing: &Pairing| told.as_ref().is_some_and(|row| is_one(row, pairing));
             let mut found = self.gather_within(row, coarse, near, |_| true, can_be);
             found.shrink_to_fit();
             found

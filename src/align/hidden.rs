@@ -171,7 +171,8 @@ impl Passed {
     /// How many of the `sizes` agree with it, and how many do not.
     fn agreement(&self, sizes: Sizes) -> (i32, i32) {
         let (request, response) = self.agreeing(sizes);
-        let count = |wanted| i32::from(request == Some(wanted)) + i32::from(response == Some(wanted));
+        let count =
+            |wanted| i32::from(request == Some(wanted)) + i32::from(response == Some(wanted));
         let differ = if self.damaged { 0 } else { count(false) };
         (count(true), differ)
     }
@@ -182,7 +183,8 @@ impl Passed {
             return i32::MIN / 4;
         }
         let differs = if self.damaged { 0 } else { -5 };
-        let size = |agrees: Option<bool>| agrees.map_or(0, |agrees| if agrees { 4 } else { differs });
+        let size =
+            |agrees: Option<bool>| agrees.map_or(0, |agrees| if agrees { 4 } else { differs });
         let (request, response) = self.agreeing(sizes);
         let body = sizes.is_body && self.asked_last > 200;
         size(request) + size(response) + i32::from(body)

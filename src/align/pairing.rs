@@ -96,10 +96,8 @@ impl Pairing {
             return Places::All(&self.seen(row).places);
         };
         let slot = row.view.slot(self.wire(), place);
-        let line = row.facts().and_then(|facts| facts.line);
-        slot.zip(line).map_or(Places::NONE, |(slot, line)| {
-            Places::One(line, &slot.window)
-        })
+        slot.zip(row.facts.line)
+            .map_or(Places::NONE, |(slot, line)| Places::One(line, &slot.window))
     }
 
     /// Octets of request and reply, where the log has a line for each exchange and encryption hides the rest of it.
@@ -110,7 +108,7 @@ impl Pairing {
     fn seen(&self, row: &Row<'_, '_>) -> &Seen {
         self.seen.get_or_init(|| {
             let moments = row.view.wires.moments(self.wire());
-            let lines = row.facts().map_or(&[][..], |facts| &facts.lines).iter();
+            let lines = row.facts.lines.iter();
             let places = lines.filter_map(|&(line, moment)| Some((line, moments?.at(moment)?)));
             Box::new(Seen {
                 places: places.collect(),

@@ -360,9 +360,7 @@ impl<'a> View<'a> {
                     continue;
                 };
                 let from = edges.len();
-                let free = found
-                    .iter()
-                    .filter(|pairing| kept.leaves(pairing.column()));
+                let free = found.iter().filter(|pairing| kept.leaves(pairing.column()));
                 edges.extend(free.filter_map(|pairing| weighing.edge(pairing)));
                 Edge::thin(&mut edges, from, CROWD);
             }
@@ -393,7 +391,7 @@ impl<'a> View<'a> {
     fn believed(&self, pairings: &[Vec<Pairing>], chosen: &[Option<Verdict>]) -> Overheads {
         let mut overheads = Overheads::default();
         for (row, pairing, _) in claimed_pairs(pairings, chosen) {
-            let command = Row::of(self, row).and_then(|row| row.command());
+            let command = self.facts(row).and_then(|facts| facts.command);
             if let Some((octets, command)) = pairing.hidden_octets(self).zip(command) {
                 overheads.learn(command, &[octets], 1.0);
             }

@@ -49,29 +49,20 @@ pub(super) struct Row<'r, 'a> {
     pub(super) view: &'r View<'a>,
     pub(super) at: usize,
     pub(super) log: &'a LogSession,
+    pub(super) facts: &'r Facts<'a>,
     /// All commands, read when they are first asked for.
     told: OnceCell<Vec<Told<'a>>>,
 }
 
 impl<'r, 'a> Row<'r, 'a> {
     pub(super) fn of(view: &'r View<'a>, at: usize) -> Option<Self> {
-        let log = view.log(at)?;
         Some(Self {
             view,
             at,
-            log,
+            log: view.log(at)?,
+            facts: view.facts(at)?,
             told: OnceCell::new(),
         })
-    }
-
-    /// What its lines say.
-    pub(super) fn facts(&self) -> Option<&'r Facts<'a>> {
-        self.view.facts(self.at)
-    }
-
-    /// The command of a log that has a line for each exchange.
-    pub(super) fn command(&self) -> Option<CommandRef<'a>> {
-        self.facts()?.command
     }
 
     /// Adds what the words and sizes of a possible partner say; false when it is none.
@@ -87,7 +78,7 @@ impl<'r, 'a> Row<'r, 'a> {
             return true;
         };
         evidence.ports(wire, self.log);
-        match (self.view.slot(wire_at, place), self.command()) {
+        match (self.view.slot(wire_at, place), self.facts.command) {
             (Some(slot), Some(command)) => {
                 slot.weigh(self.log, command, self.view.figure(), evidence)
             }

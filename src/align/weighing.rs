@@ -11,7 +11,7 @@ use super::fit::Slack;
 use super::groups::Edge;
 use super::order::{Between, Order};
 use super::overhead::{Heads, Overheads};
-use super::pairing::Pairing;
+use super::pairing::{Pairing, Places};
 use super::row::Row;
 use super::view::View;
 
@@ -79,11 +79,12 @@ pub(super) struct Weighing<'r, 'a> {
 }
 
 /// A pair that can be.
-struct Fitting {
+struct Fitting<'p> {
     miss: f64,
     disorder: f64,
     within: Within,
     worth: f64,
+    places: Places<'p>,
 }
 
 impl<'r, 'a> Weighing<'r, 'a> {
@@ -93,7 +94,7 @@ impl<'r, 'a> Weighing<'r, 'a> {
         let within = Within {
             opening: window,
             // One line tells of one moment.
-            closing: if row.facts().is_some_and(|facts| facts.is_one_line) {
+            closing: if row.facts.is_one_line {
                 f64::INFINITY
             } else {
                 window
@@ -114,23 +115,9 @@ impl<'r, 'a> Weighing<'r, 'a> {
         &self.row
     }
 
-    /// A pair that has a score.
-    pub(super) fn edge<'p>(&self, pairing: &'p Pairing) -> Option<Edge<'p>>
-    where
-        'a: 'p,
-    {
-        Some(Edge {
-            row: self.row.at,
-            column: pairing.column(),
-            score: self.score(pairing)?,
-            places: pairing.places(&self.row),
-            left_out: f64::NEG_INFINITY,
-        })
-    }
-
     /// The row's command, where the log has a line for each exchange.
-    pub(super) fn command(&self) -> Option<CommandRef<'a>> {
-        self.row.command()
+    pub(super) const fn command(&self) -> Option<CommandRef<'a>> {
+        self.row.facts.command
     }
 
     /// Whether a pair has a score at all.
@@ -140,6 +127,14 @@ impl<'r, 'a> Weighing<'r, 'a> {
 
     /// The score of a pair; `None` when the times are too far apart or it cannot be.
     pub(super) fn score(&self, pairing: &Pairing) -> Option<f64> {
+        Some(self.edge(pairing)?.score)
+    }
+
+    /// A pair that has a score.
+    pub(super) fn edge<'p>(&self, pairing: &'p Pairing) -> Option<Edge<'p>>
+    where
+        'a: 'p,
+    {
         let fitting = self.fitting(pairing)?;
         let mut score = fitting.worth + self.rarity(fitting.within);
         score -= MISS * fitting.miss + (DISORDER * fitting.disorder).min(DISORDER_MOST);
@@ -148,10 +143,19 @@ impl<'r, 'a> Weighing<'r, 'a> {
         {
             score += heads.gain(octets);
         }
-        Some(score)
+        Some(Edge {
+            row: self.row.at,
+            column: pairing.column(),
+            score,
+            places: fitting.places,
+            left_out: f64::NEG_INFINITY,
+        })
     }
 
-    fn fitting(&self, pairing: &Pairing) -> Option<Fitting> {
+    fn fitting<'p>(&self, pairing: &'p Pairing) -> Option<Fitting<'p>>
+    where
+        'a: 'p,
+    {
         let view = self.row.view;
         let miss = self.known.miss(pairing, view.wires.start(pairing.wire())?);
         if miss > TIME_LIMIT {
@@ -182,6 +186,7 @@ impl<'r, 'a> Weighing<'r, 'a> {
             disorder,
             within,
             worth: pairing.worth(&self.row)?,
+            places,
         })
     }
 
@@ -213,7 +218,7 @@ impl<'r, 'a> Weighing<'r, 'a> {
     }
 
     fn heads(&self) -> Option<&Heads<'r>> {
-        let heads = || Some(self.known.overheads.of(self.row.command()?));
+        let heads = || Some(self.known.overheads.of(self.command()?));
         self.heads.get_or_init(heads).as_ref()
     }
 }

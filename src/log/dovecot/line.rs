@@ -210,29 +210,29 @@ fn elements(list: &str) -> Elements<'_> {
     while !rest.is_empty() {
         let (element, behind) = element(rest);
         rest = behind;
-        if let Some(tls) = tls(element) {
-            told.tls = Some(tls);
-            continue;
-        }
-        told.secured |= element == "secured";
-        let Some((key, value)) = element.split_once('=') else {
-            continue;
+        let (key, value) = element.split_once('=').unwrap_or((element, ""));
+        let known = match key {
+            "user" => &mut told.user,
+            "method" => &mut told.method,
+            "rip" => &mut told.rip,
+            "lip" => &mut told.lip,
+            "rport" => &mut told.rport,
+            "lport" => &mut told.lport,
+            "mpid" => &mut told.mpid,
+            "session" => &mut told.session,
+            "secured" => {
+                told.secured = true;
+                continue;
+            }
+            _ => {
+                told.tls = tls(element).or(told.tls);
+                continue;
+            }
         };
-        let value = value
+        *known = value
             .strip_prefix('<')
             .and_then(|value| value.strip_suffix('>'))
             .unwrap_or(value);
-        match key {
-            "user" => told.user = value,
-            "method" => told.method = value,
-            "rip" => told.rip = value,
-            "lip" => told.lip = value,
-            "rport" => told.rport = value,
-            "lport" => told.lport = value,
-            "mpid" => told.mpid = value,
-            "session" => told.session = value,
-            _ => {}
-        }
     }
     told
 }
@@ -307,6 +307,14 @@ mod tests {
         let tls = told.tls.unwrap();
         assert_eq!(tls.version, TlsVersion::from_name("TLSv1.2"));
         assert_eq!(tls.cipher.as_deref(), Some("ECDHE-RSA-AES256-GCM-SHA384"));
+    }
+
+    #[test]
+    fn a_name_tells_nothing_of_tls() {
+        let line = "Nov 24 03:43:40 mail dovecot: imap-login: Login: user=<a with cipher b>, method=PLAIN, rip=192.0.2.1, secured, session=<x>";
+        let (_, told) = taken_apart(line).login().unwrap();
+        assert_eq!((told.user, told.session), ("a with cipher b", "x"));
+        assert!(told.secured && told.tls.is_none());
     }
 
     #[test]

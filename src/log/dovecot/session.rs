@@ -128,6 +128,7 @@ impl Dovecot {
         &mut self,
         line: LineRef,
         said: &Said<'_>,
+        login: Option<(&str, Elements<'_>)>,
         stamp: Stamp,
         out: &mut Vec<LogSession>,
     ) -> Parsed {
@@ -135,7 +136,7 @@ impl Dovecot {
         let Some(proto) = said.proto() else {
             return aside;
         };
-        let Some((message, told)) = said.login() else {
+        let Some((message, told)) = login else {
             return if said.text.starts_with("Login: ") {
                 Parsed::Failed
             } else {
@@ -294,8 +295,9 @@ impl Builder for Dovecot {
             return Parsed::Failed;
         };
         self.stated = self.stated.or(said.zone);
+        let login = said.is_login().then(|| said.login());
         if said.zone.is_none()
-            && let Some((_, told)) = said.login()
+            && let Some(Some((_, told))) = &login
         {
             self.learn_zone(said.stamp, told.session);
         }
@@ -309,8 +311,8 @@ impl Builder for Dovecot {
             line: line.number,
         };
         self.early.let_go(stamp.at, out);
-        if said.is_login() {
-            self.login(line, &said, stamp, out)
+        if let Some(login) = login {
+            self.login(line, &said, login, stamp, out)
         } else if said.service == "lmtp" {
             if self.deliveries.line(line, &said, stamp, out) {
                 Parsed::Event(stamp)
