@@ -219,11 +219,11 @@ fn encryption_fits(wire: &WireSession, damaged: bool, log: &LogSession) -> bool 
         return false;
     }
     // A handshake that failed is encrypted for one witness and not for the other.
-    let opened = wire.tls.as_ref().is_some_and(TlsSummary::is_opened);
-    let silent = wire.bursts.is_empty() && !opened;
-    let undecided = damaged || (wire.encryption == Encryption::StartTls && silent);
+    let opened = || wire.tls.as_ref().is_some_and(TlsSummary::is_opened);
+    let silent = || wire.bursts.is_empty() && !opened();
+    let undecided = || damaged || (wire.encryption == Encryption::StartTls && silent());
     log.encryption
-        .is_none_or(|told| told == wire.encryption || undecided)
+        .is_none_or(|told| told == wire.encryption || undecided())
 }
 
 fn version_fits(wire: &WireSession, damaged: bool, log: &LogSession) -> bool {

@@ -110,18 +110,18 @@ impl Block {
         self.cut.iter().chain(&self.whole)
     }
 
-    /// Those that may have been open at some moment from `from` to `to`.
-    fn within(&self, from: Nanos, to: Nanos) -> impl Iterator<Item = &Stay> {
+    /// Gives `each` those that may have been open at some moment from `from` to `to`.
+    fn within(&self, from: Nanos, to: Nanos, mut each: impl FnMut(&Stay)) {
         let begun = self.whole.partition_point(|stay| stay.start <= to);
         // One that stays long holds up those behind it, which are passed over by the dozen.
         let first = self.latest.partition_point(|&end| end < from) / TOGETHER;
         let begun = self.whole.get(..begun).unwrap_or_default();
+        let reaches = |stay: &&Stay| stay.start <= to && stay.end >= from;
+        self.cut.iter().filter(reaches).for_each(&mut each);
         let together = begun.chunks(TOGETHER).zip(&self.latest_of).skip(first);
-        let open = together
-            .filter(move |&(_, &latest)| latest >= from)
-            .flat_map(|(stays, _)| stays);
-        let reaches = move |stay: &&Stay| stay.start <= to && stay.end >= from;
-        self.cut.iter().chain(open).filter(reaches)
+        for (stays, _) in together.filter(|&(_, &latest)| latest >= from) {
+            stays.iter().filter(reaches).for_each(&mut each);
+        }
     }
 }
 
@@ -170,20 +170,22 @@ impl Index {
             .map(|stay| stay.at)
     }
 
-    /// Those that `log` may be when something of it took place from `from` to `to` on the capture's clock.
-    pub(super) fn within<'a>(
-        &'a self,
+    /// Gives `each` those that `log` may be when something of it took place from `from` to `to` on the capture's clock.
+    pub(super) fn within(
+        &self,
         log: &LogSession,
         translation: &Translation,
         (from, to): (Nanos, Nanos),
-    ) -> impl Iterator<Item = usize> + 'a {
+        mut each: impl FnMut(usize),
+    ) {
         let spoken = self.spoken(log.proto);
-        let blocks = self.blocks(log, translation);
-        blocks
-            .into_iter()
-            .flat_map(move |block| block.within(from, to))
-            .filter(move |stay| spoken.has(stay.proto))
-            .map(|stay| stay.at)
+        for block in self.blocks(log, translation) {
+            block.within(from, to, |stay| {
+                if spoken.has(stay.proto) {
+                    each(stay.at);
+                }
+            });
+        }
     }
 
     /// The number of a protocol that the wire has.
@@ -262,7 +264,8 @@ mod tests {
             any.sort_unstable();
             assert_eq!(any, [1, 2, 4, 5]);
             let times = (wires[0].start, wires[4].start);
-            let mut within: Vec<usize> = index.within(&log, &Translation::None, times).collect();
+            let mut within: Vec<usize> = Vec::new();
+            index.within(&log, &Translation::None, times, |at| within.push(at));
             within.sort_unstable();
             assert_eq!(within, [1, 2, 4]);
         }

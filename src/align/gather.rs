@@ -131,9 +131,9 @@ impl View<'_> {
         };
         let single = log.events.first().filter(|_| rows::is_single(log));
         let stamps = single.is_none().then(|| Stamps::of(log));
-        for at in self.wires.index.within(log, &self.translation, times) {
+        let each = |at: usize| {
             if !wanted(at) || !self.is_open(row, at) || !self.allows(at, log) {
-                continue;
+                return;
             }
             let Some(event) = single else {
                 let both = self.wires.moments(at).zip(stamps.as_ref());
@@ -142,7 +142,7 @@ impl View<'_> {
                 if let Some(range) = allowed {
                     take(at, None, range);
                 }
-                continue;
+                return;
             };
             let slots = self.slots(at);
             let from = slots.partition_point(|slot| slot.window.hi < times.0);
@@ -151,7 +151,8 @@ impl View<'_> {
                 let range = slot.window.offsets(event, log.lag, coarse);
                 take(at, Some(place), range);
             }
-        }
+        };
+        self.wires.index.within(log, &self.translation, times, each);
         found
     }
 
