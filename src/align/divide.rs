@@ -19,12 +19,7 @@ const ROUGH_TRIES: usize = 12;
 
 /// Pairs whose times no one clock explains.
 pub(super) fn unexplained(settled: &Settled) -> usize {
-    let all: Vec<Constraint> = settled
-        .constraints
-        .iter()
-        .map(|&(_, constraint)| constraint)
-        .collect();
-    all.len() - fit::prompt(&all, 0.0).map_or(0, |line| line.satisfied)
+    wrong(&settled.constraints)
 }
 
 /// So many of all that they are soon looked at: which of many constraints say it does not matter.
@@ -105,13 +100,16 @@ pub(super) fn divide(
 
 /// The line that explains most of some pairs, were all lines written in time.
 fn fits(part: &[(u64, Constraint)]) -> Option<Line> {
-    let part: Vec<Constraint> = part.iter().map(|&(_, constraint)| constraint).collect();
-    fit::prompt(&part, 0.0)
+    fit::prompt(&without_lines(part), 0.0)
 }
 
 /// How many one clock leaves unexplained.
 fn wrong(part: &[(u64, Constraint)]) -> usize {
-    part.len() - fits(part).map_or(0, |line| line.satisfied)
+    part.len() - fit::satisfied(&without_lines(part))
+}
+
+fn without_lines(part: &[(u64, Constraint)]) -> Vec<Constraint> {
+    part.iter().map(|&(_, constraint)| constraint).collect()
 }
 
 /// Whether some split might leave few of those unexplained that one clock does, as far as every so many-th of them tell: chance hardly makes half

@@ -36,6 +36,11 @@ impl Constraint {
         }
     }
 
+    /// Whether a line of this drift and offset satisfies it.
+    fn allows(&self, (drift, offset): (f64, f64)) -> bool {
+        (self.lo..=self.hi).contains(&(offset + drift * self.at))
+    }
+
     /// What all events of a pair allow together: one constraint, so that a wrong pair counts once however many lines it
     /// has. None when they contradict each other, as only wrong pairs do.
     pub(super) fn shared(constraints: impl Iterator<Item = Self>) -> Option<Self> {
@@ -214,6 +219,14 @@ pub(super) fn prompt(constraints: &[Constraint], doubt: f64) -> Option<Line> {
     Some(Agreed::of(constraints, doubt, Slack::default(), sweep)?.line())
 }
 
+/// How many constraints one line satisfies, where lines are late and stamps lag no more than is usual.
+pub(super) fn satisfied(constraints: &[Constraint]) -> usize {
+    let best = best_drift(constraints, &mut Sweep::default());
+    best.map_or(0, |best| {
+        constraints.iter().filter(|c| c.allows(best)).count()
+    })
+}
+
 /// What most constraints allow.
 struct Agreed {
     /// Those that do.
@@ -239,11 +252,8 @@ impl Agreed {
             &looser
         };
         let (swept, offset) = best_drift(constraints, sweep)?;
-        let inside: Vec<Constraint> = constraints
-            .iter()
-            .filter(|c| (c.lo..=c.hi).contains(&(offset + swept * c.at)))
-            .copied()
-            .collect();
+        let inside = constraints.iter().filter(|c| c.allows((swept, offset)));
+        let inside: Vec<Constraint> = inside.copied().collect();
         let region = Region::of(&inside, offset, swept);
         let exact = region.range(|vertex| vertex.0);
         let (drift_lo, drift_hi) = region.range(|vertex| vertex.1);
