@@ -27,7 +27,7 @@ impl<'c> Kept<'c> {
         let columns = chosen.iter().flatten().filter(|verdict| stays(verdict));
         Self {
             chosen,
-            columns: columns.map(|verdict| verdict.column()).collect(),
+            columns: columns.map(Verdict::column).collect(),
         }
     }
 
