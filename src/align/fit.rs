@@ -183,6 +183,7 @@ pub(super) fn fit(constraints: &[Constraint], doubt: f64) -> Option<Line> {
         return Some(prompt.line());
     }
     // A server short of time writes late, another stamps by an old clock: then no clock explains all lines, until they may.
+    // How many may, goes by lateness and lag together: of lateness alone and lag alone one stands for both.
     sweep.over(without_drift(constraints.iter().copied(), prompt.drift));
     let late = LOOSER.iter().map(|&by| Slack { late: by, lag: 0.0 });
     let both = LOOSER.iter().map(|&by| Slack { late: by, lag: by });
