@@ -44,6 +44,7 @@ proptest! {
             c.lo += by;
             c.hi += by;
         }
+        prop_assert_eq!(satisfied(&constraints), prompt(&constraints, 0.0).unwrap().satisfied);
         let line = fit(&constraints, 9.0).unwrap();
         prop_assert!((line.offset - 3.5).abs() <= line.offset_bound + 1e-6, "{line:?}");
         prop_assert!(line.offset_bound < 0.6, "{line:?}");
